@@ -1,0 +1,457 @@
+//! Why something failed, as typed data, and what the person at 3 a.m. does next.
+//! Must not: decide what is retried (that is `engine`).
+
+use std::fmt;
+use std::time::Duration;
+
+use super::{FlsState, Stage, human_bytes, human_duration};
+
+/// What an attempt has changed on the device so far.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord, Default)]
+pub enum Touched {
+    /// Nothing was sent that changes it.
+    #[default]
+    Nothing,
+    /// Bytes of an image were sent; at most a staged image is there, which the device ignores.
+    ImageSent,
+    /// The device holds the staged image; it was not installed.
+    ImageStaged,
+    /// The install request was sent.
+    InstallSent,
+}
+
+impl fmt::Display for Touched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Nothing => "nothing",
+            Self::ImageSent => "image partly sent, not installed",
+            Self::ImageStaged => "image staged, not installed",
+            Self::InstallSent => "install was sent",
+        })
+    }
+}
+
+/// A fault of the way to a device or to the broker: no usable HTTP answer came.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum LinkFault {
+    /// The host name is not known.
+    #[error("no address for {host}")]
+    NoAddress {
+        /// The name that was looked up.
+        host: String,
+    },
+    /// TCP connection refused.
+    #[error("connection refused by {target}")]
+    Refused {
+        /// Host and port.
+        target: String,
+    },
+    /// No connection within the `connect` limit.
+    #[error("no connection to {target} within {}", human_duration(*.after))]
+    ConnectTimeout {
+        /// Host and port.
+        target: String,
+        /// The limit.
+        after: Duration,
+    },
+    /// The proxy refused or failed.
+    #[error("proxy {proxy}: {reason}")]
+    Proxy {
+        /// Host and port of the proxy.
+        proxy: String,
+        /// What it said.
+        reason: String,
+    },
+    /// TLS could not be agreed on or the certificate is not trusted.
+    #[error(transparent)]
+    Tls(#[from] TlsFault),
+    /// The connection was reset or broke.
+    #[error("connection reset")]
+    Reset,
+    /// The connection was closed in order, but without an answer.
+    #[error("closed without an answer")]
+    ClosedWithoutAnswer,
+    /// Connected, but no answer within the limit.
+    #[error("no answer within {}", human_duration(*.after))]
+    NoAnswer {
+        /// The limit.
+        after: Duration,
+    },
+    /// An upload stood still.
+    #[error("upload stood still for {} at {} of {}", human_duration(*.after), human_bytes(*.sent), human_bytes(*.total))]
+    Stalled {
+        /// Bytes handed to the socket.
+        sent: u64,
+        /// Bytes of the image.
+        total: u64,
+        /// How long nothing moved.
+        after: Duration,
+    },
+    /// A whole upload took longer than its limit.
+    #[error("upload not done within {}: {} of {}", human_duration(*.after), human_bytes(*.sent), human_bytes(*.total))]
+    UploadTimeout {
+        /// Bytes handed to the socket.
+        sent: u64,
+        /// Bytes of the image.
+        total: u64,
+        /// The limit.
+        after: Duration,
+    },
+    /// Something answered that is not HTTP, or an answer that cannot be read.
+    #[error("unreadable answer: {what}")]
+    Garbled {
+        /// What was wrong with it, escaped.
+        what: String,
+    },
+    /// Any other error of the operating system, as it words it.
+    #[error("{what}")]
+    Io {
+        /// The operating system's words.
+        what: String,
+    },
+}
+
+/// Why a TLS connection was not trusted or not agreed on.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum TlsFault {
+    /// The certificate has expired.
+    #[error("certificate expired {days} days ago ({not_after})")]
+    Expired {
+        /// Whole days since.
+        days: i64,
+        /// The last valid moment, RFC 3339.
+        not_after: String,
+    },
+    /// The certificate is not valid yet.
+    #[error("certificate not valid before {not_before}")]
+    NotYetValid {
+        /// The first valid moment, RFC 3339.
+        not_before: String,
+    },
+    /// No trusted authority signed the certificate.
+    #[error("certificate signed by an unknown authority")]
+    UnknownIssuer,
+    /// The certificate names another host.
+    #[error("certificate is not for {wanted} but for {names}")]
+    WrongName {
+        /// The name in the inventory's `url`.
+        wanted: String,
+        /// The names in the certificate.
+        names: String,
+    },
+    /// The public key is not the pinned one.
+    #[error("public key is not the pinned one but sha256//{got}")]
+    PinMismatch {
+        /// The base64 SHA-256 of the key that was presented.
+        got: String,
+    },
+    /// The port does not speak TLS.
+    #[error("no TLS on this port")]
+    NotTls,
+    /// Anything else, in the TLS library's words.
+    #[error("TLS: {what}")]
+    Other {
+        /// The TLS library's words.
+        what: String,
+    },
+}
+
+/// A fault of the check-in relay.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum BrokerFault {
+    /// It could not be reached.
+    #[error("broker not reached: {what}")]
+    Unreachable {
+        /// Why, with the whole chain of causes.
+        what: String,
+    },
+    /// It answered with another status than 200.
+    #[error("broker answered {status}")]
+    Status {
+        /// The HTTP status.
+        status: u16,
+    },
+    /// Its answer could not be read.
+    #[error("broker's answer is unreadable: {what}")]
+    Garbled {
+        /// What was wrong with it.
+        what: String,
+    },
+}
+
+/// Why a stage failed.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum FailureKind {
+    /// No usable answer from the device.
+    #[error(transparent)]
+    Link(#[from] LinkFault),
+    /// The broker failed.
+    #[error(transparent)]
+    Broker(#[from] BrokerFault),
+    /// The device answered with a status that means failure here (section 3).
+    #[error("{status}{}", status_words(*.status))]
+    Status {
+        /// The HTTP status.
+        status: u16,
+    },
+    /// The device's answer lacks what is needed.
+    #[error("unreadable answer: {what}")]
+    BadAnswer {
+        /// What is missing or wrong.
+        what: String,
+    },
+    /// Faults are latched; `--force` upgrades all the same.
+    #[error("device reports a fault: {0}")]
+    FaultLatched(FlsState),
+    /// The device is personalised, so it wants a login, and the inventory gives none.
+    #[error("device wants a login, the inventory says auth = none")]
+    NoCredential,
+    /// 401 at the login: the device does not know this secret.
+    #[error("401: the device does not accept this secret")]
+    WrongSecret,
+    /// Three times 401 from this device in this run: no further login is tried.
+    #[error("401 three times in this run: no further login is tried")]
+    LoginsUsedUp,
+    /// 403 at the login although a check-in was made: the clock is still unset.
+    #[error("403: the device's clock is still not set")]
+    ClockUnset,
+    /// The device refused the broker's reply.
+    #[error("{status}: the device refused the check-in reply")]
+    CheckinRefused {
+        /// The HTTP status.
+        status: u16,
+    },
+    /// The device's own check of the image failed.
+    #[error("{status}: the device refused the image")]
+    ImageRefused {
+        /// The HTTP status, 406 by the page.
+        status: u16,
+    },
+    /// The validation did not end in time.
+    #[error("validation not finished after {} and {polls} polls", human_duration(*.after))]
+    CheckTimeout {
+        /// Polls answered so far.
+        polls: u32,
+        /// The limit.
+        after: Duration,
+    },
+    /// The device refused the install.
+    #[error("{status}: the device refused the install")]
+    InstallRefused {
+        /// The HTTP status.
+        status: u16,
+    },
+    /// The connection for the install could not be opened: the request was not sent.
+    #[error("install not sent: {0}")]
+    InstallNotSent(LinkFault),
+    /// A bug in hemfleet: the device's task died.
+    #[error("hemfleet itself failed: {what}")]
+    Panicked {
+        /// The panic's message.
+        what: String,
+    },
+}
+
+fn status_words(status: u16) -> &'static str {
+    match status {
+        400 => ": bad arguments",
+        401 => ": token missing or not accepted",
+        403 => ": not permitted",
+        404 => ": no such endpoint, or nothing there",
+        406 => ": the operation failed",
+        409 => ": the device is in the wrong state",
+        411 => ": no length",
+        412 => ": origin refused",
+        413 => ": too large",
+        418 => ": TLS required",
+        500..=599 => ": the device failed inside",
+        _ => ": unexpected status",
+    }
+}
+
+impl FailureKind {
+    /// The HTTP status that tells of the failure, where one came.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Status { status }
+            | Self::CheckinRefused { status }
+            | Self::ImageRefused { status }
+            | Self::InstallRefused { status } => Some(*status),
+            Self::WrongSecret => Some(401),
+            Self::ClockUnset => Some(403),
+            _ => None,
+        }
+    }
+
+    /// A stable word for scripts (JSON `code`).
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Link(link) | Self::InstallNotSent(link) => match link {
+                LinkFault::NoAddress { .. } => "no_address",
+                LinkFault::Refused { .. } => "connection_refused",
+                LinkFault::ConnectTimeout { .. } => "connect_timeout",
+                LinkFault::Proxy { .. } => "proxy",
+                LinkFault::Tls(tls) => match tls {
+                    TlsFault::Expired { .. } => "tls_expired",
+                    TlsFault::NotYetValid { .. } => "tls_not_yet_valid",
+                    TlsFault::UnknownIssuer => "tls_unknown_issuer",
+                    TlsFault::WrongName { .. } => "tls_wrong_name",
+                    TlsFault::PinMismatch { .. } => "tls_pin_mismatch",
+                    TlsFault::NotTls => "tls_not_spoken",
+                    TlsFault::Other { .. } => "tls",
+                },
+                LinkFault::Reset => "connection_reset",
+                LinkFault::ClosedWithoutAnswer => "closed_without_answer",
+                LinkFault::NoAnswer { .. } => "no_answer",
+                LinkFault::Stalled { .. } => "upload_stalled",
+                LinkFault::UploadTimeout { .. } => "upload_timeout",
+                LinkFault::Garbled { .. } => "garbled_answer",
+                LinkFault::Io { .. } => "io",
+            },
+            Self::Broker(_) => "broker",
+            Self::Status { .. } => "status",
+            Self::BadAnswer { .. } => "bad_answer",
+            Self::FaultLatched(_) => "fault_latched",
+            Self::NoCredential => "no_credential",
+            Self::WrongSecret => "wrong_secret",
+            Self::LoginsUsedUp => "logins_used_up",
+            Self::ClockUnset => "clock_unset",
+            Self::CheckinRefused { .. } => "checkin_refused",
+            Self::ImageRefused { .. } => "image_refused",
+            Self::CheckTimeout { .. } => "check_timeout",
+            Self::InstallRefused { .. } => "install_refused",
+            Self::Panicked { .. } => "panicked",
+        }
+    }
+}
+
+/// A failed attempt: where, why, and what it left on the device.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Failure {
+    /// The stage in which it failed.
+    pub stage: Stage,
+    /// Why.
+    pub kind: FailureKind,
+    /// What the attempt had changed on the device by then.
+    pub touched: Touched,
+}
+
+impl Failure {
+    /// What the operator does next.
+    pub fn hint(&self) -> String {
+        hint(self.stage, &self.kind)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.stage, self.kind)
+    }
+}
+
+fn hint(stage: Stage, kind: &FailureKind) -> String {
+    match kind {
+        FailureKind::Link(link) => link_hint(link, stage).to_owned(),
+        FailureKind::InstallNotSent(_) => "The install request never left: the device still runs what it ran. \
+             Retry: it uploads and checks anew."
+            .to_owned(),
+        FailureKind::Broker(_) => "The clock can only be set through the broker: check [broker] url and ca and that this \
+             machine reaches it, then retry."
+            .to_owned(),
+        FailureKind::Status { status } => status_hint(stage, *status).to_owned(),
+        FailureKind::BadAnswer { .. } => "Is this a HEM? Check url, connect and proxy of this device; if they are right, \
+             power-cycle it and retry."
+            .to_owned(),
+        FailureKind::FaultLatched(_) => "Power-cycle the device and look at its status; if the fault stays, ask the vendor. \
+             --force upgrades all the same."
+            .to_owned(),
+        FailureKind::NoCredential => "Give this device auth = { kind = \"passphrase\", … } or \"token\".".to_owned(),
+        FailureKind::WrongSecret => "Check which secret this device has; it slows down after three wrong ones, \
+             so the login is not repeated by itself."
+            .to_owned(),
+        FailureKind::LoginsUsedUp => "Correct the secret in the inventory and start a new run.".to_owned(),
+        FailureKind::ClockUnset => "The check-in did not set the clock: see what the backend said in this device's timeline, \
+             or check the device in with the vendor's tool, then retry."
+            .to_owned(),
+        FailureKind::CheckinRefused { .. } => "The reply did not verify on the device: is [broker] url the relay this device \
+             belongs to? Retry once; if it stays, ask the vendor."
+            .to_owned(),
+        FailureKind::ImageRefused { .. } => "The device's own check says that this image is not valid for it. Compare the \
+             signing key (hemfleet inspect) with the device's fwk."
+            .to_owned(),
+        FailureKind::CheckTimeout { .. } => "Nothing was installed. Give it longer with [timeouts] check, or power-cycle the \
+             device and retry."
+            .to_owned(),
+        FailureKind::InstallRefused { status } => match status {
+            401 | 403 => "The token was not accepted for the install: retry logs in anew, uploads and checks again.",
+            404 => "This device has no install endpoint, or nothing is staged: retry uploads and checks again.",
+            409 => "Another install runs or a fault is latched: wait, look at the device, then retry.",
+            _ => "The device has no verified image: retry uploads and checks again.",
+        }
+        .to_owned(),
+        FailureKind::Panicked { .. } => "This is a bug of hemfleet: please report it with the log. Other devices are not \
+             affected; retry looks at the device first."
+            .to_owned(),
+    }
+}
+
+fn link_hint(link: &LinkFault, stage: Stage) -> &'static str {
+    match link {
+        LinkFault::NoAddress { .. } => {
+            "Check url and connect of this device; behind a tunnel, say connect = \"host:port\"."
+        }
+        LinkFault::Refused { .. } | LinkFault::ConnectTimeout { .. } | LinkFault::Io { .. } => {
+            "Is the device plugged in and its tunnel up? Check connect and proxy, then retry."
+        }
+        LinkFault::Proxy { .. } => "Check proxy of this device and that it lets you through, then retry.",
+        LinkFault::Tls(TlsFault::Expired { .. }) => {
+            "A device that rested for months serves an old certificate: check it in (hem-manager or the broker) so that it \
+             gets a new one, or pin its key with tls = { pin = … }."
+        }
+        LinkFault::Tls(TlsFault::NotYetValid { .. }) => "Is the clock of this machine right?",
+        LinkFault::Tls(TlsFault::UnknownIssuer) => {
+            "Give the authority with tls = { ca = \"file\" } or pin the device's key with tls = { pin = … }."
+        }
+        LinkFault::Tls(TlsFault::WrongName { .. }) => {
+            "url must name the host of the certificate; say where to connect with connect. Or this is another device."
+        }
+        LinkFault::Tls(TlsFault::PinMismatch { .. }) => {
+            "This is another device, its key was renewed, or somebody is in between: find out before you change the pin."
+        }
+        LinkFault::Tls(TlsFault::NotTls) => "Something else listens there: check connect, or use http:// if that is meant.",
+        LinkFault::Tls(TlsFault::Other { .. }) => "The device speaks TLS 1.3 only; something in between may not.",
+        LinkFault::ClosedWithoutAnswer if stage == Stage::Upload => {
+            "Devices close like this on an image over 3 MiB or under storage trouble: check the image with hemfleet inspect, \
+             then retry."
+        }
+        LinkFault::Stalled { .. } | LinkFault::UploadTimeout { .. } => {
+            "The device or the way to it froze: nothing was installed. Retry; if it stays, power-cycle the device."
+        }
+        LinkFault::NoAnswer { .. } => {
+            "It accepts connections but does not answer: devices freeze under load. Wait a minute and retry, or power-cycle it."
+        }
+        LinkFault::Reset | LinkFault::ClosedWithoutAnswer => "The connection broke: retry; if it stays, look at the way to the device.",
+        LinkFault::Garbled { .. } => "Something else than a HEM may listen there: check url, connect and proxy.",
+    }
+}
+
+fn status_hint(stage: Stage, status: u16) -> &'static str {
+    match (stage, status) {
+        (Stage::Upload | Stage::Check, 401) => {
+            "The device does not accept the token (it dies with a reboot): retry logs in anew."
+        }
+        (_, 401) => "The device wants another token or secret: check auth of this device.",
+        (Stage::Upload | Stage::Check, 403) => {
+            "The token lacks the scope system:upgrade: use a passphrase, or a token made for that scope."
+        }
+        (_, 403) => "The device forbids it: is its clock set, and is the scope right?",
+        (Stage::Check, 404) => "The device has no staged image: retry uploads it again.",
+        (Stage::Upload, 404) => "No upgrade over this API: a rack appliance (EPA), or another kind of device.",
+        (_, 404) => "Is this a HEM? Check url, connect and proxy.",
+        (Stage::Upload, 406) => "The image did not arrive whole, or the device's storage is in trouble: retry; if it stays, power-cycle it.",
+        (_, 409) => "A fault is latched, or an install or a disk format runs: look at the device, then retry.",
+        (_, 418) => "This endpoint needs TLS: use https:// in url.",
+        (_, 500..=599) => "The device failed inside: wait a minute and retry, or power-cycle it.",
+        _ => "Not an answer of the protocol: check what listens there, and ask the vendor with the log.",
+    }
+}

@@ -1,0 +1,32 @@
+//! The vocabulary of hemfleet as plain values, shared by every room.
+//!
+//! Owns: names, outcomes, failures with their hints, secrets, and what a device said of itself.
+//! Must not: do IO, know tokio, or import any other room.
+
+mod device_spec;
+mod facts;
+mod failure;
+mod firmware;
+mod id;
+mod outcome;
+mod secret;
+mod settings;
+mod stage;
+mod text;
+
+pub use device_spec::{
+    AuthMethod, Credential, DeviceSpec, Endpoint, HostPort, Proxy, ProxyKind, Scheme, SpkiPin,
+    TlsTrust,
+};
+pub use facts::{CheckinReport, DeviceStatus, DeviceVersion, FlsState};
+pub use failure::{BrokerFault, Failure, FailureKind, LinkFault, TlsFault, Touched};
+pub use firmware::{
+    FirmwareImage, Fwk, Fws, FwsParseError, ImageFacts, ImageFooter, ImageFormat, MAX_IMAGE_BYTES,
+    SigningMode,
+};
+pub use id::{DeviceId, RunId};
+pub use outcome::{Doubt, Outcome, OutcomeKind, Skip, Unproven, Verdict, VerdictKind};
+pub use secret::{Secret, SecretSource};
+pub use settings::{Pace, Policy, Retry, Timeouts};
+pub use stage::Stage;
+pub use text::{human_bytes, human_duration, printable};

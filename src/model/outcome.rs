@@ -1,0 +1,375 @@
+//! What became of a device, and what the plan says of it. One place for words, hints and codes.
+//! Must not: decide it (that is `engine`).
+
+use std::fmt;
+
+use super::{Failure, FailureKind, Stage, Touched};
+
+/// Why a device is left alone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Skip {
+    /// A rack appliance has no upgrade endpoints (section 1).
+    Epa,
+}
+
+impl fmt::Display for Skip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Epa => "EPA: no upgrade over this API",
+        })
+    }
+}
+
+/// Why a change is not proven.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Unproven {
+    /// It rebooted and reports neither the old nor the image's `fws`.
+    OtherSignature {
+        /// The short `fws` it reports now.
+        now: String,
+    },
+    /// It rebooted and its `fws` changed, but the image's footer was not recognised.
+    NoExpectedSignature,
+    /// It reports no readable `fws`.
+    NoSignature,
+    /// It reports the image's `fws`, but no reboot was observed.
+    RebootNotSeen,
+}
+
+impl fmt::Display for Unproven {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OtherSignature { now } => {
+                write!(f, "rebooted, changed, but not to this image: its signature is {now}…")
+            }
+            Self::NoExpectedSignature => {
+                f.write_str("rebooted and changed; the image has no known signature to compare with")
+            }
+            Self::NoSignature => f.write_str("rebooted, but reports no readable signature"),
+            Self::RebootNotSeen => {
+                f.write_str("reports this image's signature, but no reboot was observed")
+            }
+        }
+    }
+}
+
+/// Why it is not known what an install did.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Doubt {
+    /// The answer was lost, and the device answered all the time without a reboot.
+    AnswerLost,
+    /// The install was accepted, and the device answered all the time without a reboot.
+    NoReboot,
+    /// hemfleet was stopped while the device was being watched.
+    StoppedWatching,
+    /// A bug in hemfleet: the device's task died while it was being watched.
+    Panicked(String),
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AnswerLost => f.write_str("install sent, its answer was lost, no reboot seen"),
+            Self::NoReboot => f.write_str("install accepted, but no reboot seen"),
+            Self::StoppedWatching => f.write_str("install sent, stopped before its outcome was seen"),
+            Self::Panicked(what) => {
+                write!(f, "install sent, then hemfleet itself failed: {what}")
+            }
+        }
+    }
+}
+
+/// What became of a device. Nothing is [`Outcome::Upgraded`] without evidence.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// A reboot was observed and the device reports the very `fws` of the image.
+    Upgraded,
+    /// Changed or maybe changed, without that proof.
+    Unproven(Unproven),
+    /// It runs the image already.
+    Current,
+    /// Left alone.
+    Skipped(Skip),
+    /// Not upgraded.
+    Failed(Failure),
+    /// It rebooted and runs what it ran before: its bootloader refused the image.
+    RolledBack,
+    /// Not back within the limit.
+    Lost,
+    /// The install was sent, its outcome was not seen.
+    Unknown(Doubt),
+    /// Stopped before the install.
+    Cancelled(Touched),
+}
+
+/// [`Outcome`] without its reasons: for counts, filters, glyphs and exit codes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
+pub enum OutcomeKind {
+    /// See [`Outcome::Upgraded`].
+    Upgraded,
+    /// See [`Outcome::Unproven`].
+    Unproven,
+    /// See [`Outcome::Current`].
+    Current,
+    /// See [`Outcome::Skipped`].
+    Skipped,
+    /// See [`Outcome::Failed`].
+    Failed,
+    /// See [`Outcome::RolledBack`].
+    RolledBack,
+    /// See [`Outcome::Lost`].
+    Lost,
+    /// See [`Outcome::Unknown`].
+    Unknown,
+    /// See [`Outcome::Cancelled`].
+    Cancelled,
+}
+
+impl OutcomeKind {
+    /// All kinds, in the order in which counts are shown.
+    pub const ALL: [Self; 9] = [
+        Self::Upgraded,
+        Self::Unproven,
+        Self::Current,
+        Self::Skipped,
+        Self::Failed,
+        Self::RolledBack,
+        Self::Lost,
+        Self::Unknown,
+        Self::Cancelled,
+    ];
+
+    /// The spelling of JSON and of scenario files: `rolled_back`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Upgraded => "upgraded",
+            Self::Unproven => "unproven",
+            Self::Current => "current",
+            Self::Skipped => "skipped",
+            Self::Failed => "failed",
+            Self::RolledBack => "rolled_back",
+            Self::Lost => "lost",
+            Self::Unknown => "unknown",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// The words for people: `rolled back`.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::RolledBack => "rolled back",
+            other => other.as_str(),
+        }
+    }
+
+    /// Whether a person may ask for another attempt in this run.
+    pub fn is_retryable(self) -> bool {
+        !matches!(self, Self::Upgraded | Self::Current | Self::Skipped)
+    }
+}
+
+impl fmt::Display for OutcomeKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.words())
+    }
+}
+
+impl Outcome {
+    /// The kind without the reasons.
+    pub fn kind(&self) -> OutcomeKind {
+        match self {
+            Self::Upgraded => OutcomeKind::Upgraded,
+            Self::Unproven(_) => OutcomeKind::Unproven,
+            Self::Current => OutcomeKind::Current,
+            Self::Skipped(_) => OutcomeKind::Skipped,
+            Self::Failed(_) => OutcomeKind::Failed,
+            Self::RolledBack => OutcomeKind::RolledBack,
+            Self::Lost => OutcomeKind::Lost,
+            Self::Unknown(_) => OutcomeKind::Unknown,
+            Self::Cancelled(_) => OutcomeKind::Cancelled,
+        }
+    }
+
+    /// One line saying why or on what evidence.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Upgraded => "proven: rebooted, signature matches".to_owned(),
+            Self::Unproven(u) => u.to_string(),
+            Self::Current => "runs this very image".to_owned(),
+            Self::Skipped(s) => s.to_string(),
+            Self::Failed(f) => f.kind.to_string(),
+            Self::RolledBack => {
+                "rebooted and runs what it ran before: its bootloader refused the image".to_owned()
+            }
+            Self::Lost => "not back within the limit after the install".to_owned(),
+            Self::Unknown(d) => d.to_string(),
+            Self::Cancelled(Touched::Nothing) => "stopped before anything was sent".to_owned(),
+            Self::Cancelled(t) => format!("stopped: {t}"),
+        }
+    }
+
+    /// What the operator does next, where there is something to do.
+    pub fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::Upgraded | Self::Current | Self::Skipped(_) => return None,
+            Self::Failed(f) => return Some(f.hint()),
+            Self::Unproven(Unproven::RebootNotSeen) => {
+                "Look at it again with hemfleet plan: if it says current and the device is healthy, all is well."
+            }
+            Self::Unproven(_) => {
+                "Compare its fws and fwv with what you meant to install (hemfleet inspect), or ask the vendor."
+            }
+            Self::RolledBack => {
+                "The device is healthy and still runs the old firmware. Compare the image's signing key with the device's fwk."
+            }
+            Self::Lost => {
+                "Devices have no watchdog: power-cycle it, wait a minute, then retry. The retry watches; it never installs twice."
+            }
+            Self::Unknown(Doubt::AnswerLost | Doubt::NoReboot) => {
+                "Nothing is sent twice: retry looks again. If it stays, power-cycle the device and start a new run."
+            }
+            Self::Unknown(_) => {
+                "It may be rebooting: do not unplug it. Look at it with hemfleet plan in a few minutes."
+            }
+            Self::Cancelled(_) => "It still runs what it ran before: retry or run again when you are ready.",
+        };
+        Some(text.to_owned())
+    }
+
+    /// What the device has been touched with.
+    pub fn touched(&self) -> Touched {
+        match self {
+            Self::Current | Self::Skipped(_) => Touched::Nothing,
+            Self::Failed(f) => f.touched,
+            Self::Cancelled(t) => *t,
+            Self::Upgraded | Self::Unproven(_) | Self::RolledBack | Self::Lost | Self::Unknown(_) => {
+                Touched::InstallSent
+            }
+        }
+    }
+
+    /// The stage that it ended in, where that says something.
+    pub fn stage(&self) -> Option<Stage> {
+        match self {
+            Self::Failed(f) => Some(f.stage),
+            Self::RolledBack | Self::Unproven(_) => Some(Stage::Verify),
+            Self::Lost | Self::Unknown(_) => Some(Stage::Reboot),
+            _ => None,
+        }
+    }
+
+    /// The HTTP status behind it, where there is one.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Failed(f) => f.kind.status(),
+            _ => None,
+        }
+    }
+
+    /// A stable word for scripts (JSON `code`).
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Failed(f) => f.kind.code(),
+            Self::Skipped(Skip::Epa) => "epa",
+            Self::Unproven(Unproven::OtherSignature { .. }) => "other_signature",
+            Self::Unproven(Unproven::NoExpectedSignature) => "no_expected_signature",
+            Self::Unproven(Unproven::NoSignature) => "no_signature",
+            Self::Unproven(Unproven::RebootNotSeen) => "reboot_not_seen",
+            Self::Unknown(Doubt::AnswerLost) => "answer_lost",
+            Self::Unknown(Doubt::NoReboot) => "no_reboot",
+            Self::Unknown(Doubt::StoppedWatching) => "stopped_watching",
+            Self::Unknown(Doubt::Panicked(_)) => "panicked",
+            other => other.kind().as_str(),
+        }
+    }
+}
+
+/// What the plan says of a device, before anything is changed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// It will be upgraded.
+    Upgrade {
+        /// What the operator should know first, such as an unset clock or `--force`.
+        notes: Vec<String>,
+    },
+    /// It runs the image already.
+    Current,
+    /// It is left alone.
+    Skip(Skip),
+    /// It cannot be upgraded as things are.
+    Cannot(Failure),
+}
+
+/// [`Verdict`] without its reasons.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
+pub enum VerdictKind {
+    /// See [`Verdict::Upgrade`].
+    Upgrade,
+    /// See [`Verdict::Current`].
+    Current,
+    /// See [`Verdict::Skip`].
+    Skip,
+    /// See [`Verdict::Cannot`].
+    Cannot,
+}
+
+impl VerdictKind {
+    /// One word for screen and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Upgrade => "upgrade",
+            Self::Current => "current",
+            Self::Skip => "skip",
+            Self::Cannot => "cannot",
+        }
+    }
+}
+
+impl fmt::Display for VerdictKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl Verdict {
+    /// The kind without the reasons.
+    pub fn kind(&self) -> VerdictKind {
+        match self {
+            Self::Upgrade { .. } => VerdictKind::Upgrade,
+            Self::Current => VerdictKind::Current,
+            Self::Skip(_) => VerdictKind::Skip,
+            Self::Cannot(_) => VerdictKind::Cannot,
+        }
+    }
+
+    /// One line saying why.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Upgrade { notes } => notes.join(" · "),
+            Self::Current => "runs this very image".to_owned(),
+            Self::Skip(s) => s.to_string(),
+            Self::Cannot(f) => f.kind.to_string(),
+        }
+    }
+
+    /// The outcome of a device that is not upgraded because of this verdict.
+    pub fn outcome(&self) -> Option<Outcome> {
+        match self {
+            Self::Upgrade { .. } => None,
+            Self::Current => Some(Outcome::Current),
+            Self::Skip(s) => Some(Outcome::Skipped(*s)),
+            Self::Cannot(f) => Some(Outcome::Failed(f.clone())),
+        }
+    }
+}
+
+impl From<FailureKind> for Verdict {
+    /// A failure of the look itself, which touches nothing.
+    fn from(kind: FailureKind) -> Self {
+        Self::Cannot(Failure {
+            stage: Stage::Probe,
+            kind,
+            touched: Touched::Nothing,
+        })
+    }
+}

@@ -1,0 +1,91 @@
+//! Time limits, pace and retries (inventory tables `[timeouts]`, `[pace]`, `[retry]`).
+//! Must not: read files; the defaults stand here and nowhere else.
+
+use std::time::Duration;
+
+/// How long each thing may take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Opening the connection: TCP, proxy and TLS together.
+    pub connect: Duration,
+    /// One request and its answer, once connected; for an upload, the wait for the answer after
+    /// the last byte.
+    pub request: Duration,
+    /// A whole upload. The vendor's client allows 20 minutes (section 7).
+    pub upload: Duration,
+    /// How long an upload may stand still before it is given up.
+    pub upload_stall: Duration,
+    /// The device's whole validation of the image, all polls together.
+    pub check: Duration,
+    /// From the install to the device being back; after that it is lost.
+    pub reboot: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            request: Duration::from_secs(30),
+            upload: Duration::from_secs(20 * 60),
+            upload_stall: Duration::from_secs(60),
+            check: Duration::from_secs(10 * 60),
+            reboot: Duration::from_secs(3 * 60),
+        }
+    }
+}
+
+/// How fast a device is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// Between the answer to one request and the next request to the same device (section 2).
+    pub gap: Duration,
+    /// Between two polls of the validation; the vendor polls every 4 s (section 7).
+    pub check_poll: Duration,
+    /// Between two looks at a rebooting device; the vendor's client waits 3 to 4 s (section 7).
+    pub reboot_poll: Duration,
+    /// How long a device that is back must stay up before its version counts: it may come up and
+    /// vanish again (section 7).
+    pub reboot_settle: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            gap: Duration::from_millis(150),
+            check_poll: Duration::from_secs(4),
+            reboot_poll: Duration::from_secs(3),
+            reboot_settle: Duration::from_secs(5),
+        }
+    }
+}
+
+/// How often a step that may be repeated is tried by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// Tries of one step, the first included.
+    pub attempts: u32,
+    /// The wait before the second try; it doubles from there, up to a minute, with jitter.
+    pub backoff: Duration,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self {
+            attempts: 3,
+            backoff: Duration::from_secs(2),
+        }
+    }
+}
+
+/// Everything that shapes how one device is treated.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// Time limits.
+    pub timeouts: Timeouts,
+    /// Pace.
+    pub pace: Pace,
+    /// Tries.
+    pub retry: Retry,
+    /// `--force`: upgrade although the device reports latched faults.
+    pub force: bool,
+}

@@ -1,0 +1,64 @@
+//! The stages of one device's upgrade. Must not: decide anything about them.
+
+use std::fmt;
+
+/// A stage of one device's upgrade, in the order in which they run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
+pub enum Stage {
+    /// Reading version and status; no token needed (protocol page, section 4).
+    Probe,
+    /// Setting the clock through the broker (section 5); runs only when a login needs it.
+    Checkin,
+    /// Authentication for `system:upgrade` (section 6).
+    Login,
+    /// Sending the image (section 7).
+    Upload,
+    /// The device's own verification of the staged image (section 7).
+    Check,
+    /// The one request that must never be repeated (section 7).
+    Install,
+    /// Watching the device go and come back (section 7).
+    Reboot,
+    /// Reading the version that runs now (section 7).
+    Verify,
+}
+
+impl Stage {
+    /// All stages in order.
+    pub const ALL: [Self; 8] = [
+        Self::Probe,
+        Self::Checkin,
+        Self::Login,
+        Self::Upload,
+        Self::Check,
+        Self::Install,
+        Self::Reboot,
+        Self::Verify,
+    ];
+
+    /// The one spelling used on screen, in logs and in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Probe => "probe",
+            Self::Checkin => "checkin",
+            Self::Login => "login",
+            Self::Upload => "upload",
+            Self::Check => "check",
+            Self::Install => "install",
+            Self::Reboot => "reboot",
+            Self::Verify => "verify",
+        }
+    }
+
+    /// Whether the install request may have been sent once this stage has begun: from here on a
+    /// device is watched to its end and an attempt is no longer cancelled.
+    pub fn is_past_install(self) -> bool {
+        self >= Self::Install
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
