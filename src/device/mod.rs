@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::model::{CheckinReport, DeviceStatus, DeviceVersion, FailureKind, FirmwareImage, LinkFault};
+use crate::model::{
+    CheckinReport, DeviceStatus, DeviceVersion, FailureKind, FirmwareImage, LinkFault,
+};
 
 /// A login that the device accepted, or the absence of one for a fresh device.
 ///
@@ -109,7 +111,8 @@ pub trait Device: Send + Sync + 'static {
     /// # Errors
     ///
     /// [`LoginError::ClockUnset`] and [`LoginError::ClockApart`] ask for one check-in and one more try.
-    fn login(&self, lifetime: Duration) -> impl Future<Output = Result<Session, LoginError>> + Send;
+    fn login(&self, lifetime: Duration)
+    -> impl Future<Output = Result<Session, LoginError>> + Send;
 
     /// `POST /api/system/upgrade/upload_fw` (section 7). `Ok` is 200: the image is staged.
     fn upload(

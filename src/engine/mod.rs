@@ -1,1 +1,25 @@
-//! (room under construction)
+//! Upgrading a fleet: what happens, what is known, and what starts.
+//!
+//! keys, signals → [`Intent`] → [`Fleet::update`] → [`Command`] → [`Pool`] → `procedure` → device, and
+//! back: `procedure` → [`Event`] → [`Fleet::update`] → state → screen, lines, JSON.
+//!
+//! Owns: the events, the reducer, one device's upgrade and the tasks that run it.
+//! Must not: know how a device is reached, or how anything is shown.
+
+mod command;
+mod describe;
+mod event;
+mod fleet;
+mod forecast;
+mod pool;
+mod procedure;
+mod row;
+mod session;
+
+pub use command::{Command, Intent, Message, TaskEnd};
+pub use event::{DeviceFact, Event, Fact, Progress, Seen, Watch};
+pub use fleet::{Counts, Fleet, Mode, Phase, RowSeed, Stop};
+pub use forecast::Forecast;
+pub use pool::{Launcher, Pool};
+pub use row::{Active, Pause, Row, RowState, Step};
+pub use session::Session;

@@ -403,7 +403,9 @@ fn link_hint(link: &LinkFault, stage: Stage) -> &'static str {
         LinkFault::Refused { .. } | LinkFault::ConnectTimeout { .. } | LinkFault::Io { .. } => {
             "Is the device plugged in and its tunnel up? Check connect and proxy, then retry."
         }
-        LinkFault::Proxy { .. } => "Check proxy of this device and that it lets you through, then retry.",
+        LinkFault::Proxy { .. } => {
+            "Check proxy of this device and that it lets you through, then retry."
+        }
         LinkFault::Tls(TlsFault::Expired { .. }) => {
             "A device that rested for months serves an old certificate: check it in (hem-manager or the broker) so that it \
              gets a new one, or pin its key with tls = { pin = … }."
@@ -418,8 +420,12 @@ fn link_hint(link: &LinkFault, stage: Stage) -> &'static str {
         LinkFault::Tls(TlsFault::PinMismatch { .. }) => {
             "This is another device, its key was renewed, or somebody is in between: find out before you change the pin."
         }
-        LinkFault::Tls(TlsFault::NotTls) => "Something else listens there: check connect, or use http:// if that is meant.",
-        LinkFault::Tls(TlsFault::Other { .. }) => "The device speaks TLS 1.3 only; something in between may not.",
+        LinkFault::Tls(TlsFault::NotTls) => {
+            "Something else listens there: check connect, or use http:// if that is meant."
+        }
+        LinkFault::Tls(TlsFault::Other { .. }) => {
+            "The device speaks TLS 1.3 only; something in between may not."
+        }
         LinkFault::ClosedWithoutAnswer if stage == Stage::Upload => {
             "Devices close like this on an image over 3 MiB or under storage trouble: check the image with hemfleet inspect, \
              then retry."
@@ -430,8 +436,12 @@ fn link_hint(link: &LinkFault, stage: Stage) -> &'static str {
         LinkFault::NoAnswer { .. } => {
             "It accepts connections but does not answer: devices freeze under load. Wait a minute and retry, or power-cycle it."
         }
-        LinkFault::Reset | LinkFault::ClosedWithoutAnswer => "The connection broke: retry; if it stays, look at the way to the device.",
-        LinkFault::Garbled { .. } => "Something else than a HEM may listen there: check url, connect and proxy.",
+        LinkFault::Reset | LinkFault::ClosedWithoutAnswer => {
+            "The connection broke: retry; if it stays, look at the way to the device."
+        }
+        LinkFault::Garbled { .. } => {
+            "Something else than a HEM may listen there: check url, connect and proxy."
+        }
     }
 }
 
@@ -446,12 +456,20 @@ fn status_hint(stage: Stage, status: u16) -> &'static str {
         }
         (_, 403) => "The device forbids it: is its clock set, and is the scope right?",
         (Stage::Check, 404) => "The device has no staged image: retry uploads it again.",
-        (Stage::Upload, 404) => "No upgrade over this API: a rack appliance (EPA), or another kind of device.",
+        (Stage::Upload, 404) => {
+            "No upgrade over this API: a rack appliance (EPA), or another kind of device."
+        }
         (_, 404) => "Is this a HEM? Check url, connect and proxy.",
-        (Stage::Upload, 406) => "The image did not arrive whole, or the device's storage is in trouble: retry; if it stays, power-cycle it.",
-        (_, 409) => "A fault is latched, or an install or a disk format runs: look at the device, then retry.",
+        (Stage::Upload, 406) => {
+            "The image did not arrive whole, or the device's storage is in trouble: retry; if it stays, power-cycle it."
+        }
+        (_, 409) => {
+            "A fault is latched, or an install or a disk format runs: look at the device, then retry."
+        }
         (_, 418) => "This endpoint needs TLS: use https:// in url.",
         (_, 500..=599) => "The device failed inside: wait a minute and retry, or power-cycle it.",
-        _ => "Not an answer of the protocol: check what listens there, and ask the vendor with the log.",
+        _ => {
+            "Not an answer of the protocol: check what listens there, and ask the vendor with the log."
+        }
     }
 }

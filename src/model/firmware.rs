@@ -200,6 +200,9 @@ mod tests {
     fn signatures_are_read_strictly() {
         let fws = Fws([7; 64]);
         assert_eq!(Fws::from_base64(&fws.to_string()), Ok(fws));
-        assert_eq!(Fwk::from_base64("AAAA"), Err(FwsParseError { expected: 32 }));
+        assert_eq!(
+            Fwk::from_base64("AAAA"),
+            Err(FwsParseError { expected: 32 })
+        );
     }
 }

@@ -40,11 +40,14 @@ impl fmt::Display for Unproven {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OtherSignature { now } => {
-                write!(f, "rebooted, changed, but not to this image: its signature is {now}…")
+                write!(
+                    f,
+                    "rebooted, changed, but not to this image: its signature is {now}…"
+                )
             }
-            Self::NoExpectedSignature => {
-                f.write_str("rebooted and changed; the image has no known signature to compare with")
-            }
+            Self::NoExpectedSignature => f.write_str(
+                "rebooted and changed; the image has no known signature to compare with",
+            ),
             Self::NoSignature => f.write_str("rebooted, but reports no readable signature"),
             Self::RebootNotSeen => {
                 f.write_str("reports this image's signature, but no reboot was observed")
@@ -71,7 +74,9 @@ impl fmt::Display for Doubt {
         match self {
             Self::AnswerLost => f.write_str("install sent, its answer was lost, no reboot seen"),
             Self::NoReboot => f.write_str("install accepted, but no reboot seen"),
-            Self::StoppedWatching => f.write_str("install sent, stopped before its outcome was seen"),
+            Self::StoppedWatching => {
+                f.write_str("install sent, stopped before its outcome was seen")
+            }
             Self::Panicked(what) => {
                 write!(f, "install sent, then hemfleet itself failed: {what}")
             }
@@ -231,9 +236,20 @@ impl Outcome {
             Self::Unknown(_) => {
                 "It may be rebooting: do not unplug it. Look at it with hemfleet plan in a few minutes."
             }
-            Self::Cancelled(_) => "It still runs what it ran before: retry or run again when you are ready.",
+            Self::Cancelled(_) => {
+                "It still runs what it ran before: retry or run again when you are ready."
+            }
         };
         Some(text.to_owned())
+    }
+
+    /// Whether an install may have been sent whose end is still open: a further attempt then only
+    /// watches and never installs (section 7).
+    pub fn leaves_doubt(&self) -> bool {
+        matches!(
+            self,
+            Self::Lost | Self::Unknown(_) | Self::Unproven(Unproven::RebootNotSeen)
+        )
     }
 
     /// What the device has been touched with.
@@ -242,9 +258,11 @@ impl Outcome {
             Self::Current | Self::Skipped(_) => Touched::Nothing,
             Self::Failed(f) => f.touched,
             Self::Cancelled(t) => *t,
-            Self::Upgraded | Self::Unproven(_) | Self::RolledBack | Self::Lost | Self::Unknown(_) => {
-                Touched::InstallSent
-            }
+            Self::Upgraded
+            | Self::Unproven(_)
+            | Self::RolledBack
+            | Self::Lost
+            | Self::Unknown(_) => Touched::InstallSent,
         }
     }
 

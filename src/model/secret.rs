@@ -49,6 +49,9 @@ mod tests {
     #[test]
     fn debug_is_redacted() {
         let s = Secret::new(b"hunter2".to_vec());
-        assert_eq!(format!("{s:?} {:?}", Some(&s)), "[redacted] Some([redacted])");
+        assert_eq!(
+            format!("{s:?} {:?}", Some(&s)),
+            "[redacted] Some([redacted])"
+        );
     }
 }

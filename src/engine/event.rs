@@ -1,0 +1,185 @@
+//! Events: past-tense facts with time, device and attempt; the JSON lines are these.
+//! Must not: carry display policy, or decide anything.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use crate::model::{
+    DeviceId, DeviceStatus, DeviceVersion, FailureKind, Fws, ImageFacts, Outcome, RunId, Stage,
+    Verdict,
+};
+
+/// Something that happened.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// When, by this machine's wall clock.
+    pub at: Timestamp,
+    /// What.
+    pub fact: Fact,
+}
+
+impl Event {
+    /// A fact of this very moment; the engine's only look at the wall clock.
+    pub fn now(fact: Fact) -> Self {
+        Self {
+            at: Timestamp::now(),
+            fact,
+        }
+    }
+
+    /// A fact about one device, of this very moment.
+    pub fn of_device(device: &DeviceId, attempt: u32, fact: DeviceFact) -> Self {
+        Self::now(Fact::Device {
+            device: device.clone(),
+            attempt,
+            fact,
+        })
+    }
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum Fact {
+    /// The run began; nothing has been sent to any device yet.
+    RunStarted {
+        /// The run.
+        run: RunId,
+        /// The image.
+        image: ImageFacts,
+        /// Number of devices selected.
+        devices: usize,
+    },
+    /// Something about one device.
+    Device {
+        /// Which.
+        device: DeviceId,
+        /// In which attempt; 1 is the first, each retry by a person adds one.
+        attempt: u32,
+        /// What.
+        fact: DeviceFact,
+    },
+    /// The run is over; the counts are in the fleet's state.
+    RunFinished {
+        /// Whether a person stopped it before its end.
+        interrupted: bool,
+    },
+}
+
+/// What happened to one device.
+#[derive(Clone, Debug)]
+pub enum DeviceFact {
+    /// A stage began, or began again after [`DeviceFact::RetryScheduled`].
+    StageStarted {
+        /// Which stage.
+        stage: Stage,
+        /// The how-manieth try of this stage in this attempt; 1 is the first.
+        try_no: u32,
+    },
+    /// A running stage has news. May be dropped under load.
+    StageProgress {
+        /// Which stage.
+        stage: Stage,
+        /// The news.
+        progress: Progress,
+    },
+    /// A try of a stage ended.
+    StageFinished {
+        /// Which stage.
+        stage: Stage,
+        /// Which try.
+        try_no: u32,
+        /// How long it took.
+        took: Duration,
+        /// The last HTTP status, where one came.
+        status: Option<u16>,
+        /// What there is to say of it, in one line.
+        note: String,
+        /// Why it failed, if it did.
+        failure: Option<FailureKind>,
+    },
+    /// The stage will be tried again by itself.
+    RetryScheduled {
+        /// Which stage.
+        stage: Stage,
+        /// The next try's number.
+        next_try: u32,
+        /// Tries allowed.
+        of: u32,
+        /// The wait until then.
+        wait: Duration,
+        /// Why the last try failed.
+        after: FailureKind,
+    },
+    /// The device was looked at, and this is what would be, or will be, done.
+    Planned {
+        /// What it said of itself, where it answered.
+        seen: Option<Box<Seen>>,
+        /// What follows from it.
+        verdict: Verdict,
+    },
+    /// The install request is about to be sent: from here on the device is watched, never asked again.
+    InstallBegun {
+        /// What is needed to judge the device afterwards.
+        watch: Watch,
+    },
+    /// The device came back after the install and said this.
+    Returned {
+        /// What it runs now.
+        version: DeviceVersion,
+    },
+    /// The attempt is over.
+    Finished {
+        /// How it ended.
+        outcome: Outcome,
+    },
+}
+
+/// News from inside a stage.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Progress {
+    /// Upload: bytes handed to the socket.
+    Bytes {
+        /// So far in this try.
+        sent: u64,
+        /// Size of the file.
+        total: u64,
+    },
+    /// Check: the validation was polled.
+    Polls {
+        /// Polls answered so far.
+        polls: u32,
+        /// The last status.
+        status: u16,
+    },
+    /// Reboot: the device was looked at.
+    Silent {
+        /// What was seen at the last look, such as `connection refused`.
+        last: String,
+        /// For how long after the install silence is normal.
+        normal: Duration,
+    },
+}
+
+/// What a device says of itself before anything is changed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Seen {
+    /// Its version.
+    pub version: DeviceVersion,
+    /// Its status.
+    pub status: DeviceStatus,
+}
+
+/// What is remembered of a device whose install may have been sent, to judge it afterwards.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Watch {
+    /// When the install was about to be sent (monotonic).
+    pub since: Instant,
+    /// The uptime it reported last before that.
+    pub uptime_before: Duration,
+    /// Whether `fw_upgrade` was true already before: then it proves nothing afterwards.
+    pub fw_upgrade_before: bool,
+    /// The firmware it ran.
+    pub fws_before: Option<Fws>,
+}

@@ -1,0 +1,523 @@
+//! The reducer: it alone decides what starts. Synchronous, without a clock and without IO.
+//! Must not: do anything; it returns [`Command`]s.
+
+use std::collections::{HashMap, VecDeque};
+
+use jiff::Timestamp;
+
+use crate::model::{
+    DeviceId, DeviceSpec, Doubt, Failure, FailureKind, ImageFacts, Outcome, OutcomeKind, RunId,
+    Stage, Touched, Verdict, VerdictKind,
+};
+
+use super::command::{Command, Intent, Message, TaskEnd};
+use super::event::{DeviceFact, Event, Fact};
+use super::row::{Row, RowState};
+
+/// How far a run goes by itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// Look only (`hemfleet plan`).
+    Plan,
+    /// Look, then wait for [`Intent::Confirm`].
+    Confirm,
+    /// Look at each device and go on at once (`--yes`).
+    Go,
+}
+
+/// Where the run stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Phase {
+    /// Before [`Intent::Begin`].
+    Idle,
+    /// Devices are looked at; nothing is changed.
+    Planning,
+    /// The plan is complete and waits for a confirmation, or, in [`Mode::Plan`], is all there is.
+    Planned,
+    /// Devices are upgraded.
+    Upgrading,
+}
+
+/// How a run is being stopped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stop {
+    /// Nothing new starts; running devices are brought to a safe point.
+    Draining,
+    /// Everything is stopped now.
+    Aborting,
+}
+
+/// How many devices stand where.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counts {
+    /// Their turn has not come.
+    pub waiting: usize,
+    /// Looked at, waiting for the confirmation.
+    pub planned: usize,
+    /// A task works on them.
+    pub running: usize,
+    done: [usize; OutcomeKind::ALL.len()],
+}
+
+impl Counts {
+    /// How many ended like this.
+    pub fn of(&self, kind: OutcomeKind) -> usize {
+        self.done[kind as usize]
+    }
+
+    /// How many ended, in whatever way.
+    pub fn done(&self) -> usize {
+        self.done.iter().sum()
+    }
+}
+
+/// The state of a run: all devices and what is known of them.
+#[derive(Debug)]
+pub struct Fleet {
+    run: RunId,
+    image: ImageFacts,
+    mode: Mode,
+    concurrency: usize,
+    phase: Phase,
+    stop: Option<Stop>,
+    rows: Vec<Row>,
+    index: HashMap<DeviceId, usize>,
+    queue: VecDeque<usize>,
+    started: Option<Timestamp>,
+    ended: Option<Timestamp>,
+}
+
+/// What the fleet needs to know of a device beforehand.
+#[derive(Clone, Debug)]
+pub struct RowSeed {
+    /// Its name.
+    pub id: DeviceId,
+    /// Its group.
+    pub group: Option<String>,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// What the link to it is worth.
+    pub link: &'static str,
+}
+
+impl From<&DeviceSpec> for RowSeed {
+    fn from(spec: &DeviceSpec) -> Self {
+        Self {
+            id: spec.id.clone(),
+            group: spec.group.clone(),
+            tags: spec.tags.clone(),
+            link: spec.link(),
+        }
+    }
+}
+
+impl Fleet {
+    /// A fleet in which nothing has happened. `concurrency` is at least 1.
+    pub fn new(
+        run: RunId,
+        image: ImageFacts,
+        mode: Mode,
+        concurrency: usize,
+        devices: impl IntoIterator<Item = RowSeed>,
+    ) -> Self {
+        let rows: Vec<Row> = devices.into_iter().map(Row::new).collect();
+        let index = rows
+            .iter()
+            .enumerate()
+            .map(|(n, row)| (row.id.clone(), n))
+            .collect();
+        Self {
+            run,
+            image,
+            mode,
+            concurrency: concurrency.max(1),
+            phase: Phase::Idle,
+            stop: None,
+            rows,
+            index,
+            queue: VecDeque::new(),
+            started: None,
+            ended: None,
+        }
+    }
+
+    /// The run.
+    pub fn run(&self) -> &RunId {
+        &self.run
+    }
+
+    /// The image.
+    pub fn image(&self) -> &ImageFacts {
+        &self.image
+    }
+
+    /// How far the run goes by itself.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// How many devices are worked on at once.
+    pub fn concurrency(&self) -> usize {
+        self.concurrency
+    }
+
+    /// Where the run stands.
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// How the run is being stopped, if it is.
+    pub fn stop(&self) -> Option<Stop> {
+        self.stop
+    }
+
+    /// All devices in the order of the inventory.
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// One device.
+    pub fn row(&self, id: &DeviceId) -> Option<&Row> {
+        self.index.get(id).map(|&n| &self.rows[n])
+    }
+
+    /// When the run began.
+    pub fn started(&self) -> Option<Timestamp> {
+        self.started
+    }
+
+    /// When it ended.
+    pub fn ended(&self) -> Option<Timestamp> {
+        self.ended
+    }
+
+    /// How many devices stand where.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for row in &self.rows {
+            match &row.state {
+                RowState::Waiting => counts.waiting += 1,
+                RowState::Planned => counts.planned += 1,
+                RowState::Starting | RowState::Running(_) => counts.running += 1,
+                RowState::Done(outcome) => counts.done[outcome.kind() as usize] += 1,
+            }
+        }
+        counts
+    }
+
+    /// How many devices the plan would treat like this.
+    pub fn planned(&self, kind: VerdictKind) -> usize {
+        self.rows
+            .iter()
+            .filter(|r| matches!(r.state, RowState::Planned))
+            .filter(|r| r.verdict.as_ref().is_some_and(|v| v.kind() == kind))
+            .count()
+    }
+
+    /// Whether nothing runs and nothing will start by itself.
+    pub fn is_over(&self) -> bool {
+        let idle = !self.rows.iter().any(Row::is_busy);
+        let waits_for_plan = matches!(self.phase, Phase::Planning | Phase::Idle)
+            || (self.phase == Phase::Planned && self.mode == Mode::Confirm);
+        idle && (self.stop.is_some() || !waits_for_plan)
+    }
+
+    /// How far the fleet is, 0 to 1.
+    #[expect(clippy::cast_precision_loss, reason = "a share for a progress bar")]
+    pub fn fraction(&self) -> f64 {
+        if self.rows.is_empty() {
+            return 0.0;
+        }
+        self.rows.iter().map(Row::fraction).sum::<f64>() / self.rows.len() as f64
+    }
+
+    /// Takes in a message and says what is to be done. Messages of another attempt are stale and
+    /// change nothing.
+    pub fn update(&mut self, message: &Message) -> Vec<Command> {
+        let mut commands = Vec::new();
+        match message {
+            Message::Intent(intent) => self.wished(intent, &mut commands),
+            Message::Event(event) => self.happened(event),
+            Message::TaskLost {
+                device,
+                attempt,
+                how,
+            } => self.task_lost(device, *attempt, how, &mut commands),
+        }
+        if self.phase == Phase::Planning && !self.rows.iter().any(Row::is_busy) {
+            self.phase = Phase::Planned;
+        }
+        self.fill(&mut commands);
+        commands
+    }
+
+    fn wished(&mut self, intent: &Intent, commands: &mut Vec<Command>) {
+        match intent {
+            Intent::Begin => {
+                if self.phase == Phase::Idle && self.stop.is_none() {
+                    self.phase = match self.mode {
+                        Mode::Plan | Mode::Confirm => Phase::Planning,
+                        Mode::Go => Phase::Upgrading,
+                    };
+                    for row in &mut self.rows {
+                        row.attempt = 1;
+                    }
+                    self.queue.extend(0..self.rows.len());
+                }
+            }
+            Intent::Confirm => self.confirm(commands),
+            Intent::Retry(device) => {
+                if let Some(&n) = self.index.get(device) {
+                    self.retry(n);
+                }
+            }
+            Intent::RetryFailed => {
+                for n in 0..self.rows.len() {
+                    let row = &self.rows[n];
+                    let cannot = matches!(row.verdict, Some(Verdict::Cannot(_)));
+                    let wanted = match self.phase {
+                        Phase::Upgrading => true,
+                        _ => cannot || row.outcome().is_some(),
+                    };
+                    if wanted {
+                        self.retry(n);
+                    }
+                }
+            }
+            Intent::Cancel(device) => {
+                if let Some(&n) = self.index.get(device) {
+                    self.cancel(n, commands);
+                }
+            }
+            Intent::CancelAll => self.cancel_all(commands),
+            Intent::Interrupt => match self.stop {
+                None => {
+                    self.stop = Some(Stop::Draining);
+                    self.cancel_all(commands);
+                }
+                Some(_) => {
+                    self.stop = Some(Stop::Aborting);
+                    for row in &self.rows {
+                        if row.has_task() {
+                            commands.push(Command::Abort {
+                                device: row.id.clone(),
+                            });
+                        }
+                    }
+                }
+            },
+        }
+    }
+
+    fn confirm(&mut self, commands: &mut Vec<Command>) {
+        if self.phase != Phase::Planned || self.mode != Mode::Confirm || self.stop.is_some() {
+            return;
+        }
+        self.phase = Phase::Upgrading;
+        for (n, row) in self.rows.iter_mut().enumerate() {
+            if !matches!(row.state, RowState::Planned) {
+                continue;
+            }
+            match row.verdict.as_ref().and_then(Verdict::outcome) {
+                None => {
+                    row.state = RowState::Waiting;
+                    self.queue.push_back(n);
+                }
+                Some(outcome) => commands.push(row.settle(outcome)),
+            }
+        }
+    }
+
+    fn retry(&mut self, n: usize) {
+        let row = &mut self.rows[n];
+        let retryable = match &row.state {
+            // While the plan is shown, a retry is another look.
+            RowState::Planned => true,
+            RowState::Done(outcome) => outcome.kind().is_retryable(),
+            _ => false,
+        };
+        if !retryable || self.stop.is_some() {
+            return;
+        }
+        match self.phase {
+            Phase::Planned | Phase::Planning => self.phase = Phase::Planning,
+            Phase::Upgrading => {}
+            Phase::Idle => return,
+        }
+        row.attempt += 1;
+        row.state = RowState::Waiting;
+        row.started = None;
+        row.ended = None;
+        row.after = None;
+        self.queue.push_back(n);
+    }
+
+    fn cancel(&mut self, n: usize, commands: &mut Vec<Command>) {
+        let row = &mut self.rows[n];
+        match &mut row.state {
+            RowState::Waiting => {
+                // Not in the queue: it is being settled already.
+                if let Some(at) = self.queue.iter().position(|&q| q == n) {
+                    self.queue.remove(at);
+                    commands.push(row.settle_cancelled());
+                }
+            }
+            RowState::Planned => {
+                let outcome = row.verdict.as_ref().and_then(Verdict::outcome);
+                commands.push(match outcome {
+                    Some(outcome) => row.settle(outcome),
+                    None => row.settle_cancelled(),
+                });
+            }
+            RowState::Starting => commands.push(Command::Cancel {
+                device: row.id.clone(),
+            }),
+            RowState::Running(active) => {
+                active.cancelling = true;
+                commands.push(Command::Cancel {
+                    device: row.id.clone(),
+                });
+            }
+            RowState::Done(_) => {}
+        }
+    }
+
+    fn cancel_all(&mut self, commands: &mut Vec<Command>) {
+        for n in 0..self.rows.len() {
+            if self.phase == Phase::Idle && self.queue.is_empty() {
+                // Nothing was begun, so nothing is in the queue.
+                commands.push(self.rows[n].settle_cancelled());
+            } else {
+                self.cancel(n, commands);
+            }
+        }
+    }
+
+    fn happened(&mut self, event: &Event) {
+        match &event.fact {
+            Fact::RunStarted { .. } => self.started = Some(event.at),
+            Fact::RunFinished { .. } => self.ended = Some(event.at),
+            Fact::Device {
+                device,
+                attempt,
+                fact,
+            } => {
+                let Some(&n) = self.index.get(device) else {
+                    return;
+                };
+                let row = &mut self.rows[n];
+                if row.attempt != *attempt || matches!(row.state, RowState::Done(_)) {
+                    return;
+                }
+                row.apply(event.at, fact);
+                if self.phase == Phase::Planning && matches!(fact, DeviceFact::Planned { .. }) {
+                    row.state = RowState::Planned;
+                }
+            }
+        }
+    }
+
+    fn task_lost(
+        &mut self,
+        device: &DeviceId,
+        attempt: u32,
+        how: &TaskEnd,
+        commands: &mut Vec<Command>,
+    ) {
+        let Some(&n) = self.index.get(device) else {
+            return;
+        };
+        let row = &mut self.rows[n];
+        if row.attempt != attempt || !row.has_task() {
+            return;
+        }
+        let outcome = match (how, row.watch.is_some()) {
+            (TaskEnd::Aborted, true) => Outcome::Unknown(Doubt::StoppedWatching),
+            (TaskEnd::Aborted, false) => Outcome::Cancelled(row.touched()),
+            (TaskEnd::Panicked(what), true) => Outcome::Unknown(Doubt::Panicked(what.clone())),
+            (TaskEnd::Panicked(what), false) => Outcome::Failed(Failure {
+                stage: row.active().map_or(Stage::Probe, |a| a.stage),
+                kind: FailureKind::Panicked { what: what.clone() },
+                touched: row.touched(),
+            }),
+        };
+        commands.push(row.settle(outcome));
+    }
+
+    /// Starts what waits, up to the limit.
+    fn fill(&mut self, commands: &mut Vec<Command>) {
+        if self.stop.is_some() {
+            return;
+        }
+        let mut running = self.rows.iter().filter(|r| r.has_task()).count();
+        while running < self.concurrency
+            && let Some(n) = self.queue.pop_front()
+        {
+            let row = &mut self.rows[n];
+            row.state = RowState::Starting;
+            running += 1;
+            let device = row.id.clone();
+            let attempt = row.attempt;
+            commands.push(match self.phase {
+                Phase::Planning => Command::Plan { device, attempt },
+                _ => Command::Start {
+                    device,
+                    attempt,
+                    watch: row.watch.clone(),
+                },
+            });
+        }
+    }
+}
+
+impl Row {
+    fn new(seed: RowSeed) -> Self {
+        Self {
+            id: seed.id,
+            group: seed.group,
+            tags: seed.tags,
+            link: seed.link,
+            attempt: 0,
+            state: RowState::Waiting,
+            seen: None,
+            after: None,
+            verdict: None,
+            watch: None,
+            timeline: Vec::new(),
+            started: None,
+            ended: None,
+        }
+    }
+
+    /// What the running attempt has changed on the device, as far as its events told.
+    fn touched(&self) -> Touched {
+        if self.watch.is_some() {
+            return Touched::InstallSent;
+        }
+        match self.active().map(|a| a.stage) {
+            Some(Stage::Upload) => Touched::ImageSent,
+            Some(Stage::Check | Stage::Install) => Touched::ImageStaged,
+            _ => Touched::Nothing,
+        }
+    }
+
+    fn settle(&mut self, outcome: Outcome) -> Command {
+        // No task any more: it waits for its own `Finished`.
+        self.state = RowState::Waiting;
+        Command::Settle {
+            device: self.id.clone(),
+            attempt: self.attempt,
+            outcome,
+        }
+    }
+
+    /// Stopped without a task. What is in doubt stays in doubt.
+    fn settle_cancelled(&mut self) -> Command {
+        let outcome = if self.watch.is_some() {
+            Outcome::Unknown(Doubt::StoppedWatching)
+        } else {
+            Outcome::Cancelled(Touched::Nothing)
+        };
+        self.settle(outcome)
+    }
+}

@@ -1,0 +1,268 @@
+//! What is known of one device in this run.
+//! Must not: decide what is done with it (that is `fleet`).
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::model::{DeviceId, DeviceVersion, FailureKind, Outcome, OutcomeKind, Stage, Verdict};
+
+use super::event::{DeviceFact, Progress, Seen, Watch};
+
+/// What is known of one device.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// Its name.
+    pub id: DeviceId,
+    /// Its group.
+    pub group: Option<String>,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// What the link to it is worth: `http`, `system`, `ca`, `pinned` or `insecure`.
+    pub link: &'static str,
+    /// The current attempt; 0 before the first.
+    pub attempt: u32,
+    /// Where it stands.
+    pub state: RowState,
+    /// What it said of itself at the last look before anything was changed.
+    pub seen: Option<Box<Seen>>,
+    /// What it said after the install.
+    pub after: Option<DeviceVersion>,
+    /// What the last look led to.
+    pub verdict: Option<Verdict>,
+    /// Present while an install may have been sent whose outcome is not known.
+    pub watch: Option<Watch>,
+    /// Every try of every stage that ended, in order, all attempts.
+    pub timeline: Vec<Step>,
+    /// When the current attempt began.
+    pub started: Option<Timestamp>,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
+}
+
+/// Where a device stands.
+#[derive(Clone, Debug)]
+pub enum RowState {
+    /// Its turn has not come.
+    Waiting,
+    /// Looked at, and waiting for the plan to be confirmed; the verdict is in [`Row::verdict`].
+    Planned,
+    /// A task was ordered and has not said anything yet.
+    Starting,
+    /// A task works on it.
+    Running(Active),
+    /// The attempt is over.
+    Done(Outcome),
+}
+
+/// What a device's task is doing.
+#[derive(Clone, Debug)]
+pub struct Active {
+    /// The stage.
+    pub stage: Stage,
+    /// When this try of the stage began.
+    pub since: Timestamp,
+    /// Which try of the stage.
+    pub try_no: u32,
+    /// The latest news from inside it.
+    pub progress: Option<Progress>,
+    /// When the progress last changed, for a rate: with bytes sent since `since`.
+    pub progress_at: Timestamp,
+    /// Present while it waits for the next try of the stage.
+    pub pause: Option<Pause>,
+    /// Whether it has been asked to stop.
+    pub cancelling: bool,
+}
+
+/// A wait between two tries of a stage.
+#[derive(Clone, Debug)]
+pub struct Pause {
+    /// When the next try is due.
+    pub until: Timestamp,
+    /// The next try's number.
+    pub next_try: u32,
+    /// Tries allowed.
+    pub of: u32,
+    /// Why the last one failed.
+    pub after: FailureKind,
+}
+
+/// A try of a stage that ended.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// In which attempt.
+    pub attempt: u32,
+    /// Which stage.
+    pub stage: Stage,
+    /// Which try of it.
+    pub try_no: u32,
+    /// When it began.
+    pub at: Timestamp,
+    /// How long it took.
+    pub took: Duration,
+    /// The last HTTP status, where one came.
+    pub status: Option<u16>,
+    /// What there is to say of it.
+    pub note: String,
+    /// Why it failed, if it did.
+    pub failure: Option<FailureKind>,
+}
+
+impl Row {
+    /// The version before: `1.2.2`, where it is known.
+    pub fn from_label(&self) -> Option<String> {
+        self.seen.as_ref().map(|s| s.version.label())
+    }
+
+    /// The version after the install, as the device reported it.
+    pub fn to_label(&self) -> Option<String> {
+        self.after.as_ref().map(DeviceVersion::label)
+    }
+
+    /// How the last attempt ended, where it has.
+    pub fn outcome(&self) -> Option<&Outcome> {
+        match &self.state {
+            RowState::Done(outcome) => Some(outcome),
+            _ => None,
+        }
+    }
+
+    /// The kind of [`Self::outcome`].
+    pub fn outcome_kind(&self) -> Option<OutcomeKind> {
+        self.outcome().map(Outcome::kind)
+    }
+
+    /// What its task is doing, where it has one.
+    pub fn active(&self) -> Option<&Active> {
+        match &self.state {
+            RowState::Running(active) => Some(active),
+            _ => None,
+        }
+    }
+
+    /// Whether a task works on it.
+    pub fn has_task(&self) -> bool {
+        matches!(self.state, RowState::Starting | RowState::Running(_))
+    }
+
+    /// Whether something is still to happen to it by itself.
+    pub fn is_busy(&self) -> bool {
+        self.has_task() || matches!(self.state, RowState::Waiting)
+    }
+
+    /// Whether its install may have been sent in the running attempt: it can no longer be cancelled.
+    pub fn is_past_install(&self) -> bool {
+        self.watch.is_some() || self.active().is_some_and(|a| a.stage.is_past_install())
+    }
+
+    /// Time spent on the current attempt so far.
+    pub fn elapsed(&self, now: Timestamp) -> Option<Duration> {
+        let started = self.started?;
+        let end = self.ended.unwrap_or(now);
+        Some(Duration::try_from(end.duration_since(started)).unwrap_or_default())
+    }
+
+    /// How far the current attempt is, 0 to 1: each stage has its usual share of the time.
+    #[expect(clippy::cast_precision_loss, reason = "a share for a progress bar")]
+    pub fn fraction(&self) -> f64 {
+        let active = match &self.state {
+            RowState::Waiting | RowState::Planned | RowState::Starting => return 0.0,
+            RowState::Done(_) => return 1.0,
+            RowState::Running(active) => active,
+        };
+        let (from, to) = match active.stage {
+            Stage::Probe => (0.0, 0.02),
+            Stage::Checkin => (0.02, 0.04),
+            Stage::Login => (0.04, 0.06),
+            Stage::Upload => (0.06, 0.35),
+            Stage::Check => (0.35, 0.65),
+            Stage::Install => (0.65, 0.67),
+            Stage::Reboot => (0.67, 0.97),
+            Stage::Verify => (0.97, 1.0),
+        };
+        let inside = match &active.progress {
+            Some(Progress::Bytes { sent, total }) if *total > 0 => *sent as f64 / *total as f64,
+            _ => 0.0,
+        };
+        from + (to - from) * inside
+    }
+
+    /// Takes in what happened at `at` in the current attempt.
+    pub(super) fn apply(&mut self, at: Timestamp, fact: &DeviceFact) {
+        match fact {
+            DeviceFact::StageStarted { stage, try_no } => {
+                let cancelling = self.active().is_some_and(|a| a.cancelling);
+                self.started.get_or_insert(at);
+                self.state = RowState::Running(Active {
+                    stage: *stage,
+                    since: at,
+                    try_no: *try_no,
+                    progress: None,
+                    progress_at: at,
+                    pause: None,
+                    cancelling,
+                });
+            }
+            DeviceFact::StageProgress { stage, progress } => {
+                if let RowState::Running(active) = &mut self.state
+                    && active.stage == *stage
+                {
+                    active.progress = Some(progress.clone());
+                    active.progress_at = at;
+                }
+            }
+            DeviceFact::StageFinished {
+                stage,
+                try_no,
+                took,
+                status,
+                note,
+                failure,
+            } => {
+                let began = at.checked_sub(*took).unwrap_or(at);
+                self.timeline.push(Step {
+                    attempt: self.attempt,
+                    stage: *stage,
+                    try_no: *try_no,
+                    at: began,
+                    took: *took,
+                    status: *status,
+                    note: note.clone(),
+                    failure: failure.clone(),
+                });
+            }
+            DeviceFact::RetryScheduled {
+                next_try,
+                of,
+                wait,
+                after,
+                ..
+            } => {
+                if let RowState::Running(active) = &mut self.state {
+                    active.pause = Some(Pause {
+                        until: at.checked_add(*wait).unwrap_or(at),
+                        next_try: *next_try,
+                        of: *of,
+                        after: after.clone(),
+                    });
+                }
+            }
+            DeviceFact::Planned { seen, verdict } => {
+                // A later look that got no answer does not make what is known unknown.
+                if seen.is_some() {
+                    self.seen.clone_from(seen);
+                }
+                self.verdict = Some(verdict.clone());
+            }
+            DeviceFact::InstallBegun { watch } => self.watch = Some(watch.clone()),
+            DeviceFact::Returned { version } => self.after = Some(version.clone()),
+            DeviceFact::Finished { outcome } => {
+                if !outcome.leaves_doubt() {
+                    self.watch = None;
+                }
+                self.state = RowState::Done(outcome.clone());
+                self.ended = Some(at);
+            }
+        }
+    }
+}

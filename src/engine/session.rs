@@ -1,0 +1,130 @@
+//! A run as its subscribers see it: the fleet's state, the next event, and a place for wishes.
+//! Must not: decide what starts (that is `fleet`) or how (that is `pool`).
+
+use std::collections::VecDeque;
+
+use tokio::sync::mpsc;
+
+use super::command::{Command, Intent, Message};
+use super::event::{DeviceFact, Event, Fact};
+use super::fleet::Fleet;
+use super::pool::Launcher;
+
+/// Messages that may wait for the subscriber before a device's task has to wait.
+const INBOX: usize = 1024;
+
+/// Ties the reducer to the tasks. Whoever shows the run owns it and calls [`Session::next`].
+pub struct Session {
+    fleet: Fleet,
+    launcher: Box<dyn Launcher>,
+    inbox: mpsc::Receiver<Message>,
+    /// Events that the session makes itself; they come before what waits in the inbox.
+    own: VecDeque<Event>,
+    finished: bool,
+}
+
+impl Session {
+    /// Makes a session; `launcher` gets the sender into which its tasks report.
+    pub fn new<L: Launcher>(
+        fleet: Fleet,
+        launcher: impl FnOnce(mpsc::Sender<Message>) -> L,
+    ) -> Self {
+        let (tx, inbox) = mpsc::channel(INBOX);
+        let started = Event::now(Fact::RunStarted {
+            run: fleet.run().clone(),
+            image: fleet.image().clone(),
+            devices: fleet.rows().len(),
+        });
+        Self {
+            fleet,
+            launcher: Box::new(launcher(tx)),
+            inbox,
+            own: VecDeque::from([started]),
+            finished: false,
+        }
+    }
+
+    /// What is known.
+    pub fn fleet(&self) -> &Fleet {
+        &self.fleet
+    }
+
+    /// Takes in a wish.
+    pub fn intend(&mut self, intent: Intent) {
+        tracing::debug!(?intent, "wish");
+        self.update(&Message::Intent(intent));
+    }
+
+    /// Ends the run: [`Fact::RunFinished`] is the last event, once.
+    pub fn finish(&mut self) {
+        if !self.finished {
+            self.finished = true;
+            self.own.push_back(Event::now(Fact::RunFinished {
+                interrupted: self.fleet.stop().is_some(),
+            }));
+        }
+    }
+
+    /// Waits for the next event; the fleet's state has taken it in already. Safe to drop while
+    /// waiting.
+    pub async fn next(&mut self) -> Event {
+        loop {
+            if let Some(event) = self.own() {
+                return event;
+            }
+            match self.inbox.recv().await {
+                Some(message) => {
+                    if let Some(event) = self.take(message) {
+                        return event;
+                    }
+                }
+                // The launcher holds a sender, so this does not happen while the session lives.
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// The next event, if one is there already.
+    pub fn try_next(&mut self) -> Option<Event> {
+        loop {
+            if let Some(event) = self.own() {
+                return Some(event);
+            }
+            let message = self.inbox.try_recv().ok()?;
+            if let Some(event) = self.take(message) {
+                return Some(event);
+            }
+        }
+    }
+
+    fn own(&mut self) -> Option<Event> {
+        let event = self.own.pop_front()?;
+        self.update(&Message::Event(event.clone()));
+        Some(event)
+    }
+
+    fn take(&mut self, message: Message) -> Option<Event> {
+        self.update(&message);
+        match message {
+            Message::Event(event) => Some(event),
+            Message::Intent(_) | Message::TaskLost { .. } => None,
+        }
+    }
+
+    fn update(&mut self, message: &Message) {
+        for command in self.fleet.update(message) {
+            match command {
+                Command::Settle {
+                    device,
+                    attempt,
+                    outcome,
+                } => self.own.push_back(Event::of_device(
+                    &device,
+                    attempt,
+                    DeviceFact::Finished { outcome },
+                )),
+                other => self.launcher.launch(other),
+            }
+        }
+    }
+}
