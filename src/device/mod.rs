@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::model::{
-    CheckinReport, DeviceStatus, DeviceVersion, FailureKind, FirmwareImage, LinkFault,
+    CheckinReport, Credentials, DeviceStatus, DeviceVersion, FailureKind, FirmwareImage, LinkFault,
 };
 
 /// A login that the device accepted, or the absence of one for a fresh device.
@@ -99,8 +99,8 @@ pub trait Device: Send + Sync + 'static {
     /// The three steps of a check-in (section 5).
     fn checkin(&self) -> impl Future<Output = Result<CheckinReport, FailureKind>> + Send;
 
-    /// Whether the inventory gives this device a way to log in.
-    fn has_credential(&self) -> bool;
+    /// What the inventory gives this device to be entered with.
+    fn credentials(&self) -> Credentials;
 
     /// Logs in for the scope `system:upgrade` with a token that lives for `lifetime` on the device's
     /// clock (section 6). Derives the key once for each device, off the async threads.

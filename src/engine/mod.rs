@@ -6,6 +6,7 @@
 //! Owns: the events, the reducer, one device's upgrade and the tasks that run it.
 //! Must not: know how a device is reached, or how anything is shown.
 
+mod attempt;
 mod command;
 mod describe;
 mod event;
@@ -15,6 +16,7 @@ mod pool;
 mod procedure;
 mod row;
 mod session;
+mod watch;
 
 pub use command::{Command, Intent, Message, TaskEnd};
 pub use event::{DeviceFact, Event, Fact, Progress, Seen, Watch};

@@ -1,7 +1,20 @@
-//! Tasks: one for each device that is worked on.
+//! Tasks: one for each device that is worked on, each under a supervisor that tells of its death.
 //! Must not: decide what starts (that is `fleet`).
 
-use super::command::Command;
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::device::Device;
+use crate::model::{DeviceId, FirmwareImage, Policy, Touched, printable};
+
+use super::attempt::{Attempt, Voice};
+use super::command::{Command, Message, TaskEnd};
 
 /// Whatever carries out the reducer's commands.
 pub trait Launcher: Send + 'static {
@@ -9,5 +22,150 @@ pub trait Launcher: Send + 'static {
     fn launch(&mut self, command: Command);
 }
 
-/// placeholder
-pub struct Pool;
+/// Runs the procedures of a fleet's devices as tokio tasks. Dropping it stops them all.
+pub struct Pool<D> {
+    devices: HashMap<DeviceId, Arc<D>>,
+    image: Arc<FirmwareImage>,
+    policy: Arc<Policy>,
+    inbox: mpsc::Sender<Message>,
+    tasks: HashMap<DeviceId, Task>,
+    supervisors: JoinSet<()>,
+}
+
+/// The two ways to stop a device's task.
+struct Task {
+    cancel: CancellationToken,
+    abort: CancellationToken,
+}
+
+impl<D: Device> Pool<D> {
+    /// A pool without tasks, which will report into `inbox`.
+    pub fn new(
+        devices: impl IntoIterator<Item = (DeviceId, D)>,
+        image: FirmwareImage,
+        policy: Policy,
+        inbox: mpsc::Sender<Message>,
+    ) -> Self {
+        Self {
+            devices: devices
+                .into_iter()
+                .map(|(id, device)| (id, Arc::new(device)))
+                .collect(),
+            image: Arc::new(image),
+            policy: Arc::new(policy),
+            inbox,
+            tasks: HashMap::new(),
+            supervisors: JoinSet::new(),
+        }
+    }
+
+    fn attempt(
+        &mut self,
+        device: &DeviceId,
+        attempt: u32,
+    ) -> Option<(Attempt<D>, CancellationToken)> {
+        let port = self.devices.get(device)?;
+        let task = Task {
+            cancel: CancellationToken::new(),
+            abort: CancellationToken::new(),
+        };
+        let work = Attempt {
+            device: Arc::clone(port),
+            image: Arc::clone(&self.image),
+            policy: Arc::clone(&self.policy),
+            voice: Voice {
+                inbox: self.inbox.clone(),
+                device: device.clone(),
+                attempt,
+            },
+            cancel: task.cancel.clone(),
+            touched: Touched::Nothing,
+        };
+        let abort = task.abort.clone();
+        self.tasks.insert(device.clone(), task);
+        Some((work, abort))
+    }
+
+    fn spawn(
+        &mut self,
+        device: DeviceId,
+        attempt: u32,
+        abort: CancellationToken,
+        work: impl Future<Output = ()> + Send + 'static,
+    ) {
+        while self.supervisors.try_join_next().is_some() {}
+        let inbox = self.inbox.clone();
+        self.supervisors.spawn(async move {
+            if let Some(how) = supervise(work, abort).await {
+                tracing::warn!(%device, ?how, "task lost");
+                let lost = Message::TaskLost {
+                    device,
+                    attempt,
+                    how,
+                };
+                let _ = inbox.send(lost).await;
+            }
+        });
+    }
+}
+
+impl<D: Device> Launcher for Pool<D> {
+    fn launch(&mut self, command: Command) {
+        match command {
+            Command::Plan { device, attempt } => {
+                if let Some((work, abort)) = self.attempt(&device, attempt) {
+                    self.spawn(device, attempt, abort, work.plan());
+                }
+            }
+            Command::Start {
+                device,
+                attempt,
+                watch,
+            } => {
+                if let Some((work, abort)) = self.attempt(&device, attempt) {
+                    self.spawn(device, attempt, abort, work.upgrade(watch));
+                }
+            }
+            Command::Cancel { device } => {
+                if let Some(task) = self.tasks.get(&device) {
+                    task.cancel.cancel();
+                }
+            }
+            Command::Abort { device } => {
+                if let Some(task) = self.tasks.get(&device) {
+                    task.abort.cancel();
+                }
+            }
+            Command::Settle { .. } => {}
+        }
+    }
+}
+
+/// Runs a device's work to its end, which is `None`, or says how it went away instead. When this
+/// returns the work is gone, so that nothing it says can come afterwards.
+async fn supervise(
+    work: impl Future<Output = ()> + Send + 'static,
+    abort: CancellationToken,
+) -> Option<TaskEnd> {
+    let mut task = AbortOnDropHandle::new(tokio::spawn(work));
+    let ended = tokio::select! {
+        ended = &mut task => ended,
+        () = abort.cancelled() => {
+            task.abort();
+            task.await
+        }
+    };
+    ended.err().map(how)
+}
+
+fn how(error: JoinError) -> TaskEnd {
+    let Ok(panic) = error.try_into_panic() else {
+        return TaskEnd::Aborted;
+    };
+    let text = panic
+        .downcast_ref::<&str>()
+        .map(|s| (*s).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "panic without a message".to_owned());
+    TaskEnd::Panicked(printable(&text, 200))
+}

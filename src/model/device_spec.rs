@@ -151,6 +151,28 @@ pub enum Credential {
     Passphrase(Secret),
 }
 
+impl Credential {
+    /// What kind of credential this is.
+    pub fn kind(&self) -> Credentials {
+        match self {
+            Self::None => Credentials::None,
+            Self::Token(_) => Credentials::Token,
+            Self::Passphrase(_) => Credentials::Login,
+        }
+    }
+}
+
+/// What there is to enter a device with, without the secret.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Credentials {
+    /// Nothing.
+    None,
+    /// A token obtained elsewhere: no login, so the clock does not matter.
+    Token,
+    /// A secret to log in with.
+    Login,
+}
+
 /// One device of the inventory, validated.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DeviceSpec {

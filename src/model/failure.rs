@@ -244,6 +244,32 @@ pub enum FailureKind {
     /// The connection for the install could not be opened: the request was not sent.
     #[error("install not sent: {0}")]
     InstallNotSent(LinkFault),
+    /// After the check-in the backend orders the device to lock, wipe or brick itself (section 5).
+    #[error("the backend orders this device to: {action}")]
+    BackendAction {
+        /// The status as the device passed it on, escaped.
+        action: String,
+    },
+    /// The device did not come back after the install.
+    #[error("not back within {}: {last}", human_duration(*.after))]
+    NotBack {
+        /// The limit.
+        after: Duration,
+        /// What the last look met.
+        last: String,
+    },
+    /// The device answered all the time after the install, without a reboot.
+    #[error("no reboot seen within {}", human_duration(*.after))]
+    NoReboot {
+        /// The limit.
+        after: Duration,
+    },
+    /// The device came back, but does not provably run the image.
+    #[error("{what}")]
+    NotThisImage {
+        /// What it runs instead.
+        what: String,
+    },
     /// A bug in hemfleet: the device's task died.
     #[error("hemfleet itself failed: {what}")]
     Panicked {
@@ -320,6 +346,10 @@ impl FailureKind {
             Self::ImageRefused { .. } => "image_refused",
             Self::CheckTimeout { .. } => "check_timeout",
             Self::InstallRefused { .. } => "install_refused",
+            Self::BackendAction { .. } => "backend_action",
+            Self::NotBack { .. } => "not_back",
+            Self::NoReboot { .. } => "no_reboot",
+            Self::NotThisImage { .. } => "not_this_image",
             Self::Panicked { .. } => "panicked",
         }
     }
@@ -389,6 +419,12 @@ fn hint(stage: Stage, kind: &FailureKind) -> String {
             _ => "The device has no verified image: retry uploads and checks again.",
         }
         .to_owned(),
+        FailureKind::BackendAction { .. } => "Somebody ordered this in the backend (L lock, W wipe, B brick): ask who runs it before \
+             you touch the device again."
+            .to_owned(),
+        FailureKind::NotBack { .. } => "Power-cycle the device, wait a minute, then retry: the retry only watches.".to_owned(),
+        FailureKind::NoReboot { .. } => "Retry looks again; nothing is sent twice.".to_owned(),
+        FailureKind::NotThisImage { .. } => "Compare its fws with the image (hemfleet inspect).".to_owned(),
         FailureKind::Panicked { .. } => "This is a bug of hemfleet: please report it with the log. Other devices are not \
              affected; retry looks at the device first."
             .to_owned(),

@@ -15,8 +15,8 @@ mod stage;
 mod text;
 
 pub use device_spec::{
-    AuthMethod, Credential, DeviceSpec, Endpoint, HostPort, Proxy, ProxyKind, Scheme, SpkiPin,
-    TlsTrust,
+    AuthMethod, Credential, Credentials, DeviceSpec, Endpoint, HostPort, Proxy, ProxyKind, Scheme,
+    SpkiPin, TlsTrust,
 };
 pub use facts::{CheckinReport, DeviceStatus, DeviceVersion, FlsState};
 pub use failure::{BrokerFault, Failure, FailureKind, LinkFault, TlsFault, Touched};

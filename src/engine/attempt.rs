@@ -1,0 +1,249 @@
+//! What every stage of an attempt needs: saying what happens, trying again, stopping when asked.
+//! Must not: know the stages' contents (that is `procedure` and `watch`).
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::model::{
+    BrokerFault, DeviceId, Failure, FailureKind, FirmwareImage, LinkFault, Outcome, Policy, Stage,
+    TlsFault, Touched,
+};
+
+use super::command::Message;
+use super::event::{DeviceFact, Event, Progress};
+
+/// The longest wait between two tries of one step, before jitter.
+const MAX_BACKOFF: Duration = Duration::from_secs(60);
+
+/// Says what happens to one device in one attempt.
+#[derive(Clone)]
+pub(super) struct Voice {
+    pub(super) inbox: mpsc::Sender<Message>,
+    pub(super) device: DeviceId,
+    pub(super) attempt: u32,
+}
+
+impl Voice {
+    fn event(&self, fact: DeviceFact) -> Message {
+        Message::Event(Event::of_device(&self.device, self.attempt, fact))
+    }
+
+    /// Says it, waiting for room: life-cycle events are never dropped.
+    pub(super) async fn say(&self, fact: DeviceFact) {
+        // A closed inbox means that the session is gone, and this task with it in a moment.
+        let _ = self.inbox.send(self.event(fact)).await;
+    }
+
+    /// Says it if there is room: progress is news, not history.
+    pub(super) fn mention(&self, stage: Stage, progress: Progress) {
+        let _ = self
+            .inbox
+            .try_send(self.event(DeviceFact::StageProgress { stage, progress }));
+    }
+}
+
+/// A try of a stage that has begun.
+pub(super) struct Running {
+    pub(super) stage: Stage,
+    pub(super) try_no: u32,
+    began: Instant,
+}
+
+/// One attempt on one device.
+pub(super) struct Attempt<D> {
+    pub(super) device: Arc<D>,
+    pub(super) image: Arc<FirmwareImage>,
+    pub(super) policy: Arc<Policy>,
+    pub(super) voice: Voice,
+    pub(super) cancel: CancellationToken,
+    pub(super) touched: Touched,
+}
+
+impl<D> Attempt<D> {
+    pub(super) async fn begin(&self, stage: Stage, try_no: u32) -> Running {
+        self.voice
+            .say(DeviceFact::StageStarted { stage, try_no })
+            .await;
+        Running {
+            stage,
+            try_no,
+            began: Instant::now(),
+        }
+    }
+
+    pub(super) async fn end(&self, running: Running, status: Option<u16>, note: String) {
+        self.finished(&running, status, note, None).await;
+    }
+
+    async fn finished(
+        &self,
+        running: &Running,
+        status: Option<u16>,
+        note: String,
+        failure: Option<FailureKind>,
+    ) {
+        self.voice
+            .say(DeviceFact::StageFinished {
+                stage: running.stage,
+                try_no: running.try_no,
+                took: running.began.elapsed(),
+                status,
+                note,
+                failure,
+            })
+            .await;
+    }
+
+    /// Ends a try that failed; the stage is not tried again here.
+    pub(super) async fn end_failed(&self, running: Running, kind: FailureKind) {
+        self.finished(&running, kind.status(), String::new(), Some(kind))
+            .await;
+    }
+
+    /// Ends a try that failed, and the attempt with it.
+    pub(super) async fn fail(&self, running: Running, kind: FailureKind) -> Outcome {
+        let stage = running.stage;
+        self.end_failed(running, kind.clone()).await;
+        Outcome::Failed(Failure {
+            stage,
+            kind,
+            touched: self.touched,
+        })
+    }
+
+    /// Ends a try that failed, then waits for the next one, whose number is returned; or ends the
+    /// attempt where the failure is none that may be repeated, or the tries are used up.
+    pub(super) async fn again(&self, running: Running, kind: FailureKind) -> Result<u32, Outcome> {
+        let of = self.policy.retry.attempts;
+        let (stage, try_no) = (running.stage, running.try_no);
+        if try_no >= of || !may_repeat(stage, &kind) {
+            return Err(self.fail(running, kind).await);
+        }
+        self.end_failed(running, kind.clone()).await;
+        let wait = backoff(self.policy.retry.backoff, try_no);
+        let next_try = try_no + 1;
+        self.voice
+            .say(DeviceFact::RetryScheduled {
+                stage,
+                next_try,
+                of,
+                wait,
+                after: kind,
+            })
+            .await;
+        self.pause(wait).await?;
+        Ok(next_try)
+    }
+
+    /// Waits, unless asked to stop.
+    pub(super) async fn pause(&self, wait: Duration) -> Result<(), Outcome> {
+        self.unless_cancelled(tokio::time::sleep(wait)).await
+    }
+
+    /// Does something, unless asked to stop; the something is dropped then.
+    pub(super) async fn unless_cancelled<T>(
+        &self,
+        work: impl Future<Output = T>,
+    ) -> Result<T, Outcome> {
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(Outcome::Cancelled(self.touched)),
+            out = work => Ok(out),
+        }
+    }
+
+    /// Ends the attempt here if it was asked to stop.
+    pub(super) fn check_cancelled(&self) -> Result<(), Outcome> {
+        if self.cancel.is_cancelled() {
+            return Err(Outcome::Cancelled(self.touched));
+        }
+        Ok(())
+    }
+}
+
+/// What may be repeated by itself: a broken way, a device or broker that failed inside, and an upload
+/// that did not arrive whole. Never what was answered with a refusal, never an install.
+fn may_repeat(stage: Stage, kind: &FailureKind) -> bool {
+    if stage.is_past_install() {
+        return false;
+    }
+    match kind {
+        // Trust does not grow by asking again; other TLS trouble may be a handshake that was cut.
+        FailureKind::Link(LinkFault::Tls(fault)) => matches!(fault, TlsFault::Other { .. }),
+        FailureKind::Link(_) | FailureKind::Broker(BrokerFault::Unreachable { .. }) => true,
+        FailureKind::Broker(BrokerFault::Status { status }) => (500..=599).contains(status),
+        FailureKind::Status { status } => {
+            (500..=599).contains(status) || (stage == Stage::Upload && *status == 406)
+        }
+        _ => false,
+    }
+}
+
+/// The wait after the try `try_no` failed: doubling, at most a minute, a quarter more or less.
+fn backoff(first: Duration, try_no: u32) -> Duration {
+    let doubled = first.saturating_mul(1 << (try_no - 1).min(16));
+    let mut random = [0_u8; 2];
+    // Without randomness there is no jitter, which is better than no retry.
+    let share = match getrandom::fill(&mut random) {
+        Ok(()) => f64::from(u16::from_be_bytes(random)) / f64::from(u16::MAX),
+        Err(_) => 0.5,
+    };
+    doubled.min(MAX_BACKOFF).mul_f64(0.75 + share / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backoff_grows_and_is_bounded() {
+        let first = Duration::from_secs(2);
+        for _ in 0..100 {
+            assert!(backoff(first, 1) < backoff(first, 2));
+            assert!(backoff(first, 2) < backoff(first, 3));
+            assert!(backoff(first, 40) <= Duration::from_secs(75));
+        }
+    }
+
+    #[test]
+    fn refusals_are_never_repeated() {
+        for stage in Stage::ALL {
+            for status in [400, 401, 403, 404, 409, 411, 413, 418, 795] {
+                assert!(
+                    !may_repeat(stage, &FailureKind::Status { status }),
+                    "{stage} {status}"
+                );
+            }
+            assert!(!may_repeat(stage, &FailureKind::WrongSecret));
+            assert!(!may_repeat(
+                stage,
+                &FailureKind::ImageRefused { status: 406 }
+            ));
+        }
+        assert!(may_repeat(
+            Stage::Upload,
+            &FailureKind::Status { status: 406 }
+        ));
+        assert!(!may_repeat(
+            Stage::Check,
+            &FailureKind::Status { status: 406 }
+        ));
+        assert!(may_repeat(
+            Stage::Probe,
+            &FailureKind::Link(LinkFault::Reset)
+        ));
+        assert!(!may_repeat(
+            Stage::Install,
+            &FailureKind::Link(LinkFault::Reset)
+        ));
+        assert!(!may_repeat(
+            Stage::Probe,
+            &FailureKind::Link(LinkFault::Tls(TlsFault::UnknownIssuer))
+        ));
+    }
+}

@@ -1,0 +1,318 @@
+//! The install, and what became of it: install → reboot → verify (protocol page, section 7).
+//! Must not: send an install without a fresh [`Validated`], nor anything but looks after it.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::device::{Device, InstallAnswer, Validated};
+use crate::model::{
+    DeviceStatus, Doubt, FailureKind, Fws, Outcome, Stage, Touched, Unproven, human_duration,
+};
+
+use super::attempt::{Attempt, Running};
+use super::event::{DeviceFact, Progress, Seen, Watch};
+use super::procedure::Access;
+
+/// For how long after an install silence is normal: devices are gone for some 15 to 60 s.
+const NORMAL_SILENCE: Duration = Duration::from_secs(60);
+
+impl Watch {
+    /// Whether `status`, asked for at `asked`, tells of a reboot since the install.
+    fn shows_reboot(&self, status: &DeviceStatus, asked: Instant) -> bool {
+        let since = asked.saturating_duration_since(self.since);
+        (status.fw_upgrade && !self.fw_upgrade_before)
+            || (status.uptime < since && status.uptime < self.uptime_before)
+    }
+}
+
+/// What the last look at a rebooting device met.
+enum Sight {
+    /// It answers, without a sign of a reboot.
+    Same,
+    /// It does not answer, or not properly.
+    Gone(FailureKind),
+}
+
+impl<D: Device> Attempt<D> {
+    /// Sends the one install of this image and follows it to its end.
+    pub(super) async fn install(
+        &mut self,
+        validated: Validated,
+        access: &mut Access,
+        seen: &Seen,
+    ) -> Result<Outcome, Outcome> {
+        let session = self.session(access, self.policy.timeouts.request).await?;
+        // The uptime that a reboot is told by must be as young as can be: after a slow upload to a
+        // device that had just booted, the probe's would be too small to tell. And no install goes
+        // to a device that does not answer or has latched a fault since.
+        let status = self.last_look().await?;
+        self.check_cancelled()?;
+        let running = self.begin(Stage::Install, 1).await;
+        let watch = Watch {
+            since: Instant::now(),
+            uptime_before: status.uptime,
+            fw_upgrade_before: status.fw_upgrade,
+            fws_before: seen.version.fws,
+        };
+        self.voice
+            .say(DeviceFact::InstallBegun {
+                watch: watch.clone(),
+            })
+            .await;
+        // From here to the answer nothing cancels.
+        self.touched = Touched::InstallSent;
+        let accepted = match self.device.install(validated, &session).await {
+            InstallAnswer::Accepted => {
+                self.end(running, Some(200), "accepted".to_owned()).await;
+                true
+            }
+            InstallAnswer::Unclear { why } => {
+                let note = format!("no clear answer ({why}): watching, never asking again");
+                self.end(running, None, note).await;
+                false
+            }
+            InstallAnswer::Refused { status } => {
+                self.touched = Touched::ImageStaged;
+                return Err(self
+                    .fail(running, FailureKind::InstallRefused { status })
+                    .await);
+            }
+            InstallAnswer::NotSent(link) => {
+                self.touched = Touched::ImageStaged;
+                return Err(self.fail(running, FailureKind::InstallNotSent(link)).await);
+            }
+        };
+        let deadline = watch.since + self.policy.timeouts.reboot;
+        Ok(self
+            .follow(
+                &watch,
+                deadline,
+                Some(accepted),
+                self.policy.pace.reboot_poll,
+            )
+            .await)
+    }
+
+    async fn last_look(&mut self) -> Result<DeviceStatus, Outcome> {
+        let mut tries = 0;
+        loop {
+            let kind = match self.unless_cancelled(self.device.status()).await? {
+                Ok(status) if status.fls_state.is_healthy() || self.policy.force => {
+                    return Ok(status);
+                }
+                Ok(status) => FailureKind::FaultLatched(status.fls_state),
+                Err(kind) => kind,
+            };
+            tries += 1;
+            if tries >= self.policy.retry.attempts || matches!(kind, FailureKind::FaultLatched(_)) {
+                let running = self.begin(Stage::Probe, tries).await;
+                return Err(self.fail(running, kind).await);
+            }
+            self.pause(self.policy.retry.backoff).await?;
+        }
+    }
+
+    /// A further attempt on a device whose install may have been sent: looks, watches, and never
+    /// installs.
+    pub(super) async fn look_again(&mut self, watch: &Watch) -> Outcome {
+        self.touched = Touched::InstallSent;
+        let running = self.begin(Stage::Probe, 1).await;
+        let asked = Instant::now();
+        match self.look().await {
+            Ok(seen) => {
+                let rebooted = watch.shows_reboot(&seen.status, asked);
+                let note = format!(
+                    "{} · {}",
+                    seen.version.fwv,
+                    if rebooted {
+                        "has rebooted"
+                    } else {
+                        "no reboot seen yet"
+                    }
+                );
+                self.end(running, Some(200), note).await;
+                if !rebooted && self.is_image(seen.version.fws) {
+                    self.voice
+                        .say(DeviceFact::Returned {
+                            version: seen.version,
+                        })
+                        .await;
+                    return Outcome::Current;
+                }
+            }
+            Err(kind) => self.end_failed(running, kind).await,
+        }
+        let deadline = Instant::now() + self.policy.timeouts.reboot;
+        self.follow(watch, deadline, None, Duration::ZERO).await
+    }
+
+    /// Watches the device go and come back, then reads what it runs. `accepted` tells whether the
+    /// install was answered with 200, where that is known.
+    async fn follow(
+        &mut self,
+        watch: &Watch,
+        deadline: Instant,
+        accepted: Option<bool>,
+        first_wait: Duration,
+    ) -> Outcome {
+        let running = self.begin(Stage::Reboot, 1).await;
+        match self.reboot(watch, deadline, first_wait).await {
+            Ok(uptime) => {
+                let note = format!("back, up for {}", human_duration(uptime));
+                self.end(running, Some(200), note).await;
+                self.verify(watch, deadline).await
+            }
+            Err(Sight::Gone(last)) => {
+                let after = watch.since.elapsed();
+                let last = last.to_string();
+                self.end_failed(running, FailureKind::NotBack { after, last })
+                    .await;
+                Outcome::Lost
+            }
+            Err(Sight::Same) => self.no_reboot(running, watch, accepted).await,
+        }
+    }
+
+    /// The limit passed and the device answers as if nothing had happened.
+    async fn no_reboot(
+        &mut self,
+        running: Running,
+        watch: &Watch,
+        accepted: Option<bool>,
+    ) -> Outcome {
+        let after = watch.since.elapsed();
+        self.end_failed(running, FailureKind::NoReboot { after })
+            .await;
+        if let Ok(version) = self.device.version().await {
+            let fws = version.fws;
+            self.voice.say(DeviceFact::Returned { version }).await;
+            if self.is_image(fws) {
+                return Outcome::Unproven(Unproven::RebootNotSeen);
+            }
+        }
+        Outcome::Unknown(match accepted {
+            Some(false) => Doubt::AnswerLost,
+            Some(true) | None => Doubt::NoReboot,
+        })
+    }
+
+    /// Looks until the device has rebooted and stayed up for a while; its uptime then.
+    async fn reboot(
+        &mut self,
+        watch: &Watch,
+        deadline: Instant,
+        first_wait: Duration,
+    ) -> Result<Duration, Sight> {
+        let mut wait = first_wait;
+        let mut sight = Sight::Same;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(sight);
+            }
+            tokio::time::sleep(wait.min(left)).await;
+            wait = self.policy.pace.reboot_poll;
+            sight = match self.sight(watch, deadline).await {
+                Ok(first) => {
+                    self.saw("back, must stay up");
+                    tokio::time::sleep(self.policy.pace.reboot_settle).await;
+                    // A device may come up and vanish again; then the watch goes on.
+                    let patience = deadline.max(Instant::now() + self.policy.timeouts.request);
+                    match self.sight(watch, patience).await {
+                        Ok(second) if second.uptime >= first.uptime => return Ok(second.uptime),
+                        Ok(_) => Sight::Gone(FailureKind::NotThisImage {
+                            what: "rebooted once more".to_owned(),
+                        }),
+                        Err(sight) => sight,
+                    }
+                }
+                Err(sight) => sight,
+            };
+            match &sight {
+                Sight::Same => self.saw("still answers as before"),
+                Sight::Gone(kind) => self.saw(&kind.to_string()),
+            }
+        }
+    }
+
+    fn saw(&self, last: &str) {
+        self.voice.mention(
+            Stage::Reboot,
+            Progress::Silent {
+                last: last.to_owned(),
+                normal: NORMAL_SILENCE,
+            },
+        );
+    }
+
+    /// One look, until `deadline` at most: the status of a device that has rebooted, else what was
+    /// met instead.
+    async fn sight(&self, watch: &Watch, deadline: Instant) -> Result<DeviceStatus, Sight> {
+        let asked = Instant::now();
+        match tokio::time::timeout_at(deadline, self.device.status()).await {
+            Ok(Ok(status)) if watch.shows_reboot(&status, asked) => Ok(status),
+            Ok(Ok(_)) => Err(Sight::Same),
+            Ok(Err(kind)) => Err(Sight::Gone(kind)),
+            Err(_) => Err(Sight::Gone(FailureKind::Link(
+                crate::model::LinkFault::NoAnswer {
+                    after: asked.elapsed(),
+                },
+            ))),
+        }
+    }
+
+    /// Reads what the device runs after an observed reboot, and judges it.
+    async fn verify(&mut self, watch: &Watch, deadline: Instant) -> Outcome {
+        let running = self.begin(Stage::Verify, 1).await;
+        let patience = deadline.max(Instant::now() + self.policy.timeouts.request);
+        let version = loop {
+            match self.device.version().await {
+                Ok(version) => break version,
+                Err(kind) if Instant::now() >= patience => {
+                    let gone = matches!(kind, FailureKind::Link(_));
+                    self.end_failed(running, kind).await;
+                    return if gone {
+                        Outcome::Lost
+                    } else {
+                        Outcome::Unproven(Unproven::NoSignature)
+                    };
+                }
+                Err(_) => tokio::time::sleep(self.policy.pace.reboot_poll).await,
+            }
+        };
+        let outcome = self.judge(watch, version.fws);
+        let label = version.fwv.clone();
+        self.voice.say(DeviceFact::Returned { version }).await;
+        if outcome == Outcome::Upgraded {
+            self.end(running, Some(200), format!("{label} · signature matches"))
+                .await;
+        } else {
+            let what = outcome.reason();
+            self.end_failed(running, FailureKind::NotThisImage { what })
+                .await;
+        }
+        outcome
+    }
+
+    /// What a device that has rebooted and runs `now` proves.
+    fn judge(&self, watch: &Watch, now: Option<Fws>) -> Outcome {
+        let Some(now) = now else {
+            return Outcome::Unproven(Unproven::NoSignature);
+        };
+        if self.is_image(Some(now)) {
+            Outcome::Upgraded
+        } else if watch.fws_before == Some(now) {
+            Outcome::RolledBack
+        } else if self.image.facts.expected_fws().is_none() {
+            Outcome::Unproven(Unproven::NoExpectedSignature)
+        } else {
+            Outcome::Unproven(Unproven::OtherSignature { now: now.short() })
+        }
+    }
+
+    /// Whether `fws` is the image's own.
+    fn is_image(&self, fws: Option<Fws>) -> bool {
+        fws.is_some() && fws == self.image.facts.expected_fws()
+    }
+}
