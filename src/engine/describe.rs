@@ -14,7 +14,8 @@ impl Fact {
                 image,
                 devices,
             } => Some(format!(
-                "run {run}: {devices} devices, image {} ({}, sha256 {}…)",
+                "run {run}: {devices} device{}, image {} ({}, sha256 {}…)",
+                if *devices == 1 { "" } else { "s" },
                 image.version_label(),
                 human_bytes(image.file_bytes),
                 &image.sha256_hex()[..8]
@@ -31,7 +32,7 @@ impl Fact {
             } => {
                 let what = fact.headline()?;
                 Some(if *attempt > 1 {
-                    format!("{device}: {what} (attempt {attempt})")
+                    format!("{device} (attempt {attempt}): {what}")
                 } else {
                     format!("{device}: {what}")
                 })
@@ -89,7 +90,7 @@ impl DeviceFact {
                 line.push_str(": ");
                 line.push_str(&outcome.reason());
                 if let Some(hint) = outcome.hint() {
-                    line.push_str(" → ");
+                    line.push_str("; hint: ");
                     line.push_str(&hint);
                 }
                 Some(line)

@@ -20,6 +20,18 @@ pub enum Touched {
     InstallSent,
 }
 
+impl Touched {
+    /// The spelling of JSON: `image_staged`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::ImageSent => "image_sent",
+            Self::ImageStaged => "image_staged",
+            Self::InstallSent => "install_sent",
+        }
+    }
+}
+
 impl fmt::Display for Touched {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
@@ -309,6 +321,11 @@ impl FailureKind {
         }
     }
 
+    /// What the operator does next after a failure of this kind in `stage`.
+    pub fn hint(&self, stage: Stage) -> String {
+        hint(stage, self)
+    }
+
     /// A stable word for scripts (JSON `code`).
     pub fn code(&self) -> &'static str {
         match self {
@@ -369,7 +386,7 @@ pub struct Failure {
 impl Failure {
     /// What the operator does next.
     pub fn hint(&self) -> String {
-        hint(self.stage, &self.kind)
+        self.kind.hint(self.stage)
     }
 }
 

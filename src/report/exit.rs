@@ -1,0 +1,195 @@
+//! The exit codes, in their one place. Must not: end the process (that is `main`).
+
+use crate::engine::{Fleet, Mode, Row, RowState};
+use crate::model::{OutcomeKind, Verdict};
+
+/// What hemfleet says to whoever started it.
+///
+/// | code | variant | meaning |
+/// | --- | --- | --- |
+/// | 0 | [`Exit::Good`] | every device `upgraded`, `current` or `skipped` |
+/// | 1 | [`Exit::Failed`] | some device `failed`, `rolled_back` or `lost` |
+/// | 2 | [`Exit::Usage`] | usage, configuration or image; nothing was sent to any device |
+/// | 3 | [`Exit::Doubt`] | some device `unknown` or `unproven`, none as under 1 |
+/// | 130 | [`Exit::Interrupted`] | a person or a signal stopped the run or cancelled a device |
+///
+/// An interrupted run is 130 whatever became of its devices: what is missing was not tried. A device
+/// that was cancelled by key in a run that otherwise went on counts only where no device is worse.
+/// `hemfleet plan` changes nothing: it is 0, or 1 where a device cannot be upgraded as things are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Exit {
+    /// Every device ended well.
+    Good = 0,
+    /// Some device did not.
+    Failed = 1,
+    /// Nothing was begun.
+    Usage = 2,
+    /// Of some device it is not known.
+    Doubt = 3,
+    /// The run was stopped, or a device cancelled.
+    Interrupted = 130,
+}
+
+impl Exit {
+    /// What a run that stands like this exits with.
+    pub fn of(fleet: &Fleet) -> Self {
+        if fleet.stop().is_some() {
+            return Self::Interrupted;
+        }
+        fleet
+            .rows()
+            .iter()
+            .map(|row| Self::of_row(row, fleet.mode()))
+            .max_by_key(|exit| exit.weight())
+            .unwrap_or(Self::Good)
+    }
+
+    /// The number.
+    pub fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// What the number says of a run, in words.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Good => "every device is upgraded, current or skipped",
+            Self::Failed => "some device failed, rolled back or is lost",
+            Self::Usage => "usage, configuration or image: nothing was sent to any device",
+            Self::Doubt => "of some device it is unknown or unproven what it runs",
+            Self::Interrupted => "interrupted or cancelled",
+        }
+    }
+
+    fn of_row(row: &Row, mode: Mode) -> Self {
+        match &row.state {
+            RowState::Done(outcome) => Self::of_kind(outcome.kind()),
+            RowState::Planned => match row.verdict.as_ref().and_then(Verdict::outcome) {
+                Some(outcome) => Self::of_kind(outcome.kind()),
+                None if mode == Mode::Plan => Self::Good,
+                None => Self::Interrupted,
+            },
+            // A run that was left while this device was still to come.
+            RowState::Waiting | RowState::Starting | RowState::Running(_) => Self::Interrupted,
+        }
+    }
+
+    fn of_kind(kind: OutcomeKind) -> Self {
+        match kind {
+            OutcomeKind::Upgraded | OutcomeKind::Current | OutcomeKind::Skipped => Self::Good,
+            OutcomeKind::Failed | OutcomeKind::RolledBack | OutcomeKind::Lost => Self::Failed,
+            OutcomeKind::Unknown | OutcomeKind::Unproven => Self::Doubt,
+            OutcomeKind::Cancelled => Self::Interrupted,
+        }
+    }
+
+    /// Which of several devices' codes is the run's.
+    fn weight(self) -> u8 {
+        match self {
+            Self::Good => 0,
+            Self::Interrupted => 1,
+            Self::Doubt => 2,
+            Self::Failed => 3,
+            Self::Usage => 4,
+        }
+    }
+}
+
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Intent;
+    use crate::model::{Doubt, Outcome, Skip, Touched, Unproven};
+    use crate::report::fixture::{Rehearsal, refused_image, unplugged};
+
+    fn after(outcomes: &[Outcome]) -> Exit {
+        let mut run = Rehearsal::new(Mode::Go, outcomes.len());
+        run.begin();
+        for (n, outcome) in outcomes.iter().enumerate() {
+            run.finish(n, outcome.clone());
+        }
+        Exit::of(&run.fleet)
+    }
+
+    #[test]
+    fn the_worst_device_decides() {
+        let good = [
+            Outcome::Upgraded,
+            Outcome::Current,
+            Outcome::Skipped(Skip::Epa),
+        ];
+        let table = [
+            (Outcome::Upgraded, 0),
+            (Outcome::Failed(refused_image()), 1),
+            (Outcome::RolledBack, 1),
+            (Outcome::Lost, 1),
+            (Outcome::Unknown(Doubt::AnswerLost), 3),
+            (Outcome::Unproven(Unproven::NoSignature), 3),
+            (Outcome::Cancelled(Touched::Nothing), 130),
+        ];
+        for (last, code) in table {
+            let all: Vec<Outcome> = good.iter().cloned().chain([last.clone()]).collect();
+            assert_eq!(after(&all).code(), code, "{last:?}");
+        }
+        assert_eq!(
+            after(&[Outcome::Unknown(Doubt::NoReboot), Outcome::Lost]),
+            Exit::Failed
+        );
+        assert_eq!(
+            after(&[
+                Outcome::Cancelled(Touched::Nothing),
+                Outcome::Unknown(Doubt::NoReboot)
+            ]),
+            Exit::Doubt
+        );
+        assert_eq!(
+            after(&[Outcome::Cancelled(Touched::Nothing), Outcome::Lost]),
+            Exit::Failed
+        );
+    }
+
+    #[test]
+    fn an_interrupt_outweighs_every_outcome() {
+        let mut run = Rehearsal::new(Mode::Go, 1);
+        run.begin();
+        run.intend(Intent::Interrupt);
+        run.finish(0, Outcome::Lost);
+        assert_eq!(Exit::of(&run.fleet), Exit::Interrupted);
+    }
+
+    #[test]
+    fn a_device_without_an_end_is_never_good() {
+        let mut run = Rehearsal::new(Mode::Go, 2);
+        run.begin();
+        run.finish(0, Outcome::Upgraded);
+        assert_eq!(Exit::of(&run.fleet), Exit::Interrupted);
+    }
+
+    #[test]
+    fn a_plan_is_good_unless_a_device_cannot_be_upgraded() {
+        let mut run = Rehearsal::new(Mode::Plan, 2);
+        run.begin();
+        run.plan_upgrade(0, &[]);
+        run.plan(1, Verdict::Skip(Skip::Epa));
+        assert_eq!(Exit::of(&run.fleet), Exit::Good);
+        let mut run = Rehearsal::new(Mode::Plan, 2);
+        run.begin();
+        run.plan_upgrade(0, &[]);
+        run.plan(1, Verdict::from(unplugged()));
+        assert_eq!(Exit::of(&run.fleet), Exit::Failed);
+    }
+
+    #[test]
+    fn a_plan_that_nobody_confirmed_is_not_good() {
+        let mut run = Rehearsal::new(Mode::Confirm, 1);
+        run.begin();
+        run.plan_upgrade(0, &[]);
+        assert_eq!(Exit::of(&run.fleet), Exit::Interrupted);
+    }
+}

@@ -1,0 +1,254 @@
+//! Plain lines: what matters of a run, one line for each event, for a CI log or a screen reader.
+//! Must not: move the cursor, overwrite a line, or say by colour or glyph what words do not say.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::paint::{Tone, paint};
+use super::{Reporter, words};
+use crate::engine::{DeviceFact, Event, Fact, Fleet, Progress};
+use crate::model::{DeviceId, Stage, VerdictKind};
+
+/// A stage that is silent otherwise is heard of this often.
+const NEWS: Duration = Duration::from_secs(30);
+
+/// An upload is heard of after each such part of it.
+const UPLOAD_PARTS: u64 = 4;
+
+/// Writes one line for each event that matters: the time, then what happened.
+///
+/// The times are of `tz`; the first line says the day and the zone. Warnings about links that prove
+/// nothing follow it. An upload is told of at every quarter, a silent stage every 30 s, and a stage
+/// that is over at once only by its end.
+#[derive(Debug)]
+pub struct Plain<W> {
+    out: W,
+    tz: TimeZone,
+    color: bool,
+    heard: HashMap<DeviceId, Heard>,
+}
+
+/// What was last written of a running stage.
+#[derive(Debug)]
+struct Heard {
+    at: Timestamp,
+    parts: u64,
+}
+
+impl<W: Write> Plain<W> {
+    /// Writes to `out`; coloured only if told.
+    pub fn new(out: W, tz: TimeZone, color: bool) -> Self {
+        Self {
+            out,
+            tz,
+            color,
+            heard: HashMap::new(),
+        }
+    }
+
+    fn line(&mut self, at: Timestamp, tone: Option<Tone>, text: &str) -> io::Result<()> {
+        let time = at
+            .to_zoned(self.tz.clone())
+            .strftime("%H:%M:%S")
+            .to_string();
+        writeln!(self.out, "{time} {}", paint(self.color, tone, text))
+    }
+
+    fn greet(&mut self, fleet: &Fleet, at: Timestamp) -> io::Result<()> {
+        let day = at
+            .to_zoned(self.tz.clone())
+            .strftime("%Y-%m-%d, times are UTC%:z")
+            .to_string();
+        self.line(at, None, &format!("started on {day}"))?;
+        for warning in words::link_warnings(fleet) {
+            self.line(at, Some(Tone::Look), &format!("WARNING: {warning}"))?;
+        }
+        Ok(())
+    }
+
+    /// Whether an event of a device is worth a line now.
+    fn matters(&mut self, device: &DeviceId, at: Timestamp, fact: &DeviceFact) -> bool {
+        match fact {
+            DeviceFact::StageStarted { stage, try_no } => {
+                let heard = Heard { at, parts: 0 };
+                self.heard.insert(device.clone(), heard);
+                *try_no > 1
+                    || matches!(
+                        stage,
+                        Stage::Upload | Stage::Check | Stage::Install | Stage::Reboot
+                    )
+            }
+            DeviceFact::StageProgress { progress, .. } => self
+                .heard
+                .get_mut(device)
+                .is_some_and(|heard| heard.is_news(at, progress)),
+            DeviceFact::Finished { .. } => {
+                self.heard.remove(device);
+                true
+            }
+            DeviceFact::StageFinished { .. }
+            | DeviceFact::RetryScheduled { .. }
+            | DeviceFact::Planned { .. } => true,
+            DeviceFact::InstallBegun { .. } | DeviceFact::Returned { .. } => false,
+        }
+    }
+}
+
+impl Heard {
+    fn is_news(&mut self, at: Timestamp, progress: &Progress) -> bool {
+        match progress {
+            Progress::Bytes { sent, total } => {
+                let parts = (sent * UPLOAD_PARTS).checked_div(*total).unwrap_or(0);
+                // The last part is the stage's end, which has a line of its own.
+                let news = parts > self.parts && parts < UPLOAD_PARTS;
+                self.parts = self.parts.max(parts);
+                news
+            }
+            Progress::Polls { .. } | Progress::Silent { .. } => {
+                let since = Duration::try_from(at.duration_since(self.at)).unwrap_or_default();
+                let news = since >= NEWS;
+                if news {
+                    self.at = at;
+                }
+                news
+            }
+        }
+    }
+}
+
+fn tone(fact: &DeviceFact) -> Option<Tone> {
+    match fact {
+        DeviceFact::Finished { outcome } => Some(Tone::of(outcome.kind())),
+        DeviceFact::StageFinished {
+            failure: Some(_), ..
+        } => Some(Tone::Look),
+        DeviceFact::Planned { verdict, .. } if verdict.kind() == VerdictKind::Cannot => {
+            Some(Tone::Bad)
+        }
+        _ => None,
+    }
+}
+
+impl<W: Write> Reporter for Plain<W> {
+    fn event(&mut self, fleet: &Fleet, event: &Event) -> io::Result<()> {
+        let Some(text) = event.fact.headline() else {
+            return Ok(());
+        };
+        match &event.fact {
+            Fact::RunStarted { .. } => {
+                self.line(event.at, Some(Tone::Strong), &text)?;
+                self.greet(fleet, event.at)?;
+            }
+            Fact::RunFinished { .. } => {
+                let counts = words::counts(&fleet.counts());
+                self.line(event.at, Some(Tone::Strong), &format!("{text}: {counts}"))?;
+            }
+            Fact::Device { device, fact, .. } => {
+                if !self.matters(device, event.at, fact) {
+                    return Ok(());
+                }
+                self.line(event.at, tone(fact), &text)?;
+            }
+        }
+        self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Intent, Mode};
+    use crate::model::{Doubt, Outcome, Verdict};
+    use crate::report::fixture::{Rehearsal, id, unplugged};
+
+    fn written(run: &Rehearsal, color: bool) -> String {
+        let mut out = Vec::new();
+        run.report(&mut Plain::new(&mut out, TimeZone::UTC, color))
+            .unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_device_from_probe_to_proof() {
+        let mut run = Rehearsal::new(Mode::Go, 1);
+        run.begin();
+        run.upgrade(0);
+        run.end();
+        insta::assert_snapshot!(written(&run, false));
+    }
+
+    #[test]
+    fn retries_refusals_and_second_attempts() {
+        let mut run = Rehearsal::new(Mode::Go, 2);
+        run.begin();
+        run.refuse(0);
+        run.plan(1, Verdict::from(unplugged()));
+        run.finish(1, Verdict::from(unplugged()).outcome().unwrap());
+        run.intend(Intent::Retry(id(1)));
+        run.start(1, Stage::Probe, 1);
+        run.stage_done(1, Stage::Probe, 200, 200, "");
+        run.finish(1, Outcome::Unknown(Doubt::NoReboot));
+        run.end();
+        insta::assert_snapshot!(written(&run, false));
+    }
+
+    #[test]
+    fn links_that_prove_nothing_are_warned_of_before_anything_else() {
+        let links = ["insecure", "http", "ca", "insecure", "pinned", "system"];
+        let mut run = Rehearsal::with_links(Mode::Go, &links);
+        run.begin();
+        insta::assert_snapshot!(written(&run, false));
+    }
+
+    #[test]
+    fn no_escape_is_written_unless_colour_is_wanted() {
+        let mut run = Rehearsal::with_links(Mode::Go, &["http"]);
+        run.begin();
+        run.refuse(0);
+        run.end();
+        let plain = written(&run, false);
+        assert!(!plain.contains('\x1b') && !plain.contains('\r'));
+        let colored = written(&run, true);
+        assert!(colored.contains("\x1b[31mvault-01: FAILED"), "{colored}");
+        // Colour adds nothing and takes nothing away.
+        let mut bare = colored;
+        for sgr in ["\x1b[0m", "\x1b[1m", "\x1b[31m", "\x1b[33m"] {
+            bare = bare.replace(sgr, "");
+        }
+        assert_eq!(bare, plain);
+    }
+
+    #[test]
+    fn an_upload_that_starts_again_is_told_of_again() {
+        let bytes = |sent| Progress::Bytes { sent, total: 100 };
+        let mut run = Rehearsal::new(Mode::Go, 1);
+        run.begin();
+        for try_no in 1..=2 {
+            run.start(0, Stage::Upload, try_no);
+            for sent in [0, 10, 26, 27, 60, 61, 80, 100] {
+                run.progress(0, Stage::Upload, bytes(sent));
+            }
+        }
+        let text = written(&run, false);
+        let progress: Vec<&str> = text.lines().filter(|line| line.contains(" of ")).collect();
+        assert_eq!(progress.len(), 6, "26, 60 and 80 of each try: {text}");
+    }
+
+    #[test]
+    fn silence_is_told_of_every_half_minute() {
+        let mut run = Rehearsal::new(Mode::Go, 1);
+        run.begin();
+        run.start(0, Stage::Check, 1);
+        for polls in 1..=30 {
+            run.pass(4000);
+            run.progress(0, Stage::Check, Progress::Polls { polls, status: 202 });
+        }
+        let text = written(&run, false);
+        let polls: Vec<&str> = text.lines().filter(|line| line.contains("poll")).collect();
+        assert_eq!(polls.len(), 3, "{text}");
+    }
+}

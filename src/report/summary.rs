@@ -1,0 +1,235 @@
+//! The last word on a run, on the normal screen: after the dashboard as after plain lines.
+//! Must not: repeat what the lines said on the way; it says how each device stands now.
+
+use std::io::{self, Write};
+
+use jiff::Timestamp;
+
+use super::paint::{Tone, paint};
+use super::{Exit, words};
+use crate::engine::{Fleet, Row};
+use crate::model::{Outcome, OutcomeKind, Touched, human_duration};
+
+/// How the summary is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Summary {
+    /// Whether in colour.
+    pub color: bool,
+    /// The code that the process will end with, explained in the last line; absent where somebody
+    /// else explains it (the demo has codes of its own).
+    pub exit: Option<Exit>,
+}
+
+/// Writes how the run ended: first and loudly the devices in doubt, then those that are not well with
+/// stage, reason, what was touched and what to do, then the counts, the duration and the exit code.
+///
+/// `now` counts as the end of a run whose last event has not come.
+pub fn print_summary(
+    fleet: &Fleet,
+    now: Timestamp,
+    style: Summary,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let doubtful: Vec<&Row> = words::in_doubt(fleet).collect();
+    if !doubtful.is_empty() {
+        let names: Vec<&str> = doubtful.iter().map(|row| row.id.as_str()).collect();
+        let loud = format!(
+            "IN DOUBT: {} had the install sent and did not show what became of it: {}",
+            words::devices(names.len()),
+            names.join(", ")
+        );
+        writeln!(out, "{}", paint(style.color, Some(Tone::Bad), &loud))?;
+        for row in doubtful {
+            device(row, style.color, out)?;
+        }
+        writeln!(out)?;
+    }
+    let mut unwell = fleet
+        .rows()
+        .iter()
+        .filter(|row| !words::is_in_doubt(row) && row.outcome().is_some_and(wants_a_look))
+        .peekable();
+    if unwell.peek().is_some() {
+        writeln!(
+            out,
+            "{}",
+            paint(
+                style.color,
+                Some(Tone::Strong),
+                "Not upgraded, or not proven:"
+            )
+        )?;
+        for row in unwell {
+            device(row, style.color, out)?;
+        }
+        writeln!(out)?;
+    }
+    skipped(fleet, out)?;
+    closing(fleet, now, style, out)
+}
+
+fn wants_a_look(outcome: &Outcome) -> bool {
+    !matches!(
+        outcome.kind(),
+        OutcomeKind::Upgraded | OutcomeKind::Current | OutcomeKind::Skipped
+    )
+}
+
+/// One device with all that helps.
+fn device(row: &Row, color: bool, out: &mut impl Write) -> io::Result<()> {
+    let Some(outcome) = row.outcome() else {
+        return writeln!(
+            out,
+            "  {}: left while the install or the reboot was watched",
+            row.id
+        );
+    };
+    let kind = outcome.kind();
+    let at = outcome
+        .stage()
+        .map_or_else(String::new, |stage| format!(" at {stage}"));
+    let word = paint(color, Some(Tone::of(kind)), &kind.words().to_uppercase());
+    writeln!(out, "  {}: {word}{at}: {}", row.id, outcome.reason())?;
+    writeln!(out, "    touched: {}", touched(row, outcome))?;
+    if let Some(hint) = outcome.hint() {
+        writeln!(out, "    hint: {hint}")?;
+    }
+    Ok(())
+}
+
+/// What was done to the device, and what that leaves it with where this is certain.
+fn touched(row: &Row, outcome: &Outcome) -> String {
+    let touched = outcome.touched();
+    let before = row.from_label();
+    let runs = match (outcome, touched, before) {
+        (Outcome::Unproven(_), _, _) => row.to_label().map(|to| format!("; reports {to}")),
+        (Outcome::RolledBack, _, Some(from)) => Some(format!("; runs {from} as before")),
+        (_, Touched::InstallSent, Some(from)) => Some(format!("; ran {from} before")),
+        (_, _, Some(from)) => Some(format!("; still runs {from}")),
+        (_, _, None) => None,
+    };
+    format!("{touched}{}", runs.unwrap_or_default())
+}
+
+fn skipped(fleet: &Fleet, out: &mut impl Write) -> io::Result<()> {
+    for row in fleet.rows() {
+        if let Some(outcome @ Outcome::Skipped(_)) = row.outcome() {
+            writeln!(out, "{}: skipped: {}", row.id, outcome.reason())?;
+        }
+    }
+    Ok(())
+}
+
+fn closing(fleet: &Fleet, now: Timestamp, style: Summary, out: &mut impl Write) -> io::Result<()> {
+    let end = fleet.ended().unwrap_or(now);
+    let took = fleet
+        .started()
+        .and_then(|started| std::time::Duration::try_from(end.duration_since(started)).ok())
+        .map_or_else(String::new, |took| format!(" in {}", human_duration(took)));
+    let how = if fleet.stop().is_some() {
+        "stopped"
+    } else {
+        "finished"
+    };
+    writeln!(
+        out,
+        "{}",
+        paint(
+            style.color,
+            Some(Tone::Strong),
+            &format!(
+                "run {} {how}{took}: {} of {}",
+                fleet.run(),
+                words::counts(&fleet.counts()),
+                words::devices(fleet.rows().len())
+            )
+        )
+    )?;
+    match style.exit {
+        Some(exit) => writeln!(out, "exit code {}: {}", exit.code(), exit.meaning()),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Intent, Mode};
+    use crate::model::{Doubt, Skip, Unproven, Verdict};
+    use crate::report::fixture::{Rehearsal, unplugged};
+
+    fn written(run: &Rehearsal, color: bool) -> String {
+        let exit = Some(Exit::of(&run.fleet));
+        let mut out = Vec::new();
+        print_summary(&run.fleet, run.now, Summary { color, exit }, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn all_well_is_two_lines() {
+        let mut run = Rehearsal::new(Mode::Go, 2);
+        run.begin();
+        run.upgrade(0);
+        run.plan(1, Verdict::Current);
+        run.finish(1, Outcome::Current);
+        run.end();
+        insta::assert_snapshot!(written(&run, false));
+    }
+
+    #[test]
+    fn every_outcome() {
+        let mut run = Rehearsal::new(Mode::Go, 9);
+        run.begin();
+        run.upgrade(0);
+        run.refuse(1);
+        for n in [2, 3, 4, 5, 8] {
+            run.plan_upgrade(n, &[]);
+        }
+        run.finish(2, Outcome::Lost);
+        run.finish(3, Outcome::RolledBack);
+        run.finish(4, Outcome::Unknown(Doubt::AnswerLost));
+        run.returned(5);
+        let now = "bm90IHRo".to_owned();
+        run.finish(5, Outcome::Unproven(Unproven::OtherSignature { now }));
+        run.finish(6, Outcome::Skipped(Skip::Epa));
+        run.finish(7, Verdict::from(unplugged()).outcome().unwrap());
+        run.finish(8, Outcome::Cancelled(Touched::ImageStaged));
+        run.end();
+        insta::assert_snapshot!(written(&run, false));
+    }
+
+    #[test]
+    fn an_interrupted_run_with_a_device_under_way() {
+        let mut run = Rehearsal::new(Mode::Go, 3);
+        run.begin();
+        run.start(0, crate::model::Stage::Reboot, 1);
+        run.intend(Intent::Interrupt);
+        run.intend(Intent::Interrupt);
+        run.finish(1, Outcome::Cancelled(Touched::Nothing));
+        run.pass(2500);
+        insta::assert_snapshot!(written(&run, false));
+    }
+
+    #[test]
+    fn colour_only_where_wanted() {
+        let mut run = Rehearsal::new(Mode::Go, 1);
+        run.begin();
+        run.finish(0, Outcome::Lost);
+        assert!(!written(&run, false).contains('\x1b'));
+        assert!(written(&run, true).starts_with("\x1b[31mIN DOUBT"));
+    }
+
+    #[test]
+    fn a_code_that_somebody_else_explains_is_left_to_them() {
+        let mut run = Rehearsal::new(Mode::Go, 1);
+        run.begin();
+        run.finish(0, Outcome::Upgraded);
+        let mut out = Vec::new();
+        let style = Summary {
+            color: false,
+            exit: None,
+        };
+        print_summary(&run.fleet, run.now, style, &mut out).unwrap();
+        assert!(!String::from_utf8(out).unwrap().contains("exit code"));
+    }
+}
