@@ -274,10 +274,10 @@ impl Fleet {
             Intent::RetryFailed => {
                 for n in 0..self.rows.len() {
                     let row = &self.rows[n];
-                    let cannot = matches!(row.verdict, Some(Verdict::Cannot(_)));
-                    let wanted = match self.phase {
-                        Phase::Upgrading => true,
-                        _ => cannot || row.outcome().is_some(),
+                    let wanted = if self.phase == Phase::Upgrading {
+                        row.outcome().is_some_and(|o| o.kind().is_failure())
+                    } else {
+                        matches!(row.verdict, Some(Verdict::Cannot(_)))
                     };
                     if wanted {
                         self.retry(n);
@@ -290,12 +290,11 @@ impl Fleet {
                 }
             }
             Intent::CancelAll => self.cancel_all(commands),
-            Intent::Interrupt => match self.stop {
-                None => {
+            Intent::Interrupt => {
+                if self.stop.is_none() {
                     self.stop = Some(Stop::Draining);
                     self.cancel_all(commands);
-                }
-                Some(_) => {
+                } else {
                     self.stop = Some(Stop::Aborting);
                     for row in &self.rows {
                         if row.has_task() {
@@ -305,7 +304,7 @@ impl Fleet {
                         }
                     }
                 }
-            },
+            }
         }
     }
 

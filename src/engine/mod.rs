@@ -10,12 +10,16 @@ mod attempt;
 mod command;
 mod describe;
 mod event;
+#[cfg(test)]
+mod fake;
 mod fleet;
 mod forecast;
 mod pool;
 mod procedure;
 mod row;
 mod session;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 pub use command::{Command, Intent, Message, TaskEnd};

@@ -167,6 +167,14 @@ impl OutcomeKind {
         }
     }
 
+    /// Whether "retry all failed" means it: not what a person stopped, nor what changed unproven.
+    pub fn is_failure(self) -> bool {
+        matches!(
+            self,
+            Self::Failed | Self::RolledBack | Self::Lost | Self::Unknown
+        )
+    }
+
     /// Whether a person may ask for another attempt in this run.
     pub fn is_retryable(self) -> bool {
         !matches!(self, Self::Upgraded | Self::Current | Self::Skipped)

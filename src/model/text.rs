@@ -42,7 +42,7 @@ pub fn human_bytes(bytes: u64) -> String {
 pub fn human_duration(d: Duration) -> String {
     let s = d.as_secs();
     if s < 10 {
-        format!("{:.1} s", (d.as_millis() / 100) as f32 / 10.0)
+        format!("{}.{} s", s, d.subsec_millis() / 100)
     } else if s < 60 {
         format!("{s} s")
     } else if s < 3600 {

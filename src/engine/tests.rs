@@ -1,0 +1,757 @@
+//! Procedures over a device in memory, on paused time, through the session and the pool.
+
+use std::time::Duration;
+
+use crate::device::LoginError;
+use crate::model::{
+    CheckinReport, Credentials, DeviceId, Doubt, FailureKind, LinkFault, Outcome, OutcomeKind,
+    Policy, RunId, Skip, Stage, TlsFault, Touched, Unproven, Verdict, VerdictKind,
+};
+
+use super::fake::{Fake, Install, NEW, OLD, OTHER, image, reset};
+use super::{
+    DeviceFact, Event, Fact, Fleet, Intent, Mode, Phase, Pool, Progress, Row, RowSeed, Session,
+};
+
+fn session_of(fakes: &[Fake], mode: Mode, concurrency: usize) -> Session {
+    let ids: Vec<DeviceId> = (1..=fakes.len())
+        .map(|n| DeviceId::new(&format!("vault-{n:02}")))
+        .collect();
+    let fleet = Fleet::new(
+        RunId::from_random([1, 2, 3, 4]),
+        image().facts,
+        mode,
+        concurrency,
+        ids.iter().map(|id| RowSeed {
+            id: id.clone(),
+            group: None,
+            tags: Vec::new(),
+            link: "ca",
+        }),
+    );
+    let devices: Vec<(DeviceId, Fake)> = ids.into_iter().zip(fakes.iter().cloned()).collect();
+    Session::new(fleet, |inbox| {
+        Pool::new(devices, image(), Policy::default(), inbox)
+    })
+}
+
+/// Runs until nothing is left to do; everything that happened.
+async fn run(session: &mut Session) -> Vec<Event> {
+    let mut events = Vec::new();
+    while !session.fleet().is_over() {
+        events.push(session.next().await);
+    }
+    events
+}
+
+async fn until(session: &mut Session, wanted: impl Fn(&DeviceFact) -> bool) {
+    loop {
+        if let Fact::Device { fact, .. } = session.next().await.fact
+            && wanted(&fact)
+        {
+            return;
+        }
+    }
+}
+
+async fn begin(fake: &Fake) -> Session {
+    let mut session = session_of(std::slice::from_ref(fake), Mode::Go, 1);
+    session.intend(Intent::Begin);
+    tokio::task::yield_now().await;
+    session
+}
+
+async fn upgrade(fake: &Fake) -> (Session, Vec<Event>) {
+    let mut session = begin(fake).await;
+    let events = run(&mut session).await;
+    (session, events)
+}
+
+fn only(session: &Session) -> &Row {
+    &session.fleet().rows()[0]
+}
+
+fn outcome(session: &Session) -> &Outcome {
+    only(session).outcome().unwrap()
+}
+
+fn failed(session: &Session) -> (Stage, FailureKind, Touched) {
+    match outcome(session) {
+        Outcome::Failed(f) => (f.stage, f.kind.clone(), f.touched),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn stages(events: &[Event]) -> Vec<Stage> {
+    events
+        .iter()
+        .filter_map(|e| match &e.fact {
+            Fact::Device {
+                fact: DeviceFact::StageStarted { stage, .. },
+                ..
+            } => Some(*stage),
+            _ => None,
+        })
+        .collect()
+}
+
+async fn retry(session: &mut Session) -> Vec<Event> {
+    let id = only(session).id.clone();
+    session.intend(Intent::Retry(id));
+    run(session).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_well() {
+    let fake = Fake::new();
+    let (session, events) = upgrade(&fake).await;
+    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    assert_eq!(
+        stages(&events),
+        [
+            Stage::Probe,
+            Stage::Login,
+            Stage::Upload,
+            Stage::Check,
+            Stage::Install,
+            Stage::Reboot,
+            Stage::Verify
+        ]
+    );
+    assert_eq!(fake.count("install"), 1);
+    assert_eq!(fake.count("checkin"), 0);
+    let polled = events.iter().any(|e| {
+        matches!(
+            &e.fact,
+            Fact::Device {
+                fact: DeviceFact::StageProgress {
+                    progress: Progress::Polls {
+                        polls: 2,
+                        status: 202
+                    },
+                    ..
+                },
+                ..
+            }
+        )
+    });
+    assert!(polled);
+}
+
+#[tokio::test(start_paused = true)]
+async fn devices_that_need_nothing_are_left_alone() {
+    let epa = Fake::new().with(|w| w.hwv = "EPA rev 1.0 @x");
+    let (session, _) = upgrade(&epa).await;
+    assert_eq!(outcome(&session), &Outcome::Skipped(Skip::Epa));
+    let current = Fake::new().with(|w| w.fws = Some(NEW));
+    let (session, _) = upgrade(&current).await;
+    assert_eq!(outcome(&session), &Outcome::Current);
+    for fake in [epa, current] {
+        assert_eq!(fake.count("login") + fake.count("upload"), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_latched_fault_and_a_missing_login_fail_before_anything_is_sent() {
+    let fault = Fake::new().with(|w| w.fls_state = 2);
+    let (session, _) = upgrade(&fault).await;
+    assert!(matches!(
+        failed(&session),
+        (Stage::Probe, FailureKind::FaultLatched(_), Touched::Nothing)
+    ));
+    let locked = Fake::new().with(|w| w.credentials = Credentials::None);
+    let (session, _) = upgrade(&locked).await;
+    assert!(matches!(
+        failed(&session),
+        (Stage::Probe, FailureKind::NoCredential, _)
+    ));
+    let fresh = Fake::new().with(|w| {
+        w.credentials = Credentials::None;
+        w.initialised = false;
+        w.clock_set = false;
+    });
+    let (session, _) = upgrade(&fresh).await;
+    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    assert_eq!(fresh.count("checkin") + fresh.count("login"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unset_clock_is_set_first_and_only_for_a_login() {
+    let fake = Fake::new().with(|w| w.clock_set = false);
+    let (session, events) = upgrade(&fake).await;
+    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    assert_eq!(stages(&events)[1], Stage::Checkin);
+    let token = Fake::new().with(|w| {
+        w.clock_set = false;
+        w.credentials = Credentials::Token;
+        w.logins.clear();
+    });
+    let mut session = begin(&token).await;
+    until(&mut session, |f| {
+        matches!(
+            f,
+            DeviceFact::StageStarted {
+                stage: Stage::Login,
+                ..
+            }
+        )
+    })
+    .await;
+    assert_eq!(token.count("checkin"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_403_or_clocks_apart_lead_to_one_checkin_and_one_more_login() {
+    for error in [
+        LoginError::ClockUnset,
+        LoginError::ClockApart { seconds: 300 },
+    ] {
+        let fake = Fake::new().with(|w| w.logins.push_back(error.clone()));
+        let (session, _) = upgrade(&fake).await;
+        assert_eq!(outcome(&session), &Outcome::Upgraded, "{error:?}");
+        assert_eq!((fake.count("login"), fake.count("checkin")), (2, 1));
+        let twice = Fake::new().with(|w| w.logins.extend([error.clone(), error.clone()]));
+        let (session, _) = upgrade(&twice).await;
+        assert_eq!(failed(&session).0, Stage::Login);
+        assert_eq!((twice.count("login"), twice.count("checkin")), (2, 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_secret_is_never_tried_again_by_itself() {
+    let fake = Fake::new().with(|w| {
+        w.logins
+            .push_back(LoginError::Failed(FailureKind::WrongSecret));
+    });
+    let (session, _) = upgrade(&fake).await;
+    assert_eq!(
+        failed(&session),
+        (Stage::Login, FailureKind::WrongSecret, Touched::Nothing)
+    );
+    assert_eq!(fake.count("login"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_of_the_backend_to_lock_stops_the_attempt() {
+    let order = |action: &str| {
+        Ok(CheckinReport {
+            action: Some(action.to_owned()),
+            ..CheckinReport::default()
+        })
+    };
+    let fake = Fake::new().with(|w| {
+        w.clock_set = false;
+        w.checkins.push_back(order("L"));
+    });
+    let (session, _) = upgrade(&fake).await;
+    assert!(matches!(
+        failed(&session),
+        (Stage::Checkin, FailureKind::BackendAction { .. }, _)
+    ));
+    let report = Fake::new().with(|w| {
+        w.clock_set = false;
+        w.checkins.push_back(order("R"));
+    });
+    let (session, _) = upgrade(&report).await;
+    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    assert!(
+        only(&session)
+            .timeline
+            .iter()
+            .any(|s| s.note.contains("ORDERS: R"))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_may_be_repeated_is_repeated_and_no_more() {
+    let fake = Fake::new().with(|w| {
+        w.probes.extend([reset(), reset()]);
+        w.logins.push_back(LoginError::Failed(reset()));
+        w.uploads.push_back((500, reset()));
+        w.checks.push_back(Err(FailureKind::Status { status: 503 }));
+    });
+    let (session, events) = upgrade(&fake).await;
+    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    let scheduled = events
+        .iter()
+        .filter(|e| {
+            matches!(
+                &e.fact,
+                Fact::Device {
+                    fact: DeviceFact::RetryScheduled { .. },
+                    ..
+                }
+            )
+        })
+        .count();
+    assert_eq!(scheduled, 5);
+    let thrice = Fake::new().with(|w| w.uploads.extend(vec![(500, reset()); 3]));
+    let (session, _) = upgrade(&thrice).await;
+    assert_eq!(
+        failed(&session),
+        (Stage::Upload, reset(), Touched::ImageSent)
+    );
+    assert_eq!(thrice.count("upload"), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_upload_touches_nothing() {
+    for status in [401, 403, 404, 409, 413, 795] {
+        let fake = Fake::new().with(|w| w.uploads.push_back((0, FailureKind::Status { status })));
+        let (session, _) = upgrade(&fake).await;
+        assert_eq!(
+            failed(&session),
+            (
+                Stage::Upload,
+                FailureKind::Status { status },
+                Touched::Nothing
+            )
+        );
+        assert_eq!(fake.count("upload"), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_image_is_not_installed() {
+    for status in [400, 406, 409] {
+        let fake = Fake::new().with(|w| w.checks.push_back(Ok(status)));
+        let (session, _) = upgrade(&fake).await;
+        assert_eq!(
+            failed(&session),
+            (
+                Stage::Check,
+                FailureKind::ImageRefused { status },
+                Touched::ImageStaged
+            )
+        );
+        assert_eq!(fake.count("install"), 0);
+    }
+    for status in [401, 403, 404, 795] {
+        let fake = Fake::new().with(|w| w.checks.push_back(Ok(status)));
+        let (session, _) = upgrade(&fake).await;
+        assert_eq!(failed(&session).1, FailureKind::Status { status });
+        assert_eq!(fake.count("install"), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_without_end_is_given_up() {
+    let fake = Fake::new().with(|w| w.checks.extend(vec![Ok(202); 10_000]));
+    let (session, _) = upgrade(&fake).await;
+    assert!(matches!(
+        failed(&session),
+        (
+            Stage::Check,
+            FailureKind::CheckTimeout { polls: 150, .. },
+            _
+        )
+    ));
+    assert_eq!(fake.count("install"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn refused_and_unsent_installs_end_the_attempt_and_a_retry_starts_from_the_upload() {
+    for install in [
+        Install::Refused(403),
+        Install::Refused(406),
+        Install::Refused(409),
+        Install::NotSent,
+    ] {
+        let fake = Fake::new().with(|w| w.install = install);
+        let (mut session, _) = upgrade(&fake).await;
+        let (stage, _, touched) = failed(&session);
+        assert_eq!(
+            (stage, touched),
+            (Stage::Install, Touched::ImageStaged),
+            "{install:?}"
+        );
+        assert_eq!(fake.count("install"), 1);
+        fake.world().install = Install::Runs(NEW);
+        retry(&mut session).await;
+        assert_eq!(outcome(&session), &Outcome::Upgraded);
+        assert_eq!((fake.count("upload"), fake.count("install")), (2, 2));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_answer_is_watched_and_never_asked_again() {
+    let happened = Fake::new().with(|w| w.install = Install::LostButRuns(NEW));
+    let (session, _) = upgrade(&happened).await;
+    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    let idle = Fake::new().with(|w| w.install = Install::LostAndIdle);
+    let (mut session, _) = upgrade(&idle).await;
+    assert_eq!(outcome(&session), &Outcome::Unknown(Doubt::AnswerLost));
+    // A retry, as often as it is asked for, looks and never installs.
+    for _ in 0..3 {
+        retry(&mut session).await;
+        assert_eq!(outcome(&session).kind(), OutcomeKind::Unknown);
+    }
+    assert_eq!((idle.count("install"), idle.count("upload")), (1, 1));
+    assert_eq!(happened.count("install"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn accepted_but_no_reboot_is_unknown() {
+    let fake = Fake::new().with(|w| w.install = Install::AcceptedAndIdle);
+    let (session, _) = upgrade(&fake).await;
+    assert_eq!(outcome(&session), &Outcome::Unknown(Doubt::NoReboot));
+}
+
+#[tokio::test(start_paused = true)]
+async fn green_needs_a_reboot_that_was_seen() {
+    // The signature changes, yet the device never rebooted: not proven.
+    let fake = Fake::new().with(|w| w.install = Install::AcceptedAndIdle);
+    let mut session = begin(&fake).await;
+    until(&mut session, |f| {
+        matches!(f, DeviceFact::InstallBegun { .. })
+    })
+    .await;
+    fake.world().fws = Some(NEW);
+    run(&mut session).await;
+    assert_eq!(
+        outcome(&session),
+        &Outcome::Unproven(Unproven::RebootNotSeen)
+    );
+    // A stale `fw_upgrade` from an earlier upgrade is no evidence either.
+    let stale = Fake::new().with(|w| {
+        w.install = Install::AcceptedAndIdle;
+        w.fw_upgrade = true;
+    });
+    let (session, _) = upgrade(&stale).await;
+    assert_eq!(outcome(&session), &Outcome::Unknown(Doubt::NoReboot));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rolled_back_other_and_none() {
+    let back = Fake::new().with(|w| w.install = Install::Runs(OLD));
+    let (mut session, _) = upgrade(&back).await;
+    assert_eq!(outcome(&session), &Outcome::RolledBack);
+    // It is known how the install ended, so a person may try the whole upgrade again.
+    back.world().install = Install::Runs(NEW);
+    retry(&mut session).await;
+    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    let other = Fake::new().with(|w| w.install = Install::Runs(OTHER));
+    let (session, _) = upgrade(&other).await;
+    assert!(matches!(
+        outcome(&session),
+        Outcome::Unproven(Unproven::OtherSignature { .. })
+    ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_that_comes_up_and_vanishes_is_judged_by_where_it_stays() {
+    for (first, then, wanted) in [
+        (NEW, OLD, OutcomeKind::RolledBack),
+        (OLD, NEW, OutcomeKind::Upgraded),
+    ] {
+        let fake = Fake::new().with(|w| w.install = Install::Flaps(first, then));
+        let (session, _) = upgrade(&fake).await;
+        assert_eq!(outcome(&session).kind(), wanted);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_device_that_was_power_cycled_is_watched_not_installed() {
+    let fake = Fake::new().with(|w| w.install = Install::Dies);
+    let (mut session, _) = upgrade(&fake).await;
+    assert_eq!(outcome(&session), &Outcome::Lost);
+    {
+        let mut world = fake.world();
+        world.away.clear();
+        world.booted = tokio::time::Instant::now();
+        world.fws = Some(NEW);
+    }
+    let events = retry(&mut session).await;
+    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    assert_eq!(
+        stages(&events),
+        [Stage::Probe, Stage::Reboot, Stage::Verify]
+    );
+    assert_eq!(fake.count("install"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn untrusted_tls_is_not_asked_again() {
+    let kind = FailureKind::Link(LinkFault::Tls(TlsFault::UnknownIssuer));
+    let fake = Fake::new().with(|w| w.probes.push_back(kind.clone()));
+    let (session, _) = upgrade(&fake).await;
+    assert_eq!(failed(&session), (Stage::Probe, kind, Touched::Nothing));
+    assert_eq!(fake.count("version"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_is_that_devices_failure() {
+    let bad = Fake::new().with(|w| w.panic_at = Some("check"));
+    let good = Fake::new();
+    let mut session = session_of(&[bad.clone(), good], Mode::Go, 2);
+    session.intend(Intent::Begin);
+    run(&mut session).await;
+    assert!(matches!(
+        failed(&session),
+        (
+            Stage::Check,
+            FailureKind::Panicked { .. },
+            Touched::ImageStaged
+        )
+    ));
+    assert_eq!(
+        session.fleet().rows()[1].outcome(),
+        Some(&Outcome::Upgraded)
+    );
+    // A panic after the install leaves doubt, and a retry only watches.
+    let late = Fake::new().with(|w| w.panic_at = Some("install"));
+    let (mut session, _) = upgrade(&late).await;
+    assert!(matches!(
+        outcome(&session),
+        Outcome::Unknown(Doubt::Panicked(_))
+    ));
+    late.world().panic_at = None;
+    retry(&mut session).await;
+    assert_eq!(late.count("upload"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_interrupt_drains_and_the_second_names_what_is_in_doubt() {
+    let fakes = [Fake::new(), Fake::new(), Fake::new()];
+    fakes[1].world().upload_takes = Duration::from_secs(3600);
+    let mut session = session_of(&fakes, Mode::Go, 2);
+    session.intend(Intent::Begin);
+    until(&mut session, |f| {
+        matches!(f, DeviceFact::InstallBegun { .. })
+    })
+    .await;
+    session.intend(Intent::Interrupt);
+    run(&mut session).await;
+    let kinds: Vec<_> = session
+        .fleet()
+        .rows()
+        .iter()
+        .map(|r| r.outcome().unwrap().clone())
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            Outcome::Upgraded,
+            Outcome::Cancelled(Touched::ImageSent),
+            Outcome::Cancelled(Touched::Nothing)
+        ]
+    );
+    let fakes = [Fake::new()];
+    let mut session = session_of(&fakes, Mode::Go, 2);
+    session.intend(Intent::Begin);
+    until(&mut session, |f| {
+        matches!(f, DeviceFact::InstallBegun { .. })
+    })
+    .await;
+    session.intend(Intent::Interrupt);
+    session.intend(Intent::Interrupt);
+    run(&mut session).await;
+    assert_eq!(outcome(&session), &Outcome::Unknown(Doubt::StoppedWatching));
+}
+
+#[tokio::test(start_paused = true)]
+async fn cancel_stops_before_the_install_and_not_after() {
+    let fake = Fake::new();
+    let mut session = begin(&fake).await;
+    until(&mut session, |f| {
+        matches!(
+            f,
+            DeviceFact::StageStarted {
+                stage: Stage::Check,
+                ..
+            }
+        )
+    })
+    .await;
+    session.intend(Intent::Cancel(only(&session).id.clone()));
+    run(&mut session).await;
+    assert_eq!(outcome(&session), &Outcome::Cancelled(Touched::ImageStaged));
+    assert_eq!(fake.count("install"), 0);
+    retry(&mut session).await;
+    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    let fake = Fake::new();
+    let mut session = begin(&fake).await;
+    until(&mut session, |f| {
+        matches!(f, DeviceFact::InstallBegun { .. })
+    })
+    .await;
+    session.intend(Intent::Cancel(only(&session).id.clone()));
+    run(&mut session).await;
+    assert_eq!(outcome(&session), &Outcome::Upgraded);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_plan_changes_nothing_and_only_what_it_says_is_upgraded() {
+    let fakes = [
+        Fake::new(),
+        Fake::new().with(|w| w.fws = Some(NEW)),
+        Fake::new().with(|w| w.hwv = "EPA"),
+        Fake::new().with(|w| w.fls_state = 1),
+    ];
+    let mut session = session_of(&fakes, Mode::Confirm, 2);
+    session.intend(Intent::Begin);
+    while session.fleet().phase() != Phase::Planned {
+        session.next().await;
+    }
+    assert_eq!(session.fleet().planned(VerdictKind::Upgrade), 1);
+    for fake in &fakes {
+        assert_eq!(fake.count("login") + fake.count("upload"), 0);
+    }
+    // Another look while the plan is shown.
+    session.intend(Intent::Retry(DeviceId::new("vault-04")));
+    fakes[3].world().fls_state = 0;
+    while session.fleet().phase() != Phase::Planned {
+        session.next().await;
+    }
+    assert_eq!(session.fleet().planned(VerdictKind::Upgrade), 2);
+    assert!(!session.fleet().is_over());
+    session.intend(Intent::Confirm);
+    run(&mut session).await;
+    let kinds: Vec<_> = session
+        .fleet()
+        .rows()
+        .iter()
+        .map(|r| r.outcome_kind().unwrap())
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            OutcomeKind::Upgraded,
+            OutcomeKind::Current,
+            OutcomeKind::Skipped,
+            OutcomeKind::Upgraded
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_alone_ends_with_the_plan() {
+    let fakes = [
+        Fake::new(),
+        Fake::new().with(|w| w.probes.extend(vec![reset(); 3])),
+    ];
+    let mut session = session_of(&fakes, Mode::Plan, 1);
+    session.intend(Intent::Begin);
+    run(&mut session).await;
+    assert!(matches!(
+        session.fleet().rows()[1].verdict,
+        Some(Verdict::Cannot(_))
+    ));
+    assert!(session.fleet().rows().iter().all(|r| r.outcome().is_none()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_than_the_limit_run_at_once() {
+    let fakes: Vec<Fake> = (0..10).map(|_| Fake::new()).collect();
+    let mut session = session_of(&fakes, Mode::Go, 3);
+    session.intend(Intent::Begin);
+    while !session.fleet().is_over() {
+        assert!(session.fleet().counts().running <= 3);
+        session.next().await;
+    }
+    assert_eq!(session.fleet().counts().of(OutcomeKind::Upgraded), 10);
+}
+
+mod any_order {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Clone, Debug)]
+    enum Wish {
+        Retry,
+        RetryFailed,
+        Cancel,
+        CancelAll,
+        Interrupt,
+        Events(usize),
+    }
+
+    fn wish() -> impl Strategy<Value = Wish> {
+        prop_oneof![
+            3 => Just(Wish::Retry),
+            1 => Just(Wish::RetryFailed),
+            2 => Just(Wish::Cancel),
+            1 => Just(Wish::CancelAll),
+            1 => Just(Wish::Interrupt),
+            8 => (1..40_usize).prop_map(Wish::Events),
+        ]
+    }
+
+    fn install() -> impl Strategy<Value = Install> {
+        prop_oneof![
+            Just(Install::Runs(NEW)),
+            Just(Install::Runs(OLD)),
+            Just(Install::LostButRuns(NEW)),
+            Just(Install::LostAndIdle),
+            Just(Install::Dies),
+            Just(Install::Refused(409)),
+            Just(Install::NotSent),
+            Just(Install::Flaps(OLD, NEW)),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+
+        /// Whatever is wished when: at most one install for each validated image (the fake panics
+        /// otherwise, and a panic would show), none after one whose end is open, and green only on
+        /// the image's own signature.
+        #[test]
+        fn one_install_for_each_validated_image(
+            install in install(),
+            wishes in proptest::collection::vec(wish(), 0..25),
+            resets in 0..3_usize,
+        ) {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_time()
+                .start_paused(true)
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                let fake = Fake::new().with(|w| {
+                    w.install = install;
+                    w.uploads.extend(vec![(1, reset()); resets]);
+                });
+                let mut session = begin(&fake).await;
+                let id = only(&session).id.clone();
+                let mut open_installs = None;
+                for wish in wishes {
+                    match wish {
+                        Wish::Retry => session.intend(Intent::Retry(id.clone())),
+                        Wish::RetryFailed => session.intend(Intent::RetryFailed),
+                        Wish::Cancel => session.intend(Intent::Cancel(id.clone())),
+                        Wish::CancelAll => session.intend(Intent::CancelAll),
+                        Wish::Interrupt => session.intend(Intent::Interrupt),
+                        Wish::Events(n) => {
+                            for _ in 0..n {
+                                if session.fleet().is_over() {
+                                    break;
+                                }
+                                session.next().await;
+                            }
+                        }
+                    }
+                    match only(&session).outcome() {
+                        Some(o) if o.leaves_doubt() => {
+                            let sent = *open_installs.get_or_insert(fake.count("install"));
+                            assert_eq!(sent, fake.count("install"));
+                        }
+                        Some(_) => open_installs = None,
+                        None => if let Some(sent) = open_installs {
+                            assert_eq!(sent, fake.count("install"));
+                        }
+                    }
+                }
+                run(&mut session).await;
+                let row = only(&session);
+                let outcome = row.outcome().unwrap();
+                assert!(!matches!(outcome, Outcome::Failed(f) if matches!(f.kind, FailureKind::Panicked { .. })), "{outcome:?}");
+                assert!(!matches!(outcome, Outcome::Unknown(Doubt::Panicked(_))), "{outcome:?}");
+                if *outcome == Outcome::Upgraded {
+                    assert_eq!(fake.world().fws, Some(NEW));
+                }
+            });
+        }
+    }
+}
