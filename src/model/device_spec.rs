@@ -138,6 +138,15 @@ impl AuthMethod {
             Self::Token(s) | Self::Passphrase(s) => Some(s),
         }
     }
+
+    /// What kind of credential this is, without the secret.
+    pub fn credentials(&self) -> Credentials {
+        match self {
+            Self::None => Credentials::None,
+            Self::Token(_) => Credentials::Token,
+            Self::Passphrase(_) => Credentials::Login,
+        }
+    }
 }
 
 /// How to log in, with the secret itself.
@@ -149,17 +158,6 @@ pub enum Credential {
     Token(Secret),
     /// A passphrase.
     Passphrase(Secret),
-}
-
-impl Credential {
-    /// What kind of credential this is.
-    pub fn kind(&self) -> Credentials {
-        match self {
-            Self::None => Credentials::None,
-            Self::Token(_) => Credentials::Token,
-            Self::Passphrase(_) => Credentials::Login,
-        }
-    }
 }
 
 /// What there is to enter a device with, without the secret.
