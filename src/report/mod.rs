@@ -8,7 +8,7 @@
 mod exit;
 #[cfg(test)]
 mod fixture;
-mod json;
+pub mod json;
 mod paint;
 mod plain;
 mod plan;
@@ -20,7 +20,7 @@ use std::io;
 use crate::engine::{Event, Fleet};
 
 pub use exit::Exit;
-pub use json::{JsonLines, SCHEMA};
+pub use json::JsonLines;
 pub use plain::Plain;
 pub use plan::plan_table;
 pub use summary::{Summary, print_summary};

@@ -64,15 +64,13 @@ pub fn print_summary(
         }
         writeln!(out)?;
     }
-    skipped(fleet, out)?;
+    left_alone(fleet, out)?;
     closing(fleet, now, style, out)
 }
 
 fn wants_a_look(outcome: &Outcome) -> bool {
-    !matches!(
-        outcome.kind(),
-        OutcomeKind::Upgraded | OutcomeKind::Current | OutcomeKind::Skipped
-    )
+    !is_left_alone(outcome)
+        && !matches!(outcome.kind(), OutcomeKind::Upgraded | OutcomeKind::Current)
 }
 
 /// One device with all that helps.
@@ -111,13 +109,34 @@ fn touched(row: &Row, outcome: &Outcome) -> String {
     format!("{touched}{}", runs.unwrap_or_default())
 }
 
-fn skipped(fleet: &Fleet, out: &mut impl Write) -> io::Result<()> {
+/// Devices of which there is nothing to say but their names: one line for each reason.
+fn left_alone(fleet: &Fleet, out: &mut impl Write) -> io::Result<()> {
+    let mut groups: Vec<(&Outcome, Vec<&str>)> = Vec::new();
     for row in fleet.rows() {
-        if let Some(outcome @ Outcome::Skipped(_)) = row.outcome() {
-            writeln!(out, "{}: skipped: {}", row.id, outcome.reason())?;
+        let Some(outcome) = row.outcome().filter(|outcome| is_left_alone(outcome)) else {
+            continue;
+        };
+        match groups.iter_mut().find(|(known, _)| *known == outcome) {
+            Some((_, names)) => names.push(row.id.as_str()),
+            None => groups.push((outcome, vec![row.id.as_str()])),
         }
     }
+    for (outcome, names) in groups {
+        let who = if names.len() == fleet.rows().len() {
+            "all devices".to_owned()
+        } else {
+            names.join(", ")
+        };
+        writeln!(out, "{} ({}): {who}", outcome.kind(), outcome.reason())?;
+    }
     Ok(())
+}
+
+fn is_left_alone(outcome: &Outcome) -> bool {
+    matches!(
+        outcome,
+        Outcome::Skipped(_) | Outcome::Cancelled(Touched::Nothing)
+    )
 }
 
 fn closing(fleet: &Fleet, now: Timestamp, style: Summary, out: &mut impl Write) -> io::Result<()> {
@@ -207,6 +226,21 @@ mod tests {
         run.intend(Intent::Interrupt);
         run.finish(1, Outcome::Cancelled(Touched::Nothing));
         run.pass(2500);
+        insta::assert_snapshot!(written(&run, false));
+    }
+
+    #[test]
+    fn a_plan_that_nobody_confirmed_is_two_lines_and_a_code() {
+        let mut run = Rehearsal::new(Mode::Confirm, 40);
+        run.begin();
+        for n in 0..40 {
+            run.plan_upgrade(n, &[]);
+        }
+        run.intend(Intent::Interrupt);
+        for n in 0..40 {
+            run.finish(n, Outcome::Cancelled(Touched::Nothing));
+        }
+        run.end();
         insta::assert_snapshot!(written(&run, false));
     }
 
