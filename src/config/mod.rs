@@ -1,1 +1,158 @@
-//! (room under construction)
+//! Inventory and settings: TOML, environment and command line → one validated [`Settings`].
+//!
+//! Owns: the names of the file's keys, their bounds, every message about a bad file, and how secrets
+//! are fetched. Must not: talk to a device, print, or read the process's environment by itself (it
+//! is handed in, so that tests do not race).
+//!
+//! The way of a file: `syntax` (text → document) → `file` (document → values as typed) → `resolve`
+//! (values → [`Settings`]); each adds what is wrong to one list of [`Faults`], and none stops early.
+
+mod auth;
+mod fault;
+mod file;
+mod mask;
+mod pem;
+mod resolve;
+mod secret_file;
+pub mod secrets;
+mod source;
+mod syntax;
+mod value;
+mod walk;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use fault::{Fault, Faults, Place};
+pub use resolve::Env;
+pub use source::Location;
+
+use crate::model::{DeviceSpec, Policy};
+
+/// The documented inventory: every key with its default.
+pub const EXAMPLE: &str = include_str!("../../config.example.toml");
+
+/// Devices worked on at once, where nothing else is said.
+pub const DEFAULT_CONCURRENCY: usize = 8;
+
+/// The check-in relay, where nothing else is said (protocol page, section 12).
+pub const DEFAULT_BROKER: &str = "https://api.encedo.com";
+
+/// The largest inventory that is read: some 50,000 devices.
+const LARGEST_FILE: u64 = 16 * 1024 * 1024;
+
+/// Everything that a run needs to know, validated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The firmware image, if any is named.
+    pub firmware: Option<PathBuf>,
+    /// Devices worked on at once, 1 to 1024.
+    pub concurrency: usize,
+    /// The check-in relay.
+    pub broker: BrokerSettings,
+    /// Time limits, pace, retries, `--force`.
+    pub policy: Policy,
+    /// The selected devices, in the order of the file. Names and targets are unique.
+    pub devices: Vec<DeviceSpec>,
+}
+
+/// Where the check-in relay is, and what makes its certificate trusted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokerSettings {
+    /// Base URL without a slash at its end; `https`, or `http` on this very machine.
+    pub url: String,
+    /// PEM text of the only certificates trusted for it; absent for the system's own.
+    pub ca_pem: Option<Arc<str>>,
+}
+
+/// What the command line says; it wins over the file.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// `--firmware`, as seen from the working folder.
+    pub firmware: Option<PathBuf>,
+    /// `--concurrency`.
+    pub concurrency: Option<usize>,
+    /// `--force`.
+    pub force: bool,
+    /// `--only`: names, groups and tags, spelled as in the inventory. Empty selects every device.
+    pub only: Vec<String>,
+}
+
+/// What came of loading an inventory.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// There if and only if nothing is wrong.
+    pub settings: Option<Settings>,
+    /// Everything that is wrong with file, environment and command line.
+    pub faults: Faults,
+    /// The image that a run would take, also where something else is wrong.
+    pub firmware: Option<PathBuf>,
+    /// Where that image is named.
+    pub firmware_at: Place,
+}
+
+impl Loaded {
+    /// A fault of the image itself, at the place that names it.
+    pub fn image_fault(&self, message: impl AsRef<str>) -> Fault {
+        let fault = Fault::new(message).place(self.firmware_at.clone());
+        match &self.firmware_at {
+            Place::At(_) => fault.key("fleet.firmware"),
+            _ => fault,
+        }
+    }
+}
+
+/// A variable of this process's environment, to be handed to [`load`] and [`secrets::SecretStore`].
+pub fn process_env(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
+}
+
+/// Reads and checks an inventory. Relative paths in it start from its own folder. Nothing is asked
+/// of a device, and no secret is read.
+pub fn load(path: &Path, overrides: &Overrides, env: &Env<'_>) -> Loaded {
+    match syntax::read_file(path) {
+        Ok(text) => load_text(path, &text, overrides, env),
+        Err(faults) => Loaded {
+            settings: None,
+            faults,
+            firmware: overrides.firmware.clone(),
+            firmware_at: named_by(overrides).unwrap_or(Place::Nowhere),
+        },
+    }
+}
+
+/// [`load`] with the text at hand; `path` says what to call it and where relative paths start from.
+pub fn load_text(path: &Path, text: &str, overrides: &Overrides, env: &Env<'_>) -> Loaded {
+    let healed = syntax::heal(text);
+    let mut walk = healed.walk(path, text);
+    let typed = file::read(&mut walk, &healed.document());
+    let settings = resolve::resolve(&mut walk, &typed, overrides, env, path);
+    if let Some(n) = overrides.concurrency {
+        let n = i64::try_from(n).unwrap_or(i64::MAX);
+        if let Err(complaint) = value::number_within(n, &file::CONCURRENCY) {
+            let fault =
+                Fault::new(complaint.message).place(Place::Argument("--concurrency".to_owned()));
+            walk.push(fault.hint(complaint.hint.unwrap_or_default()));
+        }
+    }
+    let in_file = typed
+        .firmware
+        .good()
+        .map(|(_, spot)| Place::At(walk.location(spot)));
+    let faults = walk.into_faults();
+    Loaded {
+        firmware: settings.firmware.clone(),
+        firmware_at: named_by(overrides).or(in_file).unwrap_or(Place::Nowhere),
+        settings: faults.is_empty().then_some(settings),
+        faults,
+    }
+}
+
+fn named_by(overrides: &Overrides) -> Option<Place> {
+    let path = overrides.firmware.as_ref()?;
+    Some(Place::Argument(format!(
+        "--firmware {}",
+        fault::shown_path(path)
+    )))
+}

@@ -1,1 +1,4 @@
+//! The tests that see hemfleet from outside, in one binary: walls, files, the real stack, the screen.
 
+#[cfg(test)]
+mod config;

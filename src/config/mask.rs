@@ -1,0 +1,246 @@
+//! Finds what may be a secret in an inventory, so that no message ever shows it.
+//! Must not: report anything; it masks too much rather than too little.
+
+use std::ops::Range;
+
+use toml::de::{DeTable, DeValue};
+
+use super::value::{is_env_name, nearest};
+
+/// What the names of keys that people put secrets under have in them.
+const SECRET_WORDS: [&str; 8] = [
+    "secret",
+    "pass",
+    "token",
+    "pwd",
+    "credential",
+    "psk",
+    "bearer",
+    "authorization",
+];
+
+/// What such keys are called when they are spelled right.
+const SECRET_KEYS: [&str; 4] = ["secret", "password", "passphrase", "token"];
+
+/// Whether a key sounds like one that people put a secret under.
+fn sounds_secret(key: &str) -> bool {
+    let key = key.to_lowercase();
+    SECRET_WORDS.iter().any(|w| key.contains(w)) || nearest(&key, SECRET_KEYS).is_some()
+}
+
+/// The stretches of `text` to be hidden. `broken` says that the text is not TOML as a whole, so that
+/// values may stand where the parser did not look for them.
+pub(super) fn secrets_in(text: &str, table: &DeTable<'_>, broken: bool) -> Vec<Range<usize>> {
+    let mut found = Masks {
+        text,
+        out: Vec::new(),
+    };
+    found.table(table, Inside::Plain);
+    if broken {
+        found.lines();
+    }
+    found.out
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Inside {
+    Plain,
+    Auth,
+    Secret,
+}
+
+struct Masks<'t> {
+    text: &'t str,
+    out: Vec<Range<usize>>,
+}
+
+impl Masks<'_> {
+    fn table(&mut self, table: &DeTable<'_>, inside: Inside) {
+        for (key, value) in table {
+            let key = key.get_ref().as_ref();
+            let span = value.span();
+            match (inside, key, value.get_ref()) {
+                (Inside::Secret, "env", DeValue::String(s)) if is_env_name(s) => {}
+                (Inside::Secret, "file" | "prompt" | "command", v) => self.value(v, span),
+                (Inside::Secret, _, v) => self.hide(v, span),
+                (_, "auth", DeValue::Table(t)) => self.table(t, Inside::Auth),
+                (_, "auth", DeValue::String(s)) if is_kind(s) => {}
+                (Inside::Auth, "kind", _) => {}
+                (_, "secret", DeValue::Table(t)) => self.table(t, Inside::Secret),
+                (Inside::Auth, _, v) | (_, "auth", v) => self.hide(v, span),
+                (_, k, v) if sounds_secret(k) && !v.is_bool() => self.hide(v, span),
+                (_, "url" | "connect" | "proxy", DeValue::String(s)) if s.contains('@') => {
+                    self.before_at(span);
+                }
+                (_, _, v) => self.value(v, span),
+            }
+        }
+    }
+
+    /// Hides a value with all that is in it: the span of a table with a header is that header only.
+    fn hide(&mut self, value: &DeValue<'_>, span: Range<usize>) {
+        match value {
+            DeValue::Table(t) => t.iter().for_each(|(_, v)| self.hide(v.get_ref(), v.span())),
+            DeValue::Array(a) => a.iter().for_each(|v| self.hide(v.get_ref(), v.span())),
+            _ => self.out.push(span),
+        }
+    }
+
+    /// Looks for secrets in something that is none as a whole.
+    fn value(&mut self, value: &DeValue<'_>, span: Range<usize>) {
+        match value {
+            DeValue::Table(t) => self.table(t, Inside::Plain),
+            DeValue::Array(a) => a.iter().for_each(|v| self.value(v.get_ref(), v.span())),
+            DeValue::String(s) if s.contains("://") && s.contains('@') => self.before_at(span),
+            _ => {}
+        }
+    }
+
+    /// Hides what stands before the `@` of something like a URL.
+    fn before_at(&mut self, span: Range<usize>) {
+        let raw = self.text.get(span.clone()).unwrap_or_default();
+        match raw.rfind('@') {
+            Some(at) => {
+                let from = raw.find("://").filter(|n| *n < at).map_or(1, |n| n + 3);
+                self.out.push(span.start + from.min(at)..span.start + at);
+            }
+            // The `@` is written as an escape.
+            None => self.out.push(span),
+        }
+    }
+
+    /// Line by line, for a text that the parser did not understand.
+    fn lines(&mut self) {
+        let mut start = 0;
+        for line in self.text.split_inclusive('\n') {
+            if let Some(from) = secret_assignment(line) {
+                let rest = line[from..].trim();
+                let open = ["\"\"\"", "'''", "[", "{"]
+                    .iter()
+                    .any(|o| rest.starts_with(o) && !rest[o.len()..].contains(closing(o)));
+                let end = start + line.trim_end().len();
+                if open {
+                    self.out.push(start + from..self.text.len());
+                    return;
+                }
+                self.out.push(start + from..end.max(start + from));
+            }
+            for (scheme, _) in line.match_indices("://") {
+                let rest = &line[scheme + 3..];
+                let word = rest.find(char::is_whitespace).map_or(rest, |n| &rest[..n]);
+                if let Some(at) = word.rfind('@') {
+                    self.out.push(start + scheme + 3..start + scheme + 3 + at);
+                }
+            }
+            start += line.len();
+        }
+    }
+}
+
+fn is_kind(text: &str) -> bool {
+    nearest(text, ["none", "token", "passphrase"]).is_some()
+}
+
+fn closing(open: &str) -> &str {
+    match open {
+        "[" => "]",
+        "{" => "}",
+        quotes => quotes,
+    }
+}
+
+/// Where the value begins that a line gives to a key which sounds secret.
+fn secret_assignment(line: &str) -> Option<usize> {
+    let mut at = 0;
+    for part in line.split_inclusive('=') {
+        let key = part
+            .trim_end_matches('=')
+            .trim_end()
+            .rsplit(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-')))
+            .find(|w| !w.is_empty());
+        at += part.len();
+        if part.ends_with('=')
+            && key.is_some_and(|k| sounds_secret(k) || k == "auth" && !line[at..].contains('{'))
+        {
+            return Some(at + line[at..].len() - line[at..].trim_start().len());
+        }
+    }
+    // A key without `=`, as in `secret "hunter2"`.
+    let first = line
+        .trim_start()
+        .split(|c: char| !c.is_alphanumeric())
+        .next()?;
+    (!line.contains('=') && nearest(first, SECRET_KEYS).is_some())
+        .then(|| line.len() - line.trim_start().len() + first.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::source::Source;
+    use super::*;
+
+    /// The whole text as it may be shown.
+    fn shown(text: &str) -> String {
+        let (table, errors) = DeTable::parse_recoverable(text);
+        let masks = secrets_in(text, table.get_ref(), !errors.is_empty());
+        let source = Source::new(Path::new("f"), text, masks);
+        source.excerpt(0, text.split('\n').count() - 1, &[]).0
+    }
+
+    #[test]
+    fn a_literal_is_hidden_wherever_it_stands() {
+        for text in [
+            "secret = \"hunter2\"",
+            "[[device]]\nauth = { kind = \"passphrase\", secret = \"hunter2\" }",
+            "auth = { kind = \"passphrase\", passphrase = \"hunter2\" }",
+            "auth = { kind = \"token\", secret = { value = \"hunter2\" } }",
+            "auth = { kind = \"token\", secret = { env = \"hunter2!\" } }",
+            "auth = { kind = \"token\", secret = [\"hunter2\"] }",
+            "auth = { kind = \"token\", whatever = \"hunter2\" }",
+            "auth = \"hunter2\"",
+            "[device.auth]\nsecrt = \"hunter2\"",
+            "[device.password]\nvalue = \"hunter2\"",
+            "[[device.auth.secret]]\nvalue = \"hunter2\"",
+            "[auth.secret.env]\nx = { y = \"hunter2\" }",
+            "tokens = [{ x = 1, y = \"hunter2\" }]",
+            "pasword = '''\nhunter2'''",
+            "url = \"https://me:hunter2@my.ence.do\"",
+            "url = \"me:hunter2@my.ence.do\"",
+            "proxy = \"socks5h://me:hun@hunter2@jump:1080\"",
+            "firmware = \"https://hunter2\\u0040host/\"",
+            "tags = [\"http://hunter2@x\"]",
+            // Not TOML:
+            "secret = \"hunter2\nx = 1",
+            "secret = hunter2",
+            "secret \"hunter2\"",
+            "a b\nauth = { kind = \"token\", secret = \"hunter2",
+            "a b\nauth = { kind = \"token\", secret = hunter2 }",
+            "secret = \"\"\"\nhunter2\n",
+            "secret = [\n\"hunter2\"\n",
+            "a b\nsecret = {\n env = [ \"hunter2\"\n",
+            "url = https://me:hunter2@my.ence.do",
+            "auth = hunter2",
+            "a b\ntoken: hunter2",
+        ] {
+            let shown = shown(text);
+            assert!(!shown.contains("hunter2"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_secret_stays_readable() {
+        for text in [
+            "auth = { kind = \"passphrase\", secret = { env = \"HEM_PASSPHRASE\" } }",
+            "secret = { file = \"pass.txt\" }",
+            "secret = { command = [\"pass\", \"hem/x\"] }",
+            "auth = { kind = \"passphrse\", secret = { prompt = \"Warsaw vaults\" } }",
+            "auth = \"none\"",
+            "tags = [\"usb@desk\"]",
+            "url = \"https://my.ence.do\"",
+        ] {
+            assert_eq!(shown(text), text);
+        }
+    }
+}

@@ -1,0 +1,415 @@
+//! The file as typed → plain settings: defaults filled in, values compared with each other, and the
+//! files that the inventory names looked at.
+//! Must not: read a secret; presence and mode are all that is asked of it here.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::auth::AuthPart;
+use super::fault::{Fault, Place, quoted, shown_path};
+use super::file::{DevicePart, File, TlsPart};
+use super::pem;
+use super::secret_file;
+use super::value::{self, Complaint};
+use super::walk::{Given, Spot, Walk};
+use super::{BrokerSettings, DEFAULT_BROKER, DEFAULT_CONCURRENCY, Overrides, Settings};
+use crate::model::{
+    AuthMethod, DeviceId, DeviceSpec, Endpoint, HostPort, Scheme, SecretSource, TlsTrust,
+};
+
+/// How the environment is asked for a variable.
+pub type Env<'e> = dyn Fn(&str) -> Option<OsString> + 'e;
+
+/// Everything the file and the command line say, as plain values; complains of the rest.
+pub(super) fn resolve(
+    walk: &mut Walk,
+    file: &File,
+    overrides: &Overrides,
+    env: &Env<'_>,
+    path: &Path,
+) -> Settings {
+    let mut certificates = Certificates::default();
+    policy_fits(walk, file);
+    let broker = resolve_broker(walk, file, &mut certificates);
+    if file.devices.is_empty() && walk.read_all() {
+        walk.push(
+            Fault::new("the fleet is empty")
+                .place(Place::File(path.to_path_buf()))
+                .hint("add a [[device]] with name and url; `hemfleet config example` prints a documented one"),
+        );
+    }
+    names_differ(walk, file);
+    let mut devices: Vec<(DeviceSpec, &DevicePart)> = Vec::new();
+    for part in &file.devices {
+        if let Some(spec) = resolve_device(walk, part, &file.defaults, &mut certificates) {
+            devices.push((spec, part));
+        }
+    }
+    // A bad `tls` of [defaults] is one fault, also where no device is left to use it.
+    trust(walk, &file.defaults.tls, &mut certificates);
+    targets_differ(walk, &devices);
+    unknown_selectors(walk, file, overrides);
+    // Also of a device that has other faults: all are to be seen at once.
+    let selected = |part: &&DevicePart| selects(overrides, part, &file.defaults);
+    secrets_are_there(
+        walk,
+        &file.defaults,
+        file.devices.iter().filter(selected),
+        env,
+    );
+    devices.retain(|(_, part)| selected(part));
+    let concurrency = overrides.concurrency.map_or_else(
+        || {
+            file.concurrency
+                .value()
+                .and_then(|n| usize::try_from(*n).ok())
+        },
+        Some,
+    );
+    Settings {
+        firmware: overrides
+            .firmware
+            .clone()
+            .or_else(|| file.firmware.value().cloned()),
+        concurrency: concurrency.unwrap_or(DEFAULT_CONCURRENCY),
+        broker,
+        policy: file.policy.fill(overrides.force),
+        devices: devices.into_iter().map(|(spec, _)| spec).collect(),
+    }
+}
+
+/// A part that is longer than the whole is a slip of the pen.
+fn policy_fits(walk: &mut Walk, file: &File) {
+    let p = &file.policy;
+    let all = p.fill(false);
+    let (t, pace) = (&all.timeouts, &all.pace);
+    let mut within = |part: (&str, &Given<Duration>, Duration),
+                      whole: (&str, &Given<Duration>, Duration)| {
+        if matches!(part.1, Given::Bad) || matches!(whole.1, Given::Bad) || part.2 <= whole.2 {
+            return;
+        }
+        let Some((_, spot)) = part.1.good().or_else(|| whole.1.good()) else {
+            return;
+        };
+        let said = |d| humantime::format_duration(d);
+        let complaint = Complaint::new(format!(
+            "{} ({}) is longer than {} ({})",
+            part.0,
+            said(part.2),
+            whole.0,
+            said(whole.2)
+        ));
+        walk.complain(
+            spot,
+            complaint.hint("a part cannot take longer than the whole"),
+        );
+    };
+    within(
+        ("timeouts.upload_stall", &p.upload_stall, t.upload_stall),
+        ("timeouts.upload", &p.upload, t.upload),
+    );
+    within(
+        ("pace.check_poll", &p.check_poll, pace.check_poll),
+        ("timeouts.check", &p.check, t.check),
+    );
+    within(
+        ("pace.reboot_poll", &p.reboot_poll, pace.reboot_poll),
+        ("timeouts.reboot", &p.reboot, t.reboot),
+    );
+    within(
+        ("pace.reboot_settle", &p.reboot_settle, pace.reboot_settle),
+        ("timeouts.reboot", &p.reboot, t.reboot),
+    );
+}
+
+fn resolve_broker(walk: &mut Walk, file: &File, certificates: &mut Certificates) -> BrokerSettings {
+    let ca_pem = file
+        .broker_ca
+        .good()
+        .and_then(|(path, spot)| certificates.read(walk, path, spot));
+    let given = file.broker_url.value();
+    if let (Some((Scheme::Http, _, _)), Some((_, spot))) = (given, file.broker_ca.good()) {
+        let complaint = Complaint::new("a CA for a broker without https");
+        walk.complain(
+            spot,
+            complaint.hint("remove it, or write https:// in broker.url"),
+        );
+    }
+    BrokerSettings {
+        url: given.map_or_else(|| DEFAULT_BROKER.to_owned(), |(_, _, url)| url.clone()),
+        ca_pem,
+    }
+}
+
+fn names_differ(walk: &mut Walk, file: &File) {
+    let mut seen: HashMap<&str, &Spot> = HashMap::new();
+    for part in &file.devices {
+        let Some((name, spot)) = part.name.good() else {
+            continue;
+        };
+        if let Some(first) = seen.get(name.as_str()) {
+            let fault = walk
+                .fault(
+                    spot,
+                    Complaint::new(format!("a second device is called {}", quoted(name)))
+                        .hint("names are how you, the journal and scripts tell devices apart: give each its own"),
+                )
+                .related(walk.location(first), "first used here");
+            walk.push(fault);
+        } else {
+            seen.insert(name, spot);
+        }
+    }
+}
+
+fn resolve_device(
+    walk: &mut Walk,
+    part: &DevicePart,
+    defaults: &DevicePart,
+    certificates: &mut Certificates,
+) -> Option<DeviceSpec> {
+    if part.name.is_absent() {
+        let complaint = Complaint::new("a device without a name");
+        walk.missing(&part.spot, complaint.hint("add name = \"vault-01\""));
+    }
+    let url = part.url.or(&defaults.url);
+    if url.is_absent() {
+        let complaint = Complaint::new("a device without a url");
+        walk.missing(
+            &part.spot,
+            complaint.hint("add url = \"https://my.ence.do\", here or once for all in [defaults]"),
+        );
+    }
+    // The device's own way to trust it makes sense over TLS only; one from [defaults] is for the others.
+    if let (Some(((Scheme::Http, _), _)), Some((_, spot))) = (url.good(), part.tls.good()) {
+        let complaint = Complaint::new("tls for a device without https");
+        walk.complain(spot, complaint.hint("remove it, or write https:// in url"));
+    }
+    let tls = trust(walk, part.tls.or(&defaults.tls), certificates);
+    let (scheme, authority) = url.value()?.clone();
+    Some(DeviceSpec {
+        id: DeviceId::new(part.name.value()?),
+        endpoint: Endpoint {
+            scheme,
+            authority,
+            connect: part.connect.or(&defaults.connect).value().cloned(),
+        },
+        proxy: part.proxy.or(&defaults.proxy).value().cloned().flatten(),
+        group: part.group.or(&defaults.group).value().cloned(),
+        tags: part
+            .tags
+            .or(&defaults.tags)
+            .value()
+            .cloned()
+            .unwrap_or_default(),
+        tls,
+        auth: auth_of(part, defaults).map_or(AuthMethod::None, |a| a.method.clone()),
+    })
+}
+
+fn auth_of<'p>(part: &'p DevicePart, defaults: &'p DevicePart) -> Option<&'p AuthPart> {
+    part.auth.or(&defaults.auth).value()
+}
+
+/// What makes a certificate trusted, with its CA file read.
+fn trust(walk: &mut Walk, tls: &Given<TlsPart>, certificates: &mut Certificates) -> TlsTrust {
+    match tls.good() {
+        None | Some((TlsPart::System, _)) => TlsTrust::System,
+        Some((TlsPart::Pin(pin), _)) => TlsTrust::Pin(*pin),
+        Some((TlsPart::Insecure, _)) => TlsTrust::Insecure,
+        Some((TlsPart::Ca(path), spot)) => certificates
+            .read(walk, path, spot)
+            .map_or(TlsTrust::System, TlsTrust::Ca),
+    }
+}
+
+/// The CA files of the inventory, each read (and complained of) once.
+#[derive(Default)]
+struct Certificates(HashMap<PathBuf, Option<Arc<str>>>);
+
+impl Certificates {
+    fn read(&mut self, walk: &mut Walk, path: &Path, spot: &Spot) -> Option<Arc<str>> {
+        self.0
+            .entry(path.to_path_buf())
+            .or_insert_with(|| {
+                pem::certificates(path)
+                    .map_err(|complaint| walk.complain(spot, complaint))
+                    .ok()
+            })
+            .clone()
+    }
+}
+
+/// Two entries that lead to one device would upgrade it twice at once.
+fn targets_differ(walk: &mut Walk, devices: &[(DeviceSpec, &DevicePart)]) {
+    let mut seen: HashMap<String, (&DeviceSpec, &DevicePart)> = HashMap::new();
+    for (spec, part) in devices {
+        let way = format!("{} {:?}", target(&spec.endpoint), spec.proxy);
+        if let Some((other, first)) = seen.get(&way) {
+            let way = if spec.proxy.is_some() {
+                "through the same proxy"
+            } else {
+                "without a proxy"
+            };
+            let fault = walk
+                .fault(
+                    place_of(part),
+                    Complaint::new(format!(
+                        "{} leads to {} {way}, as {} does",
+                        quoted(spec.id.as_str()),
+                        spec.endpoint.target(),
+                        quoted(other.id.as_str())
+                    ))
+                    .hint("one device must not be upgraded twice at once: remove one of them, or tell them apart by connect or proxy"),
+                )
+                .related(walk.location(place_of(first)), "the same device");
+            walk.push(fault);
+        } else {
+            seen.insert(way, (spec, part));
+        }
+    }
+}
+
+/// Where a connection ends, with the spellings of one place made equal. A device listens on 80 and
+/// 443 alike, so that without `connect` the two are one.
+fn target(endpoint: &Endpoint) -> HostPort {
+    let at = endpoint.target();
+    let host = match at.host.as_str() {
+        "localhost" => "127.0.0.1".to_owned(),
+        host => host.trim_end_matches('.').to_ascii_lowercase(),
+    };
+    let port = match at.port {
+        80 if endpoint.connect.is_none() => 443,
+        port => port,
+    };
+    HostPort { host, port }
+}
+
+/// The key that says where the device is, or the device itself.
+fn place_of(part: &DevicePart) -> &Spot {
+    let connect = part.connect.good().map(|(_, s)| s);
+    let url = part.url.good().map(|(_, s)| s);
+    connect.or(url).unwrap_or(&part.spot)
+}
+
+/// Whether the command line selects this device: by name, group or tag, or by selecting nothing.
+fn selects(overrides: &Overrides, part: &DevicePart, defaults: &DevicePart) -> bool {
+    let tags = part.tags.or(&defaults.tags).value();
+    let is_called = |word: &String| {
+        part.name.value() == Some(word)
+            || part.group.or(&defaults.group).value() == Some(word)
+            || tags.is_some_and(|t| t.contains(word))
+    };
+    overrides.only.is_empty() || overrides.only.iter().any(is_called)
+}
+
+/// Selectors of the command line that select nothing are slips of the pen.
+fn unknown_selectors(walk: &mut Walk, file: &File, overrides: &Overrides) {
+    let parts = || file.devices.iter().chain([&file.defaults]);
+    let mut known: Vec<&str> = parts()
+        .flat_map(|p| {
+            let tags = p.tags.value().into_iter().flatten();
+            p.name
+                .value()
+                .into_iter()
+                .chain(p.group.value())
+                .chain(tags)
+        })
+        .map(String::as_str)
+        .collect();
+    known.sort_unstable();
+    known.dedup();
+    for wanted in &overrides.only {
+        if known.contains(&wanted.as_str()) || !walk.read_all() {
+            continue;
+        }
+        let hint = value::nearest(wanted, known.iter().copied()).map_or_else(
+            || {
+                "give the name, the group or a tag of a device as the inventory spells it"
+                    .to_owned()
+            },
+            |near| format!("did you mean {}?", quoted(near)),
+        );
+        walk.push(
+            Fault::new(format!(
+                "no device, group or tag is called {}",
+                quoted(wanted)
+            ))
+            .place(Place::Argument(wanted.clone()))
+            .hint(hint),
+        );
+    }
+}
+
+/// Variables and files that secrets come from, looked at once each, and only where a selected device
+/// needs them.
+fn secrets_are_there<'f>(
+    walk: &mut Walk,
+    defaults: &'f DevicePart,
+    devices: impl Iterator<Item = &'f DevicePart>,
+    env: &Env<'_>,
+) {
+    let mut seen: Vec<&SecretSource> = Vec::new();
+    for part in devices {
+        let Some(auth) = auth_of(part, defaults) else {
+            continue;
+        };
+        let Some(source) = auth.method.source().filter(|s| !seen.contains(s)) else {
+            continue;
+        };
+        seen.push(source);
+        if let Err(complaint) = is_there(source, env) {
+            walk.complain(&auth.secret, complaint);
+        }
+    }
+}
+
+fn is_there(source: &SecretSource, env: &Env<'_>) -> value::Checked<()> {
+    match source {
+        SecretSource::Env(name) => {
+            // The value is dropped again, and wiped: only its absence matters here.
+            let given = env(name).map(|v| zeroize::Zeroizing::new(v.into_encoded_bytes()));
+            match given {
+                Some(v) if !v.is_empty() => Ok(()),
+                found => Err(unset(name, found.is_some())),
+            }
+        }
+        SecretSource::File(path) => secret_file::open(path).map(drop),
+        SecretSource::Command(_) | SecretSource::Prompt(_) => Ok(()),
+    }
+}
+
+/// A variable that is not there, or is there and empty.
+pub(super) fn unset(name: &str, empty: bool) -> Complaint {
+    let what = if empty { "is empty" } else { "is not set" };
+    Complaint::new(format!("the environment variable {} {what}", quoted(name))).hint(format!(
+        "set it without leaving it in the shell's history: read -rs {name} && export {name}"
+    ))
+}
+
+/// What reading a file said, with the path as it was looked for.
+pub(super) fn unreadable(path: &Path, what: &str, error: &std::io::Error) -> Complaint {
+    let shown = shown_path(path);
+    let complaint = Complaint::new(format!("cannot read the {what} {shown}: {}", reason(error)));
+    if shown.contains("~/") {
+        complaint.hint("`~` is not expanded: write the whole path")
+    } else if error.kind() == std::io::ErrorKind::NotFound {
+        complaint.hint("a relative path starts from the folder of the inventory")
+    } else {
+        complaint
+    }
+}
+
+/// The operating system's words, without its error number.
+pub(super) fn reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut letters = text.chars();
+    letters
+        .next()
+        .map(|c| c.to_lowercase().chain(letters).collect())
+        .unwrap_or_default()
+}

@@ -1,0 +1,294 @@
+//! Walks over the parsed document and collects what is wrong, instead of stopping at the first fault.
+//! Must not: know the inventory's keys (that is `file`).
+
+use std::collections::HashSet;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::fault::{Fault, Faults, quoted};
+use super::source::{Location, Source};
+use super::value::{self, Checked, Complaint};
+
+/// Where a value stands: in the file, in the tree of keys, and in which device.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Spot {
+    pub(super) span: Range<usize>,
+    pub(super) key: String,
+    pub(super) device: Option<String>,
+}
+
+impl Spot {
+    pub(super) fn child(&self, key: &str, span: Range<usize>) -> Self {
+        let bare = !key.is_empty()
+            && key
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
+        let key = if bare {
+            key.to_owned()
+        } else {
+            format!("{key:?}")
+        };
+        Self {
+            span,
+            key: if self.key.is_empty() {
+                key
+            } else {
+                format!("{}.{key}", self.key)
+            },
+            device: self.device.clone(),
+        }
+    }
+
+    pub(super) fn item(&self, index: usize, span: Range<usize>) -> Self {
+        Self {
+            span,
+            key: format!("{}[{index}]", self.key),
+            device: self.device.clone(),
+        }
+    }
+}
+
+/// A value of the file: not there, there but wrong (and complained of), or good.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Given<T> {
+    #[default]
+    Absent,
+    Bad,
+    Good(T, Spot),
+}
+
+impl<T> Given<T> {
+    /// This one, or `other` where this one is not there.
+    pub(super) fn or<'a>(&'a self, other: &'a Self) -> &'a Self {
+        match self {
+            Self::Absent => other,
+            _ => self,
+        }
+    }
+
+    pub(super) fn map<U>(self, f: impl FnOnce(T) -> U) -> Given<U> {
+        match self {
+            Self::Absent => Given::Absent,
+            Self::Bad => Given::Bad,
+            Self::Good(v, spot) => Given::Good(f(v), spot),
+        }
+    }
+
+    pub(super) fn good(&self) -> Option<(&T, &Spot)> {
+        match self {
+            Self::Good(v, s) => Some((v, s)),
+            _ => None,
+        }
+    }
+
+    pub(super) fn value(&self) -> Option<&T> {
+        self.good().map(|(v, _)| v)
+    }
+
+    pub(super) fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent)
+    }
+}
+
+/// The collector.
+pub(super) struct Walk {
+    source: Arc<Source>,
+    /// The folder that relative paths of the file start from.
+    base: PathBuf,
+    faults: Faults,
+    /// Lines with faults of the syntax: what was guessed of them is not judged.
+    bad_lines: HashSet<usize>,
+    /// From here on the parser lost the thread.
+    lost_from: usize,
+}
+
+impl Walk {
+    pub(super) fn new(source: Arc<Source>, base: &Path) -> Self {
+        Self {
+            source,
+            base: base.to_path_buf(),
+            faults: Faults::default(),
+            bad_lines: HashSet::new(),
+            lost_from: usize::MAX,
+        }
+    }
+
+    /// A fault of the syntax: its line is not judged any further, nor is anything called missing.
+    pub(super) fn syntax(&mut self, span: Range<usize>, message: &str, hint: &str) {
+        let at = Location::new(&self.source, span);
+        if self.bad_lines.insert(at.line()) {
+            self.faults.push(Fault::new(message).at(at).hint(hint));
+        }
+    }
+
+    /// Nothing behind this byte is judged.
+    pub(super) fn lost_from(&mut self, byte: usize) {
+        self.lost_from = self.lost_from.min(byte);
+    }
+
+    pub(super) fn location(&self, spot: &Spot) -> Location {
+        Location::new(&self.source, spot.span.clone())
+    }
+
+    pub(super) fn fault(&self, spot: &Spot, complaint: Complaint) -> Fault {
+        let mut fault = Fault::new(complaint.message).at(self.location(spot));
+        if let Some(hint) = complaint.hint {
+            fault = fault.hint(hint);
+        }
+        if !spot.key.is_empty() {
+            fault = fault.key(&spot.key);
+        }
+        if let Some(device) = &spot.device {
+            fault = fault.device(device);
+        }
+        fault
+    }
+
+    /// Something is wrong at `spot`.
+    pub(super) fn complain(&mut self, spot: &Spot, complaint: Complaint) {
+        self.push(self.fault(spot, complaint));
+    }
+
+    pub(super) fn push(&mut self, fault: Fault) {
+        let judged = fault.location().is_none_or(|at| {
+            at.span().start < self.lost_from && !self.bad_lines.contains(&at.line())
+        });
+        if judged {
+            self.faults.push(fault);
+        }
+    }
+
+    /// Whether something that is not there can be called missing.
+    pub(super) fn read_all(&self) -> bool {
+        self.bad_lines.is_empty()
+    }
+
+    pub(super) fn missing(&mut self, spot: &Spot, complaint: Complaint) {
+        if self.read_all() {
+            self.complain(spot, complaint);
+        }
+    }
+
+    /// A path of the file, as seen from the folder of the file.
+    pub(super) fn path(&self, path: &str) -> PathBuf {
+        self.base.join(path)
+    }
+
+    pub(super) fn into_faults(self) -> Faults {
+        self.faults
+    }
+}
+
+/// One table of the file.
+pub(super) struct Section<'d> {
+    table: &'d DeTable<'d>,
+    pub(super) spot: Spot,
+}
+
+impl<'d> Section<'d> {
+    /// Opens a table and complains of the keys that are not among `known`. `elsewhere` finds a better
+    /// hint for an unknown key than the nearest known one.
+    pub(super) fn open(
+        walk: &mut Walk,
+        table: &'d DeTable<'d>,
+        spot: Spot,
+        known: &[&str],
+        elsewhere: impl Fn(&str) -> Option<String>,
+    ) -> Self {
+        for (key, _) in table {
+            let name = key.get_ref().as_ref();
+            if known.contains(&name) {
+                continue;
+            }
+            let hint = value::nearest(name, known.iter().copied())
+                .map(|near| format!("did you mean `{near}`?"))
+                .or_else(|| elsewhere(name))
+                .unwrap_or_else(|| format!("known here: {}", known.join(", ")));
+            walk.complain(
+                &spot.child(name, key.span()),
+                Complaint::new(format!("unknown key {}", quoted(name))).hint(hint),
+            );
+        }
+        Self { table, spot }
+    }
+
+    pub(super) fn get(&self, key: &str) -> Option<(&'d Spanned<DeValue<'d>>, Spot)> {
+        self.table
+            .iter()
+            .find(|(k, _)| k.get_ref().as_ref() == key)
+            .map(|(_, v)| (v, self.spot.child(key, v.span())))
+    }
+
+    /// Reads the value of `key`, if it is there, and complains if it is wrong.
+    pub(super) fn take<T>(
+        &self,
+        walk: &mut Walk,
+        key: &str,
+        read: impl FnOnce(&'d DeValue<'d>) -> Checked<T>,
+    ) -> Given<T> {
+        let Some((value, spot)) = self.get(key) else {
+            return Given::Absent;
+        };
+        match read(value.get_ref()) {
+            Ok(v) => Given::Good(v, spot),
+            Err(complaint) => {
+                walk.complain(&spot, complaint);
+                Given::Bad
+            }
+        }
+    }
+}
+
+/// "expected a string, found an integer".
+pub(super) fn mismatch(wanted: &str, found: &DeValue<'_>) -> Complaint {
+    let kind = found.type_str();
+    let article = if kind.starts_with(['a', 'i']) {
+        "an"
+    } else {
+        "a"
+    };
+    Complaint::new(format!("expected {wanted}, found {article} {kind}"))
+}
+
+pub(super) fn text<'d>(value: &'d DeValue<'d>) -> Checked<&'d str> {
+    value
+        .as_str()
+        .ok_or_else(|| mismatch("a string", value).hint("write it in quotes"))
+}
+
+pub(super) fn number(value: &DeValue<'_>) -> Checked<i64> {
+    let integer = value.as_integer().ok_or_else(|| {
+        mismatch("a whole number", value).hint("write it without quotes and fraction")
+    })?;
+    i64::from_str_radix(integer.as_str(), integer.radix())
+        .map_err(|_| Complaint::new("a number beyond all bounds").hint("write a smaller one"))
+}
+
+pub(super) fn flag(value: &DeValue<'_>) -> Checked<bool> {
+    value
+        .as_bool()
+        .ok_or_else(|| mismatch("true or false", value).hint("write it without quotes"))
+}
+
+pub(super) fn duration(
+    value: &DeValue<'_>,
+    allowed: &std::ops::RangeInclusive<Duration>,
+) -> Checked<Duration> {
+    match value {
+        DeValue::Integer(n) => Err(mismatch("a duration in quotes", value).hint(format!(
+            "write the unit too: \"{n}s\", \"{n}ms\" or \"{n}m\""
+        ))),
+        _ => {
+            match value.as_str() {
+                Some(text) => value::duration(text, allowed),
+                None => Err(mismatch("a duration in quotes", value)
+                    .hint("such as \"5s\", \"150ms\" or \"2m\"")),
+            }
+        }
+    }
+}

@@ -1,0 +1,438 @@
+//! Inventories as files: each of `tests/config/valid` loads as expected, each of `invalid` is refused
+//! with exactly the message that stands beside it.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use hemfleet::config::{
+    self, DEFAULT_BROKER, DEFAULT_CONCURRENCY, EXAMPLE, Fault, Loaded, Overrides, Place, Settings,
+};
+use hemfleet::model::{AuthMethod, Policy, ProxyKind, Scheme, SecretSource, TlsTrust};
+use proptest::prelude::*;
+
+/// An environment of the tests' own.
+fn env(name: &str) -> Option<OsString> {
+    match name {
+        "HEM_PASSPHRASE" => Some("correct horse".into()),
+        "EMPTY" => Some(OsString::new()),
+        _ => None,
+    }
+}
+
+/// Paths in messages are relative, so that they say the same on every machine: tests run in the
+/// folder of the crate.
+fn fixture(folder: &str, name: &str) -> PathBuf {
+    Path::new("tests/config").join(folder).join(name)
+}
+
+fn load(path: &Path) -> Loaded {
+    config::load(path, &Overrides::default(), &env)
+}
+
+fn load_text(text: &str, overrides: &Overrides) -> Loaded {
+    config::load_text(Path::new("fleet.toml"), text, overrides, &env)
+}
+
+fn settings(loaded: Loaded) -> Settings {
+    let Some(settings) = loaded.settings else {
+        panic!("{}", loaded.faults.render(false, 100));
+    };
+    settings
+}
+
+fn rendered(loaded: &Loaded) -> String {
+    assert!(loaded.settings.is_none(), "it should have been refused");
+    loaded.faults.render(false, 100)
+}
+
+fn names(settings: &Settings) -> Vec<&str> {
+    settings.devices.iter().map(|d| d.id.as_str()).collect()
+}
+
+fn files(folder: &str) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(Path::new("tests/config").join(folder))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == "toml"))
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn every_valid_file_loads() {
+    for path in files("valid") {
+        settings(load(&path));
+    }
+}
+
+#[test]
+fn every_invalid_file_says_all_that_is_wrong() {
+    let mut snapshots = insta::Settings::clone_current();
+    snapshots.set_snapshot_path("../config/invalid");
+    snapshots.set_prepend_module_to_snapshot(false);
+    snapshots.set_omit_expression(true);
+    for path in files("invalid") {
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let text = rendered(&load(&path));
+        assert!(!text.contains("hunter2"), "{text}");
+        assert!(!text.contains('\u{1b}'), "{text}");
+        snapshots.bind(|| insta::assert_snapshot!(name, text));
+    }
+}
+
+#[test]
+fn a_dozen_faults_come_at_once_and_in_order() {
+    let loaded = load(&fixture("invalid", "many.toml"));
+    assert!(loaded.faults.len() >= 12, "{}", loaded.faults.len());
+    let text = rendered(&loaded);
+    let lines: Vec<usize> = text
+        .lines()
+        .filter_map(|l| {
+            l.trim_start()
+                .strip_prefix("--> tests/config/invalid/many.toml:")
+        })
+        .map(|at| at.split(':').next().unwrap().parse().unwrap())
+        .collect();
+    assert_eq!(lines.len(), loaded.faults.len());
+    assert!(lines.is_sorted(), "{lines:?}");
+}
+
+#[test]
+fn the_example_loads_and_says_the_defaults() {
+    let settings = settings(load_text(EXAMPLE, &Overrides::default()));
+    assert_eq!(settings.policy, Policy::default());
+    assert_eq!(settings.concurrency, DEFAULT_CONCURRENCY);
+    assert_eq!(settings.broker.url, DEFAULT_BROKER);
+    assert_eq!(settings.broker.ca_pem, None);
+    assert_eq!(names(&settings), ["vault-01", "vault-02", "spare"]);
+    assert_eq!(settings.devices[0].tls, TlsTrust::System);
+}
+
+#[test]
+fn the_example_spells_out_every_key() {
+    let known = [
+        "firmware",
+        "concurrency",
+        "url",
+        "ca",
+        "connect",
+        "request",
+        "upload",
+        "upload_stall",
+        "check",
+        "reboot",
+        "gap",
+        "check_poll",
+        "reboot_poll",
+        "reboot_settle",
+        "attempts",
+        "backoff",
+        "name",
+        "proxy",
+        "group",
+        "tags",
+        "tls",
+        "auth",
+    ];
+    for key in known {
+        let said = EXAMPLE
+            .lines()
+            .any(|l| l.trim_start_matches('#').starts_with(&format!("{key} = ")));
+        assert!(said, "{key} is not in the example");
+    }
+    for word in [
+        "env = ",
+        "file = ",
+        "command = ",
+        "prompt = ",
+        "pin = ",
+        "insecure = ",
+        "system = ",
+        "\"direct\"",
+    ] {
+        assert!(EXAMPLE.contains(word), "{word} is not in the example");
+    }
+}
+
+#[test]
+fn what_is_not_said_has_its_default() {
+    let settings = settings(load(&fixture("valid", "minimal.toml")));
+    assert_eq!(settings.policy, Policy::default());
+    assert_eq!(settings.concurrency, DEFAULT_CONCURRENCY);
+    assert_eq!(settings.broker.url, DEFAULT_BROKER);
+    assert_eq!(settings.firmware, None);
+    let device = &settings.devices[0];
+    assert_eq!(device.endpoint.target().to_string(), "my.ence.do:443");
+    assert_eq!(
+        (&device.tls, &device.auth),
+        (&TlsTrust::System, &AuthMethod::None)
+    );
+    assert!(device.tags.is_empty() && device.group.is_none() && device.proxy.is_none());
+}
+
+#[test]
+fn a_device_wins_over_the_defaults_and_paths_start_at_the_file() {
+    let settings = settings(load(&fixture("valid", "tunnels.toml")));
+    let folder = Path::new("tests/config/valid");
+    assert_eq!(settings.firmware, Some(folder.join("images/firmware.hex")));
+    assert_eq!(settings.broker.url, "http://127.0.0.1:8080/relay");
+    assert_eq!(settings.policy.timeouts.connect, Duration::from_secs(90));
+    assert_eq!(settings.policy.pace.gap, Duration::from_millis(1));
+    let [a, b, c, d, e] = settings.devices.as_slice() else {
+        panic!("five devices");
+    };
+    assert_eq!(a.endpoint.host_header(), "my.ence.do");
+    assert_eq!(a.tags, ["usb"]);
+    assert!(matches!(&a.tls, TlsTrust::Ca(pem) if pem.contains("BEGIN CERTIFICATE")));
+    let command = folder.join("./get-passphrase").to_str().unwrap().to_owned();
+    assert_eq!(
+        a.auth,
+        AuthMethod::Passphrase(SecretSource::Command(vec![command, "hem".to_owned()]))
+    );
+    assert!(b.tags.is_empty());
+    assert_eq!(b.proxy.as_ref().unwrap().at.to_string(), "jump-2:1080");
+    assert_eq!(
+        b.auth,
+        AuthMethod::Token(SecretSource::Prompt("Token of b".to_owned()))
+    );
+    assert_eq!(c.proxy, None);
+    assert_eq!(c.endpoint.target().to_string(), "[::1]:8443");
+    assert_eq!((c.group.as_deref(), c.link()), (Some("kraków"), "pinned"));
+    assert_eq!((d.endpoint.scheme, d.link()), (Scheme::Http, "http"));
+    assert_eq!(d.auth, AuthMethod::None);
+    assert_eq!(e.proxy.as_ref().unwrap().kind, ProxyKind::Http);
+    assert_eq!(e.link(), "insecure");
+}
+
+#[test]
+fn the_command_line_wins_and_selects() {
+    let text = "[fleet]\nfirmware = \"a.bin\"\nconcurrency = 3\n[defaults]\nurl = \"https://x\"\n\
+        [[device]]\nname = \"a\"\nconnect = \"h:1\"\ngroup = \"warsaw\"\n\
+        [[device]]\nname = \"b\"\nconnect = \"h:2\"\ntags = [\"usb\"]\n\
+        [[device]]\nname = \"c\"\nconnect = \"h:3\"\nauth = { kind = \"token\", secret = { env = \"NOT_SET\" } }\n";
+    let only = |words: &[&str]| Overrides {
+        firmware: Some("b.bin".into()),
+        concurrency: Some(9),
+        force: true,
+        only: words.iter().map(ToString::to_string).collect(),
+    };
+    // What only an unselected device needs is not missed.
+    let loaded = load_text(text, &only(&["warsaw", "usb", "a"]));
+    let settings = settings(loaded);
+    assert_eq!(names(&settings), ["a", "b"]);
+    assert_eq!(settings.firmware, Some("b.bin".into()));
+    assert_eq!((settings.concurrency, settings.policy.force), (9, true));
+
+    let loaded = load_text(text, &only(&["warsav", "b"]));
+    insta::assert_snapshot!(rendered(&loaded), @r#"
+    error: no device, group or tag is called `warsav`
+    --> command line: warsav
+     = hint: did you mean `warsaw`?
+
+    1 fault; nothing was sent to any device
+    "#);
+    let absurd = Overrides {
+        concurrency: Some(0),
+        ..only(&["a"])
+    };
+    insta::assert_snapshot!(rendered(&load_text(text, &absurd)), @r#"
+    error: 0 is out of range: 1 to 1024 are allowed
+    --> command line: --concurrency
+     = hint: choose one within, or leave it out for the default
+
+    1 fault; nothing was sent to any device
+    "#);
+}
+
+#[test]
+fn faults_of_the_image_stand_where_it_is_named() {
+    let text = "[fleet]\nfirmware = \"a.bin\"\n[[device]]\nname = \"a\"\nurl = \"https://x\"\n";
+    let mut loaded = load_text(text, &Overrides::default());
+    let fault = loaded.image_fault("the image is empty");
+    loaded.faults.push(fault.hint("choose a signed image"));
+    insta::assert_snapshot!(loaded.faults.render(false, 80), @r#"
+    error: the image is empty
+     --> fleet.toml:2:12
+      |
+    2 | firmware = "a.bin"
+      |            ^^^^^^^
+      |
+      = key: fleet.firmware
+      = hint: choose a signed image
+
+    1 fault; nothing was sent to any device
+    "#);
+    let given = Overrides {
+        firmware: Some("b\u{1b}.bin".into()),
+        ..Overrides::default()
+    };
+    let fault: config::Faults = load_text(text, &given)
+        .image_fault("the image is empty")
+        .into();
+    insta::assert_snapshot!(fault.render(false, 80), @r#"
+    error: the image is empty
+    --> command line: --firmware b\u{1b}.bin
+
+    1 fault; nothing was sent to any device
+    "#);
+}
+
+#[test]
+fn what_cannot_be_read_says_so() {
+    let missing = rendered(&load(Path::new("no-such-fleet.toml")));
+    insta::assert_snapshot!(missing, @r#"
+    error: cannot read the inventory no-such-fleet.toml: no such file or directory
+    --> no-such-fleet.toml
+     = hint: name it with -c; to begin one: hemfleet config example > fleet.toml
+
+    1 fault; nothing was sent to any device
+    "#);
+    let folder = rendered(&load(Path::new("tests")));
+    insta::assert_snapshot!(folder, @r#"
+    error: cannot read the inventory tests: is a directory
+    --> tests
+     = hint: name a file that you may read with -c
+
+    1 fault; nothing was sent to any device
+    "#);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("fleet.toml");
+    std::fs::write(&path, b"a = 1\nb = \"\xff\"\n").unwrap();
+    assert!(rendered(&load(&path)).contains("is not UTF-8 text: line 2"));
+}
+
+#[test]
+fn colours_only_where_asked_for() {
+    let loaded = load(&fixture("invalid", "many.toml"));
+    let (plain, colour) = (
+        loaded.faults.render(false, 80),
+        loaded.faults.render(true, 80),
+    );
+    assert!(!plain.contains('\u{1b}') && colour.contains('\u{1b}'));
+    assert!(!colour.contains("hunter2"));
+}
+
+#[test]
+fn a_long_list_is_quick_and_a_long_line_is_cut() {
+    let mut text = String::new();
+    for i in 0..500 {
+        text.push_str(&format!(
+            "[[device]]\nname = \"d{i}\"\nurll = \"{}\"\n",
+            "x".repeat(500)
+        ));
+    }
+    let loaded = load_text(&text, &Overrides::default());
+    assert_eq!(loaded.faults.len(), 1000);
+    let shown = loaded.faults.render(false, 80);
+    assert!(
+        shown.lines().all(|l| l.chars().count() < 140),
+        "{shown:.2000}"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_secret_file_is_for_nobody_else() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let secret = dir.path().join("pass");
+    let inventory = dir.path().join("fleet.toml");
+    std::fs::write(&secret, "hunter2\n").unwrap();
+    std::fs::write(
+        &inventory,
+        "[[device]]\nname = \"a\"\nurl = \"https://x\"\nauth = { kind = \"passphrase\", secret = { file = \"pass\" } }\n",
+    )
+    .unwrap();
+    for mode in [0o640, 0o604, 0o660] {
+        std::fs::set_permissions(&secret, PermissionsExt::from_mode(mode)).unwrap();
+        let text = rendered(&load(&inventory));
+        assert!(text.contains(&format!("(mode {mode:o})")), "{text}");
+        assert!(
+            text.contains("hint: keep it to yourself: chmod 600"),
+            "{text}"
+        );
+    }
+    for mode in [0o600, 0o400] {
+        std::fs::set_permissions(&secret, PermissionsExt::from_mode(mode)).unwrap();
+        settings(load(&inventory));
+    }
+}
+
+/// Where a literal may stand by mistake.
+const LITERAL_PLACES: [&str; 8] = [
+    "auth = { kind = \"passphrase\", secret = LITERAL }",
+    "auth = { kind = \"token\", token = LITERAL }",
+    "auth = { kind = 3, secret = { valu = LITERAL } }",
+    "auth = LITERAL",
+    "password = LITERAL",
+    "[device.auth]\nsecret = LITERAL\nkind = \"x\"",
+    "secret LITERAL",
+    "secret = LITERAL bad",
+];
+
+fn shows_nothing_of(literal: &str, text: &str) {
+    for color in [false, true] {
+        let loaded = load_text(text, &Overrides::default());
+        assert!(!loaded.faults.is_empty());
+        let shown = loaded.faults.render(color, 100);
+        assert!(!shown.contains(literal), "{shown}");
+        assert!(!format!("{loaded:?}").contains(literal));
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_answered_without_panic(text in any::<String>()) {
+        load_text(&text, &Overrides::default()).faults.render(true, 80);
+    }
+
+    #[test]
+    fn any_toml_like_text_is_answered_without_panic(
+        text in r#"([\[\]{}=,.\n"'\\# ]|device|name|url|auth|tls|secret|"https://x"|żó|"""){0,60}"#
+    ) {
+        load_text(&text, &Overrides::default()).faults.render(false, 60);
+    }
+
+    #[test]
+    fn a_damaged_example_is_answered_without_panic(
+        at in 0..EXAMPLE.len(), cut in 0..200_usize, put in "[\\PC\n\"\\[\\]{}=]{0,8}"
+    ) {
+        let mut text: Vec<char> = EXAMPLE.chars().collect();
+        let at = at.min(text.len());
+        let end = (at + cut).min(text.len());
+        text.splice(at..end, put.chars());
+        let text: String = text.into_iter().collect();
+        load_text(&text, &Overrides::default()).faults.render(false, 80);
+    }
+
+    #[test]
+    fn a_literal_secret_is_never_shown(
+        literal in "[a-zA-Z0-9!$%&@:/ ąę]{9,24}", place in 0..LITERAL_PLACES.len(), url in any::<bool>()
+    ) {
+        let line = if url {
+            format!("proxy = \"socks5h://me:{literal}@jump:1080\"")
+        } else {
+            LITERAL_PLACES[place].replace("LITERAL", &format!("\"{literal}\""))
+        };
+        let text = format!("[[device]]\nname = \"a\"\nurl = \"https://x\"\n{line}\n");
+        shows_nothing_of(&literal, &text);
+    }
+}
+
+#[test]
+fn a_fault_of_ones_own_is_escaped() {
+    let faults: config::Faults = Fault::new("a\u{1b}b")
+        .hint("c\u{202e}d\ne")
+        .place(Place::Argument("--x\u{7}".to_owned()))
+        .into();
+    insta::assert_snapshot!(faults.render(false, 80), @r#"
+    error: a\u{1b}b
+    --> command line: --x\u{7}
+     = hint: c\u{202e}d
+             e
+
+    1 fault; nothing was sent to any device
+    "#);
+}
