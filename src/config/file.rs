@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use toml::de::{DeTable, DeValue};
 
+use super::address::{self, UrlPath};
 use super::auth::{AuthPart, read_auth};
-use super::value::{self, Checked, Complaint, UrlPath};
+use super::value::{self, Checked, Complaint};
 use super::walk::{Given, Section, Spot, Walk, duration, flag, mismatch, number, text};
 use crate::model::{HostPort, Pace, Policy, Proxy, Retry, Scheme, SpkiPin, Timeouts};
 
@@ -203,8 +204,8 @@ pub(super) fn path(walk: &mut Walk, section: &Section<'_>, key: &str) -> Given<P
 }
 
 fn broker_url(text: &str) -> Checked<(Scheme, HostPort, String)> {
-    let (scheme, at, url) = value::http_url(text, UrlPath::Kept)?;
-    if scheme == Scheme::Http && !value::is_loopback(&at.host) {
+    let (scheme, at, url) = address::http_url(text, UrlPath::Kept)?;
+    if scheme == Scheme::Http && !address::is_loopback(&at.host) {
         return Err(Complaint::new("a broker without https")
             .hint("write https://; its certificate is always verified, and plain http is for a relay on this very machine (127.0.0.1)"));
     }
@@ -306,10 +307,10 @@ fn read_device(walk: &mut Walk, table: &DeTable<'_>, mut spot: Spot, known: &[&s
             Given::Absent
         },
         url: s.take(walk, "url", |v| {
-            value::http_url(text(v)?, UrlPath::Refused).map(|(scheme, at, _)| (scheme, at))
+            address::http_url(text(v)?, UrlPath::Refused).map(|(scheme, at, _)| (scheme, at))
         }),
-        connect: s.take(walk, "connect", |v| value::host_port(text(v)?, 443)),
-        proxy: s.take(walk, "proxy", |v| value::proxy(text(v)?)),
+        connect: s.take(walk, "connect", |v| address::host_port(text(v)?, 443)),
+        proxy: s.take(walk, "proxy", |v| address::proxy(text(v)?)),
         group: s.take(walk, "group", word),
         tags: read_tags(walk, &s),
         tls: read_tls(walk, &s),
@@ -367,7 +368,7 @@ fn read_tls(walk: &mut Walk, device: &Section<'_>) -> Given<TlsPart> {
     };
     let ways = [
         path(walk, &s, "ca").map(TlsPart::Ca),
-        s.take(walk, "pin", |v| value::pin(text(v)?).map(TlsPart::Pin)),
+        s.take(walk, "pin", |v| address::pin(text(v)?).map(TlsPart::Pin)),
         s.take(walk, "system", only_true).map(|()| TlsPart::System),
         s.take(walk, "insecure", only_true)
             .map(|()| TlsPart::Insecure),

@@ -7,6 +7,7 @@
 //! The way of a file: `syntax` (text → document) → `file` (document → values as typed) → `resolve`
 //! (values → [`Settings`]); each adds what is wrong to one list of [`Faults`], and none stops early.
 
+mod address;
 mod auth;
 mod fault;
 mod file;

@@ -180,30 +180,36 @@ fn a_device_wins_over_the_defaults_and_paths_start_at_the_file() {
     assert_eq!(settings.broker.url, "http://127.0.0.1:8080/relay");
     assert_eq!(settings.policy.timeouts.connect, Duration::from_secs(90));
     assert_eq!(settings.policy.pace.gap, Duration::from_millis(1));
-    let [a, b, c, d, e] = settings.devices.as_slice() else {
+    let [first, second, third, fourth, fifth] = settings.devices.as_slice() else {
         panic!("five devices");
     };
-    assert_eq!(a.endpoint.host_header(), "my.ence.do");
-    assert_eq!(a.tags, ["usb"]);
-    assert!(matches!(&a.tls, TlsTrust::Ca(pem) if pem.contains("BEGIN CERTIFICATE")));
+    assert_eq!(first.endpoint.host_header(), "my.ence.do");
+    assert_eq!(first.tags, ["usb"]);
+    assert!(matches!(&first.tls, TlsTrust::Ca(pem) if pem.contains("BEGIN CERTIFICATE")));
     let command = folder.join("./get-passphrase").to_str().unwrap().to_owned();
     assert_eq!(
-        a.auth,
+        first.auth,
         AuthMethod::Passphrase(SecretSource::Command(vec![command, "hem".to_owned()]))
     );
-    assert!(b.tags.is_empty());
-    assert_eq!(b.proxy.as_ref().unwrap().at.to_string(), "jump-2:1080");
+    assert!(second.tags.is_empty());
+    assert_eq!(second.proxy.as_ref().unwrap().at.to_string(), "jump-2:1080");
     assert_eq!(
-        b.auth,
+        second.auth,
         AuthMethod::Token(SecretSource::Prompt("Token of b".to_owned()))
     );
-    assert_eq!(c.proxy, None);
-    assert_eq!(c.endpoint.target().to_string(), "[::1]:8443");
-    assert_eq!((c.group.as_deref(), c.link()), (Some("kraków"), "pinned"));
-    assert_eq!((d.endpoint.scheme, d.link()), (Scheme::Http, "http"));
-    assert_eq!(d.auth, AuthMethod::None);
-    assert_eq!(e.proxy.as_ref().unwrap().kind, ProxyKind::Http);
-    assert_eq!(e.link(), "insecure");
+    assert_eq!(third.proxy, None);
+    assert_eq!(third.endpoint.target().to_string(), "[::1]:8443");
+    assert_eq!(
+        (third.group.as_deref(), third.link()),
+        (Some("kraków"), "pinned")
+    );
+    assert_eq!(
+        (fourth.endpoint.scheme, fourth.link()),
+        (Scheme::Http, "http")
+    );
+    assert_eq!(fourth.auth, AuthMethod::None);
+    assert_eq!(fifth.proxy.as_ref().unwrap().kind, ProxyKind::Http);
+    assert_eq!(fifth.link(), "insecure");
 }
 
 #[test]
@@ -316,13 +322,11 @@ fn colours_only_where_asked_for() {
 
 #[test]
 fn a_long_list_is_quick_and_a_long_line_is_cut() {
-    let mut text = String::new();
-    for i in 0..500 {
-        text.push_str(&format!(
-            "[[device]]\nname = \"d{i}\"\nurll = \"{}\"\n",
-            "x".repeat(500)
-        ));
-    }
+    let long = "x".repeat(500);
+    let devices: Vec<String> = (0..500)
+        .map(|i| format!("[[device]]\nname = \"d{i}\"\nurll = \"{long}\"\n"))
+        .collect();
+    let text = devices.concat();
     let loaded = load_text(&text, &Overrides::default());
     assert_eq!(loaded.faults.len(), 1000);
     let shown = loaded.faults.render(false, 80);

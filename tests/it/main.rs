@@ -2,3 +2,7 @@
 
 #[cfg(test)]
 mod config;
+#[cfg(test)]
+mod layers;
+#[cfg(test)]
+mod rust_paths;
