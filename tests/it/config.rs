@@ -253,6 +253,27 @@ fn the_command_line_wins_and_selects() {
 }
 
 #[test]
+fn a_part_is_no_longer_than_the_whole() {
+    let fleet = "[[device]]\nname = \"a\"\nurl = \"https://x\"\n";
+    let faults = |text: &str| load_text(&format!("{fleet}{text}"), &Overrides::default()).faults;
+    assert!(faults("[timeouts]\nupload = \"30s\"\n").is_empty());
+    let both = faults("[timeouts]\nupload = \"30s\"\nupload_stall = \"31s\"\n");
+    insta::assert_snapshot!(both.render(false, 80), @r#"
+    error: timeouts.upload_stall (31s) is longer than timeouts.upload (30s)
+     --> fleet.toml:6:16
+      |
+    6 | upload_stall = "31s"
+      |                ^^^^^
+      |
+      = key: timeouts.upload_stall
+      = hint: a part cannot take longer than the whole
+
+    1 fault; nothing was sent to any device
+    "#);
+    assert_eq!(faults("[timeouts]\nreboot = \"4s\"\n").len(), 1);
+}
+
+#[test]
 fn faults_of_the_image_stand_where_it_is_named() {
     let text = "[fleet]\nfirmware = \"a.bin\"\n[[device]]\nname = \"a\"\nurl = \"https://x\"\n";
     let mut loaded = load_text(text, &Overrides::default());
