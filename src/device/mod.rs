@@ -3,6 +3,8 @@
 //! Owns: [`Device`], the types that make an install unrepeatable, and the HTTP adapter.
 //! Must not: decide what is retried, what an answer means for the upgrade, or what comes next.
 
+pub mod http;
+
 use std::future::Future;
 use std::time::Duration;
 

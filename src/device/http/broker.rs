@@ -1,0 +1,146 @@
+//! The check-in relay: an ordinary web server, spoken to with an ordinary client (sections 5 and 12).
+//!
+//! Must not: look into what it relays, or ever leave a certificate unverified.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Url};
+
+use super::{SetupError, fault, tls};
+use crate::hem::wire::{self, path};
+use crate::model::{BrokerFault, Timeouts, printable};
+
+/// The longest answer that is read, in bytes; what a device takes is far less.
+const MAX_ANSWER: usize = 64 * 1024;
+
+/// The broker of a run. Cheap until the first check-in: only then are the system's roots loaded.
+#[derive(Debug)]
+pub struct Broker {
+    checkin: Url,
+    ca_pem: Option<String>,
+    connect: Duration,
+    request: Duration,
+    client: OnceLock<Result<Client, BrokerFault>>,
+}
+
+impl Broker {
+    /// A broker at `url` (a path in it is kept), trusted by the system's roots or, where `ca_pem` is
+    /// given, by those authorities alone.
+    ///
+    /// # Errors
+    ///
+    /// The URL is none of `http` or `https`, or the PEM text holds no certificate.
+    pub fn new(url: &str, ca_pem: Option<&str>, timeouts: &Timeouts) -> Result<Self, SetupError> {
+        let bad = |what: &str| SetupError::BadBrokerUrl {
+            what: what.to_owned(),
+        };
+        let mut checkin = Url::parse(url).map_err(|e| bad(&e.to_string()))?;
+        if !matches!(checkin.scheme(), "http" | "https") {
+            return Err(bad("neither http:// nor https://"));
+        }
+        let base = checkin.path().trim_end_matches('/').to_owned();
+        checkin.set_path(&(base + path::BROKER_CHECKIN));
+        checkin.set_query(None);
+        checkin.set_fragment(None);
+        if let Some(pem) = ca_pem {
+            tls::check_authorities(pem)?;
+        }
+        Ok(Self {
+            checkin,
+            ca_pem: ca_pem.map(str::to_owned),
+            connect: timeouts.connect,
+            request: timeouts.request,
+            client: OnceLock::new(),
+        })
+    }
+
+    /// Relays a device's check object and returns the reply, both byte for byte (section 5).
+    pub(super) async fn checkin(&self, check: Bytes) -> Result<Bytes, BrokerFault> {
+        let begun = tokio::time::Instant::now();
+        let client = self.client.get_or_init(|| self.build()).clone()?;
+        let mut answer = client
+            .post(self.checkin.clone())
+            .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+            .body(check)
+            .send()
+            .await
+            .map_err(unreachable)?;
+        let status = answer.status().as_u16();
+        tracing::debug!(path = path::BROKER_CHECKIN, status, took = ?begun.elapsed(), "broker");
+        if status != 200 {
+            return Err(BrokerFault::Status { status });
+        }
+        let mut reply = BytesMut::new();
+        while let Some(chunk) = answer.chunk().await.map_err(unreachable)? {
+            if reply.len() + chunk.len() > MAX_ANSWER {
+                return Err(garbled("too long"));
+            }
+            reply.extend_from_slice(&chunk);
+        }
+        let reply = reply.freeze();
+        wire::require_object(&reply).map_err(|e| garbled(&e.to_string()))?;
+        if reply.len() > wire::MAX_JSON_BODY {
+            return Err(garbled("longer than a device takes"));
+        }
+        Ok(reply)
+    }
+
+    fn build(&self) -> Result<Client, BrokerFault> {
+        let failed = |what: String| BrokerFault::Unreachable { what };
+        let tls = tls::for_broker(self.ca_pem.as_deref()).map_err(|e| failed(e.to_string()))?;
+        let mut builder = Client::builder()
+            .tls_backend_preconfigured(tls)
+            .http1_only()
+            .user_agent(super::USER_AGENT)
+            .redirect(redirects())
+            .connect_timeout(self.connect)
+            .timeout(self.request);
+        // A relay on this machine is never behind the proxy that the environment names.
+        if is_loopback(&self.checkin) {
+            builder = builder.no_proxy();
+        }
+        builder.build().map_err(|e| failed(fault::chain(&e)))
+    }
+}
+
+/// Only such redirects are followed as repeat the POST, and never from https to http; any other one
+/// is reported with its status.
+fn redirects() -> Policy {
+    Policy::custom(|attempt| {
+        let repeats = matches!(attempt.status().as_u16(), 307 | 308);
+        let from = attempt.previous().last().map_or("https", Url::scheme);
+        let weaker = from == "https" && attempt.url().scheme() != "https";
+        if repeats && !weaker && attempt.previous().len() <= 3 {
+            attempt.follow()
+        } else {
+            attempt.stop()
+        }
+    })
+}
+
+fn is_loopback(url: &Url) -> bool {
+    url.host_str().is_some_and(|host| {
+        host == "localhost"
+            || host
+                .trim_matches(['[', ']'])
+                .parse::<std::net::IpAddr>()
+                .is_ok_and(|ip| ip.is_loopback())
+    })
+}
+
+fn unreachable(e: reqwest::Error) -> BrokerFault {
+    // The URL may hold a user's name and password.
+    BrokerFault::Unreachable {
+        what: printable(&fault::chain(&e.without_url()), 300),
+    }
+}
+
+fn garbled(what: &str) -> BrokerFault {
+    BrokerFault::Garbled {
+        what: printable(what, 200),
+    }
+}

@@ -1,0 +1,176 @@
+//! Logins against a server that verifies with real cryptography.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::super::HttpDevice;
+use super::super::lab::{Guest, Server, device, patient, spec};
+use crate::device::{Device as _, LoginError};
+use crate::hem::ejwt;
+use crate::model::{Credential, Credentials, FailureKind, Secret};
+
+type Notes = Arc<Mutex<Vec<String>>>;
+
+const SESSION: [u8; 32] = [9; 32];
+const LIFETIME: Duration = Duration::from_secs(3600);
+
+fn passphrase(server: &Server) -> HttpDevice {
+    let secret = Secret::new("hunter2".into());
+    device(spec(server.at), Credential::Passphrase(secret), patient())
+}
+
+/// A device whose clock is `ahead` of ours and which answers each eJWT with `status`. Notes `ask` for
+/// a challenge and the claims of each eJWT.
+async fn with_clock(ahead: Option<i64>, status: u16) -> Server {
+    Server::start(None, move |mut guest: Guest, notes: Notes| async move {
+        let (head, body) = guest.request().await;
+        let note = |text: String| notes.lock().unwrap().push(text);
+        if head.starts_with("GET /api/auth/token ") {
+            note("ask".into());
+            let spk = ejwt::public_key_b64(&ejwt::PrivateKey::from_bytes(SESSION));
+            let exp = ahead.map(|ahead| jiff::Timestamp::now().as_second() + 60 + ahead);
+            let challenge = json!({"exp": exp, "spk": spk, "jti": "n", "lbl": "Alice", "eid": "e"});
+            guest.answer(200, &challenge.to_string()).await;
+        } else {
+            let body: Value = serde_json::from_slice(&body).unwrap();
+            let claims = ejwt::verify(body["auth"].as_str().unwrap(), &SESSION).unwrap();
+            note(serde_json::to_string(&claims).unwrap());
+            guest.answer(status, r#"{"token":"t.o.k"}"#).await;
+        }
+    })
+    .await
+}
+
+fn claims(server: &Server) -> ejwt::Claims {
+    serde_json::from_str(server.noted().last().unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn a_login_uses_the_clock_of_the_device() {
+    for ahead in [Some(43_200), Some(-86_400), None] {
+        let server = with_clock(ahead, 200).await;
+        let begun = Instant::now();
+        let session = passphrase(&server).login(LIFETIME).await.unwrap();
+        assert_eq!(session.token.unwrap().expose(), b"t.o.k");
+        let expires = session.expires.unwrap();
+        assert!(expires >= begun + LIFETIME * 9 / 10);
+        assert!(expires <= Instant::now() + LIFETIME * 10 / 11);
+        let claims = claims(&server);
+        assert_eq!(claims.exp - claims.iat, 3605);
+        assert_eq!(claims.scope, "system:upgrade");
+        let off = claims.iat - jiff::Timestamp::now().as_second() - ahead.unwrap_or(0);
+        assert!((-65..=0).contains(&off), "{off}");
+    }
+}
+
+#[tokio::test]
+async fn after_three_refusals_the_device_is_left_in_peace() {
+    let server = with_clock(Some(0), 401).await;
+    let device = passphrase(&server);
+    for _ in 0..3 {
+        assert_eq!(
+            device.login(LIFETIME).await.unwrap_err(),
+            FailureKind::WrongSecret.into()
+        );
+    }
+    assert_eq!(server.noted().len(), 6);
+    assert_eq!(
+        device.login(LIFETIME).await.unwrap_err(),
+        FailureKind::LoginsUsedUp.into()
+    );
+    assert_eq!(server.noted().len(), 6);
+}
+
+#[tokio::test]
+async fn clocks_apart_are_told_from_a_wrong_secret() {
+    let server = with_clock(Some(3_000), 401).await;
+    match passphrase(&server).login(LIFETIME).await {
+        Err(LoginError::ClockApart { seconds }) => {
+            assert!((2_990..=3_010).contains(&seconds), "{seconds}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn an_unset_clock_is_told_at_both_steps() {
+    let server = with_clock(Some(0), 403).await;
+    assert_eq!(
+        passphrase(&server).login(LIFETIME).await.unwrap_err(),
+        LoginError::ClockUnset
+    );
+    let server = Server::start(None, |mut guest: Guest, _| async move {
+        guest.head().await;
+        guest.answer(403, "").await;
+    })
+    .await;
+    assert_eq!(
+        passphrase(&server).login(LIFETIME).await.unwrap_err(),
+        LoginError::ClockUnset
+    );
+}
+
+#[tokio::test]
+async fn other_answers_are_told() {
+    let server = with_clock(Some(0), 409).await;
+    let status = FailureKind::Status { status: 409 };
+    assert_eq!(
+        passphrase(&server).login(LIFETIME).await.unwrap_err(),
+        status.into()
+    );
+    for challenge in [
+        r#"{"spk":"AAAA","jti":"n","eid":"e"}"#,
+        "{}",
+        r#"{"exp":-1,"spk":"A","jti":"n","eid":"e"}"#,
+    ] {
+        let server = Server::start(None, move |mut guest: Guest, _| async move {
+            guest.head().await;
+            guest.answer(200, challenge).await;
+        })
+        .await;
+        let e = passphrase(&server).login(LIFETIME).await.unwrap_err();
+        assert!(
+            matches!(e, LoginError::Failed(FailureKind::BadAnswer { .. })),
+            "{e:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_key_is_derived_once() {
+    let server = with_clock(Some(0), 200).await;
+    let device = passphrase(&server);
+    device.login(LIFETIME).await.unwrap();
+    let first = claims(&server).iss;
+    // Another secret would give another key, if it were asked for again.
+    let mut device = device;
+    device.credential = Credential::Passphrase(Secret::new("other".into()));
+    device.login(LIFETIME).await.unwrap();
+    assert_eq!(claims(&server).iss, first);
+}
+
+#[tokio::test]
+async fn tokens_and_nothing_ask_nobody() {
+    let server = with_clock(Some(0), 200).await;
+    let device = device(
+        spec(server.at),
+        Credential::Token(Secret::new("abc".into())),
+        patient(),
+    );
+    let session = device.login(LIFETIME).await.unwrap();
+    assert_eq!(session.token.unwrap().expose(), b"abc");
+    assert_eq!(
+        (session.expires, device.credentials()),
+        (None, Credentials::Token)
+    );
+    let device = super::super::lab::device(spec(server.at), Credential::None, patient());
+    assert_eq!(
+        device.login(LIFETIME).await.unwrap_err(),
+        FailureKind::NoCredential.into()
+    );
+    assert_eq!(device.credentials(), Credentials::None);
+    assert!(server.noted().is_empty());
+}

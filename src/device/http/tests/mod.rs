@@ -1,0 +1,8 @@
+//! The adapter against raw servers that misbehave as told. Must not: use the simulator.
+
+mod checkin;
+mod login;
+mod requests;
+mod routes;
+mod trust;
+mod uploads;

@@ -1,0 +1,151 @@
+//! Sending an image: progress, standstill, and an answer that may come at any time (section 7).
+//!
+//! Must not: send an image byte after a final answer, or decide whether an upload is tried again.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::Request;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::dial::Link;
+use super::exchange::Conversation;
+use super::fault;
+use super::gate::{Meter, gated};
+use crate::device::UploadProgress;
+use crate::model::LinkFault;
+
+/// Progress is told about ten times a second.
+const TELL_EVERY: Duration = Duration::from_millis(100);
+
+/// How long each part of an upload may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// The wait for `100 Continue`.
+    pub(super) gate: Duration,
+    /// The whole.
+    pub(super) whole: Duration,
+    /// Without a byte more being taken by the socket.
+    pub(super) stall: Duration,
+    /// From the last byte to the answer.
+    pub(super) answer: Duration,
+}
+
+/// How an upload was answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Answered {
+    /// The HTTP status.
+    pub(super) status: u16,
+    /// Whether the socket had taken the whole image by then.
+    pub(super) whole: bool,
+}
+
+/// Sends `image` under `head` and waits for the status, which alone decides: a body of the answer is
+/// not read.
+///
+/// # Errors
+///
+/// No answer: broken, standing still, or out of time.
+pub(super) async fn send(
+    link: Link,
+    head: Request<()>,
+    image: Bytes,
+    limits: Limits,
+    progress: &dyn UploadProgress,
+) -> Result<Answered, LinkFault> {
+    let total = image.len() as u64;
+    let (request, meter) = gated(head, image, link.written, limits.gate);
+    let mut conversation = Conversation::start(link.io).await?;
+    let mut answer = pin!(conversation.send(request));
+    let mut watch = Watch::new(total, limits);
+    let mut tick = interval(watch.tick());
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            biased;
+            answer = conversation.beside(answer.as_mut()) => {
+                let status = answer.map_err(|e| fault::exchange(&e))?.status().as_u16();
+                watch.tell(&meter, progress);
+                return Ok(Answered { status, whole: meter.is_whole() });
+            }
+            now = tick.tick() => {
+                watch.tell(&meter, progress);
+                watch.judge(&meter, now)?;
+            }
+        }
+    }
+}
+
+struct Watch {
+    total: u64,
+    limits: Limits,
+    begun: Instant,
+    told: Option<u64>,
+    /// The last count seen and when it was new.
+    moved: Option<(u64, Instant)>,
+    /// When the whole image was seen to be gone.
+    whole: Option<Instant>,
+}
+
+impl Watch {
+    fn new(total: u64, limits: Limits) -> Self {
+        Self {
+            total,
+            limits,
+            begun: Instant::now(),
+            told: None,
+            moved: None,
+            whole: None,
+        }
+    }
+
+    /// Fine enough for the shortest limit.
+    fn tick(&self) -> Duration {
+        (self.limits.stall.min(self.limits.answer) / 4).clamp(Duration::from_millis(5), TELL_EVERY)
+    }
+
+    fn tell(&mut self, meter: &Meter, progress: &dyn UploadProgress) {
+        if let Some(sent) = meter.sent()
+            && self.told != Some(sent)
+        {
+            self.told = Some(sent);
+            progress.sent(sent);
+        }
+    }
+
+    fn judge(&mut self, meter: &Meter, now: Instant) -> Result<(), LinkFault> {
+        let sent = meter.sent();
+        if now.duration_since(self.begun) >= self.limits.whole {
+            return Err(LinkFault::UploadTimeout {
+                sent: sent.unwrap_or(0),
+                total: self.total,
+                after: self.limits.whole,
+            });
+        }
+        // The gate opens by itself after its wait: until then nothing can stand still.
+        let Some(sent) = sent else { return Ok(()) };
+        if meter.is_whole() {
+            let since = *self.whole.get_or_insert(now);
+            if now.duration_since(since) >= self.limits.answer {
+                return Err(LinkFault::NoAnswer {
+                    after: self.limits.answer,
+                });
+            }
+            return Ok(());
+        }
+        match self.moved {
+            Some((before, since)) if before == sent => {
+                if now.duration_since(since) >= self.limits.stall {
+                    return Err(LinkFault::Stalled {
+                        sent,
+                        total: self.total,
+                        after: self.limits.stall,
+                    });
+                }
+            }
+            _ => self.moved = Some((sent, now)),
+        }
+        Ok(())
+    }
+}
