@@ -163,6 +163,8 @@ pub(super) enum Leaf {
     Good,
     Expired,
     NotYet,
+    /// Good, but behind TLS 1.2 alone.
+    OldTls,
 }
 
 impl Pki {
@@ -191,9 +193,14 @@ impl Pki {
         }
         let cert = params.signed_by(&key, &self.issuer).unwrap();
         let pin = SpkiPin(Sha256::digest(key.subject_public_key_info()).into());
+        let version = if leaf == Leaf::OldTls {
+            &rustls::version::TLS12
+        } else {
+            &rustls::version::TLS13
+        };
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(&[version])
             .unwrap()
             .with_no_client_auth()
             .with_single_cert(
@@ -239,6 +246,11 @@ pub(super) fn spec(at: SocketAddr) -> DeviceSpec {
         tls: TlsTrust::System,
         auth: AuthMethod::None,
     }
+}
+
+/// An address where nobody listens on any usual machine.
+pub(super) fn nobody() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, 1))
 }
 
 /// The same over TLS.

@@ -7,12 +7,11 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::Method;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::Instant;
 
 use super::HttpDevice;
-use super::exchange::Need;
+use super::request::Call;
 use crate::device::{LoginError, Session};
 use crate::hem::ejwt::{self, PrivateKey};
 use crate::hem::kdf;
@@ -31,6 +30,9 @@ const CLOCKS_APART: u64 = 60;
 /// A challenge older than this is not answered any more: it dies after 60 s, and the device's clock
 /// runs fast. Only a long queue for the key derivation makes one so old.
 const STALE: Duration = Duration::from_secs(30);
+
+/// The end of the year 9999, in unix seconds.
+const MAX_TIME: i64 = 253_402_300_799;
 
 /// What a device's logins need to remember for one run.
 #[derive(Debug, Default)]
@@ -79,36 +81,37 @@ impl HttpDevice {
         if asked.at.elapsed() > STALE {
             asked = self.ask().await?;
         }
+        self.answer(&asked, &key, lifetime).await
+    }
+
+    /// Answers a challenge. Its nonce is spent by that, however it ends.
+    async fn answer(
+        &self,
+        asked: &Asked,
+        key: &PrivateKey,
+        lifetime: Duration,
+    ) -> Result<Session, LoginError> {
         let seconds = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
         let ejwt = ejwt::issue(
-            &key,
+            key,
             &asked.challenge,
             (asked.device - BACKDATED).max(0),
             asked.device.saturating_add(seconds),
             wire::SCOPE_UPGRADE,
         )
         .map_err(|e| bad_answer(&e))?;
-        let body = wire::auth_body(&ejwt);
+        let body = Bytes::from(wire::auth_body(&ejwt));
         if body.len() > wire::MAX_JSON_BODY {
-            let what = "a challenge too long to answer".to_owned();
-            return Err(FailureKind::BadAnswer { what }.into());
+            return Err(bad_answer(&"a challenge too long to answer").into());
         }
-        let answer = self
-            .call(
-                Method::POST,
-                path::TOKEN,
-                None,
-                Some(Bytes::from(body)),
-                Need::Json,
-            )
-            .await?;
+        let answer = self.call(Call::post(path::TOKEN, body)).await?;
         match answer.status {
             200 => {
                 let body = answer.body.map_err(FailureKind::from)?;
                 Ok(Session {
                     token: Some(wire::parse_token(&body).map_err(|e| bad_answer(&e))?),
                     // The device's clock gains about 8 %: ten is on the safe side.
-                    expires: asked.at.checked_add(lifetime * 10 / 11),
+                    expires: asked.at.checked_add(lifetime.mul_f64(1.0 / 1.1)),
                 })
             }
             401 => {
@@ -124,11 +127,10 @@ impl HttpDevice {
         }
     }
 
+    /// Asks for a challenge.
     async fn ask(&self) -> Result<Asked, LoginError> {
         let at = Instant::now();
-        let answer = self
-            .call(Method::GET, path::TOKEN, None, None, Need::Json)
-            .await?;
+        let answer = self.call(Call::get(path::TOKEN)).await?;
         match answer.status {
             200 => {}
             403 => return Err(LoginError::ClockUnset),
@@ -145,10 +147,7 @@ impl HttpDevice {
         let device = match challenge.exp {
             // With the trusted-time option off a device may count from its boot: small is fine.
             Some(exp) if (0..=MAX_TIME).contains(&exp) => exp - wire::CHALLENGE_SECONDS,
-            Some(_) => {
-                let what = "field exp is no time".to_owned();
-                return Err(FailureKind::BadAnswer { what }.into());
-            }
+            Some(_) => return Err(bad_answer(&"field exp is no time").into()),
             None => local,
         };
         Ok(Asked {
@@ -172,9 +171,6 @@ impl HttpDevice {
         Ok(key)
     }
 }
-
-/// The end of the year 9999, in unix seconds.
-const MAX_TIME: i64 = 253_402_300_799;
 
 /// Derives off the async threads, never more at once than there are cores, in the whole process.
 async fn derive(passphrase: Secret, eid: String) -> Result<PrivateKey, FailureKind> {

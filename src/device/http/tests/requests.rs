@@ -3,9 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::net::TcpListener;
-
-use super::super::lab::{Guest, HOST, Server, device, patient, spec};
+use super::super::lab::{Guest, HOST, Server, device, nobody, patient, spec};
 use crate::device::{CheckAnswer, Device as _, InstallAnswer, Session, Validated};
 use crate::model::{Credential, FailureKind, LinkFault, Secret, Timeouts};
 
@@ -214,13 +212,14 @@ async fn no_answer_is_told_apart() {
     );
 }
 
+/// No resolver is ever asked for a name with so long a label.
+fn unresolvable() -> String {
+    "x".repeat(64) + ".invalid"
+}
+
 #[tokio::test]
 async fn nobody_there_is_told_apart() {
-    let gone = TcpListener::bind("127.0.0.1:0")
-        .await
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let gone = nobody();
     let fault = link(
         device(spec(gone), Credential::None, patient())
             .version()
@@ -234,12 +233,12 @@ async fn nobody_there_is_told_apart() {
     );
 
     let mut nowhere = spec(gone);
-    nowhere.endpoint.connect.as_mut().unwrap().host = "no-such-host.invalid".into();
+    nowhere.endpoint.connect.as_mut().unwrap().host = unresolvable();
     let fault = link(device(nowhere, Credential::None, patient()).version().await);
     assert_eq!(
         fault,
         LinkFault::NoAddress {
-            host: "no-such-host.invalid".into()
+            host: unresolvable()
         }
     );
 }
@@ -276,11 +275,7 @@ async fn every_end_of_an_install_has_its_name() {
             "{text}: {answer:?}"
         );
     }
-    let gone = TcpListener::bind("127.0.0.1:0")
-        .await
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let gone = nobody();
     let device = device(spec(gone), Credential::None, patient());
     let answer = device
         .install(Validated::by_device(), &Session::anonymous())

@@ -3,9 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
 
-use super::super::lab::{Guest, HOST, Leaf, Pki, Server, device, patient, spec, tls_spec};
+use super::super::lab::{Guest, HOST, Leaf, Pki, Server, device, nobody, patient, spec, tls_spec};
 use crate::device::Device as _;
 use crate::model::{
     Credential, DeviceSpec, FailureKind, HostPort, LinkFault, Proxy, ProxyKind, TlsTrust,
@@ -146,12 +145,7 @@ async fn a_proxy_that_refuses_is_named() {
 
 #[tokio::test]
 async fn a_proxy_that_is_not_there_is_named() {
-    let gone = TcpListener::bind("127.0.0.1:0")
-        .await
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let spec = via(spec(gone), ProxyKind::Http);
+    let spec = via(spec(nobody()), ProxyKind::Http);
     let fault = device(spec, Credential::None, patient())
         .status()
         .await

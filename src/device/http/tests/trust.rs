@@ -137,6 +137,13 @@ async fn what_is_no_tls_is_told() {
 }
 
 #[tokio::test]
+async fn older_tls_is_refused() {
+    let (old, _) = Pki::new().leaf(HOST, Leaf::OldTls);
+    let fault = tls(look(old, TlsTrust::Insecure).await);
+    assert!(matches!(fault, TlsFault::Other { .. }), "{fault:?}");
+}
+
+#[tokio::test]
 async fn a_device_that_accepts_tcp_and_hangs_is_not_connected() {
     let server = Server::start(None, |guest: Guest, _| guest.hang()).await;
     let connect = Duration::from_millis(50);

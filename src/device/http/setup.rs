@@ -1,0 +1,40 @@
+//! What is wrong with an inventory's words for a device or a broker, found before anything is sent.
+//! Must not: hold faults of a connection (those are `model`'s).
+
+/// Why a device or the broker cannot even be tried: found before anything is sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SetupError {
+    /// The URL's host can be no name in a certificate or in a `Host` header.
+    #[error("{host:?} is no host name")]
+    BadHost {
+        /// The host.
+        host: String,
+    },
+    /// A token that no HTTP header can carry.
+    #[error("the token is empty or holds characters that no HTTP header may hold")]
+    BadToken,
+    /// A CA file without a usable certificate.
+    #[error("no usable certificate authority: {what}")]
+    BadCa {
+        /// What is wrong with it.
+        what: String,
+    },
+    /// This machine has no root certificates.
+    #[error("the system's root certificates cannot be used: {what}")]
+    NoRoots {
+        /// Why not.
+        what: String,
+    },
+    /// The TLS library refused its settings.
+    #[error("TLS cannot be set up: {what}")]
+    Tls {
+        /// Why not.
+        what: String,
+    },
+    /// The broker's URL.
+    #[error("broker url: {what}")]
+    BadBrokerUrl {
+        /// What is wrong with it.
+        what: String,
+    },
+}
