@@ -90,21 +90,24 @@ impl PolicyPart {
     pub(super) fn fill(&self, force: bool) -> Policy {
         let d = Policy::default();
         let or = |given: &Given<Duration>, default| given.value().copied().unwrap_or(default);
+        let timeouts = Timeouts {
+            connect: or(&self.connect, d.timeouts.connect),
+            request: or(&self.request, d.timeouts.request),
+            upload: or(&self.upload, d.timeouts.upload),
+            upload_stall: or(&self.upload_stall, d.timeouts.upload_stall),
+            check: or(&self.check, d.timeouts.check),
+            reboot: or(&self.reboot, d.timeouts.reboot),
+        };
+        // A limit that was made short on purpose shortens the pauses within it that nobody spoke of.
+        let share = |given, default: Duration, whole: Duration| or(given, default.min(whole / 10));
         Policy {
-            timeouts: Timeouts {
-                connect: or(&self.connect, d.timeouts.connect),
-                request: or(&self.request, d.timeouts.request),
-                upload: or(&self.upload, d.timeouts.upload),
-                upload_stall: or(&self.upload_stall, d.timeouts.upload_stall),
-                check: or(&self.check, d.timeouts.check),
-                reboot: or(&self.reboot, d.timeouts.reboot),
-            },
             pace: Pace {
                 gap: or(&self.gap, d.pace.gap),
-                check_poll: or(&self.check_poll, d.pace.check_poll),
-                reboot_poll: or(&self.reboot_poll, d.pace.reboot_poll),
-                reboot_settle: or(&self.reboot_settle, d.pace.reboot_settle),
+                check_poll: share(&self.check_poll, d.pace.check_poll, timeouts.check),
+                reboot_poll: share(&self.reboot_poll, d.pace.reboot_poll, timeouts.reboot),
+                reboot_settle: share(&self.reboot_settle, d.pace.reboot_settle, timeouts.reboot),
             },
+            timeouts,
             retry: Retry {
                 attempts: self
                     .attempts

@@ -88,12 +88,13 @@ fn policy_fits(walk: &mut Walk, file: &File) {
     let (t, pace) = (&all.timeouts, &all.pace);
     let mut within = |part: (&str, &Given<Duration>, Duration),
                       whole: (&str, &Given<Duration>, Duration)| {
-        if matches!(part.1, Given::Bad) || matches!(whole.1, Given::Bad) || part.2 <= whole.2 {
-            return;
-        }
-        let Some((_, spot)) = part.1.good().or_else(|| whole.1.good()) else {
+        // A default is no slip: it gives way to what was said.
+        let Some((_, spot)) = part.1.good() else {
             return;
         };
+        if matches!(whole.1, Given::Bad) || part.2 <= whole.2 {
+            return;
+        }
         let said = |d| humantime::format_duration(d);
         let complaint = Complaint::new(format!(
             "{} ({}) is longer than {} ({})",
@@ -107,13 +108,10 @@ fn policy_fits(walk: &mut Walk, file: &File) {
             complaint.hint("a part cannot take longer than the whole"),
         );
     };
-    // The limit of the whole upload is as good as a shorter default for standing still.
-    if !p.upload_stall.is_absent() {
-        within(
-            ("timeouts.upload_stall", &p.upload_stall, t.upload_stall),
-            ("timeouts.upload", &p.upload, t.upload),
-        );
-    }
+    within(
+        ("timeouts.upload_stall", &p.upload_stall, t.upload_stall),
+        ("timeouts.upload", &p.upload, t.upload),
+    );
     within(
         ("pace.check_poll", &p.check_poll, pace.check_poll),
         ("timeouts.check", &p.check, t.check),

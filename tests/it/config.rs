@@ -270,7 +270,15 @@ fn a_part_is_no_longer_than_the_whole() {
 
     1 fault; nothing was sent to any device
     "#);
-    assert_eq!(faults("[timeouts]\nreboot = \"4s\"\n").len(), 1);
+    // Pauses that nobody spoke of give way to a limit made short on purpose.
+    let short = load_text(
+        &format!("{fleet}[timeouts]\nreboot = \"4s\"\ncheck = \"2s\"\n"),
+        &Overrides::default(),
+    );
+    let pace = short.settings.unwrap().policy.pace;
+    assert_eq!(pace.check_poll, Duration::from_millis(200));
+    assert_eq!(pace.reboot_poll, Duration::from_millis(400));
+    assert_eq!(pace.reboot_settle, Duration::from_millis(400));
 }
 
 #[test]
