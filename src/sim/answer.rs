@@ -1,0 +1,191 @@
+//! Answers, and what scripted faults make of them on their way out.
+//!
+//! Owns: the shape of every response (section 2: `Content-Type: application/json`, errors without a
+//! body) and the faults that strike any endpoint.
+//! Must not: know what an endpoint does.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Frame, SizeHint};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use hyper::{Response, StatusCode};
+use serde_json::{Map, Value, json};
+use tokio::time::Sleep;
+
+use super::fault::Act;
+use super::port::Ending;
+
+/// The body of a response.
+pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
+
+/// The connection ends without a response.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub(super) enum Gone {
+    #[error("closed without a response")]
+    Closed,
+    #[error("reset")]
+    Reset,
+}
+
+/// What an endpoint has to say.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) json: Option<Map<String, Value>>,
+    /// Fields that are absent here, but that some builds send as `null` (section 13).
+    pub(super) absent: &'static [&'static str],
+}
+
+impl Answer {
+    /// A status alone: errors, and most success of the upgrade endpoints.
+    pub(super) fn status(status: u16) -> Self {
+        Self {
+            status,
+            ..Self::default()
+        }
+    }
+
+    /// 200 with an object.
+    pub(super) fn object(json: Value) -> Self {
+        let json = match json {
+            Value::Object(map) => map,
+            other => Map::from_iter([("value".to_owned(), other)]),
+        };
+        Self {
+            status: 200,
+            json: Some(json),
+            absent: &[],
+        }
+    }
+}
+
+/// What a fault does before the endpoint is asked. `None`: the endpoint is asked.
+pub(super) async fn before(act: Option<&Act>) -> Option<Result<Answer, Gone>> {
+    match act? {
+        Act::Status { status, after: 0 } => Some(Ok(Answer::status(*status))),
+        Act::Reset { after: 0 } | Act::LoseAnswer { happened: false } => Some(Err(Gone::Reset)),
+        Act::Close { after: 0 } => Some(Err(Gone::Closed)),
+        Act::Stall { after: 0, lasts } => {
+            stand_still(*lasts).await;
+            None
+        }
+        _ => None,
+    }
+}
+
+/// For a while, or for ever.
+pub(super) async fn stand_still(lasts: Option<Duration>) {
+    match lasts {
+        Some(lasts) => tokio::time::sleep(lasts).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What a fault makes of the endpoint's answer.
+pub(super) async fn after(act: Option<&Act>, answer: Answer) -> Result<Answer, Gone> {
+    let mut answer = answer;
+    match act {
+        Some(Act::Slow { lasts }) => tokio::time::sleep(*lasts).await,
+        Some(Act::LoseAnswer { happened: true }) => return Err(Gone::Reset),
+        Some(Act::Odd) => {
+            let json = answer.json.get_or_insert_default();
+            for name in answer.absent {
+                json.entry(*name).or_insert(Value::Null);
+            }
+            json.insert("future".to_owned(), odd());
+        }
+        Some(Act::Omit { field }) => {
+            if let Some(json) = &mut answer.json {
+                json.remove(field);
+            }
+        }
+        _ => {}
+    }
+    Ok(answer)
+}
+
+/// A field that no version of the page knows.
+pub(super) fn odd() -> Value {
+    json!({ "a": [1, null, "ż"] })
+}
+
+/// Puts an answer on its way, or ends the connection.
+pub(super) fn respond(
+    answer: Result<Answer, Gone>,
+    act: Option<&Act>,
+    ending: &Ending,
+) -> Result<Response<Body>, Gone> {
+    let answer = answer.inspect_err(|gone| {
+        if *gone == Gone::Reset {
+            ending.reset();
+        }
+    })?;
+    let json = answer.json.map(|map| Value::Object(map).to_string());
+    let text = match act {
+        Some(Act::Garbled) => "<html><body>It works!</body></html>".to_owned(),
+        _ => json.unwrap_or_default(),
+    };
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if matches!(act, Some(Act::Short)) {
+        let promised = text.len().max(2);
+        let mut response = Response::new(Cut::new(&text).boxed_unsync());
+        *response.status_mut() = status;
+        response
+            .headers_mut()
+            .insert(CONTENT_LENGTH, HeaderValue::from(promised));
+        return Ok(labelled(response));
+    }
+    let body = Full::new(Bytes::from(text)).map_err(|e| match e {});
+    let mut response = Response::new(body.boxed_unsync());
+    *response.status_mut() = status;
+    Ok(labelled(response))
+}
+
+fn labelled(mut response: Response<Body>) -> Response<Body> {
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(CONTENT_TYPE, json);
+    response
+}
+
+/// The first half of a body; then the connection ends.
+struct Cut {
+    half: Option<Bytes>,
+    /// What stands before the end must have left first, or the client would see no answer at all.
+    pause: Pin<Box<Sleep>>,
+}
+
+impl Cut {
+    fn new(text: &str) -> Self {
+        let half = text.as_bytes()[..text.len() / 2].to_vec();
+        Self {
+            half: Some(half.into()),
+            pause: Box::pin(tokio::time::sleep(Duration::from_millis(20))),
+        }
+    }
+}
+
+impl hyper::body::Body for Cut {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        if let Some(half) = self.half.take() {
+            return Poll::Ready(Some(Ok(Frame::data(half))));
+        }
+        ready!(self.pause.as_mut().poll(cx));
+        Poll::Ready(Some(Err(io::ErrorKind::UnexpectedEof.into())))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::default()
+    }
+}

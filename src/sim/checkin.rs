@@ -1,0 +1,129 @@
+//! The check-in's cryptography, both ends of it: the device's question, the backend's reply (section 5).
+//!
+//! The page leaves open what the two objects hold, clients forward them verbatim. Here each is a JSON
+//! web token whose MAC key the device and the backend agree on by X25519, so that a reply which was
+//! made up, altered or meant for another device or question does not verify.
+//! Must not: know HTTP.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use x25519_dalek::{PublicKey, StaticSecret};
+
+use super::sealed::{open, seal, unverified};
+
+/// The simulated backend's private key: fixed, for it protects nothing.
+const BACKEND: [u8; 32] = [0xb0; 32];
+
+/// What a device asks.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Question {
+    /// Single use.
+    pub(super) jti: String,
+    /// The device's identity, base64.
+    pub(super) iss: String,
+    /// What it runs.
+    pub(super) fws: String,
+}
+
+/// What the backend replies.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Reply {
+    /// The question's.
+    pub(super) jti: String,
+    /// The time, unix seconds.
+    pub(super) iat: i64,
+    /// An ordered action; none is well.
+    pub(super) order: Option<char>,
+    /// A newer firmware.
+    pub(super) newfws: Option<String>,
+}
+
+/// A device's identity: `eid` is its public half.
+pub(super) struct Identity(StaticSecret);
+
+impl Identity {
+    pub(super) fn new(seed: [u8; 32]) -> Self {
+        Self(StaticSecret::from(seed))
+    }
+
+    /// Base64 of the public key.
+    pub(super) fn eid(&self) -> String {
+        STANDARD.encode(PublicKey::from(&self.0).as_bytes())
+    }
+
+    pub(super) fn ask(&self, jti: &str, fws: &str) -> String {
+        let question = Question {
+            jti: jti.to_owned(),
+            iss: self.eid(),
+            fws: fws.to_owned(),
+        };
+        seal(&self.key(), &question)
+    }
+
+    /// The reply, if it is the backend's and to this device.
+    pub(super) fn hear(&self, checked: &str) -> Option<Reply> {
+        open(&self.key(), checked)
+    }
+
+    fn key(&self) -> [u8; 32] {
+        let backend = PublicKey::from(&StaticSecret::from(BACKEND));
+        self.0.diffie_hellman(&backend).to_bytes()
+    }
+}
+
+/// The backend reads a question, if it is the device's who it says it is.
+pub(super) fn hear(check: &str) -> Option<Question> {
+    let claimed: Question = unverified(check)?;
+    open(&backend_key(&claimed.iss)?, check)
+}
+
+/// The backend's reply to a question.
+pub(super) fn reply(question: &Question, reply: &Reply) -> Option<String> {
+    Some(seal(&backend_key(&question.iss)?, reply))
+}
+
+fn backend_key(eid: &str) -> Option<[u8; 32]> {
+    let eid: [u8; 32] = STANDARD.decode(eid).ok()?.try_into().ok()?;
+    let shared = StaticSecret::from(BACKEND).diffie_hellman(&PublicKey::from(eid));
+    shared.was_contributory().then(|| shared.to_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_backends_own_reply_to_this_device_verifies() {
+        let (one, two) = (Identity::new([1; 32]), Identity::new([2; 32]));
+        let question = hear(&one.ask("nonce", "fws")).unwrap();
+        assert_eq!(
+            (question.jti.as_str(), question.iss.clone()),
+            ("nonce", one.eid())
+        );
+        let text = reply(
+            &question,
+            &Reply {
+                jti: question.jti.clone(),
+                iat: 7,
+                order: None,
+                newfws: None,
+            },
+        )
+        .unwrap();
+        assert_eq!(one.hear(&text).unwrap().iat, 7);
+        assert!(two.hear(&text).is_none());
+        assert!(one.hear(&text.replace('.', "")).is_none());
+        let mut altered = text.clone();
+        altered.replace_range(70..71, if &text[70..71] == "A" { "B" } else { "A" });
+        assert!(one.hear(&altered).is_none());
+        // Somebody who says that he is this device.
+        let forged = Question {
+            jti: "n".into(),
+            iss: one.eid(),
+            fws: String::new(),
+        };
+        assert!(hear(&seal(&[9; 32], &forged)).is_none());
+        assert!(hear("..").is_none() && hear("").is_none());
+    }
+}

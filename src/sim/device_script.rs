@@ -1,0 +1,287 @@
+//! One `[[device]]` of a scenario: what it is, what goes wrong, what is to become of it. The
+//! reference of all keys stands at [`super::scenario`].
+//! Must not: know sockets.
+
+use serde::Deserialize;
+
+use super::fault::Fault;
+use super::period::Period;
+use super::scenario::LinkScheme;
+use crate::model::{OutcomeKind, Stage};
+
+/// `[[device]]`.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceScript {
+    /// Its unique name.
+    pub name: String,
+    /// A word to group by.
+    pub group: Option<String>,
+    /// Words to filter by.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// Section 1.
+    #[serde(default)]
+    pub model: Model,
+    /// The host that its certificate and its URL name.
+    pub host: Option<String>,
+    /// Factory state.
+    #[serde(default)]
+    pub fresh: bool,
+    /// The clock at start.
+    #[serde(default)]
+    pub clock: ClockState,
+    /// Seconds that a set clock is ahead of the real one.
+    #[serde(default)]
+    pub clock_offset: i64,
+    /// Device seconds in a real second.
+    #[serde(default = "gaining")]
+    pub clock_rate: f64,
+    /// The trusted-time option; off, logins work without a clock.
+    #[serde(default = "on")]
+    pub trusted_time: bool,
+    /// How it is spoken to.
+    #[serde(default)]
+    pub scheme: LinkScheme,
+    /// Its certificate.
+    #[serde(default)]
+    pub tls: Certificate,
+    /// What the inventory says of the login.
+    #[serde(default)]
+    pub auth: AuthScript,
+    /// What it runs at start.
+    #[serde(default)]
+    pub runs: Runs,
+    /// Version of the old firmware.
+    #[serde(default = "old_version")]
+    pub version: String,
+    /// Latched faults, as bits (section 4).
+    #[serde(default)]
+    pub fls_state: u32,
+    /// Time since boot at start.
+    #[serde(default = "rested")]
+    pub uptime: Period,
+    /// Bytes a second of an upload.
+    pub upload_rate: Option<u64>,
+    /// How often the verification answers 202.
+    pub check_polls: Option<u32>,
+    /// How long the verification takes, where it is not counted by polls.
+    pub check: Option<Period>,
+    /// How long it is gone in a reboot.
+    pub reboot: Option<Period>,
+    /// The harness makes its client panic when this device reaches this stage.
+    #[serde(default, deserialize_with = "stage")]
+    pub panic_at: Option<Stage>,
+    /// What goes wrong.
+    #[serde(default)]
+    pub faults: Vec<Fault>,
+    /// What is to become of it.
+    #[serde(default)]
+    pub expect: Expect,
+}
+
+fn gaining() -> f64 {
+    1.08
+}
+
+fn on() -> bool {
+    true
+}
+
+fn old_version() -> String {
+    "1.2.2".to_owned()
+}
+
+fn rested() -> Period {
+    Period::millis(72 * 3_600_000)
+}
+
+/// PPA or EPA (section 1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+pub enum Model {
+    /// Personal, USB.
+    #[default]
+    #[serde(rename = "PPA")]
+    Ppa,
+    /// Rack appliance: no upgrade endpoints.
+    #[serde(rename = "EPA")]
+    Epa,
+}
+
+/// The clock at start.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClockState {
+    /// Checked in since the last boot.
+    #[default]
+    Set,
+    /// As after every power-up.
+    Unset,
+}
+
+/// A device's certificate.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Certificate {
+    /// By the simulator's CA, for the device's host.
+    #[default]
+    Good,
+    /// The same, lapsed.
+    Expired,
+    /// For another host.
+    WrongName,
+    /// By another CA.
+    UnknownCa,
+    /// By itself.
+    SelfSigned,
+}
+
+/// What the inventory says of the login.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AuthScript {
+    /// The device's passphrase.
+    #[default]
+    Passphrase,
+    /// Another passphrase than the device's.
+    WrongPassphrase,
+    /// A bearer token, valid until the device reboots.
+    Token,
+    /// Nothing.
+    None,
+}
+
+/// Which firmware runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Runs {
+    /// The one before.
+    #[default]
+    Old,
+    /// The scenario's image.
+    Image,
+    /// Neither.
+    Other,
+}
+
+/// `expect = { … }`: what is to become of a device.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Expect {
+    /// How it ends.
+    #[serde(deserialize_with = "outcome")]
+    pub outcome: Option<OutcomeKind>,
+    /// The stage that it ends in.
+    #[serde(deserialize_with = "stage")]
+    pub stage: Option<Stage>,
+    /// The HTTP status behind it.
+    pub status: Option<u16>,
+    /// The JSON events' word for it.
+    pub code: Option<String>,
+    /// Retries that the client schedules by itself.
+    pub retries: Option<u32>,
+    /// Uploads that were completed.
+    pub uploads: Option<u32>,
+    /// Polls of the verification.
+    pub checks: Option<u32>,
+    /// Install requests received.
+    pub installs: Option<u32>,
+    /// Tokens issued.
+    pub logins: Option<u32>,
+    /// Image bytes received in all uploads together.
+    pub image_bytes: Option<u64>,
+    /// What it runs in the end.
+    pub runs: Option<Runs>,
+    /// How it ends once a person retried.
+    #[serde(deserialize_with = "outcome")]
+    pub after_retry: Option<OutcomeKind>,
+}
+
+fn outcome<'de, D: serde::Deserializer<'de>>(de: D) -> Result<Option<OutcomeKind>, D::Error> {
+    word(de, &OutcomeKind::ALL, OutcomeKind::as_str)
+}
+
+fn stage<'de, D: serde::Deserializer<'de>>(de: D) -> Result<Option<Stage>, D::Error> {
+    word(de, &Stage::ALL, Stage::as_str)
+}
+
+/// Reads a word of the vocabulary, whose one spelling stands in `model`.
+fn word<'de, D: serde::Deserializer<'de>, T: Copy>(
+    de: D,
+    all: &[T],
+    spelling: fn(T) -> &'static str,
+) -> Result<Option<T>, D::Error> {
+    let text = String::deserialize(de)?;
+    let found = all.iter().copied().find(|t| spelling(*t) == text);
+    found.map(Some).ok_or_else(|| {
+        let words: Vec<_> = all.iter().map(|t| spelling(*t)).collect();
+        serde::de::Error::custom(format!("{text:?} is none of {}", words.join(", ")))
+    })
+}
+
+impl DeviceScript {
+    /// A healthy device that says nothing special.
+    pub fn named(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            group: None,
+            tags: Vec::new(),
+            model: Model::default(),
+            host: None,
+            fresh: false,
+            clock: ClockState::default(),
+            clock_offset: 0,
+            clock_rate: gaining(),
+            trusted_time: true,
+            scheme: LinkScheme::default(),
+            tls: Certificate::default(),
+            auth: AuthScript::default(),
+            runs: Runs::default(),
+            version: old_version(),
+            fls_state: 0,
+            uptime: rested(),
+            upload_rate: None,
+            check_polls: None,
+            check: None,
+            reboot: None,
+            panic_at: None,
+            faults: Vec::new(),
+            expect: Expect::default(),
+        }
+    }
+
+    /// The host that the device's URL names.
+    pub fn host(&self) -> &str {
+        self.host.as_deref().unwrap_or(match self.model {
+            Model::Ppa => "my.ence.do",
+            Model::Epa => "c1.rack.cloud.ence.do",
+        })
+    }
+
+    /// What makes no sense about it.
+    pub(super) fn nonsense(&self) -> impl Iterator<Item = String> {
+        [
+            (self.name.is_empty(), "a device wants a name"),
+            (self.upload_rate == Some(0), "upload_rate = 0 never ends"),
+            (
+                !(0.5..=2.0).contains(&self.clock_rate),
+                "clock_rate is between 0.5 and 2",
+            ),
+            (
+                self.check_polls.is_some() && self.check.is_some(),
+                "say either check_polls or check",
+            ),
+            (
+                self.runs == Runs::Other,
+                "runs = \"other\" is for expect only",
+            ),
+            (
+                self.fresh && self.auth == AuthScript::Token,
+                "a fresh device has issued no token",
+            ),
+        ]
+        .into_iter()
+        .filter(|(bad, _)| *bad)
+        .map(|(_, what)| what.to_owned())
+    }
+}

@@ -1,0 +1,476 @@
+//! Scripted misbehaviour: what goes wrong, where, and how often.
+//!
+//! Owns: the words of `faults = […]` in scenario files (their reference stands at
+//! [`super::scenario`]) and the book in which a device counts them off.
+//! Must not: carry anything out; that is for the part of the simulator that is named by
+//! [`Point`].
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::period::Period;
+
+/// Where a fault strikes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Deserialize, PartialOrd, Ord)]
+#[serde(rename_all = "kebab-case")]
+pub enum Point {
+    /// A TCP connection, before TLS and before any request.
+    Connect,
+    /// Any request to the device.
+    Any,
+    /// `GET /api/system/version`.
+    Version,
+    /// `GET /api/system/status`.
+    Status,
+    /// `GET /api/system/checkin`.
+    Checkin,
+    /// The broker's `POST /checkin` for this device.
+    Relay,
+    /// `POST /api/system/checkin`.
+    CheckinReply,
+    /// `GET /api/auth/token`.
+    Challenge,
+    /// `POST /api/auth/token`.
+    Login,
+    /// `POST /api/system/upgrade/upload_fw`.
+    Upload,
+    /// `GET /api/system/upgrade/check_fw`.
+    Check,
+    /// The verification that `check_fw` starts.
+    Verification,
+    /// `GET /api/system/upgrade/install_fw`.
+    Install,
+    /// `GET /api/system/reboot`.
+    Reboot,
+    /// The reboot that follows an install.
+    Boot,
+}
+
+/// What goes wrong there.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Act {
+    /// Answers with this status and an empty body, without doing what was asked.
+    Status {
+        /// 100 to 999: statuses outside the HTTP range have been seen (section 13).
+        status: u16,
+        /// Bytes of the body that are read first; 0 answers before the body.
+        after: u64,
+    },
+    /// Resets the connection (RST).
+    Reset {
+        /// Bytes of the body that are read first.
+        after: u64,
+    },
+    /// Closes the connection without a response.
+    Close {
+        /// Bytes of the body that are read first.
+        after: u64,
+    },
+    /// Stands still.
+    Stall {
+        /// Bytes of the body that are read first.
+        after: u64,
+        /// How long; for ever where absent.
+        lasts: Option<Duration>,
+    },
+    /// Answers as it should, but late.
+    Slow {
+        /// How late.
+        lasts: Duration,
+    },
+    /// Nothing listens from the start on.
+    Refuse {
+        /// How long; for ever where absent.
+        lasts: Option<Duration>,
+    },
+    /// Promises a longer body than it sends.
+    Short,
+    /// Answers 200 with something that is not JSON.
+    Garbled,
+    /// Adds unknown fields, and `null` for what is absent.
+    Odd,
+    /// Leaves one field out.
+    Omit {
+        /// Its name.
+        field: String,
+    },
+    /// Resets the connection instead of answering.
+    LoseAnswer {
+        /// Whether what was asked was done all the same.
+        happened: bool,
+    },
+    /// The verification ends in 406, whatever the image.
+    Fail,
+    /// The verification never ends.
+    Endless,
+    /// The backend orders an action (section 5): L, W, R, B or U.
+    Order {
+        /// The letter that the device reports as `status`.
+        order: char,
+    },
+    /// The bootloader refuses the image: the old firmware boots.
+    Rollback,
+    /// Does not come back.
+    Never,
+    /// Comes back with an `fws` that is neither the old nor the image's.
+    OtherFws,
+    /// After the boot accepts TCP, but does not answer.
+    Hang {
+        /// How long.
+        lasts: Duration,
+    },
+    /// Comes up, and vanishes again for another reboot.
+    Vanish {
+        /// How long it is up before.
+        lasts: Duration,
+    },
+    /// Answers as before until the reboot really begins.
+    Linger {
+        /// How long.
+        lasts: Duration,
+    },
+}
+
+/// The words for [`Act`] in scenario files.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Deed {
+    Status,
+    Reset,
+    Close,
+    Stall,
+    Slow,
+    Refuse,
+    Short,
+    Garbled,
+    Odd,
+    Omit,
+    LoseAnswer,
+    Fail,
+    Endless,
+    Order,
+    Rollback,
+    Never,
+    OtherFws,
+    Hang,
+    Vanish,
+    Linger,
+}
+
+/// One line of `faults = […]`.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(try_from = "RawFault")]
+pub struct Fault {
+    /// Where.
+    pub at: Point,
+    /// What.
+    pub act: Act,
+    /// How many occasions pass unharmed first.
+    pub skip: u32,
+    /// How often it strikes; every time where absent.
+    pub times: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawFault {
+    at: Point,
+    #[serde(rename = "do")]
+    deed: Deed,
+    status: Option<u16>,
+    after: Option<u64>,
+    #[serde(rename = "for")]
+    lasts: Option<Period>,
+    field: Option<String>,
+    happened: Option<bool>,
+    order: Option<char>,
+    #[serde(default)]
+    skip: u32,
+    times: Option<u32>,
+    #[serde(default)]
+    always: bool,
+}
+
+impl TryFrom<RawFault> for Fault {
+    type Error = String;
+
+    fn try_from(raw: RawFault) -> Result<Self, String> {
+        let times = match (raw.times, raw.always) {
+            (Some(_), true) => return Err("say either times or always".into()),
+            (Some(0), false) => return Err("times = 0 would never strike".into()),
+            (times, false) => Some(times.unwrap_or(1)),
+            (None, true) => None,
+        };
+        let (at, skip) = (raw.at, raw.skip);
+        let act = Parameters {
+            status: raw.status,
+            after: raw.after,
+            lasts: raw.lasts.map(|p| p.0),
+            field: raw.field,
+            happened: raw.happened,
+            order: raw.order,
+        }
+        .act(raw.deed)?;
+        if !act.fits(at) {
+            return Err(format!("this cannot happen at {at:?}: {act:?}"));
+        }
+        Ok(Self {
+            at,
+            act,
+            skip,
+            times,
+        })
+    }
+}
+
+/// What a line of `faults` says besides where and how often; each deed takes what it needs, and
+/// what is left then means nothing.
+struct Parameters {
+    status: Option<u16>,
+    after: Option<u64>,
+    lasts: Option<Duration>,
+    field: Option<String>,
+    happened: Option<bool>,
+    order: Option<char>,
+}
+
+impl Parameters {
+    fn act(mut self, deed: Deed) -> Result<Act, String> {
+        let act = match deed {
+            Deed::Status => Act::Status {
+                status: self.status()?,
+                after: self.after(),
+            },
+            Deed::Reset => Act::Reset {
+                after: self.after(),
+            },
+            Deed::Close => Act::Close {
+                after: self.after(),
+            },
+            Deed::Stall => Act::Stall {
+                after: self.after(),
+                lasts: self.lasts.take(),
+            },
+            Deed::Slow => Act::Slow {
+                lasts: self.lasts()?,
+            },
+            Deed::Refuse => Act::Refuse {
+                lasts: self.lasts.take(),
+            },
+            Deed::Short => Act::Short,
+            Deed::Garbled => Act::Garbled,
+            Deed::Odd => Act::Odd,
+            Deed::Omit => Act::Omit {
+                field: self.field.take().ok_or("omit wants field = \"…\"")?,
+            },
+            Deed::LoseAnswer => Act::LoseAnswer {
+                happened: self
+                    .happened
+                    .take()
+                    .ok_or("lose-answer wants happened = true or false")?,
+            },
+            Deed::Fail => Act::Fail,
+            Deed::Endless => Act::Endless,
+            Deed::Order => Act::Order {
+                order: self.order()?,
+            },
+            Deed::Rollback => Act::Rollback,
+            Deed::Never => Act::Never,
+            Deed::OtherFws => Act::OtherFws,
+            Deed::Hang => Act::Hang {
+                lasts: self.lasts()?,
+            },
+            Deed::Vanish => Act::Vanish {
+                lasts: self.lasts()?,
+            },
+            Deed::Linger => Act::Linger {
+                lasts: self.lasts()?,
+            },
+        };
+        match self.left() {
+            Some(name) => Err(format!("`{name}` means nothing for this fault")),
+            None => Ok(act),
+        }
+    }
+
+    fn after(&mut self) -> u64 {
+        self.after.take().unwrap_or(0)
+    }
+
+    fn lasts(&mut self) -> Result<Duration, &'static str> {
+        self.lasts.take().ok_or("this fault wants for = \"…\"")
+    }
+
+    fn status(&mut self) -> Result<u16, &'static str> {
+        self.status
+            .take()
+            .filter(|s| (200..1000).contains(s))
+            .ok_or("a status fault wants status = 200 to 999")
+    }
+
+    fn order(&mut self) -> Result<char, &'static str> {
+        self.order
+            .take()
+            .filter(|c| "LWRBU".contains(*c))
+            .ok_or("an order is one of L, W, R, B, U")
+    }
+
+    fn left(&self) -> Option<&'static str> {
+        [
+            (self.status.is_some(), "status"),
+            (self.after.is_some(), "after"),
+            (self.lasts.is_some(), "for"),
+            (self.field.is_some(), "field"),
+            (self.happened.is_some(), "happened"),
+            (self.order.is_some(), "order"),
+        ]
+        .into_iter()
+        .find_map(|(given, name)| given.then_some(name))
+    }
+}
+
+impl Act {
+    fn fits(&self, at: Point) -> bool {
+        let requests = !matches!(at, Point::Connect | Point::Verification | Point::Boot);
+        match self {
+            Self::Status { after: 0, .. }
+            | Self::Slow { .. }
+            | Self::Garbled
+            | Self::Short
+            | Self::Odd
+            | Self::Omit { .. } => requests,
+            Self::Status { .. } => at == Point::Upload,
+            Self::Reset { after } | Self::Close { after } | Self::Stall { after, .. } => {
+                (requests || at == Point::Connect) && (*after == 0 || at == Point::Upload)
+            }
+            Self::Refuse { .. } => at == Point::Connect,
+            Self::LoseAnswer { .. } => requests && at != Point::Relay,
+            Self::Fail | Self::Endless => at == Point::Verification,
+            Self::Order { .. } => at == Point::Relay,
+            Self::Rollback
+            | Self::Never
+            | Self::OtherFws
+            | Self::Hang { .. }
+            | Self::Vanish { .. }
+            | Self::Linger { .. } => at == Point::Boot,
+        }
+    }
+}
+
+/// A device's faults, counted off as they strike.
+#[derive(Debug, Default)]
+pub(super) struct FaultBook {
+    faults: Vec<Fault>,
+    /// For each fault, how many occasions it has seen and how often it has struck.
+    counts: Vec<(u32, u32)>,
+}
+
+impl FaultBook {
+    pub(super) fn new(faults: Vec<Fault>) -> Self {
+        Self {
+            counts: vec![(0, 0); faults.len()],
+            faults,
+        }
+    }
+
+    /// The fault that strikes at this occasion, if any: the first in the file that is not used up.
+    pub(super) fn strike(&mut self, at: Point) -> Option<Act> {
+        self.strikes(at, true).pop()
+    }
+
+    /// All that strike at once; a boot may be both late and in vain.
+    pub(super) fn strike_all(&mut self, at: Point) -> Vec<Act> {
+        self.strikes(at, false)
+    }
+
+    fn strikes(&mut self, at: Point, only_one: bool) -> Vec<Act> {
+        let any = !matches!(
+            at,
+            Point::Connect | Point::Verification | Point::Boot | Point::Relay
+        );
+        let mut acts = Vec::new();
+        for (fault, (seen, struck)) in self.faults.iter().zip(&mut self.counts) {
+            let here = fault.at == at || (any && fault.at == Point::Any);
+            if !here || fault.times.is_some_and(|t| *struck >= t) {
+                continue;
+            }
+            *seen += 1;
+            if *seen <= fault.skip || (only_one && !acts.is_empty()) {
+                continue;
+            }
+            *struck += 1;
+            acts.push(fault.act.clone());
+        }
+        acts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Vec<Fault>, String> {
+        #[derive(Deserialize)]
+        struct Lines {
+            faults: Vec<Fault>,
+        }
+        toml::from_str::<Lines>(&format!("faults = [{text}]"))
+            .map(|l| l.faults)
+            .map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn faults_are_counted_off() {
+        let faults = read(
+            r#"{ at = "check", do = "status", status = 500, skip = 1, times = 2 },
+               { at = "any", do = "odd", always = true }"#,
+        )
+        .unwrap();
+        let mut book = FaultBook::new(faults);
+        let status = Some(Act::Status {
+            status: 500,
+            after: 0,
+        });
+        assert_eq!(book.strike(Point::Check), Some(Act::Odd));
+        assert_eq!(book.strike(Point::Check), status);
+        assert_eq!(book.strike(Point::Version), Some(Act::Odd));
+        assert_eq!(book.strike(Point::Check), status);
+        assert_eq!(book.strike(Point::Check), Some(Act::Odd));
+        assert_eq!(book.strike(Point::Boot), None);
+        assert_eq!(book.strike(Point::Relay), None);
+    }
+
+    #[test]
+    fn nonsense_is_refused_and_named() {
+        for (text, says) in [
+            (r#"{ at = "upload", do = "reset", afterr = 1 }"#, "afterr"),
+            (r#"{ at = "boot", do = "rollback", after = 1 }"#, "`after`"),
+            (r#"{ at = "check", do = "rollback" }"#, "cannot happen"),
+            (
+                r#"{ at = "login", do = "reset", after = 9 }"#,
+                "cannot happen",
+            ),
+            (r#"{ at = "login", do = "status" }"#, "200 to 999"),
+            (
+                r#"{ at = "login", do = "status", status = 7 }"#,
+                "200 to 999",
+            ),
+            (r#"{ at = "boot", do = "hang" }"#, "for ="),
+            (
+                r#"{ at = "boot", do = "hang", for = "soon" }"#,
+                "no duration",
+            ),
+            (r#"{ at = "relay", do = "order", order = "Q" }"#, "one of L"),
+            (r#"{ at = "login", do = "odd", times = 0 }"#, "never strike"),
+            (
+                r#"{ at = "login", do = "odd", times = 1, always = true }"#,
+                "either",
+            ),
+            (r#"{ at = "moon", do = "odd" }"#, "moon"),
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(error.contains(says), "{text}: {error}");
+        }
+    }
+}

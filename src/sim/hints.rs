@@ -1,0 +1,167 @@
+//! `[client]` of a scenario: what the generated inventory tells the client.
+//! Must not: matter to simulated devices, but for `gap`, which they watch over.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::period::Period;
+use crate::model::Pace;
+
+/// `[client]`: written into the generated inventory.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClientHints {
+    /// Short pauses and limits, for tests.
+    pub quick: bool,
+    /// `[fleet] concurrency`.
+    pub concurrency: Option<u32>,
+    /// The harness is to use `--force`.
+    pub force: bool,
+    /// `[timeouts]`.
+    pub timeouts: TimeoutHints,
+    /// `[pace]`.
+    pub pace: PaceHints,
+    /// `[retry]`.
+    pub retry: RetryHints,
+}
+
+/// `[client.timeouts]`.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[expect(missing_docs, reason = "the inventory's own names, explained there")]
+pub struct TimeoutHints {
+    pub connect: Option<Period>,
+    pub request: Option<Period>,
+    pub upload: Option<Period>,
+    pub upload_stall: Option<Period>,
+    pub check: Option<Period>,
+    pub reboot: Option<Period>,
+}
+
+/// `[client.pace]`.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[expect(missing_docs, reason = "the inventory's own names, explained there")]
+pub struct PaceHints {
+    pub gap: Option<Period>,
+    pub check_poll: Option<Period>,
+    pub reboot_poll: Option<Period>,
+    pub reboot_settle: Option<Period>,
+}
+
+/// `[client.retry]`.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[expect(missing_docs, reason = "the inventory's own names, explained there")]
+pub struct RetryHints {
+    pub attempts: Option<u32>,
+    pub backoff: Option<Period>,
+}
+
+/// Keys of a table, with their values as TOML where there is something to say.
+type Keys = Vec<(&'static str, Option<String>)>;
+
+impl ClientHints {
+    /// The pause between two requests that the client is told to keep.
+    pub(super) fn gap(&self) -> Duration {
+        let gap = self.spelled_out().pace.gap;
+        gap.map_or_else(|| Pace::default().gap, |p| p.0)
+    }
+
+    /// With what `quick` stands for.
+    fn spelled_out(&self) -> Self {
+        let mut hints = self.clone();
+        if !hints.quick {
+            return hints;
+        }
+        let short = |hint: &mut Option<Period>, ms| *hint = hint.or(Some(Period::millis(ms)));
+        short(&mut hints.timeouts.connect, 2_000);
+        short(&mut hints.timeouts.request, 5_000);
+        short(&mut hints.timeouts.upload, 30_000);
+        short(&mut hints.timeouts.upload_stall, 2_000);
+        short(&mut hints.timeouts.check, 20_000);
+        short(&mut hints.timeouts.reboot, 5_000);
+        short(&mut hints.pace.gap, 1);
+        short(&mut hints.pace.check_poll, 10);
+        short(&mut hints.pace.reboot_poll, 20);
+        short(&mut hints.pace.reboot_settle, 50);
+        short(&mut hints.retry.backoff, 20);
+        hints
+    }
+
+    /// The tables `[timeouts]`, `[pace]` and `[retry]` of an inventory, as far as there is something to
+    /// say; all else stays at the client's own defaults.
+    pub(super) fn tables(&self) -> String {
+        let hints = self.spelled_out();
+        let (t, p, r) = (&hints.timeouts, &hints.pace, &hints.retry);
+        let text = |period: Option<Period>| period.map(|p| format!("\"{p}\""));
+        let tables: [(&str, Keys); 3] = [
+            (
+                "timeouts",
+                vec![
+                    ("connect", text(t.connect)),
+                    ("request", text(t.request)),
+                    ("upload", text(t.upload)),
+                    ("upload_stall", text(t.upload_stall)),
+                    ("check", text(t.check)),
+                    ("reboot", text(t.reboot)),
+                ],
+            ),
+            (
+                "pace",
+                vec![
+                    ("gap", text(p.gap)),
+                    ("check_poll", text(p.check_poll)),
+                    ("reboot_poll", text(p.reboot_poll)),
+                    ("reboot_settle", text(p.reboot_settle)),
+                ],
+            ),
+            (
+                "retry",
+                vec![
+                    ("attempts", r.attempts.map(|n| n.to_string())),
+                    ("backoff", text(r.backoff)),
+                ],
+            ),
+        ];
+        let mut toml = String::new();
+        for (name, keys) in tables {
+            if keys.iter().all(|(_, value)| value.is_none()) {
+                continue;
+            }
+            let _ = writeln!(toml, "\n[{name}]");
+            for (key, value) in keys {
+                if let Some(value) = value {
+                    let _ = writeln!(toml, "{key} = {value}");
+                }
+            }
+        }
+        toml
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn single_keys_win_over_quick() {
+        let hints = ClientHints {
+            quick: true,
+            pace: PaceHints {
+                gap: Some(Period::millis(7)),
+                ..PaceHints::default()
+            },
+            ..ClientHints::default()
+        };
+        assert_eq!(hints.gap(), Duration::from_millis(7));
+        let tables = hints.tables();
+        assert!(tables.contains("gap = \"7ms\""), "{tables}");
+        assert!(tables.contains("upload_stall = \"2s\""), "{tables}");
+        assert!(!tables.contains("attempts"), "{tables}");
+        assert_eq!(ClientHints::default().tables(), "");
+        assert_eq!(ClientHints::default().gap(), Pace::default().gap);
+    }
+}

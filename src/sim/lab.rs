@@ -1,0 +1,184 @@
+//! The lab folder: everything that a client needs to upgrade a simulated fleet.
+//! Must not: overwrite what it did not write.
+
+use std::fmt::Write as _;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use super::clock::unix_now;
+use super::device_script::AuthScript;
+use super::fleet::{SimDevice, SimFleet, reachable};
+use super::scenario::LinkScheme;
+use super::unit::PASSPHRASE;
+
+/// The first line of the generated inventory; by it a folder is known to be a lab.
+const MARK: &str = "# Written by hemfleet's simulator, and written over by it.";
+
+/// How long the bearer token of `auth = "token"` lives, in seconds.
+const TOKEN_LIFE: i64 = 8 * 3600;
+
+const INVENTORY: &str = "fleet.toml";
+const CA: &str = "ca.pem";
+const IMAGE: &str = "firmware.bin";
+const SECRET: &str = "passphrase";
+const WRONG_SECRET: &str = "wrong-passphrase";
+
+/// What was written.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Lab {
+    /// The inventory, `fleet.toml`.
+    pub inventory: PathBuf,
+    /// The firmware file.
+    pub image: PathBuf,
+    /// The CA of devices and broker.
+    pub ca: PathBuf,
+}
+
+impl SimFleet {
+    /// The inventory of this fleet. File names in it are those of [`SimFleet::write_lab`], beside it.
+    pub fn inventory_toml(&self) -> String {
+        let scenario = self.scenario();
+        let mut toml = format!(
+            "{MARK}\n# {}\n\n[fleet]\n",
+            scenario.about.replace('\n', " ")
+        );
+        let _ = writeln!(toml, "firmware = \"{IMAGE}\"");
+        if let Some(n) = scenario.client.concurrency {
+            let _ = writeln!(toml, "concurrency = {n}");
+        }
+        let _ = writeln!(toml, "\n[broker]\nurl = \"{}\"", self.broker_url());
+        if scenario.broker.scheme == LinkScheme::Https {
+            let _ = writeln!(toml, "ca = \"{CA}\"");
+        }
+        toml.push_str(&scenario.client.tables());
+        let _ = writeln!(
+            toml,
+            "\n[defaults]\ntls = {{ ca = \"{CA}\" }}\nauth = {}",
+            passphrase(SECRET)
+        );
+        for device in self.devices() {
+            table(&mut toml, device);
+        }
+        toml
+    }
+
+    /// Writes inventory, CA, image and secrets into a folder, which is made where it is not there.
+    /// All files are for their owner only. A lab of the simulator is written over.
+    ///
+    /// # Errors
+    ///
+    /// A file of one of these names that the simulator did not write, or a folder that cannot be
+    /// written.
+    pub fn write_lab(&self, dir: &Path) -> io::Result<Lab> {
+        let mut files = vec![
+            (INVENTORY.to_owned(), self.inventory_toml().into_bytes()),
+            (CA.to_owned(), self.ca_pem().as_bytes().to_vec()),
+            (IMAGE.to_owned(), self.image().to_vec()),
+            (SECRET.to_owned(), format!("{PASSPHRASE}\n").into_bytes()),
+        ];
+        let wrong = |d: &SimDevice| d.script().auth == AuthScript::WrongPassphrase;
+        if self.devices().iter().any(wrong) {
+            files.push((WRONG_SECRET.to_owned(), b"not this one\n".to_vec()));
+        }
+        for (i, device) in self.devices().iter().enumerate() {
+            if device.script().auth == AuthScript::Token {
+                // A clock that is not set yet will be, to about the real time.
+                let now = device.clock().unwrap_or_else(unix_now);
+                let token = device.token("system:upgrade", now + TOKEN_LIFE);
+                files.push((token_file(i), format!("{token}\n").into_bytes()));
+            }
+        }
+        make_dir(dir)?;
+        refuse_foreign(dir, files.iter().map(|(name, _)| name.as_str()))?;
+        for (name, bytes) in &files {
+            write(&dir.join(name), bytes)?;
+        }
+        Ok(Lab {
+            inventory: dir.join(INVENTORY),
+            image: dir.join(IMAGE),
+            ca: dir.join(CA),
+        })
+    }
+}
+
+fn passphrase(file: &str) -> String {
+    format!("{{ kind = \"passphrase\", secret = {{ file = \"{file}\" }} }}")
+}
+
+fn token_file(index: usize) -> String {
+    format!("token-{}", index + 1)
+}
+
+fn table(toml: &mut String, device: &SimDevice) {
+    let script = device.script();
+    let at = SocketAddr::new(reachable(device.addr().ip()), device.addr().port());
+    let _ = writeln!(toml, "\n[[device]]\nname = {}", quoted(&script.name));
+    let _ = writeln!(
+        toml,
+        "url = \"{}://{}\"\nconnect = \"{at}\"",
+        script.scheme.as_str(),
+        script.host()
+    );
+    if let Some(group) = &script.group {
+        let _ = writeln!(toml, "group = {}", quoted(group));
+    }
+    if !script.tags.is_empty() {
+        let tags: Vec<_> = script.tags.iter().map(|t| quoted(t)).collect();
+        let _ = writeln!(toml, "tags = [{}]", tags.join(", "));
+    }
+    let auth = match script.auth {
+        AuthScript::Passphrase => return,
+        AuthScript::WrongPassphrase => passphrase(WRONG_SECRET),
+        AuthScript::Token => format!(
+            "{{ kind = \"token\", secret = {{ file = \"{}\" }} }}",
+            token_file(device.index())
+        ),
+        AuthScript::None => "{ kind = \"none\" }".to_owned(),
+    };
+    let _ = writeln!(toml, "auth = {auth}");
+}
+
+fn quoted(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+fn make_dir(dir: &Path) -> io::Result<()> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir)
+}
+
+fn refuse_foreign<'a>(dir: &Path, mut names: impl Iterator<Item = &'a str>) -> io::Result<()> {
+    let ours = fs::read(dir.join(INVENTORY)).is_ok_and(|text| text.starts_with(MARK.as_bytes()));
+    let foreign = names.find(|name| dir.join(name).symlink_metadata().is_ok());
+    match foreign {
+        Some(name) if !ours => Err(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            format!(
+                "{} is there already and is not the simulator's",
+                dir.join(name).display()
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Writes a file that only its owner may read, whatever was there before.
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        _ => {}
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)?.write_all(bytes)
+}

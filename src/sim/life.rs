@@ -1,0 +1,162 @@
+//! The life of a device on its socket: up, gone for a reboot, up again (sections 2 and 7).
+//!
+//! Owns: connections, TLS, and the reboots that installs ask for.
+//! Must not: know endpoints.
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::answer::stand_still;
+use super::api::{self, Link};
+use super::fault::{Act, Point};
+use super::machine::BootPlan;
+use super::port::{Ending, OpenPort, ShutPort, Wire};
+use super::unit::Unit;
+
+/// How long a device is gone in a reboot, where the scenario does not say.
+const REBOOT: Duration = Duration::from_secs(20);
+
+/// How a device begins.
+enum Start {
+    Up(OpenPort),
+    /// Nothing listens, for a while or for ever.
+    Absent(ShutPort, Option<Duration>),
+}
+
+/// Opens a device's port, unless it is to be absent at first, and gives the rest of its life, which
+/// runs until it is dropped, and with it every connection.
+pub(super) fn begin(
+    unit: Arc<Unit>,
+    port: ShutPort,
+) -> io::Result<impl Future<Output = io::Result<()>> + Send> {
+    let start = match unit.absence() {
+        Some(Act::Refuse { lasts }) => Start::Absent(port, lasts),
+        _ => Start::Up(port.open()?),
+    };
+    Ok(live(unit, start))
+}
+
+async fn live(unit: Arc<Unit>, start: Start) -> io::Result<()> {
+    let mut open = match start {
+        Start::Up(open) => open,
+        Start::Absent(port, lasts) => {
+            // The port is held all the while: nobody else shall answer there.
+            stand_still(lasts).await;
+            port.open()?
+        }
+    };
+    let mut boot = BootPlan::default();
+    loop {
+        if !boot.hang.is_zero() {
+            hang(&open, boot.hang).await;
+        }
+        let until = boot.vanish.map(|up| Instant::now() + up);
+        boot = serve(&unit, &open, until).await;
+        let port = open.shut().await?;
+        unit.recorder.note(|j| j.reboots += 1);
+        let own = unit.script.reboot.map(|p| p.0);
+        sleep(own.unwrap_or_else(|| unit.world.delay(REBOOT))).await;
+        if boot.never {
+            std::future::pending::<()>().await;
+        }
+        unit.machine().reboot(&boot);
+        open = port.open()?;
+    }
+}
+
+/// Accepts TCP and says nothing.
+async fn hang(port: &OpenPort, lasts: Duration) {
+    let end = Instant::now() + lasts;
+    let mut held = Vec::new();
+    loop {
+        tokio::select! {
+            biased;
+            () = sleep_until(end) => return,
+            stream = port.accept() => held.extend(stream),
+        }
+    }
+}
+
+/// Serves until a reboot is due: one that was asked for, or at `until`.
+async fn serve(unit: &Arc<Unit>, port: &OpenPort, until: Option<Instant>) -> BootPlan {
+    let mut connections = JoinSet::new();
+    let mut due = until.map(|at| (at, BootPlan::default()));
+    loop {
+        let deadline = due.as_ref().map(|(at, _)| *at);
+        tokio::select! {
+            biased;
+            () = async { sleep_until(deadline.unwrap_or_else(Instant::now)).await },
+                if deadline.is_some() => return due.map(|(_, plan)| plan).unwrap_or_default(),
+            Some(ended) = connections.join_next() => {
+                if let Ok(Some(plan)) = ended {
+                    let plan: BootPlan = plan;
+                    due = Some((Instant::now() + plan.linger, plan));
+                }
+            }
+            accepted = port.accept() => {
+                // Out of file descriptors, or gone before it was accepted: the next may fare better.
+                if let Ok(tcp) = accepted {
+                    connections.spawn(connection(Arc::clone(unit), tcp));
+                } else {
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+    }
+}
+
+/// One connection, to its end; and the reboot that begins then.
+async fn connection(unit: Arc<Unit>, tcp: TcpStream) -> Option<BootPlan> {
+    unit.recorder.note(|j| j.connections += 1);
+    let ending = Ending::default();
+    let wire = Wire::new(tcp, ending.clone());
+    match unit.strike(Point::Connect) {
+        Some(Act::Reset { .. }) => {
+            ending.reset();
+            return None;
+        }
+        Some(Act::Close { .. }) => return None,
+        Some(Act::Stall { lasts, .. }) => stand_still(lasts).await,
+        _ => {}
+    }
+    let link = Link {
+        ending,
+        ..Link::default()
+    };
+    match &unit.tls {
+        None => talk(&unit, wire, &link).await,
+        Some(acceptor) => match acceptor.accept(wire).await {
+            Ok(stream) => talk(&unit, stream, &link).await,
+            Err(_) => unit.recorder.note(|j| j.tls_failures += 1),
+        },
+    }
+    link.plan.get().cloned()
+}
+
+/// One request and its response; then the server closes (section 2).
+async fn talk<S>(unit: &Arc<Unit>, stream: S, link: &Link)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = service_fn(|request| api::answer(Arc::clone(unit), link.clone(), request));
+    // An error is a connection that ended otherwise, by a fault or by the client.
+    let _ = http1::Builder::new()
+        .keep_alive(false)
+        // A client that has sent less than it promised is still told 406.
+        .half_close(true)
+        // Not every device knows the date.
+        .auto_date_header(false)
+        .max_buf_size(16 * 1024)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}

@@ -1,0 +1,210 @@
+//! The inner state of a device: what a boot brings, what is staged, what runs.
+//!
+//! Owns: what survives a reboot and what does not (sections 5 to 7).
+//! Must not: know HTTP or sockets.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use super::clock::{Clock, Uptime, unix_now};
+use super::device_script::{ClockState, DeviceScript};
+use super::fault::{Act, FaultBook};
+use super::firmware::Firmware;
+use super::sealed::{open, seal};
+
+/// How many nonces a small machine remembers.
+const MAX_NONCES: usize = 16;
+
+/// What a bearer token says.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Bearer {
+    pub(super) sub: char,
+    pub(super) scope: String,
+    pub(super) exp: i64,
+}
+
+/// Everything that ends with a reboot.
+pub(super) struct Boot {
+    /// Counted from 1.
+    pub(super) number: u32,
+    pub(super) uptime: Uptime,
+    /// Unset after every power-up and reboot (section 5).
+    pub(super) clock: Option<Clock>,
+    /// Private half of `spk`.
+    pub(super) session: [u8; 32],
+    token_key: [u8; 32],
+    /// Nonces that were handed out and not used, with their deadlines.
+    nonces: Vec<(String, i64)>,
+    /// Logins refused in a row.
+    pub(super) refused: u32,
+    /// The question of a check-in that is under way, and whether it carried an unknown field.
+    pub(super) asked: Option<(String, bool)>,
+    /// This boot followed an upgrade.
+    pub(super) fw_upgrade: bool,
+}
+
+impl Boot {
+    fn new(number: u32, uptime: Duration, fw_upgrade: bool) -> Self {
+        Self {
+            number,
+            uptime: Uptime::of(uptime),
+            clock: None,
+            session: random(),
+            token_key: random(),
+            nonces: Vec::new(),
+            refused: 0,
+            asked: None,
+            fw_upgrade,
+        }
+    }
+
+    /// A fresh nonce with its deadline.
+    pub(super) fn nonce(&mut self, deadline: i64) -> String {
+        if self.nonces.len() == MAX_NONCES {
+            self.nonces.remove(0);
+        }
+        let nonce = random_text();
+        self.nonces.push((nonce.clone(), deadline));
+        nonce
+    }
+
+    /// Spends a nonce; whether it was good.
+    pub(super) fn spend(&mut self, nonce: &str, now: i64) -> bool {
+        let found = self.nonces.iter().position(|(n, _)| n == nonce);
+        found.is_some_and(|i| self.nonces.remove(i).1 >= now)
+    }
+
+    pub(super) fn issue(&self, bearer: &Bearer) -> String {
+        seal(&self.token_key, bearer)
+    }
+
+    /// The token's claims, if this boot issued it and it has not expired at `now`.
+    pub(super) fn bearer(&self, token: &str, now: i64) -> Option<Bearer> {
+        open::<Bearer>(&self.token_key, token).filter(|b| b.exp > now)
+    }
+}
+
+/// 32 random bytes. Without a source of randomness nothing secret is at stake here either.
+pub(super) fn random() -> [u8; 32] {
+    let mut bytes = [0; 32];
+    let _ = getrandom::fill(&mut bytes);
+    bytes
+}
+
+/// A random text for single use.
+pub(super) fn random_text() -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(random())
+}
+
+/// An image that was uploaded.
+#[derive(Clone)]
+pub(super) struct Staged {
+    pub(super) bytes: Bytes,
+    pub(super) name: String,
+    /// Tells this upload from the one before it.
+    pub(super) number: u32,
+}
+
+/// The device's own verification of the staged image.
+pub(super) enum Check {
+    /// Not asked for.
+    Idle,
+    /// Running.
+    Running {
+        since: Instant,
+        /// How often 202 was answered.
+        polls: u32,
+        endless: bool,
+        /// What it will find out.
+        finding: Option<Firmware>,
+    },
+    /// Done: the firmware that the image is, if it is valid.
+    Done(Option<Firmware>),
+}
+
+/// A reboot that is to come.
+#[derive(Clone, Default, Debug)]
+pub(super) struct BootPlan {
+    /// An install, whatever comes of it.
+    pub(super) install: bool,
+    /// What runs afterwards, where it changes.
+    pub(super) becomes: Option<Firmware>,
+    /// How long the device answers as before.
+    pub(super) linger: Duration,
+    /// It does not come back.
+    pub(super) never: bool,
+    /// It accepts TCP this long without answering, once it is back.
+    pub(super) hang: Duration,
+    /// It is up this long, then reboots once more.
+    pub(super) vanish: Option<Duration>,
+}
+
+impl BootPlan {
+    /// The reboot of an install, with all that goes wrong in it.
+    pub(super) fn install(image: Firmware, acts: Vec<Act>) -> Self {
+        let mut plan = Self {
+            install: true,
+            becomes: Some(image),
+            ..Self::default()
+        };
+        for act in acts {
+            match act {
+                Act::Rollback => plan.becomes = None,
+                Act::OtherFws => plan.becomes = Some(Firmware::unheard_of()),
+                Act::Never => plan.never = true,
+                Act::Linger { lasts } => plan.linger = lasts,
+                Act::Hang { lasts } => plan.hang = lasts,
+                Act::Vanish { lasts } => plan.vanish = Some(lasts),
+                _ => {}
+            }
+        }
+        plan
+    }
+}
+
+/// The inner state of a device.
+pub(super) struct Machine {
+    pub(super) boot: Boot,
+    pub(super) running: Firmware,
+    pub(super) fls_state: u32,
+    pub(super) staged: Option<Staged>,
+    pub(super) check: Check,
+    /// An install was accepted and the reboot has not come yet.
+    pub(super) installing: bool,
+    pub(super) faults: FaultBook,
+}
+
+impl Machine {
+    pub(super) fn new(script: &DeviceScript, running: Firmware, faults: FaultBook) -> Self {
+        let mut boot = Boot::new(1, script.uptime.0, false);
+        if script.clock == ClockState::Set {
+            let now = unix_now().saturating_add(script.clock_offset);
+            boot.clock = Some(Clock::set(now, script.clock_rate));
+        }
+        Self {
+            boot,
+            running,
+            fls_state: script.fls_state,
+            staged: None,
+            check: Check::Idle,
+            installing: false,
+            faults,
+        }
+    }
+
+    /// Comes up again. What was staged went to the bootloader or is lost.
+    pub(super) fn reboot(&mut self, plan: &BootPlan) {
+        let upgraded = plan.install && plan.becomes.is_some();
+        if let Some(firmware) = &plan.becomes {
+            self.running = firmware.clone();
+        }
+        self.boot = Boot::new(self.boot.number + 1, Duration::ZERO, upgraded);
+        self.staged = None;
+        self.check = Check::Idle;
+        self.installing = false;
+    }
+}

@@ -1,0 +1,359 @@
+//! The scenario: a script for simulated devices, and what is expected to become of them.
+//!
+//! The same file drives `hemfleet sim --scenario`, `hemfleet demo --scenario` and the tests
+//! (`tests/scenarios/*.toml`). Unknown keys are refused everywhere. The whole format:
+//!
+//! ```toml
+//! about = "what this scenario shows, in one line"
+//! tempo = 0.01                 # scales the delays that the page gives devices; 1 = true to the page
+//!
+//! [image]                      # the firmware that is rolled out; all keys optional
+//! size = 200000                # bytes, footer included
+//! version = "1.2.3"            # goes into the footer's name
+//! kind = "signed"              # "other-key": signed by a key that devices do not know
+//!                              # "no-footer" · "mode80": signed in mode 0x80
+//!                              # "new-layout": valid, but its footer is one that only devices know
+//!
+//! [broker]
+//! down = false                 # true: nothing listens there
+//! scheme = "https"             # or "http"
+//! offer = false                # true: check-ins name the image as `newfws`
+//!
+//! [client]                     # written into the generated fleet.toml, for the client only
+//! quick = true                 # short pauses and limits, for tests; single keys below win
+//! concurrency = 8
+//! force = true                 # a hint to the harness: use --force
+//! timeouts = { connect = "1s", request = "5s", upload = "1m", upload_stall = "2s", check = "20s", reboot = "10s" }
+//! pace = { gap = "1ms", check_poll = "10ms", reboot_poll = "20ms", reboot_settle = "50ms" }
+//! retry = { attempts = 3, backoff = "20ms" }
+//!
+//! [[device]]
+//! name = "vault-01"            # all other keys are optional; the values here are the defaults
+//! group = "warsaw"             # (none)
+//! tags = []
+//! model = "PPA"                # or "EPA"
+//! host = "my.ence.do"          # for an EPA c1.rack.cloud.ence.do
+//! fresh = false                # true: factory state, no user
+//! clock = "set"                # or "unset", as after every power-up
+//! clock_offset = 0             # seconds that a set clock is ahead of the real one
+//! clock_rate = 1.08            # real devices gain about 8 %
+//! trusted_time = true          # false: logins work without a clock
+//! scheme = "https"             # or "http"
+//! tls = "good"                 # "expired" · "wrong-name" · "unknown-ca" · "self-signed"
+//! auth = "passphrase"          # "wrong-passphrase" · "token": one that is valid at start · "none"
+//! runs = "old"                 # "image": already current
+//! version = "1.2.2"            # of the old firmware
+//! fls_state = 0                # latched faults, as bits
+//! uptime = "72h"               # since boot, at start
+//! upload_rate = 1000000        # bytes a second (as fast as it goes)
+//! check_polls = 3              # answers 202 this often; or by time:
+//! check = "20s"                # how long the verification takes; default 20 s times tempo
+//! reboot = "20s"               # how long it is gone; default 20 s times tempo
+//! panic_at = "check"           # a hint to the harness: its client panics at this stage
+//! faults = [ { at = "upload", do = "reset", after = 100000, times = 1 } ]
+//! expect = { outcome = "upgraded", uploads = 1, installs = 1 }
+//! ```
+//!
+//! A **fault** strikes `at` a point, `times = n` times (once, where nothing is said; `always = true`
+//! for ever), after `skip = n` unharmed occasions. Points: `connect`, the endpoints `version`,
+//! `status`, `checkin`, `checkin-reply`, `challenge`, `login`, `upload`, `check`, `install`,
+//! `reboot`, or `any` of them; `relay` is the broker's handling of this device's check-in,
+//! `verification` what the first `check` of an upload starts, `boot` the reboot that follows an
+//! install. One request suffers at most one fault, the first in the file; at a boot all strike
+//! together.
+//!
+//! | `do` | at | what happens |
+//! | --- | --- | --- |
+//! | `status`, `status = n` | endpoints, relay | this status, nothing done; at upload before the body, or `after = bytes` of it |
+//! | `reset` | connect, endpoints, relay | RST; at upload `after = bytes` |
+//! | `close` | connect, endpoints, relay | closed without a response; at upload `after = bytes` |
+//! | `stall` | connect, endpoints, relay | stands still, `for = "…"` or for ever; at upload `after = bytes` |
+//! | `refuse` | connect | nothing listens at first, `for = "…"` or for ever |
+//! | `slow`, `for = "…"` | endpoints, relay | done, but answered late |
+//! | `lose-answer`, `happened = true/false` | endpoints | RST instead of the answer; done or not |
+//! | `short` | endpoints, relay | a body shorter than its `Content-Length` |
+//! | `garbled` | endpoints, relay | 200 and something that is no JSON |
+//! | `odd` | endpoints, relay | extra fields, `null` for absent ones, a body where none is usual |
+//! | `omit`, `field = "exp"` | endpoints, relay | leaves the field out |
+//! | `fail` | verification | it ends in 406, whatever the image |
+//! | `endless` | verification | it never ends |
+//! | `order`, `order = "L"` | relay | the backend orders an action: L, W, R, B or U |
+//! | `linger`, `for = "…"` | boot | answers as before until the reboot really begins |
+//! | `rollback` | boot | the bootloader refuses the image: same `fws`, no `fw_upgrade` |
+//! | `other-fws` | boot | comes back with an `fws` that is neither the old nor the image's |
+//! | `never` | boot | does not come back |
+//! | `hang`, `for = "…"` | boot | accepts TCP after the boot, answers only later |
+//! | `vanish`, `for = "…"` | boot | is up this long, then reboots once more |
+//!
+//! **`expect`** is for tests and the demo; every key is optional: `outcome` (`upgraded`, `unproven`,
+//! `current`, `skipped`, `failed`, `rolled_back`, `lost`, `unknown`, `cancelled`) · `stage` · `status`
+//! · `code` (the JSON events' word) · `retries` (scheduled by the client itself) · what the device
+//! counted: `uploads` (completed), `checks` (polls), `installs` (requests received), `logins` (tokens
+//! issued), `image_bytes` (received in all uploads together) · `runs` (`old`, `image` or `other`) ·
+//! `after_retry` (the outcome once a person retried).
+//!
+//! Must not: know sockets. What a key means on the wire stands where it is carried out.
+
+use serde::Deserialize;
+
+use super::device_script::DeviceScript;
+use super::hints::ClientHints;
+use crate::model::MAX_IMAGE_BYTES;
+
+/// Why a text is no scenario.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ScenarioError {
+    /// Not TOML, a key that is none, or a value of the wrong kind: with line, column and excerpt.
+    #[error("{0}")]
+    Syntax(String),
+    /// Well written, but meaningless: every fault, one a line.
+    #[error("{}", .0.join("\n"))]
+    Invalid(Vec<String>),
+}
+
+/// A script for simulated devices; see the module's documentation for the format.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// What it shows, in one line.
+    pub about: String,
+    /// Scales the delays that the page gives devices.
+    #[serde(default = "true_to_the_page")]
+    pub tempo: f64,
+    /// The firmware that is rolled out.
+    #[serde(default)]
+    pub image: ImageScript,
+    /// The check-in relay.
+    #[serde(default)]
+    pub broker: BrokerScript,
+    /// What the generated inventory tells the client.
+    #[serde(default)]
+    pub client: ClientHints,
+    /// The devices.
+    #[serde(rename = "device")]
+    pub devices: Vec<DeviceScript>,
+}
+
+fn true_to_the_page() -> f64 {
+    1.0
+}
+
+/// `[image]`.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ImageScript {
+    /// Bytes, footer included.
+    pub size: usize,
+    /// Goes into the footer's name.
+    pub version: String,
+    /// How it is signed.
+    pub kind: ImageKind,
+}
+
+impl Default for ImageScript {
+    fn default() -> Self {
+        Self {
+            size: 200_000,
+            version: "1.2.3".to_owned(),
+            kind: ImageKind::Signed,
+        }
+    }
+}
+
+/// How an image is signed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ImageKind {
+    /// By the devices' firmware key, mode 0.
+    Signed,
+    /// By a key that the devices do not know.
+    OtherKey,
+    /// Not at all.
+    NoFooter,
+    /// By the devices' firmware key, mode 0x80.
+    Mode80,
+    /// By the devices' firmware key, in a layout that only devices know (section 11: it may change).
+    NewLayout,
+}
+
+/// `[broker]`.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BrokerScript {
+    /// Nothing listens there.
+    pub down: bool,
+    /// How it is spoken to.
+    pub scheme: LinkScheme,
+    /// Check-ins name the image as `newfws`.
+    pub offer: bool,
+}
+
+/// `http` or `https`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LinkScheme {
+    /// Unencrypted.
+    Http,
+    /// TLS.
+    #[default]
+    Https,
+}
+
+impl LinkScheme {
+    /// As in a URL.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+
+impl Scenario {
+    /// Reads a scenario file.
+    ///
+    /// # Errors
+    ///
+    /// Anything that is not the format above, with line and column; or values that make no sense,
+    /// all of them together.
+    pub fn parse(text: &str) -> Result<Self, ScenarioError> {
+        let scenario: Self =
+            toml::from_str(text).map_err(|e| ScenarioError::Syntax(e.to_string()))?;
+        let faults = scenario.nonsense();
+        if faults.is_empty() {
+            Ok(scenario)
+        } else {
+            Err(ScenarioError::Invalid(faults))
+        }
+    }
+
+    /// Healthy devices without any faults, true to the page: for rehearsals.
+    pub fn plain(devices: usize) -> Self {
+        let device = |n: usize| DeviceScript {
+            group: Some("lab".to_owned()),
+            upload_rate: Some(400_000),
+            ..DeviceScript::named(&format!("sim-{n:02}"))
+        };
+        Self {
+            about: format!("{devices} healthy devices"),
+            tempo: 1.0,
+            image: ImageScript {
+                size: 1_500_000,
+                ..ImageScript::default()
+            },
+            broker: BrokerScript::default(),
+            client: ClientHints::default(),
+            devices: (1..=devices).map(device).collect(),
+        }
+    }
+
+    fn nonsense(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        let sizes = crate::hem::image::FOOTER_BYTES + 1..=MAX_IMAGE_BYTES;
+        if !sizes.contains(&self.image.size) {
+            faults.push(format!(
+                "[image] size = {}: an image has {} to {} bytes",
+                self.image.size,
+                sizes.start(),
+                sizes.end()
+            ));
+        }
+        if !self.tempo.is_finite() || self.tempo <= 0.0 || self.tempo > 100.0 {
+            faults.push(format!("tempo = {}: more than 0, at most 100", self.tempo));
+        }
+        if self.devices.is_empty() {
+            faults.push("no [[device]]".to_owned());
+        }
+        let mut names = std::collections::HashSet::new();
+        for device in &self.devices {
+            let name = &device.name;
+            if !names.insert(name) {
+                faults.push(format!("two devices are named {name:?}"));
+            }
+            faults.extend(device.nonsense().map(|what| format!("{name}: {what}")));
+        }
+        faults
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Stage;
+    use crate::sim::Period;
+
+    #[test]
+    fn the_documented_format_is_the_format() {
+        let docs: String = include_str!("scenario.rs")
+            .lines()
+            .skip_while(|l| *l != "//! ```toml")
+            .skip(1)
+            .take_while(|l| *l != "//! ```")
+            .map(|l| l.trim_start_matches("//!").to_owned() + "\n")
+            .collect();
+        // Both of a pair that excludes itself stand there for the reader.
+        let text = docs.replace("check_polls = 3 ", "# ");
+        let scenario = Scenario::parse(&text).unwrap();
+        assert_eq!(scenario.devices[0].faults.len(), 1);
+        let documented = DeviceScript {
+            group: Some("warsaw".into()),
+            host: Some("my.ence.do".into()),
+            upload_rate: Some(1_000_000),
+            check: Some(Period::millis(20_000)),
+            reboot: Some(Period::millis(20_000)),
+            panic_at: Some(Stage::Check),
+            faults: scenario.devices[0].faults.clone(),
+            expect: scenario.devices[0].expect.clone(),
+            ..DeviceScript::named("vault-01")
+        };
+        assert_eq!(scenario.devices[0], documented);
+        let bare = Scenario::parse("about = \"x\"\n[[device]]\nname = \"vault-01\"").unwrap();
+        assert_eq!(bare.devices[0], DeviceScript::named("vault-01"));
+        assert_eq!(bare.image, scenario.image);
+    }
+
+    #[test]
+    fn errors_say_where() {
+        let error = Scenario::parse("about = \"x\"\n[[device]]\nname = \"a\"\nmodle = \"EPA\"");
+        let text = error.unwrap_err().to_string();
+        assert!(text.contains("line 4") && text.contains("modle"), "{text}");
+        let error = Scenario::parse(
+            "about = \"x\"\n[[device]]\nname = \"a\"\nfaults = [\n  { at = \"check\", do = \"never\" },\n]",
+        );
+        let text = error.unwrap_err().to_string();
+        assert!(
+            text.contains("line 4") && text.contains("cannot happen"),
+            "{text}"
+        );
+        let error = Scenario::parse(
+            "about = \"x\"\n[[device]]\nname = \"a\"\nexpect = { outcome = \"fine\" }",
+        );
+        let text = error.unwrap_err().to_string();
+        assert!(text.contains("rolled_back"), "{text}");
+    }
+
+    #[test]
+    fn all_nonsense_is_named_together() {
+        let text = "about = \"x\"\ntempo = 0\nimage = { size = 9 }\n\
+                    [[device]]\nname = \"a\"\nupload_rate = 0\n[[device]]\nname = \"a\"\nclock_rate = 9.0";
+        let Err(ScenarioError::Invalid(faults)) = Scenario::parse(text) else {
+            panic!("accepted");
+        };
+        assert_eq!(faults.len(), 5, "{faults:?}");
+    }
+
+    #[test]
+    fn every_scenario_of_the_tests_is_one() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scenarios");
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension() != Some("toml".as_ref()) {
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            if let Err(e) = Scenario::parse(&text) {
+                panic!("{}: {e}", path.display());
+            }
+        }
+    }
+}

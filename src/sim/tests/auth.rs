@@ -1,0 +1,181 @@
+//! Section 6: authentication.
+
+use serde_json::json;
+
+use super::*;
+
+#[tokio::test]
+async fn a_login_brings_a_token_of_its_scope() {
+    let fleet = one("").await;
+    let token = token(&fleet, "system:config").await;
+    assert_eq!(
+        get(&fleet, CHECK, &bearer(&token)).await.unwrap().status,
+        404
+    );
+    // Upload takes system:upgrade alone.
+    assert_eq!(upload(&fleet, &token, b"x").await.unwrap().status, 403);
+    let journal = fleet.hem().journal();
+    assert_eq!((journal.logins, journal.login_attempts()), (1, 1));
+    let other = super::token(&fleet, "logger:get").await;
+    for path in [CHECK, INSTALL, "/api/system/reboot"] {
+        assert_eq!(
+            get(&fleet, path, &bearer(&other)).await.unwrap().status,
+            403
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_passphrase_is_401() {
+    let fleet = one("").await;
+    assert_eq!(
+        login(&fleet, "wrong", "system:upgrade", 3600).await.status,
+        401
+    );
+    assert_eq!(fleet.hem().journal().logins, 0);
+    assert_eq!(
+        login(&fleet, PASSPHRASE, "system:upgrade", 3600)
+            .await
+            .status,
+        200
+    );
+}
+
+#[tokio::test]
+async fn a_nonce_is_spent_by_any_attempt() {
+    let fleet = one("").await;
+    let challenge = get(&fleet, "/api/auth/token", "").await.unwrap();
+    let wrong = answer_challenge(&challenge.body, "wrong", "system:upgrade", 3600);
+    let right = answer_challenge(&challenge.body, PASSPHRASE, "system:upgrade", 3600);
+    for ejwt in [&wrong, &right] {
+        let reply = post_json(&fleet, "/api/auth/token", &json!({ "auth": ejwt })).await;
+        assert_eq!(reply.status, 401);
+    }
+    // And by a good one too.
+    let challenge = get(&fleet, "/api/auth/token", "").await.unwrap();
+    let right = answer_challenge(&challenge.body, PASSPHRASE, "system:upgrade", 3600);
+    let body = json!({ "auth": right });
+    assert_eq!(
+        post_json(&fleet, "/api/auth/token", &body).await.status,
+        200
+    );
+    assert_eq!(
+        post_json(&fleet, "/api/auth/token", &body).await.status,
+        401
+    );
+}
+
+#[tokio::test]
+async fn an_expiry_that_is_past_on_the_devices_clock_is_401() {
+    let fleet = one("clock_offset = 7200").await;
+    let challenge = get(&fleet, "/api/auth/token", "").await.unwrap();
+    let ahead = challenge.json()["exp"].as_i64().unwrap() - 60 - jiff::Timestamp::now().as_second();
+    assert!((7170..7230).contains(&ahead), "{ahead}");
+    assert_eq!(
+        login(&fleet, PASSPHRASE, "system:upgrade", -3600)
+            .await
+            .status,
+        401
+    );
+    assert_eq!(
+        login(&fleet, PASSPHRASE, "system:upgrade", 3600)
+            .await
+            .status,
+        200
+    );
+}
+
+#[tokio::test]
+async fn a_token_expires_by_the_devices_clock() {
+    let fleet = one("clock_offset = 7200").await;
+    let now = fleet.hem().clock().unwrap();
+    assert!(now > jiff::Timestamp::now().as_second() + 7000);
+    for (exp, status) in [(now - 1, 401), (now + 3600, 404)] {
+        let token = fleet.hem().token("system:upgrade", exp);
+        assert_eq!(
+            get(&fleet, CHECK, &bearer(&token)).await.unwrap().status,
+            status
+        );
+    }
+}
+
+#[tokio::test]
+async fn nobody_logs_in_without_a_clock_a_user_or_health() {
+    for (lines, status) in [
+        ("clock = \"unset\"", 403),
+        ("fresh = true", 409),
+        ("fls_state = 2", 409),
+        ("clock = \"unset\"\ntrusted_time = false", 200),
+    ] {
+        let fleet = one(lines).await;
+        let reply = get(&fleet, "/api/auth/token", "").await.unwrap();
+        assert_eq!(reply.status, status, "{lines}");
+        if status != 200 {
+            let body = json!({ "auth": "a.b.c" });
+            let reply = post_json(&fleet, "/api/auth/token", &body).await;
+            assert_eq!(reply.status, status, "{lines}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn bad_arguments_are_400() {
+    let fleet = one("").await;
+    for body in ["", "{", "[]", "{}", "{\"auth\":null}"] {
+        let reply = post(&fleet, "/api/auth/token", "", body.as_bytes()).await;
+        assert_eq!(reply.unwrap().status, 400, "{body}");
+    }
+    for ejwt in ["", "...", "x"] {
+        let reply = post_json(&fleet, "/api/auth/token", &json!({ "auth": ejwt })).await;
+        assert_eq!(reply.status, 401, "{ejwt}");
+    }
+}
+
+#[tokio::test]
+async fn a_fresh_device_wants_no_token_for_the_upgrade() {
+    let fleet = one("fresh = true").await;
+    let head = "Content-Disposition: attachment; filename=\"firmware.bin\"\r\n";
+    let reply = post(&fleet, UPLOAD, head, &fleet.image()).await.unwrap();
+    assert_eq!(reply.status, 200);
+    assert_eq!(get(&fleet, CHECK, "").await.unwrap().status, 201);
+    assert_eq!(get(&fleet, CHECK, &bearer("x")).await.unwrap().status, 401);
+    assert_eq!(
+        get(&fleet, "/api/system/reboot", "").await.unwrap().status,
+        401
+    );
+}
+
+#[tokio::test]
+async fn three_failures_slow_the_replies_down() {
+    let fleet = one("").await;
+    for _ in 0..3 {
+        assert_eq!(login(&fleet, "wrong", "s", 60).await.status, 401);
+    }
+    assert_eq!(fleet.hem().refused_logins(), 3);
+    assert_eq!(login(&fleet, PASSPHRASE, "s", 60).await.status, 200);
+    assert_eq!(fleet.hem().refused_logins(), 0);
+    let delays = [0, 1, 2, 3, 4].map(|n| crate::sim::auth::delay(n).as_millis());
+    assert_eq!(delays, [500, 500, 500, 1500, 1500]);
+}
+
+#[tokio::test]
+async fn a_reply_waits_for_its_time() {
+    let fleet = one("").await;
+    let slow = Scenario {
+        tempo: 100.0,
+        ..fleet.scenario().clone()
+    };
+    let fleet = SimFleet::start(&slow, &SimOptions::default())
+        .await
+        .unwrap();
+    let others = async {
+        fleet.hem().wait_for(|j| j.requests.len() == 1).await;
+        for _ in 0..3 {
+            version(&fleet).await;
+        }
+    };
+    tokio::select! {
+        reply = get(&fleet, "/api/auth/token", "") => panic!("too early: {reply:?}"),
+        () = others => {}
+    }
+}

@@ -1,0 +1,145 @@
+//! The lab folder and the inventory in it.
+
+use super::*;
+use crate::sim::DeviceScript;
+
+const FLEET: &str = r#"
+    about = "lab"
+    client = { concurrency = 3, pace = { gap = "1ms" }, retry = { attempts = 2 } }
+    [[device]]
+    name = 'a "quoted" name'
+    group = "warsaw"
+    tags = ["usb", "old"]
+    [[device]]
+    name = "b"
+    scheme = "http"
+    host = "b.ence.do"
+    auth = "wrong-passphrase"
+    [[device]]
+    name = "c"
+    auth = "token"
+    [[device]]
+    name = "d"
+    fresh = true
+    auth = "none"
+"#;
+
+async fn fleet() -> SimFleet {
+    let scenario = Scenario::parse(FLEET).unwrap();
+    SimFleet::start(&scenario, &SimOptions::default())
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn the_inventory_is_the_issues() {
+    let fleet = fleet().await;
+    let toml: toml::Table = fleet.inventory_toml().parse().unwrap();
+    assert_eq!(toml["fleet"]["firmware"].as_str(), Some("firmware.bin"));
+    assert_eq!(toml["fleet"]["concurrency"].as_integer(), Some(3));
+    assert_eq!(toml["broker"]["url"].as_str(), Some(fleet.broker_url()));
+    assert_eq!(toml["broker"]["ca"].as_str(), Some("ca.pem"));
+    assert_eq!(toml["pace"]["gap"].as_str(), Some("1ms"));
+    assert_eq!(toml["retry"]["attempts"].as_integer(), Some(2));
+    assert!(toml.get("timeouts").is_none());
+    assert_eq!(toml["defaults"]["tls"]["ca"].as_str(), Some("ca.pem"));
+    let auth = &toml["defaults"]["auth"];
+    assert_eq!(auth["kind"].as_str(), Some("passphrase"));
+    assert_eq!(auth["secret"]["file"].as_str(), Some("passphrase"));
+    let devices = toml["device"].as_array().unwrap();
+    assert_eq!(devices[0]["name"].as_str(), Some("a \"quoted\" name"));
+    assert_eq!(devices[0]["url"].as_str(), Some("https://my.ence.do"));
+    let connect = fleet.devices()[0].addr().to_string();
+    assert_eq!(devices[0]["connect"].as_str(), Some(connect.as_str()));
+    assert_eq!(devices[0]["tags"].as_array().unwrap().len(), 2);
+    assert_eq!(devices[1]["url"].as_str(), Some("http://b.ence.do"));
+    assert_eq!(
+        devices[1]["auth"]["secret"]["file"].as_str(),
+        Some("wrong-passphrase")
+    );
+    assert_eq!(
+        devices[2]["auth"]["secret"]["file"].as_str(),
+        Some("token-3")
+    );
+    assert_eq!(devices[3]["auth"]["kind"].as_str(), Some("none"));
+}
+
+#[tokio::test]
+async fn a_lab_is_written_and_written_over_but_nothing_else_is() {
+    let fleet = fleet().await;
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("deep/lab");
+    let lab = fleet.write_lab(&dir).unwrap();
+    assert_eq!(std::fs::read(&lab.image).unwrap(), fleet.image());
+    assert_eq!(std::fs::read_to_string(&lab.ca).unwrap(), fleet.ca_pem());
+    let secret = std::fs::read_to_string(dir.join("passphrase")).unwrap();
+    assert_eq!(secret.trim_end(), PASSPHRASE);
+    assert!(dir.join("token-3").exists() && dir.join("wrong-passphrase").exists());
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = |p: &std::path::Path| std::fs::metadata(p).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&dir), 0o700);
+        for entry in std::fs::read_dir(&dir).unwrap() {
+            assert_eq!(mode(&entry.unwrap().path()), 0o600);
+        }
+    }
+    fleet.write_lab(&dir).unwrap();
+
+    let mine = folder.path().join("mine");
+    std::fs::create_dir(&mine).unwrap();
+    std::fs::write(mine.join("firmware.bin"), b"precious").unwrap();
+    let error = fleet.write_lab(&mine).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+    assert!(error.to_string().contains("firmware.bin"), "{error}");
+    assert_eq!(
+        std::fs::read(mine.join("firmware.bin")).unwrap(),
+        b"precious"
+    );
+    assert!(!mine.join("fleet.toml").exists());
+}
+
+#[tokio::test]
+async fn a_token_of_the_lab_is_valid() {
+    let fleet = one("auth = \"token\"").await;
+    let folder = tempfile::tempdir().unwrap();
+    fleet.write_lab(folder.path()).unwrap();
+    let token = std::fs::read_to_string(folder.path().join("token-1")).unwrap();
+    let reply = get(&fleet, CHECK, &bearer(token.trim_end())).await.unwrap();
+    assert_eq!(reply.status, 404);
+}
+
+#[tokio::test]
+async fn plain_fleets_are_true_to_the_page() {
+    let scenario = Scenario::plain(20);
+    let fleet = SimFleet::start(&scenario, &SimOptions::default())
+        .await
+        .unwrap();
+    assert_eq!((fleet.devices().len(), scenario.tempo), (20, 1.0));
+    let names: std::collections::HashSet<_> = fleet.devices().iter().map(SimDevice::name).collect();
+    assert_eq!(names.len(), 20);
+    assert_eq!(
+        fleet.device("sim-07").unwrap().script().faults,
+        DeviceScript::named("x").faults
+    );
+    assert!(crate::hem::image::verify(&fleet.image()).is_ok());
+}
+
+#[tokio::test]
+async fn fixed_ports_follow_each_other() {
+    // Somewhere among the ephemeral ports a pair is free.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let options = SimOptions {
+        first_port: Some(port),
+        ..SimOptions::default()
+    };
+    if let Ok(fleet) = SimFleet::start(&Scenario::plain(1), &options).await {
+        assert!(fleet.broker_url().ends_with(&format!(":{port}")));
+        assert_eq!(fleet.devices()[0].addr().port(), port + 1);
+        // Taken now.
+        let error = SimFleet::start(&Scenario::plain(1), &options).await.err();
+        assert!(error.unwrap().to_string().contains("cannot listen"));
+    }
+}

@@ -1,0 +1,232 @@
+//! The simulator against the protocol page, seen through a bare TCP client: neither hemfleet's device
+//! link nor an HTTP library is in between.
+
+mod auth;
+mod checkin;
+mod faults;
+mod lab;
+mod transport;
+mod upgrade;
+
+use std::io;
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::unit::PASSPHRASE;
+use super::{Scenario, SimDevice, SimFleet, SimOptions};
+use crate::hem::{ejwt, kdf};
+use crate::model::Secret;
+
+const UPLOAD: &str = "/api/system/upgrade/upload_fw";
+const CHECK: &str = "/api/system/upgrade/check_fw";
+const INSTALL: &str = "/api/system/upgrade/install_fw";
+
+/// A fleet of one device, over plain HTTP unless the lines say otherwise.
+async fn one(lines: &str) -> SimFleet {
+    let scheme = if lines.contains("scheme") {
+        ""
+    } else {
+        "scheme = \"http\"\n"
+    };
+    world("", &format!("{scheme}{lines}")).await
+}
+
+/// The same, with lines before the device's.
+async fn world(top: &str, device: &str) -> SimFleet {
+    let text = format!(
+        "about = \"test\"\ntempo = 0.002\n{top}\n\
+         [client]\nquick = true\n[[device]]\nname = \"hem\"\n{device}"
+    );
+    let scenario = Scenario::parse(&text).unwrap();
+    SimFleet::start(&scenario, &SimOptions::default())
+        .await
+        .unwrap()
+}
+
+trait Only {
+    fn hem(&self) -> &SimDevice;
+}
+
+impl Only for SimFleet {
+    fn hem(&self) -> &SimDevice {
+        &self.devices()[0]
+    }
+}
+
+#[derive(Debug, Default)]
+struct Reply {
+    status: u16,
+    head: String,
+    body: Vec<u8>,
+}
+
+impl Reply {
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    fn read(bytes: &[u8]) -> io::Result<Self> {
+        let end = bytes.windows(4).position(|w| w == b"\r\n\r\n");
+        let end = end.ok_or(io::ErrorKind::UnexpectedEof)?;
+        let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
+        let rest = &bytes[end + 4..];
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        if status == 100 {
+            return Self::read(rest);
+        }
+        Ok(Self {
+            status,
+            head: head.to_lowercase(),
+            body: rest.to_vec(),
+        })
+    }
+}
+
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+
+async fn dial(fleet: &SimFleet) -> io::Result<Box<dyn Stream>> {
+    let tcp = TcpStream::connect(fleet.hem().addr()).await?;
+    if fleet.hem().script().scheme == super::LinkScheme::Http {
+        return Ok(Box::new(tcp));
+    }
+    let name = fleet.hem().script().host().to_owned();
+    Ok(Box::new(tls(fleet, tcp, &name).await?))
+}
+
+async fn tls(
+    fleet: &SimFleet,
+    tcp: TcpStream,
+    name: &str,
+) -> io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
+    let mut roots = rustls::RootCertStore::empty();
+    let ca = CertificateDer::from_pem_slice(fleet.ca_pem().as_bytes()).unwrap();
+    roots.add(ca).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from(name.to_owned()).unwrap();
+    tokio_rustls::TlsConnector::from(Arc::new(config))
+        .connect(name, tcp)
+        .await
+}
+
+/// Sends bytes, reads until the device closes.
+async fn raw(fleet: &SimFleet, bytes: &[u8]) -> io::Result<Reply> {
+    let mut stream = dial(fleet).await?;
+    stream.write_all(bytes).await?;
+    rest(&mut stream).await
+}
+
+async fn rest(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Reply> {
+    let mut answer = Vec::new();
+    match stream.read_to_end(&mut answer).await {
+        Err(e) if answer.is_empty() => return Err(e),
+        _ => {}
+    }
+    Reply::read(&answer)
+}
+
+async fn get(fleet: &SimFleet, path: &str, headers: &str) -> io::Result<Reply> {
+    raw(
+        fleet,
+        format!("GET {path} HTTP/1.1\r\nHost: my.ence.do\r\n{headers}\r\n").as_bytes(),
+    )
+    .await
+}
+
+async fn post(fleet: &SimFleet, path: &str, headers: &str, body: &[u8]) -> io::Result<Reply> {
+    let mut bytes = format!(
+        "POST {path} HTTP/1.1\r\nHost: my.ence.do\r\nContent-Length: {}\r\n{headers}\r\n",
+        body.len()
+    )
+    .into_bytes();
+    bytes.extend_from_slice(body);
+    raw(fleet, &bytes).await
+}
+
+async fn post_json(fleet: &SimFleet, path: &str, json: &Value) -> Reply {
+    post(fleet, path, "", json.to_string().as_bytes())
+        .await
+        .unwrap()
+}
+
+fn bearer(token: &str) -> String {
+    format!("Authorization: Bearer {token}\r\n")
+}
+
+/// What an upload has to say in its head, without its length.
+fn upload_head(token: &str) -> String {
+    format!(
+        "{}Content-Type: application/octet-stream\r\n\
+         Content-Disposition: attachment; filename=\"firmware.bin\"\r\n",
+        bearer(token)
+    )
+}
+
+/// A login as the page describes it; `exp` is relative to the device's clock.
+async fn login(fleet: &SimFleet, passphrase: &str, scope: &str, life: i64) -> Reply {
+    let challenge = get(fleet, "/api/auth/token", "").await.unwrap();
+    assert_eq!(challenge.status, 200);
+    let ejwt = answer_challenge(&challenge.body, passphrase, scope, life);
+    post_json(
+        fleet,
+        "/api/auth/token",
+        &serde_json::json!({ "auth": ejwt }),
+    )
+    .await
+}
+
+fn answer_challenge(body: &[u8], passphrase: &str, scope: &str, life: i64) -> String {
+    let challenge = ejwt::parse_challenge(body).unwrap();
+    let secret = Secret::new(passphrase.as_bytes().to_vec());
+    let key = kdf::pbkdf2(&secret, &challenge.eid);
+    let now = challenge.exp.unwrap() - 60;
+    ejwt::issue(&key, &challenge, now - 5, now + life, scope).unwrap()
+}
+
+async fn token(fleet: &SimFleet, scope: &str) -> String {
+    let reply = login(fleet, PASSPHRASE, scope, 3600).await;
+    assert_eq!(reply.status, 200);
+    reply.json()["token"].as_str().unwrap().to_owned()
+}
+
+async fn upload(fleet: &SimFleet, token: &str, image: &[u8]) -> io::Result<Reply> {
+    post(fleet, UPLOAD, &upload_head(token), image).await
+}
+
+/// Polls the verification to its end; the statuses in order.
+async fn check(fleet: &SimFleet, token: &str) -> Vec<u16> {
+    let mut statuses = Vec::new();
+    loop {
+        let status = get(fleet, CHECK, &bearer(token)).await.unwrap().status;
+        statuses.push(status);
+        if !matches!(status, 201 | 202) {
+            return statuses;
+        }
+    }
+}
+
+/// Waits until the device is back from reboot number `n`.
+async fn back(fleet: &SimFleet, n: u32) -> Value {
+    fleet.hem().wait_for(|j| j.reboots >= n).await;
+    loop {
+        // Refused while it is down: the poll is the event.
+        if let Ok(reply) = get(fleet, "/api/system/status", "").await {
+            return reply.json();
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
+
+async fn version(fleet: &SimFleet) -> Value {
+    get(fleet, "/api/system/version", "").await.unwrap().json()
+}
