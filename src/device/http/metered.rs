@@ -194,3 +194,73 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for EofTolerant<S> {
         Pin::new(&mut self.0).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    /// A socket after a reset: writes fail, what had arrived is still there to be read.
+    struct Reset(&'static [u8]);
+
+    impl AsyncRead for Reset {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buf: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            let n = self.0.len().min(buf.remaining());
+            buf.put_slice(&self.0[..n]);
+            self.0 = &self.0[n..];
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncWrite for Reset {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+        }
+    }
+
+    #[tokio::test]
+    async fn after_a_reset_the_read_side_decides() {
+        let mut stream = Metered::new(Reset(b"answer"));
+        stream.write_all(b"image").await.unwrap();
+        stream.write_all(b"more of it").await.unwrap();
+        stream.flush().await.unwrap();
+        assert_eq!(
+            stream.written().bytes(),
+            0,
+            "nothing was taken by the socket"
+        );
+        let mut answer = [0; 6];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"answer");
+        let e = stream.read_u8().await.unwrap_err();
+        assert_eq!(e.kind(), io::ErrorKind::BrokenPipe);
+    }
+
+    #[tokio::test]
+    async fn what_the_socket_took_is_counted() {
+        let (near, mut far) = tokio::io::duplex(64);
+        let mut stream = Metered::new(near);
+        let written = stream.written();
+        stream.write_all(b"12345").await.unwrap();
+        assert_eq!(written.bytes(), 5);
+        let mut seen = [0; 5];
+        far.read_exact(&mut seen).await.unwrap();
+    }
+}

@@ -155,6 +155,25 @@ async fn a_broker_that_fails_is_told() {
 }
 
 #[tokio::test]
+async fn a_redirect_that_repeats_the_post_is_followed() {
+    let broker = Server::start(None, |mut guest: Guest, notes: Notes| async move {
+        let (head, body) = broker_request(&mut guest).await;
+        notes.lock().unwrap().push(body);
+        if head.contains("/v2/") {
+            guest.say(OK).await;
+        } else {
+            guest
+                .say("HTTP/1.1 307 X\r\nLocation: /v2/checkin\r\nContent-Length: 0\r\n\r\n")
+                .await;
+        }
+    })
+    .await;
+    let hem = device_saying(200, r#"{"status":"OK"}"#).await;
+    device(&hem, relay(&broker, "")).checkin().await.unwrap();
+    assert_eq!(broker.noted(), [CHECK, CHECK]);
+}
+
+#[tokio::test]
 async fn a_broker_over_tls_is_always_verified() {
     let pki = Pki::new();
     let (tls, _) = pki.leaf("localhost", Leaf::Good);

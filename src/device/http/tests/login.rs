@@ -34,6 +34,8 @@ async fn with_clock(ahead: Option<i64>, status: u16) -> Server {
             let exp = ahead.map(|ahead| jiff::Timestamp::now().as_second() + 60 + ahead);
             let challenge = json!({"exp": exp, "spk": spk, "jti": "n", "lbl": "Alice", "eid": "e"});
             guest.answer(200, &challenge.to_string()).await;
+        } else if head.starts_with("GET ") {
+            guest.answer(202, "").await;
         } else {
             let body: Value = serde_json::from_slice(&body).unwrap();
             let claims = ejwt::verify(body["auth"].as_str().unwrap(), &SESSION).unwrap();
@@ -173,4 +175,43 @@ async fn tokens_and_nothing_ask_nobody() {
     );
     assert_eq!(device.credentials(), Credentials::None);
     assert!(server.noted().is_empty());
+}
+
+/// A log that a test can read.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn the_log_tells_of_requests_and_no_secret() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(move || writer.clone())
+        .with_ansi(false)
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let server = with_clock(Some(0), 200).await;
+    let device = passphrase(&server);
+    let session = device.login(LIFETIME).await.unwrap();
+    let _ = device.check(&session, LIFETIME).await;
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(
+        text.contains("/api/auth/token") && text.contains("status=200"),
+        "{text}"
+    );
+    for secret in ["hunter2", "t.o.k", "eyJ", "Bearer"] {
+        assert!(!text.contains(secret), "{secret} in {text}");
+    }
 }

@@ -117,7 +117,8 @@ async fn a_device_that_never_heard_of_expect_gets_the_body_after_the_wait() {
     assert_eq!(upload(&device).await.0, Ok(()));
 }
 
-#[tokio::test]
+// Two threads: the reset must be able to arrive while the client is about to write.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_in_the_middle_of_the_body_is_read_not_lost_to_the_reset() {
     let pki = Pki::new();
     let (tls, _) = pki.leaf(HOST, Leaf::Good);
