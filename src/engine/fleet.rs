@@ -2,6 +2,7 @@
 //! Must not: do anything; it returns [`Command`]s.
 
 use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -84,6 +85,7 @@ pub struct Fleet {
     index: HashMap<DeviceId, usize>,
     queue: VecDeque<usize>,
     started: Option<Timestamp>,
+    upgrading_since: Option<Timestamp>,
     ended: Option<Timestamp>,
 }
 
@@ -137,6 +139,7 @@ impl Fleet {
             index,
             queue: VecDeque::new(),
             started: None,
+            upgrading_since: None,
             ended: None,
         }
     }
@@ -189,6 +192,24 @@ impl Fleet {
     /// When it ended.
     pub fn ended(&self) -> Option<Timestamp> {
         self.ended
+    }
+
+    /// How long devices have been upgraded: from the first stage after the plan to the end of the
+    /// last attempt. The time that a person spent on reading the plan does not count.
+    pub fn elapsed(&self, now: Timestamp) -> Option<Duration> {
+        let since = self.upgrading_since?;
+        let end = if self.rows.iter().any(Row::is_busy) {
+            now
+        } else {
+            let last = self.rows.iter().filter_map(|r| r.ended).max();
+            last.or(self.ended).unwrap_or(now)
+        };
+        Some(Duration::try_from(end.duration_since(since)).unwrap_or_default())
+    }
+
+    /// How many devices a person may ask to be tried again.
+    pub fn retryable(&self) -> usize {
+        self.rows.iter().filter(|r| r.is_retryable()).count()
     }
 
     /// How many devices stand where.
@@ -317,6 +338,8 @@ impl Fleet {
             if !matches!(row.state, RowState::Planned) {
                 continue;
             }
+            // What the look took, and the reading of the plan, is no part of the upgrade.
+            row.started = None;
             match row.verdict.as_ref().and_then(Verdict::outcome) {
                 None => {
                     row.state = RowState::Waiting;
@@ -409,6 +432,9 @@ impl Fleet {
                     return;
                 }
                 row.apply(event.at, fact);
+                if self.phase == Phase::Upgrading && row.started.is_some() {
+                    self.upgrading_since.get_or_insert(event.at);
+                }
                 if self.phase == Phase::Planning && matches!(fact, DeviceFact::Planned { .. }) {
                     row.state = RowState::Planned;
                 }

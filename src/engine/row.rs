@@ -150,6 +150,11 @@ impl Row {
         self.has_task() || matches!(self.state, RowState::Waiting)
     }
 
+    /// Whether a person may ask for another attempt.
+    pub fn is_retryable(&self) -> bool {
+        self.outcome_kind().is_some_and(OutcomeKind::is_retryable)
+    }
+
     /// Whether its install may have been sent in the running attempt: it can no longer be cancelled.
     pub fn is_past_install(&self) -> bool {
         self.watch.is_some() || self.active().is_some_and(|a| a.stage.is_past_install())

@@ -1,1 +1,23 @@
-//! (room under construction)
+//! The dashboard.
+//!
+//! keys → `keymap` → `ui` → [`Action`](ui::Action)s; events → `ui`, fleet; state → `view` → frame.
+//! `frames` turns the wheel, `terminal` holds the terminal and gives it back.
+//!
+//! Owns: everything about the screen; ratatui and crossterm live here only.
+//! Must not: reach devices or decide what starts; wishes go to the session.
+
+mod frames;
+mod keymap;
+mod layout;
+mod log;
+mod look;
+mod order;
+#[cfg(test)]
+mod sample;
+mod terminal;
+mod ui;
+mod view;
+
+pub use frames::{Exit, Options, run};
+pub use look::Look;
+pub use terminal::restore;

@@ -1,0 +1,286 @@
+//! The dashboard's loop: keys, events, signals and time come in; frames go out, few and only when
+//! something changed.
+//! Must not: decide what a key means (that is `ui`), or what anything looks like (that is `view`).
+
+use std::io;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use ratatui::crossterm::event::{Event as Input, EventStream};
+use ratatui::layout::Size;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+
+use crate::engine::{Event, Fleet, Intent, Mode, Phase, Session, Stop};
+
+use super::look::Look;
+use super::terminal::{Guard, hung_up, inside};
+use super::ui::{Action, Ui, on_plan};
+use super::view::{self, Scene};
+
+/// The shortest time between two frames.
+const FRAME: Duration = Duration::from_millis(33);
+/// How often clocks on the screen are drawn anew while nothing else happens.
+const TICK: Duration = Duration::from_secs(1);
+/// Events taken in at once before keys have their turn again.
+const BATCH: usize = 2048;
+/// How long tasks that are stopped at once may take to say so.
+const ABORT: Duration = Duration::from_secs(3);
+
+/// What the dashboard needs from outside.
+pub struct Options<'a> {
+    /// What the terminal can show.
+    pub look: Look,
+    /// In which times of day are shown.
+    pub zone: TimeZone,
+    /// Told of each event, with the fleet that has taken it in; for a log file.
+    pub on_event: &'a mut dyn FnMut(&Fleet, &Event),
+}
+
+/// How the dashboard was left.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Exit {
+    /// The plan was left without a confirmation: no device was changed.
+    Declined,
+    /// All that there was to do has ended, and a person left.
+    Left,
+    /// Interrupted, and everything was brought to a safe point or stopped.
+    Interrupted,
+}
+
+/// Shows a session until a person leaves or an interrupt has been obeyed.
+///
+/// [`Intent::Begin`] is the caller's, and so is [`Session::finish`]. Each message in `interrupts` is one
+/// Ctrl-C. Where the terminal is lost on the way, the run is drained without it.
+///
+/// # Errors
+///
+/// The terminal could not be taken. It has been given back by then, as on every other way out.
+pub async fn run<'a>(
+    session: &'a mut Session,
+    interrupts: &mut mpsc::Receiver<()>,
+    options: Options<'a>,
+) -> io::Result<Exit> {
+    let guard = Guard::enter()?;
+    let size = guard.screen.size()?;
+    let dashboard = Dashboard {
+        session,
+        ui: Ui::new(size),
+        options,
+        guard: Some(guard),
+        dirty: true,
+        drawn: None,
+        aborted: None,
+        left: false,
+    };
+    Ok(inside(dashboard.show(interrupts)).await)
+}
+
+struct Dashboard<'a> {
+    session: &'a mut Session,
+    ui: Ui,
+    options: Options<'a>,
+    /// Absent once the terminal is lost.
+    guard: Option<Guard>,
+    dirty: bool,
+    drawn: Option<Instant>,
+    aborted: Option<Instant>,
+    left: bool,
+}
+
+/// What woke the loop.
+enum Woke {
+    Input(Option<io::Result<Input>>),
+    Event(Box<Event>),
+    /// An interrupt; absent where nobody will send one any more.
+    Signal(Option<()>),
+    HungUp,
+    Time,
+}
+
+impl Dashboard<'_> {
+    async fn show(mut self, interrupts: &mut mpsc::Receiver<()>) -> Exit {
+        let mut keys = Some(EventStream::new());
+        let mut hang_up = Box::pin(hung_up());
+        let mut signals = true;
+        loop {
+            self.draw_if_due();
+            if let Some(exit) = self.exit() {
+                self.drain(usize::MAX);
+                return exit;
+            }
+            let wake = self.wake();
+            let woken_by = tokio::select! {
+                input = next_input(&mut keys) => Woke::Input(input),
+                event = self.session.next() => Woke::Event(Box::new(event)),
+                signal = interrupts.recv(), if signals => Woke::Signal(signal),
+                () = &mut hang_up, if self.guard.is_some() => Woke::HungUp,
+                () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => Woke::Time,
+            };
+            match woken_by {
+                Woke::Input(Some(Ok(input))) => self.input(&input),
+                // Without keys the run can only be brought to its end.
+                Woke::Input(_) | Woke::HungUp => {
+                    keys = None;
+                    self.lose_terminal();
+                }
+                Woke::Event(event) => {
+                    self.event(&event);
+                    self.drain(BATCH);
+                }
+                Woke::Signal(Some(())) => self.intend(Intent::Interrupt),
+                Woke::Signal(None) => signals = false,
+                Woke::Time => self.dirty = true,
+            }
+            if self.guard.is_none() {
+                keys = None;
+            }
+        }
+    }
+
+    /// Whether to leave now, and how.
+    fn exit(&self) -> Option<Exit> {
+        let fleet = self.session.fleet();
+        if self.left {
+            let planned = on_plan(fleet) && fleet.mode() == Mode::Confirm;
+            return Some(if planned { Exit::Declined } else { Exit::Left });
+        }
+        fleet.stop()?;
+        let given_up = self.aborted.is_some_and(|at| at.elapsed() >= ABORT);
+        (fleet.is_over() || given_up).then_some(Exit::Interrupted)
+    }
+
+    /// When to wake without anything happening; never while nothing on the screen changes by itself.
+    fn wake(&self) -> Option<Instant> {
+        let now = Instant::now();
+        let abort = self.aborted.map(|at| at + ABORT);
+        let frame = self.guard.as_ref().and_then(|_| {
+            let drawn = self.drawn.unwrap_or(now);
+            if self.dirty {
+                Some(drawn + FRAME)
+            } else {
+                has_clocks(self.session.fleet()).then(|| drawn + TICK)
+            }
+        });
+        [abort, frame].into_iter().flatten().min()
+    }
+
+    fn draw_if_due(&mut self) {
+        let due = self.drawn.is_none_or(|at| at.elapsed() >= FRAME);
+        if !self.dirty || !due {
+            return;
+        }
+        let Some(guard) = &mut self.guard else {
+            return;
+        };
+        let fleet = self.session.fleet();
+        let now = Timestamp::now();
+        let ui = &mut self.ui;
+        let options = &self.options;
+        let drawn = guard.screen.draw(|frame| {
+            ui.size = frame.area().as_size();
+            view::settle(ui, fleet);
+            let scene = Scene {
+                fleet,
+                ui,
+                look: options.look,
+                now,
+                zone: &options.zone,
+            };
+            view::draw(&scene, frame.buffer_mut());
+        });
+        self.dirty = false;
+        self.drawn = Some(Instant::now());
+        if let Err(error) = drawn {
+            tracing::error!(%error, "cannot draw any more");
+            self.lose_terminal();
+        }
+    }
+
+    fn input(&mut self, input: &Input) {
+        match input {
+            Input::Key(key) => {
+                let actions = self.ui.key(key, self.session.fleet());
+                for action in actions {
+                    self.carry_out(action);
+                }
+                // An answer to a key is not kept waiting for the next frame's turn.
+                self.drawn = None;
+            }
+            Input::Resize(width, height) => {
+                self.ui.size = Size::new(*width, *height);
+            }
+            _ => return,
+        }
+        self.dirty = true;
+    }
+
+    fn carry_out(&mut self, action: Action) {
+        match action {
+            Action::Intend(intent) => self.intend(intent),
+            Action::Leave => self.left = true,
+            Action::Copy(text) => {
+                if let Some(Err(error)) = self.guard.as_mut().map(|g| g.copy(&text)) {
+                    tracing::warn!(%error, "cannot copy");
+                }
+            }
+        }
+    }
+
+    fn intend(&mut self, intent: Intent) {
+        let interrupt = intent == Intent::Interrupt;
+        self.session.intend(intent);
+        if interrupt {
+            let aborting = self.session.fleet().stop() == Some(Stop::Aborting);
+            if aborting && self.aborted.is_some() {
+                // A third time: whoever presses it does not want to wait for anything.
+                self.aborted = Instant::now().checked_sub(ABORT);
+            } else if aborting {
+                self.aborted = Some(Instant::now());
+            }
+        }
+        self.dirty = true;
+    }
+
+    fn event(&mut self, event: &Event) {
+        self.ui.event(event);
+        (self.options.on_event)(self.session.fleet(), event);
+        self.dirty = true;
+    }
+
+    /// Takes in what is there already, at most `most`, so that a burst costs one frame.
+    fn drain(&mut self, most: usize) {
+        for _ in 0..most {
+            let Some(event) = self.session.try_next() else {
+                return;
+            };
+            self.event(&event);
+        }
+    }
+
+    /// The terminal is gone: as after Ctrl-C, but a hang-up that comes with a signal counts once.
+    fn lose_terminal(&mut self) {
+        if self.guard.take().is_some() {
+            tracing::warn!("the terminal is gone: stopping safely");
+            if self.session.fleet().stop().is_none() {
+                self.intend(Intent::Interrupt);
+            }
+        }
+    }
+}
+
+/// The next key or resize; waits for ever where there are none any more.
+async fn next_input(keys: &mut Option<EventStream>) -> Option<io::Result<Input>> {
+    match keys {
+        Some(keys) => keys.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether something on the screen changes by itself.
+fn has_clocks(fleet: &Fleet) -> bool {
+    let runs = fleet.phase() != Phase::Planned;
+    runs && fleet.rows().iter().any(crate::engine::Row::has_task)
+}

@@ -1,0 +1,248 @@
+//! The keys, as a table: (place, key) → act. Footer and help are drawn from it.
+//! Must not: carry anything out, or know whether a key makes sense right now (that is `ui`).
+//!
+//! Not to be used as keys: Ctrl-A and Ctrl-B (screen, tmux), Ctrl-Z (stop), Ctrl-S and Ctrl-Q (flow
+//! control), Ctrl-D (end of input), Ctrl-Shift (terminals take those).
+
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+/// Where the keyboard goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Place {
+    /// The plan, before anything is changed. Digits go to its input.
+    Plan,
+    /// The table of devices.
+    Devices,
+    /// A pane that fills the screen.
+    Reading,
+    /// The filter's input. Everything else goes to the text.
+    Filter,
+    /// A question to be answered with yes or no.
+    Question,
+    /// Something to be read and closed.
+    Notice,
+    /// The help.
+    Help,
+}
+
+/// What a key does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Act {
+    Up,
+    Down,
+    PageUp,
+    PageDown,
+    Top,
+    Bottom,
+    /// The plan's Enter.
+    Start,
+    /// The plan's Backspace.
+    Erase,
+    Detail,
+    Log,
+    Back,
+    Retry,
+    RetryFailed,
+    Cancel,
+    CancelAll,
+    Filter,
+    /// The filter is good.
+    Keep,
+    Sort,
+    Copy,
+    Help,
+    Quit,
+    Interrupt,
+    Yes,
+    No,
+}
+
+/// One key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Key(KeyCode, KeyModifiers);
+
+const fn key(code: KeyCode) -> Key {
+    Key(code, KeyModifiers::NONE)
+}
+
+const fn char(c: char) -> Key {
+    key(KeyCode::Char(c))
+}
+
+const CTRL_C: Key = Key(KeyCode::Char('c'), KeyModifiers::CONTROL);
+
+impl Key {
+    fn matches(self, event: &KeyEvent) -> bool {
+        // Terminals differ in whether they report Shift with a capital letter.
+        let modifiers = event.modifiers - KeyModifiers::SHIFT;
+        self.0 == event.code && self.1 == modifiers
+    }
+}
+
+/// A line of the table.
+pub(super) struct Binding {
+    pub(super) place: Place,
+    pub(super) keys: &'static [Key],
+    /// The keys as footer and help spell them.
+    pub(super) shown: &'static str,
+    pub(super) act: Act,
+    /// A word or two for the footer.
+    pub(super) label: &'static str,
+    /// A line for the help; empty where the line above it says it already.
+    pub(super) help: &'static str,
+    /// Where room is short, the footer keeps the lowest; 0 is for the help only.
+    pub(super) rank: u8,
+}
+
+macro_rules! bindings {
+    ($($place:ident: [$($key:expr),+] $shown:literal => $act:ident, $rank:literal $label:literal, $help:literal;)+) => {
+        &[$(Binding {
+            place: Place::$place,
+            keys: &[$($key),+],
+            shown: $shown,
+            act: Act::$act,
+            label: $label,
+            help: $help,
+            rank: $rank,
+        }),+]
+    };
+}
+
+/// Every key of the dashboard, in the order of footer and help.
+#[rustfmt::skip]
+pub(super) const BINDINGS: &[Binding] = bindings! {
+    Plan: [key(KeyCode::Up), char('k')] "↑↓" => Up, 5 "select", "select a device (also j k)";
+    Plan: [key(KeyCode::Down), char('j')] "↓" => Down, 0 "", "";
+    Plan: [key(KeyCode::PageUp)] "PgUp PgDn" => PageUp, 0 "", "a page up or down";
+    Plan: [key(KeyCode::PageDown)] "PgDn" => PageDown, 0 "", "";
+    Plan: [key(KeyCode::Home), char('g')] "g G" => Top, 0 "", "first or last device (also Home End)";
+    Plan: [key(KeyCode::End), char('G')] "G" => Bottom, 0 "", "";
+    Plan: [key(KeyCode::Enter)] "Enter" => Start, 2 "confirm", "start, once the number of devices is typed";
+    Plan: [key(KeyCode::Backspace)] "Backspace" => Erase, 0 "", "take back a digit";
+    Plan: [char('r')] "r" => Retry, 4 "look again", "look again at the selected device";
+    Plan: [char('R')] "R" => RetryFailed, 6 "look again at failed", "look again at all that cannot be upgraded";
+    Plan: [char('s')] "s" => Sort, 7 "sort", "sort by the next column";
+    Plan: [key(KeyCode::Esc)] "Esc" => Back, 3 "leave", "clear the number, then leave without changing anything";
+    Plan: [char('?')] "?" => Help, 1 "help", "this help";
+    Plan: [char('q')] "q" => Quit, 1 "quit", "leave without changing anything";
+    Plan: [CTRL_C] "Ctrl-C" => Interrupt, 0 "", "stop";
+
+    Devices: [key(KeyCode::Up), char('k')] "↑↓" => Up, 6 "select", "select a device (also j k)";
+    Devices: [key(KeyCode::Down), char('j')] "↓" => Down, 0 "", "";
+    Devices: [key(KeyCode::PageUp)] "PgUp PgDn" => PageUp, 0 "", "a page up or down";
+    Devices: [key(KeyCode::PageDown)] "PgDn" => PageDown, 0 "", "";
+    Devices: [key(KeyCode::Home), char('g')] "g G" => Top, 0 "", "first or last device (also Home End)";
+    Devices: [key(KeyCode::End), char('G')] "G" => Bottom, 0 "", "";
+    Devices: [key(KeyCode::Enter)] "Enter" => Detail, 5 "detail", "detail of the device: pane, whole screen, off";
+    Devices: [char('r')] "r" => Retry, 2 "retry", "retry the selected device";
+    Devices: [char('R')] "R" => RetryFailed, 3 "retry all failed", "retry all that are not upgraded, current or skipped";
+    Devices: [char('c')] "c" => Cancel, 4 "cancel", "cancel the selected device, before its install";
+    Devices: [char('C')] "C" => CancelAll, 10 "cancel all", "cancel all devices, before their install";
+    Devices: [char('/')] "/" => Filter, 7 "filter", "filter by name, group, tag, state";
+    Devices: [char('s')] "s" => Sort, 8 "sort", "sort: inventory, state, name, group, stage";
+    Devices: [char('l')] "l" => Log, 9 "log", "log: pane, whole screen, off";
+    Devices: [char('y')] "y" => Copy, 11 "copy error", "copy the device's last error to the clipboard";
+    Devices: [key(KeyCode::Esc)] "Esc" => Back, 0 "", "back: filter, panes; never quits";
+    Devices: [char('?')] "?" => Help, 1 "help", "this help";
+    Devices: [char('q')] "q" => Quit, 1 "quit", "quit; asks while devices are in flight";
+    Devices: [CTRL_C] "Ctrl-C" => Interrupt, 12 "stop", "stop: first safely, a second time at once";
+
+    Reading: [key(KeyCode::Up), char('k')] "↑↓" => Up, 3 "scroll", "scroll (also j k)";
+    Reading: [key(KeyCode::Down), char('j')] "↓" => Down, 0 "", "";
+    Reading: [key(KeyCode::PageUp)] "PgUp PgDn" => PageUp, 4 "page", "a page up or down";
+    Reading: [key(KeyCode::PageDown)] "PgDn" => PageDown, 0 "", "";
+    Reading: [key(KeyCode::Home), char('g')] "g G" => Top, 0 "", "first or last line (also Home End)";
+    Reading: [key(KeyCode::End), char('G')] "G" => Bottom, 0 "", "";
+    Reading: [key(KeyCode::Enter)] "Enter" => Detail, 0 "", "close, from the detail";
+    Reading: [char('l')] "l" => Log, 0 "", "close, from the log";
+    Reading: [key(KeyCode::Esc)] "Esc" => Back, 2 "back", "back to the devices";
+    Reading: [char('r')] "r" => Retry, 5 "retry", "retry this device";
+    Reading: [char('c')] "c" => Cancel, 6 "cancel", "cancel this device, before its install";
+    Reading: [char('y')] "y" => Copy, 7 "copy error", "copy the device's last error to the clipboard";
+    Reading: [char('?')] "?" => Help, 1 "help", "this help";
+    Reading: [char('q')] "q" => Quit, 1 "quit", "quit; asks while devices are in flight";
+    Reading: [CTRL_C] "Ctrl-C" => Interrupt, 0 "", "stop: first safely, a second time at once";
+
+    Filter: [key(KeyCode::Enter)] "Enter" => Keep, 1 "keep", "";
+    Filter: [key(KeyCode::Esc)] "Esc" => Back, 1 "clear", "";
+    Filter: [key(KeyCode::Up)] "↑↓" => Up, 2 "select", "";
+    Filter: [key(KeyCode::Down)] "↓" => Down, 0 "", "";
+    Filter: [CTRL_C] "Ctrl-C" => Interrupt, 0 "", "";
+
+    Question: [char('y')] "y" => Yes, 1 "yes", "";
+    Question: [char('n'), key(KeyCode::Esc)] "n Esc" => No, 1 "no", "";
+    Question: [CTRL_C] "Ctrl-C" => Interrupt, 2 "stop", "";
+
+    Notice: [key(KeyCode::Esc), key(KeyCode::Enter), char('n'), char('q')] "Esc" => No, 1 "back", "";
+    Notice: [CTRL_C] "Ctrl-C" => Interrupt, 2 "stop", "";
+
+    Help: [key(KeyCode::Esc), char('?'), char('q'), key(KeyCode::Enter)] "Esc" => Back, 1 "back", "";
+    Help: [key(KeyCode::Up), char('k')] "↑↓" => Up, 2 "scroll", "";
+    Help: [key(KeyCode::Down), char('j')] "↓" => Down, 0 "", "";
+    Help: [CTRL_C] "Ctrl-C" => Interrupt, 0 "", "";
+};
+
+/// What a key does in a place; nothing where it has no meaning there.
+pub(super) fn act(place: Place, event: &KeyEvent) -> Option<Act> {
+    of(place)
+        .find(|b| b.keys.iter().any(|k| k.matches(event)))
+        .map(|b| b.act)
+}
+
+/// The keys of a place.
+pub(super) fn of(place: Place) -> impl Iterator<Item = &'static Binding> {
+    BINDINGS.iter().filter(move |b| b.place == place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_key_means_two_things_in_one_place() {
+        for (n, one) in BINDINGS.iter().enumerate() {
+            for other in &BINDINGS[n + 1..] {
+                let shared = one.keys.iter().any(|k| other.keys.contains(k));
+                assert!(
+                    one.place != other.place || !shared,
+                    "{:?}: {} and {}",
+                    one.place,
+                    one.shown,
+                    other.shown
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn no_key_is_one_that_terminals_or_multiplexers_take() {
+        for binding in BINDINGS {
+            for key in binding.keys {
+                assert!(
+                    key.1.is_empty() || *key == CTRL_C,
+                    "{:?} {}",
+                    binding.place,
+                    binding.shown
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn every_place_can_be_interrupted() {
+        let event = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
+        for binding in BINDINGS {
+            assert_eq!(act(binding.place, &event), Some(Act::Interrupt));
+        }
+    }
+
+    #[test]
+    fn capitals_match_with_and_without_shift() {
+        for modifiers in [KeyModifiers::NONE, KeyModifiers::SHIFT] {
+            let event = KeyEvent::new(KeyCode::Char('R'), modifiers);
+            assert_eq!(act(Place::Devices, &event), Some(Act::RetryFailed));
+        }
+        let event = KeyEvent::new(KeyCode::Char('r'), KeyModifiers::CONTROL);
+        assert_eq!(act(Place::Devices, &event), None);
+    }
+}

@@ -1,0 +1,230 @@
+//! Which part of the screen stands where, for a size and the panes that are wanted.
+//! Must not: draw.
+
+use ratatui::layout::{Rect, Size};
+
+/// Below this many columns or lines there is room for one summary line only.
+const TINY: (u16, u16) = (40, 10);
+/// Below this many columns everything stands in one column, and panes open only when asked for.
+const NARROW: u16 = 84;
+/// From this many columns on, detail and log stand side by side below the table.
+const WIDE: u16 = 160;
+/// The least that a pane is worth opening for: its title and a few lines.
+const PANE: u16 = 9;
+/// Title, column heads and three devices.
+const TABLE: u16 = 5;
+
+/// Whether a pane is wanted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) enum Wish {
+    /// Where there is room for it anyway.
+    #[default]
+    Auto,
+    On,
+    Off,
+}
+
+/// A pane that fills the screen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Zoom {
+    Detail,
+    Log,
+}
+
+/// What is wanted of the screen.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Request {
+    pub(super) size: Size,
+    /// The plan, or the dashboard.
+    pub(super) plan: bool,
+    /// Whether a line under the header is needed.
+    pub(super) banner: bool,
+    pub(super) detail: Wish,
+    pub(super) log: Wish,
+    pub(super) zoom: Option<Zoom>,
+    /// Devices in the fleet; not those that the filter leaves, so that typing moves nothing.
+    pub(super) devices: usize,
+}
+
+/// Where the parts of the screen are. Parts that are not shown have no area.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Areas {
+    /// The one line for everything, when there is no room for more.
+    pub(super) tiny: Option<Rect>,
+    pub(super) header: Rect,
+    pub(super) banner: Rect,
+    /// With its title and column heads.
+    pub(super) table: Rect,
+    pub(super) detail: Option<Rect>,
+    pub(super) log: Option<Rect>,
+    /// The plan's counts, warning and prompt.
+    pub(super) prompt: Rect,
+    pub(super) footer: Rect,
+}
+
+impl Areas {
+    pub(super) fn of(request: &Request) -> Self {
+        let Size { width, height } = request.size;
+        let whole = Rect::new(0, 0, width, height);
+        if width < TINY.0 || height < TINY.1 {
+            return Self {
+                tiny: Some(whole),
+                ..Self::default()
+            };
+        }
+        let header = if request.plan { 1 } else { 2 };
+        let prompt = if request.plan { 3 } else { 0 };
+        let mut rest = Below(whole);
+        let mut areas = Self {
+            header: rest.take(header),
+            banner: rest.take(u16::from(request.banner)),
+            ..Self::default()
+        };
+        let body = Rect {
+            height: rest.0.height - prompt - 1,
+            ..rest.0
+        };
+        rest.take(body.height);
+        areas.prompt = rest.take(prompt);
+        areas.footer = rest.take(1);
+        if request.plan {
+            areas.plan_body(body);
+        } else {
+            areas.body(body, request);
+        }
+        areas
+    }
+
+    /// How many devices the table shows at once.
+    pub(super) fn rows(&self) -> usize {
+        usize::from(self.table.height.saturating_sub(2))
+    }
+
+    /// The plan's lower pane says the whole reason of the selected device.
+    fn plan_body(&mut self, body: Rect) {
+        let pane = if body.height >= TABLE + 6 { 6 } else { 0 };
+        let mut rest = Below(body);
+        self.table = rest.take(body.height - pane);
+        self.detail = (pane > 0).then_some(rest.0);
+    }
+
+    fn body(&mut self, body: Rect, request: &Request) {
+        match request.zoom {
+            Some(Zoom::Detail) => {
+                self.detail = Some(body);
+                return;
+            }
+            Some(Zoom::Log) => {
+                self.log = Some(body);
+                return;
+            }
+            None => {}
+        }
+        let wide = body.width >= WIDE;
+        let (detail, log) = shown(body, wide, request);
+        let panes = match (detail, log) {
+            (false, false) => 0,
+            (true, true) if !wide => 2,
+            _ => 1,
+        };
+        // The table gets what it needs, the panes the rest, but never less than they are worth.
+        let needs = u16::try_from(request.devices + 2).unwrap_or(u16::MAX);
+        let height = match panes {
+            0 => body.height,
+            1 => {
+                let pane = PANE.max(body.height / 3).min(body.height / 2);
+                needs.clamp(TABLE, (body.height - pane).max(TABLE))
+            }
+            _ => needs.clamp(TABLE, (body.height - 2 * PANE).max(TABLE)),
+        };
+        let mut rest = Below(body);
+        self.table = rest.take(height);
+        let lower = rest.0;
+        match (detail, log) {
+            (true, true) if wide => {
+                let left = lower.width * 11 / 20;
+                self.detail = Some(Rect {
+                    width: left,
+                    ..lower
+                });
+                // One column stays free between the two.
+                self.log = Some(Rect {
+                    x: lower.x + left + 1,
+                    width: lower.width - left - 1,
+                    ..lower
+                });
+            }
+            (true, true) => {
+                self.detail = Some(rest.take(lower.height - lower.height / 3));
+                self.log = Some(rest.0);
+            }
+            (true, false) => self.detail = Some(lower),
+            (false, true) => self.log = Some(lower),
+            (false, false) => {}
+        }
+    }
+}
+
+/// Which panes there is room for, of those that are wanted.
+fn shown(body: Rect, wide: bool, request: &Request) -> (bool, bool) {
+    if body.height < TABLE + PANE / 2 {
+        // No room for both a table and a pane worth reading.
+        return (false, false);
+    }
+    let roomy = body.width >= NARROW && body.height >= TABLE + PANE + 3;
+    let wanted = |wish, by_itself| match wish {
+        Wish::Auto => by_itself,
+        wish => wish == Wish::On,
+    };
+    let detail = wanted(request.detail, roomy);
+    let log = wanted(request.log, wide && roomy);
+    // The log is only there because somebody asked for it, so it goes first.
+    let both = wide || body.height >= TABLE + 2 * PANE;
+    (detail && (both || !log), log)
+}
+
+/// What is still free below.
+struct Below(Rect);
+
+impl Below {
+    fn take(&mut self, height: u16) -> Rect {
+        let height = height.min(self.0.height);
+        let taken = Rect { height, ..self.0 };
+        self.0.y += height;
+        self.0.height -= height;
+        taken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn areas(width: u16, height: u16, detail: Wish, log: Wish) -> Areas {
+        Areas::of(&Request {
+            size: Size { width, height },
+            plan: false,
+            banner: false,
+            detail,
+            log,
+            zoom: None,
+            devices: 100,
+        })
+    }
+
+    #[test]
+    fn narrow_screens_open_panes_only_when_asked() {
+        assert_eq!(areas(80, 24, Wish::Auto, Wish::Auto).detail, None);
+        assert!(areas(80, 24, Wish::On, Wish::Auto).detail.is_some());
+        assert!(areas(120, 30, Wish::Auto, Wish::Auto).detail.is_some());
+        assert!(areas(200, 50, Wish::Auto, Wish::Auto).log.is_some());
+    }
+
+    #[test]
+    fn the_log_takes_the_place_of_the_detail_where_there_is_no_room_for_both() {
+        let small = areas(80, 24, Wish::On, Wish::On);
+        assert_eq!((small.detail, small.log.is_some()), (None, true));
+        let tall = areas(80, 50, Wish::On, Wish::On);
+        assert!(tall.detail.is_some() && tall.log.is_some());
+    }
+}

@@ -1,0 +1,104 @@
+//! Which devices are shown, and in what order: an index into the fleet's rows.
+//! Must not: be computed while drawing; it changes only when the fleet or a wish changed.
+
+use crate::engine::{Fleet, Row, RowState};
+use crate::model::OutcomeKind;
+
+use super::look::Mark;
+
+/// What the table is sorted by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) enum Sort {
+    #[default]
+    Inventory,
+    State,
+    Name,
+    Group,
+    Stage,
+}
+
+impl Sort {
+    pub(super) fn next(self) -> Self {
+        match self {
+            Self::Inventory => Self::State,
+            Self::State => Self::Name,
+            Self::Name => Self::Group,
+            Self::Group => Self::Stage,
+            Self::Stage => Self::Inventory,
+        }
+    }
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Inventory => "inventory",
+            Self::State => "state",
+            Self::Name => "name",
+            Self::Group => "group",
+            Self::Stage => "stage",
+        }
+    }
+}
+
+/// The devices that match `filter` (every word of it), sorted; equal ones stay as the inventory
+/// has them.
+pub(super) fn order(fleet: &Fleet, sort: Sort, filter: &str) -> Vec<usize> {
+    let rows = fleet.rows();
+    let words: Vec<String> = filter.split_whitespace().map(str::to_lowercase).collect();
+    let mut order: Vec<usize> = (0..rows.len())
+        .filter(|&n| words.iter().all(|w| matches(&rows[n], w)))
+        .collect();
+    match sort {
+        Sort::Inventory => {}
+        Sort::State => order.sort_by_key(|&n| urgency(&rows[n])),
+        Sort::Name => order.sort_by(|&a, &b| rows[a].id.cmp(&rows[b].id)),
+        Sort::Group => order.sort_by(|&a, &b| rows[a].group.cmp(&rows[b].group)),
+        Sort::Stage => order.sort_by_key(|&n| std::cmp::Reverse(advance(&rows[n]))),
+    }
+    order
+}
+
+fn matches(row: &Row, word: &str) -> bool {
+    let has = |text: &str| text.to_lowercase().contains(word);
+    has(row.id.as_str())
+        || row.group.as_deref().is_some_and(has)
+        || row.tags.iter().any(|t| has(t))
+        || has(Mark::of_row(row).word)
+        || (row.has_task() && has(Mark::RUNNING.word))
+        || has(row.link)
+        || (matches!(row.state, RowState::Planned)
+            && row.verdict.as_ref().is_some_and(|v| has(v.kind().as_str())))
+}
+
+/// What needs a person first.
+fn urgency(row: &Row) -> u8 {
+    match &row.state {
+        RowState::Done(outcome) => match outcome.kind() {
+            OutcomeKind::Failed => 0,
+            OutcomeKind::RolledBack => 1,
+            OutcomeKind::Lost => 2,
+            OutcomeKind::Unknown => 3,
+            OutcomeKind::Unproven => 4,
+            OutcomeKind::Cancelled => 7,
+            OutcomeKind::Upgraded => 8,
+            OutcomeKind::Current => 9,
+            OutcomeKind::Skipped => 10,
+        },
+        RowState::Running(_) | RowState::Starting => 5,
+        RowState::Waiting => 6,
+        // On the plan: what cannot be upgraded first.
+        RowState::Planned => match row.verdict.as_ref().map(|v| v.kind() as u8) {
+            Some(kind) => 3_u8.saturating_sub(kind),
+            None => 6,
+        },
+    }
+}
+
+/// How far a device is; those under way before those that are done, those before the waiting.
+fn advance(row: &Row) -> u8 {
+    match &row.state {
+        RowState::Running(active) => 10 + active.stage as u8,
+        RowState::Starting => 9,
+        RowState::Done(_) => 8,
+        RowState::Waiting | RowState::Planned => 0,
+    }
+}

@@ -1,0 +1,288 @@
+//! The detail of the selected device: every try of every stage, what was touched, and the last error
+//! with what to do about it.
+//! Must not: shorten an error where it is the thing to be read.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use crate::engine::{Row, RowState, Step};
+use crate::model::{Outcome, Touched, human_duration};
+
+use super::super::layout::Zoom;
+use super::super::look::{Mark, Tone, is_weak_link};
+use super::message::message;
+use super::text::{fit, left, right, rule, span, time_of_day, wrap};
+use super::{Scene, put};
+
+/// Draws the pane: what it is about first, the timeline's end next, the error and its hint last.
+pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
+    let width = usize::from(area.width);
+    let Some(row) = scene.ui.selected(scene.fleet) else {
+        put(
+            buf,
+            area,
+            0,
+            &rule(vec![Span::raw("Detail")], Vec::new(), width),
+        );
+        return;
+    };
+    put(buf, area, 0, &rule(title(row), Vec::new(), width));
+    let room = usize::from(area.height.saturating_sub(1));
+    let facts = facts(row, width);
+    let tail = tail(row, width);
+    let zoomed = scene.ui.zoom == Some(Zoom::Detail);
+    let timeline = timeline(scene, row, width, zoomed);
+    let lines: Vec<Line<'static>> = if zoomed {
+        let all: Vec<_> = facts.into_iter().chain(timeline).chain(tail).collect();
+        let scroll = scene.ui.scroll.min(all.len().saturating_sub(room));
+        all.into_iter().skip(scroll).collect()
+    } else {
+        squeeze(facts, timeline, tail, room)
+    };
+    for (n, line) in (1..).zip(lines.into_iter().take(room)) {
+        put(buf, area, n, &line);
+    }
+}
+
+/// How many lines the detail has when it fills the screen; for scrolling.
+pub(super) fn height(row: &Row, width: usize) -> usize {
+    let mut headings = 0;
+    if row.attempt > 1 {
+        let mut attempts: Vec<u32> = row.timeline.iter().map(|s| s.attempt).collect();
+        attempts.extend(row.active().map(|_| row.attempt));
+        attempts.dedup();
+        headings = attempts.len();
+    }
+    let running = usize::from(row.active().is_some());
+    let steps: usize = row
+        .timeline
+        .iter()
+        .map(|s| said(s, width, true).len())
+        .sum();
+    facts(row, width).len() + steps + running + headings + tail(row, width).len()
+}
+
+/// Where not everything fits: the error and the hint stay whole, the timeline keeps its end.
+fn squeeze(
+    facts: Vec<Line<'static>>,
+    timeline: Vec<Line<'static>>,
+    tail: Vec<Line<'static>>,
+    room: usize,
+) -> Vec<Line<'static>> {
+    let mut room = room.saturating_sub(tail.len());
+    let facts: Vec<_> = facts.into_iter().take(room).collect();
+    room -= facts.len();
+    let hidden = timeline.len().saturating_sub(room);
+    let mut steps: Vec<_> = timeline.into_iter().skip(hidden).collect();
+    if hidden > 0 && !steps.is_empty() {
+        let text = format!("  … {} earlier, Enter shows all", hidden + 1);
+        steps[0] = Line::from(span(text, Tone::Dull.style()));
+    }
+    facts.into_iter().chain(steps).chain(tail).collect()
+}
+
+fn title(row: &Row) -> Vec<Span<'static>> {
+    let mark = Mark::of_row(row);
+    let mut title = vec![
+        span(row.id.as_str().to_owned(), Tone::Plain.bold()),
+        span(
+            format!(" · {} {}", mark.glyph, mark.word),
+            mark.tone.style(),
+        ),
+    ];
+    if let Some(outcome) = row.outcome()
+        && let Some(stage) = outcome.stage()
+    {
+        title.push(span(format!(" at {stage}"), mark.tone.style()));
+    }
+    if row.attempt > 1 {
+        title.push(span(
+            format!(" · attempt {}", row.attempt),
+            Tone::Plain.style(),
+        ));
+    }
+    title
+}
+
+/// What the last attempt left on the device, and what that means; nothing where there is nothing to fear.
+fn touched(row: &Row) -> Option<String> {
+    let outcome = row.outcome()?;
+    if matches!(
+        outcome,
+        Outcome::Upgraded | Outcome::Current | Outcome::Skipped(_)
+    ) {
+        return None;
+    }
+    let touched = outcome.touched();
+    let mut text = format!("touched: {touched}");
+    // After an install only the device can say what it runs.
+    if touched < Touched::InstallSent
+        && let Some(from) = row.from_label()
+    {
+        text.push_str("; still runs ");
+        text.push_str(&from);
+    }
+    Some(text)
+}
+
+/// Link, group, tags and what the device said of itself.
+fn facts(row: &Row, width: usize) -> Vec<Line<'static>> {
+    let mut spans = vec![Span::raw("  ")];
+    if is_weak_link(row.link) {
+        let what = match row.link {
+            "http" => "HTTP: NOTHING IS ENCRYPTED, ANYBODY ON THE WAY CAN READ AND CHANGE IT",
+            _ => "INSECURE: THE CERTIFICATE IS NOT VERIFIED, THIS MAY BE ANOTHER DEVICE",
+        };
+        let line = fit(vec![span(format!("  ! {what}"), Tone::Warn.bold())], width);
+        let mut lines = vec![Line::from(line)];
+        lines.extend(more_facts(row, Vec::new(), width));
+        return lines;
+    }
+    spans.push(span(format!("link {}", row.link), Tone::Dull.style()));
+    more_facts(row, spans, width)
+}
+
+fn more_facts(row: &Row, mut spans: Vec<Span<'static>>, width: usize) -> Vec<Line<'static>> {
+    let mut add = |text: String| {
+        let lead = if spans.is_empty() { "  " } else { " · " };
+        spans.push(span(format!("{lead}{text}"), Tone::Dull.style()));
+    };
+    if let Some(group) = &row.group {
+        add(format!("group {group}"));
+    }
+    if !row.tags.is_empty() {
+        add(format!("tags {}", row.tags.join(" ")));
+    }
+    if let Some(seen) = &row.seen {
+        add(seen.version.hwv.clone());
+        if let Some(fws) = seen.version.fws {
+            add(format!("fws {}…", fws.short()));
+        }
+    }
+    if let Some(after) = &row.after {
+        let fws = after
+            .fws
+            .map_or("none".to_owned(), |f| format!("{}…", f.short()));
+        add(format!("now {} fws {fws}", after.label()));
+    }
+    if spans.is_empty() {
+        return Vec::new();
+    }
+    vec![Line::from(fit(spans, width))]
+}
+
+fn timeline(scene: &Scene<'_>, row: &Row, width: usize, whole: bool) -> Vec<Line<'static>> {
+    let mut lines = Vec::new();
+    let several = row.attempt > 1;
+    let mut attempt = 0;
+    for step in &row.timeline {
+        if several && step.attempt != attempt {
+            attempt = step.attempt;
+            lines.push(heading(attempt));
+        }
+        lines.extend(step_lines(scene, step, width, whole));
+    }
+    if let RowState::Running(active) = &row.state {
+        if several && row.attempt != attempt {
+            lines.push(heading(row.attempt));
+        }
+        let at = time_of_day(active.since, scene.zone);
+        let mut spans = vec![
+            span(format!("  {at}  "), Tone::Dull.style()),
+            span(left(active.stage.as_str(), 8), Tone::Live.style()),
+            Span::raw("              "),
+        ];
+        spans.extend(message(scene, row, width.saturating_sub(34)));
+        lines.push(Line::from(fit(spans, width)));
+    }
+    lines
+}
+
+fn heading(attempt: u32) -> Line<'static> {
+    Line::from(span(format!("  attempt {attempt}"), Tone::Plain.bold()))
+}
+
+/// Columns before what is said of a step: time, stage, status, duration.
+const STEP: usize = 35;
+
+fn step_lines(scene: &Scene<'_>, step: &Step, width: usize, whole: bool) -> Vec<Line<'static>> {
+    let at = time_of_day(step.at, scene.zone);
+    let tone = if step.failure.is_some() {
+        Tone::Bad
+    } else {
+        Tone::Plain
+    };
+    let status = step.status.map(|s| s.to_string()).unwrap_or_default();
+    let took = human_duration(step.took);
+    let mut lines = Vec::new();
+    for (n, what) in said(step, width, whole).into_iter().enumerate() {
+        let mut spans = if n == 0 {
+            vec![
+                span(format!("  {at}  "), Tone::Dull.style()),
+                span(left(step.stage.as_str(), 8), tone.style()),
+                span(format!("{}  ", right(&status, 4)), tone.style()),
+                span(format!("{}  ", right(&took, 7)), Tone::Dull.style()),
+            ]
+        } else {
+            vec![Span::raw(" ".repeat(STEP))]
+        };
+        spans.push(span(what, tone.style()));
+        lines.push(Line::from(fit(spans, width)));
+    }
+    lines
+}
+
+/// What is said of a step: in one line, or `whole` in as many as it takes.
+fn said(step: &Step, width: usize, whole: bool) -> Vec<String> {
+    let mut what = match &step.failure {
+        Some(failure) => failure.to_string(),
+        None => step.note.clone(),
+    };
+    if step.try_no > 1 {
+        let try_no = format!("try {}", step.try_no);
+        what = if what.is_empty() {
+            try_no
+        } else {
+            format!("{try_no} · {what}")
+        };
+    }
+    let room = width.saturating_sub(STEP);
+    if whole && room >= 10 && !what.is_empty() {
+        wrap(&what, room)
+    } else {
+        vec![what]
+    }
+}
+
+/// The last error in full, and what to do about it.
+fn tail(row: &Row, width: usize) -> Vec<Line<'static>> {
+    let mut lines = Vec::new();
+    let Some(outcome) = row.outcome() else {
+        return lines;
+    };
+    let mark = Mark::of_row(row);
+    let room = width.saturating_sub(5);
+    for (n, line) in wrap(&outcome.reason(), room).into_iter().enumerate() {
+        let lead = if n == 0 { mark.glyph } else { " " };
+        lines.push(Line::from(span(
+            format!("  {lead} {line}"),
+            mark.tone.bold(),
+        )));
+    }
+    if let Some(touched) = touched(row) {
+        for line in wrap(&touched, room) {
+            lines.push(Line::from(span(format!("    {line}"), Tone::Plain.style())));
+        }
+    }
+    if let Some(hint) = outcome.hint() {
+        for (n, line) in wrap(&hint, room).into_iter().enumerate() {
+            let lead = if n == 0 { "→" } else { " " };
+            lines.push(Line::from(span(
+                format!("  {lead} {line}"),
+                Tone::Plain.style(),
+            )));
+        }
+    }
+    lines
+}

@@ -1,0 +1,47 @@
+//! The footer: the keys that work now, or what the last key led to.
+//! Must not: know any key (that is `keymap`).
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::super::keymap::{self, Binding};
+use super::super::look::Tone;
+use super::text::{cut, span};
+use super::{Scene, put};
+
+/// Draws one line.
+pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
+    let width = usize::from(area.width);
+    if let Some((tone, text)) = &scene.ui.notice {
+        let text = cut(text, width.saturating_sub(2));
+        put(
+            buf,
+            area,
+            0,
+            &Line::from(span(format!(" {text}"), tone.bold())),
+        );
+        return;
+    }
+    put(buf, area, 0, &Line::from(keys(scene, width)));
+}
+
+fn keys(scene: &Scene<'_>, width: usize) -> Vec<Span<'static>> {
+    let place = scene.ui.place(scene.fleet);
+    let mut shown: Vec<&Binding> = keymap::of(place)
+        .filter(|b| b.rank > 0 && scene.ui.possible(b.act, place, scene.fleet))
+        .collect();
+    let size = |b: &Binding| b.shown.chars().count() + 1 + b.label.chars().count() + 2;
+    while 1 + shown.iter().map(|b| size(b)).sum::<usize>() > width {
+        let Some(last) = (0..shown.len()).max_by_key(|&n| shown[n].rank) else {
+            break;
+        };
+        shown.remove(last);
+    }
+    let mut spans = vec![Span::raw(" ")];
+    for binding in shown {
+        spans.push(span(binding.shown, Tone::Plain.bold()));
+        spans.push(span(format!(" {}  ", binding.label), Tone::Dull.style()));
+    }
+    spans
+}

@@ -1,0 +1,338 @@
+//! The header: image, run, counts, how far the fleet is; and the line below it when a run ends or stops.
+//! Must not: list devices, but for those that a stop waits for.
+
+use std::fmt::Write as _;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use crate::engine::{Fleet, Row, Stop};
+use crate::model::{ImageFacts, OutcomeKind, human_bytes};
+
+use super::super::look::{Mark, Tone, is_weak_link};
+use super::bar::{bar, percent};
+use super::text::{clock, cut, ends, span};
+use super::{Scene, put};
+
+/// The two lines of the dashboard.
+pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
+    let fleet = scene.fleet;
+    let width = usize::from(area.width);
+    let wide = width >= 100;
+    let mut left = title();
+    left.extend(image(fleet.image(), wide));
+    let run = fleet.run().as_str();
+    left.push(span(format!("  run {run}"), Tone::Dull.style()));
+    let mut right = Vec::new();
+    if let Some(elapsed) = fleet.elapsed(scene.now) {
+        right.push(span(clock(elapsed), Tone::Plain.bold()));
+    }
+    if let Some(left) = time_left(scene) {
+        right.push(span(format!("  {left} "), Tone::Plain.style()));
+    } else {
+        right.push(Span::raw(" "));
+    }
+    put(buf, area, 0, &ends(left, right, width));
+    put(buf, area, 1, &counts(fleet, width));
+}
+
+/// The name of the program, at the left of every header.
+fn title() -> Vec<Span<'static>> {
+    vec![span(" hemfleet  ", Tone::Plain.bold())]
+}
+
+fn image(image: &ImageFacts, wide: bool) -> Vec<Span<'static>> {
+    let version = image.version_label();
+    let Some(footer) = &image.footer else {
+        let sha = &image.sha256_hex()[..8];
+        return vec![span(
+            format!("image sha256 {sha}… without a known signature"),
+            Tone::Warn.style(),
+        )];
+    };
+    if !wide {
+        return vec![span(format!("v{}", cut(&version, 20)), Tone::Plain.style())];
+    }
+    vec![
+        span(cut(&footer.name, 40), Tone::Plain.style()),
+        span(format!("  {}…", footer.fws.short()), Tone::Dull.style()),
+    ]
+}
+
+fn time_left(scene: &Scene<'_>) -> Option<String> {
+    let fleet = scene.fleet;
+    if fleet.stop().is_some() || fleet.is_over() {
+        return None;
+    }
+    let forecast = fleet.forecast(scene.now)?;
+    let (least, most) = (forecast.least.as_secs(), forecast.most.as_secs());
+    if most < 60 {
+        return Some("left under 1 min".to_owned());
+    }
+    let (least, most) = (least / 60, most.div_ceil(60));
+    Some(if least == 0 {
+        format!("left under {most} min")
+    } else if least == most {
+        format!("left {most} min")
+    } else {
+        format!("left {least}–{most} min")
+    })
+}
+
+/// Counts and progress. Those counts that every run has keep their place, the rest come as they
+/// occur; words are left out where they do not fit beside the bar, then what is zero.
+fn counts(fleet: &Fleet, width: usize) -> Line<'static> {
+    let mut shown = marks(fleet);
+    let weak = fleet.rows().iter().filter(|r| is_weak_link(r.link)).count();
+    let digits = fleet.rows().len().to_string().len();
+    let full = spell(&shown, weak, Some(digits), true);
+    let short = spell(&shown, weak, Some(digits), false);
+    let room = width.saturating_sub(PROGRESS_MIN);
+    let columns = |spans: &[Span<'static>]| spans.iter().map(Span::width).sum::<usize>();
+    let left = if columns(&full) <= room {
+        full
+    } else if columns(&short) <= room {
+        short
+    } else {
+        shown.retain(|(_, n)| *n > 0);
+        spell(&shown, weak, None, false)
+    };
+    let bar = width.saturating_sub(columns(&left) + 8).min(24);
+    ends(left, progress(fleet, bar), width)
+}
+
+/// The least that the fleet's bar and its per cent take.
+const PROGRESS_MIN: usize = 16;
+
+fn marks(fleet: &Fleet) -> Vec<(Mark, usize)> {
+    let counts = fleet.counts();
+    let of = |kind| (Mark::of_outcome(kind), counts.of(kind));
+    let mut shown = vec![
+        of(OutcomeKind::Upgraded),
+        (Mark::RUNNING, counts.running),
+        (Mark::WAITING, counts.waiting + counts.planned),
+        of(OutcomeKind::Failed),
+    ];
+    shown.extend(
+        OutcomeKind::ALL
+            .iter()
+            .filter(|k| !matches!(k, OutcomeKind::Upgraded | OutcomeKind::Failed))
+            .map(|&k| of(k))
+            .filter(|(_, n)| *n > 0),
+    );
+    shown
+}
+
+/// With `digits`, numbers are that wide, so that nothing jumps while they grow.
+fn spell(
+    shown: &[(Mark, usize)],
+    weak: usize,
+    digits: Option<usize>,
+    words: bool,
+) -> Vec<Span<'static>> {
+    let gap = if digits.is_some() { "  " } else { " " };
+    let digits = digits.unwrap_or(1);
+    let mut spans = vec![Span::raw(" ")];
+    for &(mark, n) in shown {
+        let tone = if n == 0 { Tone::Dull } else { mark.tone };
+        let mut text = format!("{} {n:>digits$}", mark.glyph);
+        if words {
+            text.push(' ');
+            text.push_str(mark.word);
+        }
+        text.push_str(gap);
+        spans.push(span(text, tone.style()));
+    }
+    if weak > 0 {
+        let mut text = format!("! {weak}");
+        if words {
+            text.push_str(" weak link");
+            text.push_str(plural(weak));
+        }
+        spans.push(span(text, Tone::Warn.bold()));
+    }
+    spans
+}
+
+fn progress(fleet: &Fleet, columns: usize) -> Vec<Span<'static>> {
+    let share = fleet.fraction();
+    let tone = if fleet.is_over() {
+        Tone::Plain
+    } else {
+        Tone::Live
+    };
+    let mut spans = Vec::new();
+    if columns >= 6 {
+        spans.push(span(bar(share, columns), tone.style()));
+    }
+    spans.push(span(
+        format!(" {:>3} % ", percent(share)),
+        Tone::Plain.bold(),
+    ));
+    spans
+}
+
+fn plural(n: usize) -> &'static str {
+    if n == 1 { "" } else { "s" }
+}
+
+/// The line below the header: what a stop waits for, or that the run is over.
+pub(super) fn draw_banner(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
+    let (tone, text) = match scene.fleet.stop() {
+        Some(stop) => stopping(scene.fleet, stop),
+        None => over(scene.fleet),
+    };
+    let text = cut(&text, usize::from(area.width).saturating_sub(2));
+    put(buf, area, 0, &format!(" {text}").into());
+    buf.set_style(area, tone.bold());
+}
+
+fn stopping(fleet: &Fleet, stop: Stop) -> (Tone, String) {
+    // Those past their install take longest, and are the ones in doubt if it must be at once.
+    let (past, before): (Vec<&Row>, Vec<&Row>) =
+        in_flight(fleet).partition(|row| row.is_past_install());
+    let names = |rows: &[&Row]| -> String {
+        let names: Vec<&str> = rows.iter().map(|r| r.id.as_str()).collect();
+        names.join(", ")
+    };
+    let all: Vec<&Row> = past.iter().chain(&before).copied().collect();
+    match stop {
+        Stop::Draining if all.is_empty() => {
+            (Tone::Warn, "STOPPING: nothing is in flight".to_owned())
+        }
+        Stop::Draining => (
+            Tone::Warn,
+            format!(
+                "STOPPING safely, Ctrl-C again stops at once. Waiting for {}",
+                names(&all)
+            ),
+        ),
+        Stop::Aborting if past.is_empty() => (Tone::Bad, "STOPPING NOW".to_owned()),
+        Stop::Aborting => (
+            Tone::Bad,
+            format!("STOPPING NOW. In doubt: {}", names(&past)),
+        ),
+    }
+}
+
+fn over(fleet: &Fleet) -> (Tone, String) {
+    let counts = fleet.counts();
+    let good = counts.of(OutcomeKind::Upgraded)
+        + counts.of(OutcomeKind::Current)
+        + counts.of(OutcomeKind::Skipped);
+    let rest = counts.done() - good;
+    if rest == 0 {
+        return (
+            Tone::Good,
+            "OVER: every device is upgraded, current or skipped. q leaves.".to_owned(),
+        );
+    }
+    let verb = if rest == 1 { "needs" } else { "need" };
+    let devices = if rest == 1 { "device" } else { "devices" };
+    let tone = if counts.of(OutcomeKind::Failed)
+        + counts.of(OutcomeKind::RolledBack)
+        + counts.of(OutcomeKind::Lost)
+        > 0
+    {
+        Tone::Bad
+    } else {
+        Tone::Warn
+    };
+    (
+        tone,
+        format!(
+            "OVER: {rest} {devices} {verb} a look. r retries the selected, R all of them, q leaves."
+        ),
+    )
+}
+
+/// The devices that a task works on.
+pub(super) fn in_flight(fleet: &Fleet) -> impl Iterator<Item = &Row> {
+    fleet.rows().iter().filter(|r| r.has_task())
+}
+
+/// The plan's one line.
+pub(super) fn draw_plan(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
+    let width = usize::from(area.width);
+    let facts = scene.fleet.image();
+    let mut left = title();
+    left.push(span("plan   ", Tone::Live.bold()));
+    let size = human_bytes(facts.file_bytes);
+    match &facts.footer {
+        Some(footer) if width >= 100 => {
+            left.push(span(
+                format!("image {} · {size}", cut(&footer.name, 40)),
+                Tone::Plain.style(),
+            ));
+            left.push(span(
+                format!(
+                    " · signed {}… · mode {} · ",
+                    footer.fwk.short(),
+                    footer.mode
+                ),
+                Tone::Plain.style(),
+            ));
+            left.push(span("verifies", Tone::Good.style()));
+        }
+        Some(_) => {
+            let version = cut(&facts.version_label(), 20);
+            left.push(span(
+                format!("image v{version} · {size} · signature "),
+                Tone::Plain.style(),
+            ));
+            left.push(span("verifies", Tone::Good.style()));
+        }
+        None => {
+            left.push(span(format!("image {size} · "), Tone::Plain.style()));
+            left.push(span(
+                "no known signature: nothing can be proven",
+                Tone::Warn.style(),
+            ));
+        }
+    }
+    let right = vec![span(
+        format!("run {} ", scene.fleet.run()),
+        Tone::Dull.style(),
+    )];
+    put(buf, area, 0, &ends(left, right, width));
+}
+
+/// The whole screen in one line, for terminals with room for no more.
+pub(super) fn draw_tiny(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
+    let line = summary(scene);
+    put(buf, area, 0, &cut(&line, usize::from(area.width)).into());
+}
+
+fn summary(scene: &Scene<'_>) -> String {
+    let fleet = scene.fleet;
+    let counts = fleet.counts();
+    let all = fleet.rows().len();
+    if super::super::ui::on_plan(fleet) {
+        let wanted = fleet.planned(crate::model::VerdictKind::Upgrade);
+        return format!("plan: {wanted}/{all} to upgrade, needs 40x10");
+    }
+    let mut line = format!("{}/{all} upgraded", counts.of(OutcomeKind::Upgraded));
+    for kind in [
+        OutcomeKind::Failed,
+        OutcomeKind::RolledBack,
+        OutcomeKind::Lost,
+        OutcomeKind::Unknown,
+        OutcomeKind::Unproven,
+    ] {
+        let n = counts.of(kind);
+        if n > 0 {
+            let _ = write!(line, ", {n} {kind}");
+        }
+    }
+    if let Some(elapsed) = fleet.elapsed(scene.now) {
+        line.push_str(", ");
+        line.push_str(&clock(elapsed));
+    }
+    if fleet.stop().is_some() {
+        line.insert_str(0, "STOPPING ");
+    } else if fleet.is_over() {
+        line.push_str(", over");
+    }
+    line
+}

@@ -1,0 +1,140 @@
+//! The screen, drawn from the state. One file for each part:
+//!
+//! ```text
+//!  hemfleet  Encedo nGINE FW v1.2.3  AgICAgIC…  run 7f3a0000          3:41  left 2–4 min   header
+//!  ✔ 5 upgraded  ● 4 running  … 1 waiting  ✖ 1 failed        ██████████▌·········  54 %
+//!  STOPPING safely, Ctrl-C again stops at once. Waiting for vault-02                       its banner
+//! ─ Devices ──────────────────────────────────────────────────────── 12 · by inventory ─   table
+//!    NAME      GROUP   STAGE     PROGRESS                              FIRMWARE    TRY TIME
+//!  ✔ vault-01  warsaw  upgraded  proven: rebooted, signature matches   1.2.2 → 1.2.3 1 1:12
+//! ▸● vault-02  warsaw  upload    ███████▋·········  1.4 / 3.0 MB       1.2.2 → 1.2.3 1 0:09   message, bar
+//! ─ vault-02 · ● upload ──────────────────────────────────────────────────────────────── detail
+//!   12:02:11  probe    200    0.2 s  Encedo nGINE FW v1.2.2 · PPA rev 2.2 · healthy
+//! ─ Log ─────────────────────────────────────────────────────────────────────────────────── log
+//!   12:02:11  vault-02: probe done in 0.2 s
+//!  ↑↓ select  Enter detail  r retry  c cancel  / filter  ? help  q quit                     footer
+//! ```
+//!
+//! Before that, [`plan`]; over it, [`popup`]. From 160 columns on, detail and log stand side by side;
+//! below 84 the detail takes the lower half when asked for.
+//!
+//! Owns: drawing. Must not: change anything, read a clock, or build what is not on the screen.
+
+mod bar;
+mod detail;
+mod footer;
+mod header;
+mod log;
+mod message;
+mod plan;
+mod popup;
+mod table;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::Line;
+
+use crate::engine::Fleet;
+
+use super::layout::Zoom;
+use super::look::{Look, Tone};
+use super::ui::{Popup, Ui, on_plan};
+
+/// Everything that a drawing is a function of.
+pub(super) struct Scene<'a> {
+    pub(super) fleet: &'a Fleet,
+    pub(super) ui: &'a Ui,
+    pub(super) look: Look,
+    /// The time of this frame.
+    pub(super) now: Timestamp,
+    pub(super) zone: &'a TimeZone,
+}
+
+/// Draws the whole screen.
+pub(super) fn draw(scene: &Scene<'_>, buf: &mut Buffer) {
+    let areas = scene.ui.areas(scene.fleet);
+    if let Some(area) = areas.tiny {
+        header::draw_tiny(scene, area, buf);
+    } else if on_plan(scene.fleet) {
+        header::draw_plan(scene, areas.header, buf);
+        plan::draw(scene, areas.table, buf);
+        if let Some(area) = areas.detail {
+            plan::draw_why(scene, area, buf);
+        }
+        plan::draw_prompt(scene, areas.prompt, buf);
+        footer::draw(scene, areas.footer, buf);
+    } else {
+        header::draw(scene, areas.header, buf);
+        table::draw(scene, areas.table, buf);
+        if let Some(area) = areas.detail {
+            detail::draw(scene, area, buf);
+        }
+        if let Some(area) = areas.log {
+            log::draw(scene, area, buf);
+        }
+        footer::draw(scene, areas.footer, buf);
+    }
+    if areas.banner.height > 0 {
+        header::draw_banner(scene, areas.banner, buf);
+    }
+    if let Some(popup) = &scene.ui.popup
+        && areas.tiny.is_none()
+    {
+        popup::draw(scene, popup, popup_area(scene.ui), buf);
+    }
+    scene.look.apply(buf);
+}
+
+/// Brings what the screen remembers up to date with the fleet and the size, before it is drawn.
+pub(super) fn settle(ui: &mut Ui, fleet: &Fleet) {
+    ui.settle(fleet);
+    ui.scroll = ui.scroll.min(scroll_limit(ui, fleet));
+}
+
+/// The most that can be scrolled by where something is scrolled now.
+fn scroll_limit(ui: &Ui, fleet: &Fleet) -> usize {
+    let areas = ui.areas(fleet);
+    let inside = |area: Option<Rect>| usize::from(area.map_or(0, |a| a.height.saturating_sub(1)));
+    match (&ui.popup, ui.zoom) {
+        (Some(Popup::Help), _) => popup::help_overflow(ui, fleet, popup_area(ui)),
+        (_, Some(Zoom::Detail)) => {
+            let width = usize::from(ui.size.width);
+            let lines = ui
+                .selected(fleet)
+                .map_or(0, |row| detail::height(row, width));
+            lines.saturating_sub(inside(areas.detail))
+        }
+        (_, Some(Zoom::Log)) => log::scroll_limit(ui),
+        _ => 0,
+    }
+}
+
+/// The screen without the footer, which stays visible: it names the keys.
+fn popup_area(ui: &Ui) -> Rect {
+    Rect::new(0, 0, ui.size.width, ui.size.height.saturating_sub(1))
+}
+
+/// Writes a line into an area, if it has that many.
+fn put(buf: &mut Buffer, area: Rect, line: u16, text: &Line<'_>) {
+    if line < area.height {
+        buf.set_line(area.x, area.y + line, text, area.width);
+    }
+}
+
+/// Lays a style over a line of an area, if it has that many.
+fn paint(buf: &mut Buffer, area: Rect, line: u16, style: Style) {
+    if line < area.height {
+        let line = Rect {
+            y: area.y + line,
+            height: 1,
+            ..area
+        };
+        buf.set_style(line, style);
+    }
+}

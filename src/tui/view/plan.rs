@@ -1,0 +1,315 @@
+//! The plan: what would be done with each device and why, before anything is changed.
+//! Must not: let anything start without the number being typed (that is `ui`).
+
+use std::fmt::Write as _;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use unicode_width::UnicodeWidthStr;
+
+use crate::engine::{Fleet, Mode, Phase, Row, RowState, Seen};
+use crate::model::{Verdict, VerdictKind};
+
+use super::super::look::{Mark, SELECTED, Tone, is_weak_link};
+use super::message::doing;
+use super::table::{link, pad, pointer, title};
+use super::text::{cut, rule, span, wrap};
+use super::{Scene, put};
+
+struct Columns {
+    name: usize,
+    group: usize,
+    firmware: usize,
+    verdict: usize,
+    link: usize,
+    why: usize,
+}
+
+impl Columns {
+    fn of(fleet: &Fleet, width: usize) -> Self {
+        let rows = fleet.rows();
+        let name = rows
+            .iter()
+            .map(|r| r.id.as_str().width())
+            .max()
+            .unwrap_or(0);
+        let group = rows
+            .iter()
+            .filter_map(|r| r.group.as_deref())
+            .map(UnicodeWidthStr::width)
+            .max();
+        let weak = rows.iter().any(|r| is_weak_link(r.link));
+        let mut columns = Self {
+            name: name.clamp(4, if width >= 100 { 24 } else { 14 }),
+            group: match group {
+                Some(group) if width >= 100 => group.clamp(5, 14),
+                _ => 0,
+            },
+            firmware: if width >= 60 { 15 } else { 0 },
+            verdict: 7,
+            link: match (weak, width >= 60) {
+                (false, _) => 0,
+                (true, true) => 8,
+                (true, false) => 1,
+            },
+            why: 0,
+        };
+        let others = [
+            columns.name,
+            columns.group,
+            columns.firmware,
+            columns.verdict,
+            columns.link,
+        ];
+        let used: usize = others.iter().filter(|w| **w > 0).map(|w| w + 1).sum();
+        columns.why = width.saturating_sub(3 + used);
+        columns
+    }
+
+    fn line(cells: Vec<(Vec<Span<'static>>, usize)>, lead: Vec<Span<'static>>) -> Line<'static> {
+        let mut spans = lead;
+        for (cell, width) in cells {
+            if width > 0 {
+                spans.extend(pad(cell, width));
+                spans.push(Span::raw(" "));
+            }
+        }
+        Line::from(spans)
+    }
+}
+
+/// Draws the table of verdicts.
+pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
+    let width = usize::from(area.width);
+    put(buf, area, 0, &title(scene, width));
+    let columns = Columns::of(scene.fleet, width);
+    let head = |text: &'static str| vec![span(text, Tone::Dull.style())];
+    let heads = vec![
+        (head("NAME"), columns.name),
+        (head("GROUP"), columns.group),
+        (head("FIRMWARE"), columns.firmware),
+        (head("VERDICT"), columns.verdict),
+        (
+            head(if columns.link > 1 { "LINK" } else { "" }),
+            columns.link,
+        ),
+        (head("WHY"), columns.why),
+    ];
+    put(buf, area, 1, &Columns::line(heads, vec![Span::raw("   ")]));
+    let shown = usize::from(area.height.saturating_sub(2));
+    let visible = scene
+        .ui
+        .order
+        .iter()
+        .enumerate()
+        .skip(scene.ui.top)
+        .take(shown);
+    for (line, (at, &n)) in (2..).zip(visible) {
+        let Some(row) = scene.fleet.rows().get(n) else {
+            continue;
+        };
+        let selected = at == scene.ui.cursor;
+        put(buf, area, line, &row_line(scene, row, &columns, selected));
+        if selected {
+            super::paint(buf, area, line, SELECTED);
+        }
+    }
+}
+
+fn row_line(scene: &Scene<'_>, row: &Row, columns: &Columns, selected: bool) -> Line<'static> {
+    let (mark, why) = verdict(row);
+    let style = mark.tone.style();
+    let text = if mark.tone == Tone::Dull {
+        Tone::Dull
+    } else {
+        Tone::Plain
+    };
+    let (weak, weak_tone) = link(row, columns.link);
+    let cell = |what: String, style| vec![span(what, style)];
+    let cells = vec![
+        (cell(row.id.as_str().to_owned(), text.style()), columns.name),
+        (
+            cell(row.group.clone().unwrap_or_default(), Tone::Dull.style()),
+            columns.group,
+        ),
+        (cell(firmware(scene, row), text.style()), columns.firmware),
+        (cell(mark.word.to_owned(), style), columns.verdict),
+        (cell(weak.to_owned(), weak_tone.bold()), columns.link),
+        (cell(why, text.style()), columns.why),
+    ];
+    Columns::line(
+        cells,
+        vec![pointer(selected), span(format!("{} ", mark.glyph), style)],
+    )
+}
+
+/// The verdict and the reason, or what goes on where there is none yet.
+fn verdict(row: &Row) -> (Mark, String) {
+    match (&row.state, &row.verdict) {
+        (RowState::Planned, Some(verdict)) => (Mark::of_verdict(verdict.kind()), verdict.reason()),
+        (RowState::Done(outcome), _) => (Mark::of_outcome(outcome.kind()), outcome.reason()),
+        (RowState::Running(active), _) => {
+            let word = Mark {
+                word: "looking",
+                ..Mark::RUNNING
+            };
+            let mut why = doing(active.stage).to_owned();
+            if let Some(pause) = &active.pause {
+                why = format!(
+                    "try {} of {} follows · {}",
+                    pause.next_try, pause.of, pause.after
+                );
+            }
+            (word, why)
+        }
+        (RowState::Starting, _) => (
+            Mark {
+                word: "looking",
+                ..Mark::RUNNING
+            },
+            String::new(),
+        ),
+        _ => (Mark::WAITING, String::new()),
+    }
+}
+
+/// `1.2.2 → 1.2.3` for what will be upgraded, else what runs.
+fn firmware(scene: &Scene<'_>, row: &Row) -> String {
+    let from = row.from_label().unwrap_or_else(|| "?".to_owned());
+    if matches!(row.verdict, Some(Verdict::Upgrade { .. })) {
+        return format!("{from} → {}", scene.fleet.image().version_label());
+    }
+    from
+}
+
+/// The pane below: the selected device's reason in full, and what to do about it.
+pub(super) fn draw_why(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
+    let width = usize::from(area.width);
+    let Some(row) = scene.ui.selected(scene.fleet) else {
+        return;
+    };
+    let (mark, why) = verdict(row);
+    let title = vec![
+        span(row.id.as_str().to_owned(), Tone::Plain.bold()),
+        span(
+            format!(" · {} {}", mark.glyph, mark.word),
+            mark.tone.style(),
+        ),
+    ];
+    let (link, tone) = if is_weak_link(row.link) {
+        (format!("! link: {}", row.link), Tone::Warn)
+    } else {
+        (format!("link: {}", row.link), Tone::Dull)
+    };
+    put(
+        buf,
+        area,
+        0,
+        &rule(title, vec![span(link, tone.style())], width),
+    );
+    let mut lines = Vec::new();
+    let room = width.saturating_sub(5);
+    if let Some(seen) = &row.seen {
+        let text = format!("  {}", cut(&said(seen), room));
+        lines.push(span(text, Tone::Dull.style()));
+    }
+    for line in wrap(&why, room) {
+        lines.push(span(format!("  {line}"), mark.tone.style()));
+    }
+    if let (RowState::Planned, Some(Verdict::Cannot(failure))) = (&row.state, &row.verdict) {
+        for (n, line) in wrap(&failure.hint(), room).into_iter().enumerate() {
+            let lead = if n == 0 { "→ " } else { "  " };
+            lines.push(span(format!("  {lead}{line}"), Tone::Plain.style()));
+        }
+    }
+    for (n, line) in (1..area.height).zip(lines) {
+        put(buf, area, n, &Line::from(line));
+    }
+}
+
+/// What a device said of itself.
+fn said(seen: &Seen) -> String {
+    let Seen { version, status } = seen;
+    let clock = match (status.initialised, status.clock) {
+        (false, _) => "fresh",
+        (true, Some(_)) => "clock set",
+        (true, None) => "clock not set",
+    };
+    let mut line = format!("{} · {} · {clock}", version.hwv, status.fls_state);
+    if let Some(fws) = version.fws {
+        let _ = write!(line, " · runs {}…", fws.short());
+    }
+    if let Some(fwk) = version.fwk {
+        let _ = write!(line, " signed by {}…", fwk.short());
+    }
+    line
+}
+
+/// The counts, what cannot be undone, and the input.
+pub(super) fn draw_prompt(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
+    let width = usize::from(area.width);
+    let fleet = scene.fleet;
+    let wanted = fleet.planned(VerdictKind::Upgrade);
+    let line = |text: &str, tone: Tone| Line::from(span(cut(text, width), tone.bold()));
+    put(buf, area, 0, &line(&counts(fleet), Tone::Plain));
+    put(buf, area, 1, &line(&warning(fleet, wanted), Tone::Warn));
+    let (tone, text) = match (fleet.phase(), fleet.mode(), wanted) {
+        _ if fleet.stop().is_some() => (Tone::Warn, " Stopping.".to_owned()),
+        (Phase::Idle | Phase::Planning, ..) => {
+            let all = fleet.rows().len();
+            let busy = fleet.rows().iter().filter(|r| r.is_busy()).count();
+            let text = format!(
+                " Looking at devices, nothing is changed: {} of {all}",
+                all - busy
+            );
+            (Tone::Live, text)
+        }
+        (_, Mode::Confirm, 0) => (
+            Tone::Warn,
+            " Nothing is to be upgraded. Enter leaves, r looks again.".to_owned(),
+        ),
+        (_, Mode::Confirm, n) => {
+            let typed = &scene.ui.typed;
+            (
+                Tone::Plain,
+                format!(" Type {n} to start, Esc to leave: {typed}_"),
+            )
+        }
+        _ => (
+            Tone::Plain,
+            " This is all: nothing was changed. q leaves.".to_owned(),
+        ),
+    };
+    put(buf, area, 2, &line(&text, tone));
+}
+
+fn counts(fleet: &Fleet) -> String {
+    let mut line = format!(" {} will be upgraded", fleet.planned(VerdictKind::Upgrade));
+    for (kind, words) in [
+        (VerdictKind::Current, "current"),
+        (VerdictKind::Skip, "skipped"),
+        (VerdictKind::Cannot, "cannot"),
+    ] {
+        let n = fleet.planned(kind);
+        if n > 0 {
+            let _ = write!(line, ", {n} {words}");
+        }
+    }
+    line.push('.');
+    line
+}
+
+/// What must have been read before anything starts.
+fn warning(fleet: &Fleet, wanted: usize) -> String {
+    let mut line = String::new();
+    if wanted > 0 {
+        line.push_str(" A firmware upgrade cannot be undone.");
+    }
+    let weak = fleet.rows().iter().filter(|r| is_weak_link(r.link)).count();
+    if weak > 0 {
+        let links = if weak == 1 { "link" } else { "links" };
+        let _ = write!(line, " ! {weak} weak {links}");
+    }
+    line
+}

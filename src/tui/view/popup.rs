@@ -1,0 +1,233 @@
+//! The boxes over the screen: help and questions.
+//! Must not: answer them (that is `ui`).
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, BorderType, Clear, Widget};
+
+use crate::engine::{Fleet, Row};
+use crate::model::{OutcomeKind, Stage};
+
+use super::super::keymap::{self, Place};
+use super::super::look::{Mark, Tone};
+use super::super::ui::{Popup, Ui, on_plan};
+use super::Scene;
+use super::header::in_flight;
+use super::text::{cut, fit, left, span, wrap};
+
+/// Draws the box, in the middle of `area`.
+pub(super) fn draw(scene: &Scene<'_>, popup: &Popup, area: Rect, buf: &mut Buffer) {
+    let width = area.width.min(74);
+    let inner = usize::from(width.saturating_sub(4));
+    let (title, lines) = match popup {
+        Popup::Help => (" Help ", help(scene.ui, scene.fleet, inner)),
+        _ => (" hemfleet asks ", question(scene, popup, inner)),
+    };
+    let wanted = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX);
+    let height = wanted.min(area.height);
+    let place = Rect {
+        x: area.x + (area.width - width) / 2,
+        y: area.y + (area.height - height) / 2,
+        width,
+        height,
+    };
+    Clear.render(place, buf);
+    let block = Block::bordered()
+        .border_type(BorderType::Plain)
+        .border_style(Tone::Live.style())
+        .title(span(title, Tone::Live.bold()));
+    block.render(place, buf);
+    let room = usize::from(height.saturating_sub(2));
+    let scroll = match popup {
+        Popup::Help => scene.ui.scroll.min(lines.len().saturating_sub(room)),
+        _ => 0,
+    };
+    for (n, line) in (1..).zip(lines.iter().skip(scroll).take(room)) {
+        buf.set_line(place.x + 2, place.y + n, line, width.saturating_sub(4));
+    }
+}
+
+/// How many lines of the help do not fit; for scrolling.
+pub(super) fn help_overflow(ui: &Ui, fleet: &Fleet, area: Rect) -> usize {
+    let inner = usize::from(area.width.min(74).saturating_sub(4));
+    help(ui, fleet, inner)
+        .len()
+        .saturating_sub(usize::from(area.height.saturating_sub(2)))
+}
+
+fn help(ui: &Ui, fleet: &Fleet, width: usize) -> Vec<Line<'static>> {
+    let place = if on_plan(fleet) {
+        Place::Plan
+    } else if ui.zoom.is_some() {
+        Place::Reading
+    } else {
+        Place::Devices
+    };
+    let mut lines: Vec<Line<'static>> = keymap::of(place)
+        .filter(|b| !b.help.is_empty())
+        .map(|b| {
+            Line::from(fit(
+                vec![
+                    span(left(b.shown, 11), Tone::Plain.bold()),
+                    span(b.help, Tone::Plain.style()),
+                ],
+                width,
+            ))
+        })
+        .collect();
+    let mut marks = vec![Mark::RUNNING, Mark::WAITING];
+    marks.extend(OutcomeKind::ALL.map(Mark::of_outcome));
+    let mut line: Vec<Span<'static>> = Vec::new();
+    for mark in marks {
+        let mark = span(format!("{} {}  ", mark.glyph, mark.word), mark.tone.style());
+        let used: usize = line.iter().map(Span::width).sum();
+        if used + mark.width() > width + 2 {
+            lines.push(Line::from(std::mem::take(&mut line)));
+        }
+        line.push(mark);
+    }
+    lines.push(Line::from(line));
+    lines.push(Line::from(span(
+        "! a link of little worth: http, or insecure",
+        Tone::Warn.bold(),
+    )));
+    lines
+}
+
+fn question(scene: &Scene<'_>, popup: &Popup, width: usize) -> Vec<Line<'static>> {
+    let fleet = scene.fleet;
+    let mut text = Text {
+        width,
+        lines: Vec::new(),
+    };
+    match popup {
+        Popup::Help => {}
+        Popup::LeavePlan => {
+            text.say(
+                "Leave? Nothing has been changed on any device.",
+                Tone::Plain,
+            );
+            text.keys(&[("y", "leave"), ("n", "stay")]);
+        }
+        Popup::Cancel(id) => {
+            text.say(&format!("Cancel {id}?"), Tone::Warn);
+            text.say(&cancel_means(fleet.row(id)), Tone::Plain);
+            text.keys(&[("y", "cancel it"), ("n", "go on")]);
+        }
+        Popup::CancelAll => {
+            text.say(
+                "Cancel all devices that are not installing yet?",
+                Tone::Warn,
+            );
+            text.say(
+                "They keep the firmware that they run. Devices past the install are watched to their end.",
+                Tone::Plain,
+            );
+            text.keys(&[("y", "cancel them"), ("n", "go on")]);
+        }
+        Popup::PastInstall(id) => {
+            text.say(&format!("{id} can no longer be stopped."), Tone::Warn);
+            text.say(
+                "Its install was sent: the device reboots by itself, and hemfleet watches until it is back. \
+                 Do not unplug it.",
+                Tone::Plain,
+            );
+            text.keys(&[("Esc", "back")]);
+        }
+        Popup::Quit => quit(&mut text, fleet),
+    }
+    text.lines
+}
+
+fn cancel_means(row: Option<&Row>) -> String {
+    match row {
+        Some(row) if row.has_task() => {
+            "It is stopped before its install and keeps the firmware that it runs.".to_owned()
+        }
+        Some(row) if row.watch.is_some() => {
+            "Its turn has not come. What became of its earlier install stays unknown.".to_owned()
+        }
+        _ => "Its turn has not come: nothing will be sent to it.".to_owned(),
+    }
+}
+
+/// Lists the devices in flight, and says what each way out means for them.
+fn quit(text: &mut Text, fleet: &Fleet) {
+    let counts = fleet.counts();
+    let flying: Vec<&Row> = in_flight(fleet).collect();
+    if fleet.stop().is_some() {
+        text.say(
+            "Stopping already: hemfleet leaves by itself when these are safe.",
+            Tone::Warn,
+        );
+    } else if flying.is_empty() && counts.waiting == 0 {
+        text.say("Nothing runs any more.", Tone::Plain);
+        text.keys(&[("y", "leave"), ("n", "stay")]);
+        return;
+    } else {
+        let waiting = match counts.waiting {
+            0 => String::new(),
+            n => format!(", {n} still waiting"),
+        };
+        text.say(
+            &format!("Quit? {} in flight{waiting}:", flying.len()),
+            Tone::Warn,
+        );
+    }
+    for row in flying.iter().take(6) {
+        let stage = row.active().map_or(Stage::Probe, |a| a.stage);
+        let (what, tone) = if row.is_past_install() {
+            ("past the install: watched to its end", Tone::Warn)
+        } else {
+            ("stopped before its install", Tone::Plain)
+        };
+        let name = left(row.id.as_str(), text.width.saturating_sub(50).clamp(8, 24));
+        let line = format!("  {name} {} {what}", left(stage.as_str(), 8));
+        text.line(&line, tone);
+    }
+    if flying.len() > 6 {
+        text.line(&format!("  … and {} more", flying.len() - 6), Tone::Plain);
+    }
+    if fleet.stop().is_some() {
+        text.say(
+            "Ctrl-C stops at once; devices past the install are then in doubt.",
+            Tone::Plain,
+        );
+        text.keys(&[("Esc", "back")]);
+        return;
+    }
+    text.keys(&[
+        ("y", "bring these to a safe point, then leave"),
+        ("n", "stay"),
+    ]);
+}
+
+/// Lines of a question.
+struct Text {
+    width: usize,
+    lines: Vec<Line<'static>>,
+}
+
+impl Text {
+    fn say(&mut self, what: &str, tone: Tone) {
+        for line in wrap(what, self.width) {
+            self.line(&line, tone);
+        }
+    }
+
+    fn line(&mut self, what: &str, tone: Tone) {
+        let what = cut(what, self.width);
+        self.lines.push(Line::from(span(what, tone.style())));
+    }
+
+    fn keys(&mut self, keys: &[(&'static str, &'static str)]) {
+        self.lines.push(Line::default());
+        for (key, what) in keys {
+            self.lines.push(Line::from(vec![
+                span(left(key, 5), Tone::Plain.bold()),
+                span(*what, Tone::Plain.style()),
+            ]));
+        }
+    }
+}

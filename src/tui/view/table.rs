@@ -1,0 +1,259 @@
+//! The table of devices. Builds the rows that are on the screen and no others.
+//! Must not: sort or filter (that is `order`).
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use crate::engine::{Row, RowState};
+use crate::model::Outcome;
+
+use super::super::look::{Mark, POINTER, SELECTED, Tone, is_weak_link};
+use super::message::message;
+use super::text::{clock, fit, left, right, rule, span};
+use super::{Scene, put};
+
+/// The columns that there is room for; the message takes what the others leave.
+struct Columns {
+    name: usize,
+    group: usize,
+    state: usize,
+    link: usize,
+    message: usize,
+    firmware: usize,
+    attempt: usize,
+    time: usize,
+}
+
+/// The widest outcome or stage: `rolled back`.
+const STATE: usize = 11;
+/// `1.2.2 → 1.2.3`, and a little more for `-DIAG`.
+const FIRMWARE: usize = 15;
+/// Pointer, glyph and a space.
+const MARK: usize = 3;
+
+impl Columns {
+    fn of(scene: &Scene<'_>, width: usize) -> Self {
+        let rows = scene.fleet.rows();
+        let longest = |text: &dyn Fn(&Row) -> usize| rows.iter().map(text).max().unwrap_or(0);
+        let name = longest(&|r| unicode_width::UnicodeWidthStr::width(r.id.as_str()));
+        let group = longest(&|r| {
+            r.group
+                .as_deref()
+                .map_or(0, unicode_width::UnicodeWidthStr::width)
+        });
+        let weak = rows.iter().any(|r| is_weak_link(r.link));
+        let most = if width >= 100 { 24 } else { 14 };
+        let mut columns = Self {
+            name: name.clamp(4, most),
+            group: if width >= 100 && group > 0 {
+                group.clamp(5, 14)
+            } else {
+                0
+            },
+            state: STATE,
+            link: match (weak, width >= 60) {
+                (false, _) => 0,
+                (true, true) => 8,
+                (true, false) => 1,
+            },
+            message: 0,
+            firmware: if width >= 84 { FIRMWARE } else { 0 },
+            attempt: if width >= 84 { 3 } else { 0 },
+            time: 7,
+        };
+        columns.message = width.saturating_sub(columns.fixed());
+        columns
+    }
+
+    fn fixed(&self) -> usize {
+        let others = [
+            self.name,
+            self.group,
+            self.state,
+            self.link,
+            self.firmware,
+            self.attempt,
+            self.time,
+        ];
+        // One column between two; and one at the end of the line.
+        MARK + others
+            .iter()
+            .filter(|w| **w > 0)
+            .map(|w| w + 1)
+            .sum::<usize>()
+            + 1
+    }
+}
+
+/// Draws title, column heads and the rows on the screen.
+pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
+    let width = usize::from(area.width);
+    put(buf, area, 0, &title(scene, width));
+    let columns = Columns::of(scene, width);
+    put(buf, area, 1, &heads(&columns));
+    let shown = usize::from(area.height.saturating_sub(2));
+    let rows = scene.fleet.rows();
+    let visible = scene
+        .ui
+        .order
+        .iter()
+        .enumerate()
+        .skip(scene.ui.top)
+        .take(shown);
+    for (line, (at, &n)) in (2..).zip(visible) {
+        let Some(row) = rows.get(n) else { continue };
+        let selected = at == scene.ui.cursor;
+        put(buf, area, line, &row_line(scene, row, &columns, selected));
+        if selected {
+            super::paint(buf, area, line, SELECTED);
+        }
+    }
+    if scene.ui.order.is_empty() {
+        let text = "no device matches the filter; Esc in the filter clears it";
+        put(
+            buf,
+            area,
+            2,
+            &Line::from(span(format!("   {text}"), Tone::Warn.style())),
+        );
+    }
+}
+
+/// The rule above the table: what is shown, and how it is sorted.
+pub(super) fn title(scene: &Scene<'_>, width: usize) -> Line<'static> {
+    let ui = scene.ui;
+    let mut title = vec![span("Devices", Tone::Plain.bold())];
+    let filter = ui.filter.value();
+    if ui.editing {
+        title.push(span("  / ", Tone::Live.bold()));
+        title.push(span(filter.to_owned(), Tone::Live.style()));
+        title.push(span("▏", Tone::Live.style()));
+    } else if !filter.is_empty() {
+        title.push(span(format!("  filter: {filter}"), Tone::Warn.style()));
+    }
+    let all = scene.fleet.rows().len();
+    let count = if ui.order.len() == all {
+        all.to_string()
+    } else {
+        format!("{} of {all}", ui.order.len())
+    };
+    let end = format!("{count} · by {}", ui.sort.as_str());
+    rule(title, vec![span(end, Tone::Dull.style())], width)
+}
+
+fn heads(columns: &Columns) -> Line<'static> {
+    let link = if columns.link > 1 { "LINK" } else { "" };
+    let cells = [
+        (left("NAME", columns.name), columns.name),
+        (left("GROUP", columns.group), columns.group),
+        (left("STAGE", columns.state), columns.state),
+        (left(link, columns.link), columns.link),
+        (left("PROGRESS", columns.message), columns.message),
+        (left("FIRMWARE", columns.firmware), columns.firmware),
+        (right("TRY", columns.attempt), columns.attempt),
+        (right("TIME", columns.time), columns.time),
+    ];
+    let mut text = " ".repeat(MARK);
+    for (cell, width) in cells {
+        if width > 0 {
+            text.push_str(&cell);
+            text.push(' ');
+        }
+    }
+    Line::from(span(text, Tone::Dull.style()))
+}
+
+fn row_line(scene: &Scene<'_>, row: &Row, columns: &Columns, selected: bool) -> Line<'static> {
+    let mark = Mark::of_row(row);
+    let style = mark.tone.style();
+    let text = match mark.tone {
+        Tone::Dull => Tone::Dull,
+        _ => Tone::Plain,
+    };
+    let mut spans = vec![
+        pointer(selected),
+        span(format!("{} ", mark.glyph), style),
+        span(left(row.id.as_str(), columns.name), text.style()),
+        Span::raw(" "),
+    ];
+    let mut column = |text: String, width: usize, style| {
+        if width > 0 {
+            spans.push(span(text, style));
+            spans.push(Span::raw(" "));
+        }
+    };
+    let group = row.group.as_deref().unwrap_or("");
+    column(
+        left(group, columns.group),
+        columns.group,
+        Tone::Dull.style(),
+    );
+    column(left(mark.word, columns.state), columns.state, style);
+    let (link, tone) = link(row, columns.link);
+    column(left(link, columns.link), columns.link, tone.bold());
+    let cell = pad(message(scene, row, columns.message), columns.message);
+    spans.extend(cell);
+    spans.push(Span::raw(" "));
+    let mut column = |text: String, width: usize| {
+        if width > 0 {
+            spans.push(span(text, Tone::Plain.style()));
+            spans.push(Span::raw(" "));
+        }
+    };
+    column(
+        left(&firmware(scene, row), columns.firmware),
+        columns.firmware,
+    );
+    let attempt = match row.attempt {
+        0 => String::new(),
+        n => n.to_string(),
+    };
+    column(right(&attempt, columns.attempt), columns.attempt);
+    let time = row.elapsed(scene.now).map(clock).unwrap_or_default();
+    column(right(&time, columns.time), columns.time);
+    Line::from(spans)
+}
+
+/// The first column of a row.
+pub(super) fn pointer(selected: bool) -> Span<'static> {
+    if selected {
+        span(POINTER, Tone::Plain.bold())
+    } else {
+        Span::raw(" ")
+    }
+}
+
+/// `spans` made `width` columns wide.
+pub(super) fn pad(spans: Vec<Span<'static>>, width: usize) -> Vec<Span<'static>> {
+    let mut spans = fit(spans, width);
+    let used: usize = spans.iter().map(Span::width).sum();
+    spans.push(Span::raw(" ".repeat(width.saturating_sub(used))));
+    spans
+}
+
+/// A link that is worth less than it should be is marked at its device.
+pub(super) fn link(row: &Row, width: usize) -> (&'static str, Tone) {
+    if !is_weak_link(row.link) {
+        return ("", Tone::Plain);
+    }
+    (if width > 1 { row.link } else { "!" }, Tone::Warn)
+}
+
+/// `1.2.2 → 1.2.3`: what it ran, and what it is to run or says that it runs.
+fn firmware(scene: &Scene<'_>, row: &Row) -> String {
+    let Some(from) = row.from_label() else {
+        return String::new();
+    };
+    let to = match &row.state {
+        RowState::Running(_) | RowState::Starting => Some(scene.fleet.image().version_label()),
+        RowState::Done(Outcome::Lost | Outcome::Unknown(_)) if row.after.is_none() => {
+            Some("?".to_owned())
+        }
+        _ => row.to_label(),
+    };
+    match to {
+        Some(to) => format!("{from} → {to}"),
+        None => from,
+    }
+}
