@@ -26,6 +26,9 @@ const FRAME: Duration = Duration::from_millis(33);
 const TICK: Duration = Duration::from_secs(1);
 /// Events taken in at once before keys have their turn again.
 const BATCH: usize = 2048;
+/// For how long after the terminal was lost signals count as part of that: a hang-up is one wish to stop,
+/// but shell and kernel may each send a SIGHUP for it.
+const AFTERSHOCK: Duration = Duration::from_secs(5);
 /// How long tasks that are stopped at once may take to say so.
 const ABORT: Duration = Duration::from_secs(3);
 
@@ -73,6 +76,7 @@ pub async fn run<'a>(
         dirty: true,
         drawn: None,
         aborted: None,
+        lost: None,
         left: false,
     };
     Ok(inside(dashboard.show(interrupts)).await)
@@ -87,6 +91,7 @@ struct Dashboard<'a> {
     dirty: bool,
     drawn: Option<Instant>,
     aborted: Option<Instant>,
+    lost: Option<Instant>,
     left: bool,
 }
 
@@ -130,7 +135,7 @@ impl Dashboard<'_> {
                     self.event(&event);
                     self.drain(BATCH);
                 }
-                Woke::Signal(Some(())) => self.intend(Intent::Interrupt),
+                Woke::Signal(Some(())) => self.signal(),
                 Woke::Signal(None) => signals = false,
                 Woke::Time => self.dirty = true,
             }
@@ -260,9 +265,16 @@ impl Dashboard<'_> {
         }
     }
 
+    fn signal(&mut self) {
+        if self.lost.is_none_or(|at| at.elapsed() >= AFTERSHOCK) {
+            self.intend(Intent::Interrupt);
+        }
+    }
+
     /// The terminal is gone: as after Ctrl-C, but a hang-up that comes with a signal counts once.
     fn lose_terminal(&mut self) {
         if self.guard.take().is_some() {
+            self.lost = Some(Instant::now());
             tracing::warn!("the terminal is gone: stopping safely");
             if self.session.fleet().stop().is_none() {
                 self.intend(Intent::Interrupt);

@@ -16,6 +16,8 @@ mod order;
 mod sample;
 mod terminal;
 mod ui;
+#[cfg(test)]
+mod ui_tests;
 mod view;
 
 pub use frames::{Exit, Options, run};
