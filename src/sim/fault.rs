@@ -1,7 +1,7 @@
 //! Scripted misbehaviour: what goes wrong, where, and how often.
 //!
-//! Owns: the words of `faults = […]` in scenario files (their reference stands at
-//! [`super::scenario`]) and the book in which a device counts them off.
+//! Owns: the words of `faults = […]` in scenario files; their reference stands at
+//! [`super::scenario`].
 //! Must not: carry anything out; that is for the part of the simulator that is named by
 //! [`Point`].
 
@@ -358,59 +358,11 @@ impl Act {
     }
 }
 
-/// A device's faults, counted off as they strike.
-#[derive(Debug, Default)]
-pub(super) struct FaultBook {
-    faults: Vec<Fault>,
-    /// For each fault, how many occasions it has seen and how often it has struck.
-    counts: Vec<(u32, u32)>,
-}
-
-impl FaultBook {
-    pub(super) fn new(faults: Vec<Fault>) -> Self {
-        Self {
-            counts: vec![(0, 0); faults.len()],
-            faults,
-        }
-    }
-
-    /// The fault that strikes at this occasion, if any: the first in the file that is not used up.
-    pub(super) fn strike(&mut self, at: Point) -> Option<Act> {
-        self.strikes(at, true).pop()
-    }
-
-    /// All that strike at once; a boot may be both late and in vain.
-    pub(super) fn strike_all(&mut self, at: Point) -> Vec<Act> {
-        self.strikes(at, false)
-    }
-
-    fn strikes(&mut self, at: Point, only_one: bool) -> Vec<Act> {
-        let any = !matches!(
-            at,
-            Point::Connect | Point::Verification | Point::Boot | Point::Relay
-        );
-        let mut acts = Vec::new();
-        for (fault, (seen, struck)) in self.faults.iter().zip(&mut self.counts) {
-            let here = fault.at == at || (any && fault.at == Point::Any);
-            if !here || fault.times.is_some_and(|t| *struck >= t) {
-                continue;
-            }
-            *seen += 1;
-            if *seen <= fault.skip || (only_one && !acts.is_empty()) {
-                continue;
-            }
-            *struck += 1;
-            acts.push(fault.act.clone());
-        }
-        acts
-    }
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<Vec<Fault>, String> {
+    pub(in crate::sim) fn read(text: &str) -> Result<Vec<Fault>, String> {
         #[derive(Deserialize)]
         struct Lines {
             faults: Vec<Fault>,
@@ -418,27 +370,6 @@ mod tests {
         toml::from_str::<Lines>(&format!("faults = [{text}]"))
             .map(|l| l.faults)
             .map_err(|e| e.to_string())
-    }
-
-    #[test]
-    fn faults_are_counted_off() {
-        let faults = read(
-            r#"{ at = "check", do = "status", status = 500, skip = 1, times = 2 },
-               { at = "any", do = "odd", always = true }"#,
-        )
-        .unwrap();
-        let mut book = FaultBook::new(faults);
-        let status = Some(Act::Status {
-            status: 500,
-            after: 0,
-        });
-        assert_eq!(book.strike(Point::Check), Some(Act::Odd));
-        assert_eq!(book.strike(Point::Check), status);
-        assert_eq!(book.strike(Point::Version), Some(Act::Odd));
-        assert_eq!(book.strike(Point::Check), status);
-        assert_eq!(book.strike(Point::Check), Some(Act::Odd));
-        assert_eq!(book.strike(Point::Boot), None);
-        assert_eq!(book.strike(Point::Relay), None);
     }
 
     #[test]

@@ -11,7 +11,8 @@ use tokio::time::Instant;
 
 use super::clock::{Clock, Uptime, unix_now};
 use super::device_script::{ClockState, DeviceScript};
-use super::fault::{Act, FaultBook};
+use super::fault::Act;
+use super::fault_book::FaultBook;
 use super::firmware::Firmware;
 use super::sealed::{open, seal};
 

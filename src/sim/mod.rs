@@ -19,6 +19,7 @@ mod checkin;
 mod clock;
 mod device_script;
 mod fault;
+mod fault_book;
 mod firmware;
 mod fleet;
 mod hints;
