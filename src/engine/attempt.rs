@@ -62,6 +62,8 @@ pub(super) struct Attempt<D> {
     pub(super) voice: Voice,
     pub(super) cancel: CancellationToken,
     pub(super) touched: Touched,
+    /// Whether this machine's and the device's clock were more than a minute apart at the last probe.
+    pub(super) clocks_apart: bool,
 }
 
 impl<D> Attempt<D> {

@@ -71,6 +71,7 @@ pub(super) struct World {
     pub(super) fws: Option<Fws>,
     pub(super) booted: Instant,
     pub(super) clock_set: bool,
+    pub(super) clock_offset: i64,
     pub(super) initialised: bool,
     pub(super) fls_state: u32,
     pub(super) fw_upgrade: bool,
@@ -106,6 +107,7 @@ impl Fake {
                 .checked_sub(Duration::from_secs(5000))
                 .unwrap_or_else(Instant::now),
             clock_set: true,
+            clock_offset: 0,
             initialised: true,
             fls_state: 0,
             fw_upgrade: false,
@@ -187,7 +189,9 @@ impl Device for Fake {
         let world = self.world();
         Ok(DeviceStatus {
             uptime: Duration::from_secs(world.booted.elapsed().as_secs()),
-            clock: world.clock_set.then_some(1_800_000_000),
+            clock: world
+                .clock_set
+                .then(|| jiff::Timestamp::now().as_second() + world.clock_offset),
             initialised: world.initialised,
             fls_state: FlsState(world.fls_state),
             fw_upgrade: world.fw_upgrade,
@@ -202,6 +206,7 @@ impl Device for Fake {
             .pop_front()
             .unwrap_or_else(|| Ok(CheckinReport::default()))?;
         world.clock_set = true;
+        world.clock_offset = 0;
         Ok(report)
     }
 

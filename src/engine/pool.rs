@@ -80,6 +80,7 @@ impl<D: Device> Pool<D> {
             },
             cancel: task.cancel.clone(),
             touched: Touched::Nothing,
+            clocks_apart: false,
         };
         let abort = task.abort.clone();
         self.tasks.insert(device.clone(), task);

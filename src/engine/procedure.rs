@@ -5,6 +5,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::device::{CheckAnswer, Device, LoginError, Session, UploadProgress, Validated};
@@ -17,6 +18,8 @@ use super::event::{DeviceFact, Progress, Seen, Watch};
 
 /// How long one poll of the validation may take to be answered; the page knows of 2 minutes.
 const POLL_LIMIT: Duration = Duration::from_secs(150);
+/// Seconds between two clocks from which a 401 may mean the clock and not the secret (section 6).
+const CLOCKS_APART: u64 = 60;
 /// The shortest token that is asked for: one login serves the whole upgrade.
 const MIN_TOKEN: Duration = Duration::from_secs(60 * 60);
 /// The longest token that makes sense (section 6).
@@ -72,6 +75,11 @@ impl<D: Device> Attempt<D> {
             let running = self.begin(Stage::Probe, try_no).await;
             match self.unless_cancelled(self.look()).await? {
                 Ok(seen) => {
+                    let now = Timestamp::now().as_second();
+                    self.clocks_apart = seen
+                        .status
+                        .clock
+                        .is_some_and(|clock| clock.abs_diff(now) > CLOCKS_APART);
                     self.end(running, Some(200), describe(&seen)).await;
                     return Ok(seen);
                 }
@@ -189,6 +197,10 @@ impl<D: Device> Attempt<D> {
                 Err(error) => error,
             };
             let kind = match error {
+                // A challenge without `exp` does not tell the device's clock, but the status did.
+                LoginError::Failed(FailureKind::WrongSecret) if self.clocks_apart => {
+                    FailureKind::WrongSecret
+                }
                 LoginError::Failed(kind) => {
                     try_no = self.again(running, kind).await?;
                     continue;

@@ -232,6 +232,24 @@ async fn a_wrong_secret_is_never_tried_again_by_itself() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_401_with_a_clock_that_the_status_shows_to_be_off_is_checked_in_once() {
+    let wrong = || LoginError::Failed(FailureKind::WrongSecret);
+    let fake = Fake::new().with(|w| {
+        w.clock_offset = 7200;
+        w.logins.push_back(wrong());
+    });
+    let (session, _) = upgrade(&fake).await;
+    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    let twice = Fake::new().with(|w| {
+        w.clock_offset = 7200;
+        w.logins.extend([wrong(), wrong()]);
+    });
+    let (session, _) = upgrade(&twice).await;
+    assert_eq!(failed(&session).1, FailureKind::WrongSecret);
+    assert_eq!((twice.count("login"), twice.count("checkin")), (2, 1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_order_of_the_backend_to_lock_stops_the_attempt() {
     let order = |action: &str| {
         Ok(CheckinReport {

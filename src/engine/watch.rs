@@ -213,13 +213,12 @@ impl<D: Device> Attempt<D> {
             }
             tokio::time::sleep(wait.min(left)).await;
             wait = self.policy.pace.reboot_poll;
-            sight = match self.sight(watch, deadline).await {
+            sight = match self.sight(watch).await {
                 Ok(first) => {
                     self.saw("back, must stay up");
                     tokio::time::sleep(self.policy.pace.reboot_settle).await;
                     // A device may come up and vanish again; then the watch goes on.
-                    let patience = deadline.max(Instant::now() + self.policy.timeouts.request);
-                    match self.sight(watch, patience).await {
+                    match self.sight(watch).await {
                         Ok(second) if second.uptime >= first.uptime => return Ok(second.uptime),
                         Ok(_) => Sight::Gone(FailureKind::NotThisImage {
                             what: "rebooted once more".to_owned(),
@@ -246,19 +245,15 @@ impl<D: Device> Attempt<D> {
         );
     }
 
-    /// One look, until `deadline` at most: the status of a device that has rebooted, else what was
-    /// met instead.
-    async fn sight(&self, watch: &Watch, deadline: Instant) -> Result<DeviceStatus, Sight> {
+    /// One look: the status of a device that has rebooted, else what was met instead. It has the time
+    /// limits of any request, and is not cut short by the end of the watch: a look without its time
+    /// would call a slow device lost.
+    async fn sight(&self, watch: &Watch) -> Result<DeviceStatus, Sight> {
         let asked = Instant::now();
-        match tokio::time::timeout_at(deadline, self.device.status()).await {
-            Ok(Ok(status)) if watch.shows_reboot(&status, asked) => Ok(status),
-            Ok(Ok(_)) => Err(Sight::Same),
-            Ok(Err(kind)) => Err(Sight::Gone(kind)),
-            Err(_) => Err(Sight::Gone(FailureKind::Link(
-                crate::model::LinkFault::NoAnswer {
-                    after: asked.elapsed(),
-                },
-            ))),
+        match self.device.status().await {
+            Ok(status) if watch.shows_reboot(&status, asked) => Ok(status),
+            Ok(_) => Err(Sight::Same),
+            Err(kind) => Err(Sight::Gone(kind)),
         }
     }
 
