@@ -1,1 +1,118 @@
-//! (room under construction)
+//! Arguments, wiring and the exit code.
+//!
+//! Owns: what the commands are and how the rooms are put together for each.
+//! Must not: hold rules of an upgrade, of the inventory or of the screen; each has a room.
+
+mod args;
+pub mod assemble;
+mod demo;
+pub mod foretold;
+mod headless;
+mod inspect;
+mod logging;
+mod run;
+mod show;
+mod signals;
+mod sim;
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::config;
+use crate::report::Exit;
+
+use args::{Cli, Command, Config};
+
+/// Diagnostics are cut for this many columns.
+const MESSAGE_WIDTH: usize = 100;
+
+/// What keeps a command from its work: nothing was sent to any device.
+#[derive(Debug)]
+pub struct Refusal {
+    /// What is wrong.
+    text: String,
+    /// Whether the text is a finished diagnostic of its own.
+    rendered: bool,
+    hint: Option<String>,
+}
+
+impl Refusal {
+    fn new(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            rendered: false,
+            hint: None,
+        }
+    }
+
+    fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    fn print(&self) {
+        let mut err = io::stderr().lock();
+        // Nobody is left to be told where standard error is gone.
+        let _ = if self.rendered {
+            writeln!(err, "{}", self.text.trim_end())
+        } else {
+            writeln!(err, "error: {}", self.text)
+        };
+        if let Some(hint) = &self.hint {
+            let _ = writeln!(err, "hint: {hint}");
+        }
+    }
+}
+
+impl From<io::Error> for Refusal {
+    fn from(error: io::Error) -> Self {
+        Self::new(error.to_string())
+    }
+}
+
+impl From<config::Faults> for Refusal {
+    fn from(faults: config::Faults) -> Self {
+        let color = io::stderr().is_terminal() && !show::no_color();
+        Self {
+            text: faults.render(color, MESSAGE_WIDTH),
+            rendered: true,
+            hint: None,
+        }
+    }
+}
+
+/// Runs the program; clap prints its own usage errors and ends with 2.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match dispatch(&cli) {
+        Ok(code) => code,
+        Err(refusal) => {
+            refusal.print();
+            Exit::Usage.into()
+        }
+    }
+}
+
+fn dispatch(cli: &Cli) -> Result<ExitCode, Refusal> {
+    match &cli.command {
+        Command::Plan(plan) => run::plan(cli, plan).map(ExitCode::from),
+        Command::Run(run) => run::run(cli, run).map(ExitCode::from),
+        Command::Demo(demo) => demo::demo(cli, demo),
+        Command::Sim(sim) => sim::sim(cli, sim),
+        Command::Inspect(inspect) => inspect::inspect(&inspect.image),
+        Command::Config(Config::Example) => {
+            io::stdout().lock().write_all(config::EXAMPLE.as_bytes())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Config(Config::Check { config }) => run::check(config),
+    }
+}
+
+/// The runtime that everything with a socket runs on.
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+}

@@ -1,0 +1,157 @@
+//! The command line as typed. Must not: check more than its own shape (that is `config`).
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Upgrade the firmware of many Encedo HEM hardware security modules at once.
+#[derive(Parser, Debug)]
+#[command(version, max_term_width = 100, after_help = AFTER)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Command,
+    /// Log more to standard error, or to the log file under the dashboard (-vv: every request).
+    /// `RUST_LOG` wins
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+    /// Where the log goes while the dashboard is on [default: `hemfleet/hemfleet.log` in the user's
+    /// state folder]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) log: Option<PathBuf>,
+}
+
+const AFTER: &str = "Exit codes: 0 every device upgraded, current or skipped; 1 some device failed, rolled back or \
+lost; 2 usage, configuration or image, nothing was sent; 3 some device unknown or unproven; 130 interrupted.";
+
+#[derive(Subcommand, Debug)]
+pub(super) enum Command {
+    /// Look only: for each device, what an upgrade would do and why
+    Plan(Plan),
+    /// Plan, confirm, upgrade
+    Run(Run),
+    /// Try it all on simulated devices: real sockets, the real dashboard
+    Demo(Demo),
+    /// Serve simulated devices until stopped, with an inventory for them
+    Sim(Sim),
+    /// Say what a firmware image is: size, hash, format, name, signing mode, key, signature
+    Inspect(Inspect),
+    /// The documented example of an inventory, and the check of one
+    #[command(subcommand)]
+    Config(Config),
+}
+
+/// Which devices and which image.
+#[derive(Args, Debug)]
+pub(super) struct Target {
+    /// The inventory
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) config: PathBuf,
+    /// The image; wins over `[fleet] firmware`
+    #[arg(long, value_name = "FILE")]
+    pub(super) firmware: Option<PathBuf>,
+    /// Only these devices: names, groups or tags, separated by commas
+    #[arg(long, value_name = "WORDS", value_delimiter = ',')]
+    pub(super) only: Vec<String>,
+    /// Devices at once; wins over `[fleet] concurrency`
+    #[arg(long, value_name = "N")]
+    pub(super) concurrency: Option<usize>,
+    /// Upgrade devices although they report a latched fault
+    #[arg(long)]
+    pub(super) force: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Plan {
+    #[command(flatten)]
+    pub(super) target: Target,
+    /// A table, or one JSON object a line
+    #[arg(long, value_enum, default_value_t = PlanOutput::Plain)]
+    pub(super) output: PlanOutput,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Run {
+    #[command(flatten)]
+    pub(super) target: Target,
+    /// Start without showing the plan and asking for the number of devices
+    #[arg(short, long)]
+    pub(super) yes: bool,
+    #[command(flatten)]
+    pub(super) view: View,
+}
+
+/// How a run is shown.
+#[derive(Args, Debug)]
+pub(super) struct View {
+    /// How to show the run [default: tui in a terminal, else plain]
+    #[arg(long, value_enum)]
+    pub(super) output: Option<Output>,
+    /// Draw with ASCII characters only [default: where the locale is not UTF-8]
+    #[arg(long)]
+    pub(super) ascii: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(super) enum Output {
+    /// The dashboard
+    Tui,
+    /// One line for each event that matters
+    Plain,
+    /// One JSON object a line
+    Json,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(super) enum PlanOutput {
+    /// A table
+    Plain,
+    /// One JSON object a line
+    Json,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Demo {
+    /// A scenario of one's own instead of the built-in one
+    #[arg(long, value_name = "FILE")]
+    pub(super) scenario: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) view: View,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Sim {
+    /// How many devices, all well
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(super) devices: u16,
+    /// Where to write the inventory, the CA, the image and the passphrase
+    #[arg(long, value_name = "DIR")]
+    pub(super) dir: PathBuf,
+    /// A scenario instead of devices that are all well
+    #[arg(long, value_name = "FILE", conflicts_with = "devices")]
+    pub(super) scenario: Option<PathBuf>,
+    /// The address to listen on
+    #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
+    pub(super) listen: IpAddr,
+    /// The first device's port; the others follow [default: any free ports]
+    #[arg(long, value_name = "PORT")]
+    pub(super) port: Option<u16>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Inspect {
+    /// The image
+    pub(super) image: PathBuf,
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum Config {
+    /// Print the documented example: every key with its default
+    Example,
+    /// Say everything that is wrong with an inventory, or that nothing is
+    Check {
+        /// The inventory
+        #[arg(short, long, value_name = "FILE")]
+        config: PathBuf,
+    },
+}

@@ -1,0 +1,66 @@
+//! Settings and image → devices → session: the one place that puts the rooms together, for the
+//! commands and for the tests. Must not: read files, or show anything.
+
+use std::sync::Arc;
+
+use crate::config::Settings;
+use crate::device::Device;
+use crate::device::http::{Broker, HttpDevice, Links};
+use crate::engine::{Fleet, Mode, Pool, RowSeed, Session};
+use crate::model::{Credential, DeviceId, DeviceSpec, FirmwareImage, RunId};
+
+use super::Refusal;
+
+/// The adapters of all devices; nothing is sent yet.
+pub fn devices(
+    settings: &Settings,
+    credential: impl Fn(&DeviceSpec) -> Credential,
+) -> Result<Vec<(DeviceId, HttpDevice)>, Refusal> {
+    let limits = &settings.policy.timeouts;
+    let broker = Broker::new(
+        &settings.broker.url,
+        settings.broker.ca_pem.as_deref(),
+        limits,
+    )
+    .map_err(|e| Refusal::new(e.to_string()))?;
+    let broker = Arc::new(broker);
+    let links = Arc::new(Links::new());
+    settings
+        .devices
+        .iter()
+        .map(|spec| {
+            let device = HttpDevice::new(
+                spec.clone(),
+                credential(spec),
+                limits.clone(),
+                &settings.policy.pace,
+                Arc::clone(&broker),
+                &links,
+            )
+            .map_err(|e| Refusal::new(format!("{}: {e}", spec.id)))?;
+            Ok((spec.id.clone(), device))
+        })
+        .collect()
+}
+
+/// A session over `devices` in which nothing has happened yet.
+pub fn session<D: Device>(
+    settings: &Settings,
+    image: FirmwareImage,
+    devices: Vec<(DeviceId, D)>,
+    mode: Mode,
+) -> Result<Session, Refusal> {
+    let mut random = [0; 4];
+    getrandom::fill(&mut random).map_err(|e| Refusal::new(format!("no randomness: {e}")))?;
+    let fleet = Fleet::new(
+        RunId::from_random(random),
+        image.facts.clone(),
+        mode,
+        settings.concurrency,
+        settings.devices.iter().map(RowSeed::from),
+    );
+    let policy = settings.policy.clone();
+    Ok(Session::new(fleet, |inbox| {
+        Pool::new(devices, image, policy, inbox)
+    }))
+}

@@ -1,0 +1,81 @@
+//! Where the log goes: standard error, or a private file while the dashboard owns the terminal.
+//! Must not: log anything itself, or let a log line reach the dashboard's screen.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use tracing_subscriber::EnvFilter;
+
+use super::args::Cli;
+use super::show::Show;
+
+/// Logs where `how` leaves room for it; the file, if it is one.
+pub(super) fn start(cli: &Cli, how: Show) -> io::Result<Option<PathBuf>> {
+    match (how, &cli.log) {
+        (Show::Plain | Show::Json, None) => {
+            to_stderr(cli.verbose);
+            Ok(None)
+        }
+        (_, file) => to_file(cli.verbose, file.as_deref()).map(Some),
+    }
+}
+
+/// Logs to standard error.
+pub(super) fn to_stderr(verbose: u8) {
+    tracing_subscriber::fmt()
+        .with_env_filter(filter(verbose, "warn"))
+        .with_writer(io::stderr)
+        .with_ansi(false)
+        .init();
+}
+
+/// Logs to `file`, or to the usual place; the path is returned.
+fn to_file(verbose: u8, file: Option<&Path>) -> io::Result<PathBuf> {
+    let path = match file {
+        Some(path) => path.to_owned(),
+        None => usual_place()?,
+    };
+    let log = open(&path)?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter(verbose, "info"))
+        .with_writer(Mutex::new(log))
+        .with_ansi(false)
+        .init();
+    Ok(path)
+}
+
+/// `RUST_LOG` wins over `-v`. Only hemfleet's own lines go beyond warnings: other crates' debug lines
+/// may hold headers.
+fn filter(verbose: u8, quiet: &str) -> EnvFilter {
+    EnvFilter::try_from_default_env().unwrap_or_else(|_| {
+        let own = match verbose {
+            0 => quiet,
+            1 => "debug",
+            _ => "trace",
+        };
+        EnvFilter::new(format!("warn,hemfleet={own}"))
+    })
+}
+
+fn usual_place() -> io::Result<PathBuf> {
+    let state = std::env::var_os("XDG_STATE_HOME")
+        .map(PathBuf::from)
+        .filter(|p| p.is_absolute())
+        .or_else(|| std::env::home_dir().map(|home| home.join(".local/state")))
+        .ok_or_else(|| io::Error::other("no home folder; say where with --log FILE"))?;
+    let dir = state.join("hemfleet");
+    DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
+    Ok(dir.join("hemfleet.log"))
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|e| io::Error::new(e.kind(), format!("log file {}: {e}", path.display())))
+}

@@ -1,0 +1,286 @@
+//! The real stack against simulated devices on real sockets: every file of `tests/scenarios`, played
+//! by the library's own wiring. What a device counted is asserted beside what hemfleet says.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hemfleet::cli::{assemble, foretold};
+use hemfleet::config::secrets::{Prompter, SecretStore};
+use hemfleet::config::{self, Overrides};
+use hemfleet::device::http::HttpDevice;
+use hemfleet::device::{
+    CheckAnswer, Device, InstallAnswer, LoginError, Session as Entry, UploadProgress, Validated,
+};
+use hemfleet::engine::{DeviceFact, Fact, Intent, Mode, Session};
+use hemfleet::hem::image;
+use hemfleet::model::{
+    CheckinReport, Credentials, DeviceId, DeviceStatus, DeviceVersion, FailureKind, FirmwareImage,
+    Stage,
+};
+use hemfleet::sim::{Scenario, SimFleet, SimOptions};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios")
+}
+
+/// A device whose task panics at a stage: a bug of ours, planted.
+struct PanicAt {
+    device: HttpDevice,
+    at: Option<Stage>,
+}
+
+impl PanicAt {
+    fn stage(&self, stage: Stage) {
+        assert!(self.at != Some(stage), "planted panic at {stage}");
+    }
+}
+
+impl Device for PanicAt {
+    async fn version(&self) -> Result<DeviceVersion, FailureKind> {
+        self.stage(Stage::Probe);
+        self.device.version().await
+    }
+
+    async fn status(&self) -> Result<DeviceStatus, FailureKind> {
+        self.device.status().await
+    }
+
+    async fn checkin(&self) -> Result<CheckinReport, FailureKind> {
+        self.stage(Stage::Checkin);
+        self.device.checkin().await
+    }
+
+    fn credentials(&self) -> Credentials {
+        self.device.credentials()
+    }
+
+    async fn login(&self, lifetime: Duration) -> Result<Entry, LoginError> {
+        self.stage(Stage::Login);
+        self.device.login(lifetime).await
+    }
+
+    async fn upload(
+        &self,
+        session: &Entry,
+        image: &FirmwareImage,
+        progress: &dyn UploadProgress,
+    ) -> Result<(), FailureKind> {
+        self.stage(Stage::Upload);
+        self.device.upload(session, image, progress).await
+    }
+
+    async fn check(&self, session: &Entry, limit: Duration) -> Result<CheckAnswer, FailureKind> {
+        self.stage(Stage::Check);
+        self.device.check(session, limit).await
+    }
+
+    async fn install(&self, validated: Validated, session: &Entry) -> InstallAnswer {
+        self.stage(Stage::Install);
+        self.device.install(validated, session).await
+    }
+}
+
+struct Nobody;
+
+impl Prompter for Nobody {
+    fn ask(&mut self, _: &str) -> io::Result<zeroize::Zeroizing<String>> {
+        Err(io::Error::other("nobody is here to be asked"))
+    }
+}
+
+async fn until_over(session: &mut Session, retries: &mut HashMap<DeviceId, u32>) {
+    while !session.fleet().is_over() {
+        if let Fact::Device { device, fact, .. } = session.next().await.fact
+            && matches!(fact, DeviceFact::RetryScheduled { .. })
+        {
+            *retries.entry(device).or_default() += 1;
+        }
+    }
+}
+
+/// Plays a scenario, then the retries that it foretells; everything that is not as foretold.
+async fn play(scenario: &Scenario) -> Vec<String> {
+    let sims = SimFleet::start(scenario, &SimOptions::default())
+        .await
+        .unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let lab = sims.write_lab(dir.path()).unwrap();
+    let overrides = Overrides {
+        force: scenario.client.force,
+        ..Overrides::default()
+    };
+    let loaded = config::load(&lab.inventory, &overrides, &|_| None);
+    assert!(
+        loaded.faults.is_empty(),
+        "{}",
+        loaded.faults.render(false, 100)
+    );
+    let settings = loaded.settings.unwrap();
+    let file = std::fs::read(settings.firmware.as_ref().unwrap()).unwrap();
+    let image = image::read(Bytes::from(file)).unwrap();
+    let secrets = SecretStore::resolve(&settings.devices, &mut Nobody, &|_| None)
+        .map_err(|faults| faults.render(false, 100))
+        .unwrap();
+    let devices = assemble::devices(&settings, |spec| secrets.credential(spec))
+        .unwrap()
+        .into_iter()
+        .zip(&scenario.devices)
+        .map(|((id, device), script)| {
+            let at = script.panic_at;
+            (id, PanicAt { device, at })
+        })
+        .collect();
+    let mut session = assemble::session(&settings, image, devices, Mode::Go).unwrap();
+    let mut retries = HashMap::new();
+    session.intend(Intent::Begin);
+    until_over(&mut session, &mut retries).await;
+
+    let mut surprises = foretold::surprises(session.fleet(), scenario, &sims);
+    for (row, script) in session.fleet().rows().iter().zip(&scenario.devices) {
+        let got = retries.get(&row.id).copied().unwrap_or(0);
+        if script.expect.retries.is_some_and(|wanted| wanted != got) {
+            surprises.push(format!("{}: {got} retries", row.id));
+        }
+    }
+    for device in sims.devices() {
+        let journal = device.journal();
+        if journal.max_overlap > 1 {
+            surprises.push(format!("{}: overlapping requests", device.name()));
+        }
+        if journal.too_soon > 0 {
+            surprises.push(format!(
+                "{}: {} requests too soon",
+                device.name(),
+                journal.too_soon
+            ));
+        }
+    }
+    if scenario
+        .devices
+        .iter()
+        .any(|d| d.expect.after_retry.is_some())
+    {
+        for script in &scenario.devices {
+            if script.expect.after_retry.is_some() {
+                session.intend(Intent::Retry(DeviceId::new(&script.name)));
+            }
+        }
+        until_over(&mut session, &mut retries).await;
+        for (row, script) in session.fleet().rows().iter().zip(&scenario.devices) {
+            if script.expect.after_retry.is_some()
+                && row.outcome_kind() != script.expect.after_retry
+            {
+                surprises.push(format!("{}: after the retry {:?}", row.id, row.outcome()));
+            }
+        }
+    }
+    for row in session.fleet().rows() {
+        if !surprises.is_empty() {
+            surprises.push(format!(
+                "{}: {:?} {:#?}",
+                row.id,
+                row.outcome(),
+                row.timeline
+            ));
+        }
+    }
+    sims.shutdown().await;
+    surprises
+}
+
+fn play_file(name: &str) {
+    let text = std::fs::read_to_string(folder().join(format!("{name}.toml"))).unwrap();
+    let scenario = Scenario::parse(&text).unwrap_or_else(|e| panic!("{name}: {e}"));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    let surprises = runtime.block_on(play(&scenario));
+    assert!(surprises.is_empty(), "{}", surprises.join("\n"));
+}
+
+macro_rules! scenarios {
+    ($($test:ident = $file:literal,)*) => {
+        const PLAYED: &[&str] = &[$($file),*];
+        $(#[test] fn $test() { play_file($file); })*
+    };
+}
+
+scenarios! {
+    absent = "absent",
+    all_well = "all-well",
+    answers_as_before = "answers-as-before",
+    backend_orders = "backend-orders",
+    boot_hangs = "boot-hangs",
+    broker_503 = "broker-503",
+    broker_down = "broker-down",
+    check_406 = "check-406",
+    check_795 = "check-795",
+    check_endless = "check-endless",
+    check_no_footer = "check-no-footer",
+    check_other_key = "check-other-key",
+    check_poll_lost = "check-poll-lost",
+    check_slow = "check-slow",
+    checkin_refused = "checkin-refused",
+    clock_ahead = "clock-ahead",
+    clock_unset = "clock-unset",
+    clock_unset_http_broker = "clock-unset-http-broker",
+    connect_reset = "connect-reset",
+    current = "current",
+    demo = "demo",
+    epa = "epa",
+    fault_latched = "fault-latched",
+    fresh = "fresh",
+    install_409 = "install-409",
+    install_lost_happened = "install-lost-happened",
+    install_lost_not_happened = "install-lost-not-happened",
+    mode80 = "mode80",
+    never_back = "never-back",
+    new_layout = "new-layout",
+    no_credential = "no-credential",
+    odd_json = "odd-json",
+    other_fws = "other-fws",
+    panic = "panic",
+    plain_http = "plain-http",
+    probe_garbled = "probe-garbled",
+    rollback = "rollback",
+    tls_expired = "tls-expired",
+    tls_refused = "tls-refused",
+    tls_wrong_name = "tls-wrong-name",
+    token = "token",
+    upload_401 = "upload-401",
+    upload_403 = "upload-403",
+    upload_answer_lost = "upload-answer-lost",
+    upload_late_refusal = "upload-late-refusal",
+    upload_mute_close = "upload-mute-close",
+    upload_reset = "upload-reset",
+    upload_stall = "upload-stall",
+    upload_stall_always = "upload-stall-always",
+    vanishes = "vanishes",
+    wrong_passphrase = "wrong-passphrase",
+}
+
+/// A file that nobody plays proves nothing.
+#[test]
+fn every_scenario_is_played() {
+    let mut files: Vec<String> = std::fs::read_dir(folder())
+        .unwrap()
+        .map(|f| {
+            f.unwrap()
+                .path()
+                .file_stem()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned()
+        })
+        .collect();
+    files.sort();
+    let mut played: Vec<&str> = PLAYED.to_vec();
+    played.sort_unstable();
+    assert_eq!(files, played);
+}
