@@ -67,7 +67,7 @@ pub async fn run<'a>(
     options: Options<'a>,
 ) -> io::Result<Exit> {
     let guard = Guard::enter()?;
-    let size = guard.screen.size()?;
+    let size = guard.size()?;
     let dashboard = Dashboard {
         session,
         ui: Ui::new(size),
@@ -184,7 +184,7 @@ impl Dashboard<'_> {
         let now = Timestamp::now();
         let ui = &mut self.ui;
         let options = &self.options;
-        let drawn = guard.screen.draw(|frame| {
+        let drawn = guard.draw(|frame| {
             ui.size = frame.area().as_size();
             view::settle(ui, fleet);
             let scene = Scene {

@@ -5,18 +5,20 @@ use std::cell::Cell;
 use std::future::Future;
 use std::io::{self, BufWriter, Stdout, Write};
 use std::panic::PanicHookInfo;
-use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Once, OnceLock};
 use std::task::Poll;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use ratatui::Frame;
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::cursor::{Hide, Show};
 use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
+use ratatui::layout::Size;
 
 /// Whether the dashboard holds the terminal.
 static HELD: AtomicBool = AtomicBool::new(false);
@@ -29,9 +31,49 @@ thread_local! {
 /// Enough for one frame in one write, so that no half frame is ever seen.
 const FRAME_BYTES: usize = 64 * 1024;
 
+/// Standard output, which remembers that it is broken instead of failing.
+///
+/// A terminal may be closed at any time, and ratatui's own terminal, when dropped after that, would
+/// print to standard error, which is closed as well: a panic.
+pub(super) struct Output {
+    out: BufWriter<Stdout>,
+    broken: Arc<OnceLock<io::Error>>,
+}
+
+impl Output {
+    fn new(broken: Arc<OnceLock<io::Error>>) -> Self {
+        Self {
+            out: BufWriter::with_capacity(FRAME_BYTES, io::stdout()),
+            broken,
+        }
+    }
+
+    fn unless_broken(&mut self, work: impl FnOnce(&mut BufWriter<Stdout>) -> io::Result<()>) {
+        if self.broken.get().is_none()
+            && let Err(error) = work(&mut self.out)
+        {
+            // Only the first error tells something.
+            let _ = self.broken.set(error);
+        }
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.unless_broken(|out| out.write_all(bytes));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.unless_broken(Write::flush);
+        Ok(())
+    }
+}
+
 /// The terminal in raw mode, on the alternate screen, without a cursor, until dropped.
 pub(super) struct Guard {
-    pub(super) screen: ratatui::Terminal<CrosstermBackend<BufWriter<Stdout>>>,
+    screen: ratatui::Terminal<CrosstermBackend<Output>>,
+    broken: Arc<OnceLock<io::Error>>,
 }
 
 impl Guard {
@@ -40,12 +82,12 @@ impl Guard {
         hook_panics();
         enable_raw_mode()?;
         HELD.store(true, Ordering::SeqCst);
+        let broken = Arc::new(OnceLock::new());
         let entered = execute!(io::stdout(), EnterAlternateScreen, Hide).and_then(|()| {
-            let out = BufWriter::with_capacity(FRAME_BYTES, io::stdout());
-            ratatui::Terminal::new(CrosstermBackend::new(out))
+            ratatui::Terminal::new(CrosstermBackend::new(Output::new(Arc::clone(&broken))))
         });
         match entered {
-            Ok(screen) => Ok(Self { screen }),
+            Ok(screen) => Ok(Self { screen, broken }),
             Err(error) => {
                 restore();
                 Err(error)
@@ -53,11 +95,30 @@ impl Guard {
         }
     }
 
+    /// The terminal's size.
+    pub(super) fn size(&self) -> io::Result<Size> {
+        self.screen.size()
+    }
+
+    /// Draws one frame.
+    pub(super) fn draw(&mut self, frame: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
+        self.screen.draw(frame)?;
+        self.written()
+    }
+
     /// Asks the terminal to put `text` on its clipboard (OSC 52). It does not say whether it did.
     pub(super) fn copy(&mut self, text: &str) -> io::Result<()> {
         let out = self.screen.backend_mut();
         write!(out, "\x1b]52;c;{}\x07", STANDARD.encode(text))?;
-        io::Write::flush(out)
+        Write::flush(out)?;
+        self.written()
+    }
+
+    fn written(&self) -> io::Result<()> {
+        match self.broken.get() {
+            None => Ok(()),
+            Some(error) => Err(io::Error::new(error.kind(), error.to_string())),
+        }
     }
 }
 

@@ -62,9 +62,15 @@ fn active_message(
         spans.push(span(paused(scene, pause, width), Tone::Warn.style()));
         return spans;
     }
+    let again = match active.try_no {
+        1 => String::new(),
+        n => format!(" · try {n}"),
+    };
+    let used: usize = spans.iter().map(Span::width).sum();
+    let room = width.saturating_sub(used + again.chars().count());
     spans.extend(match (active.stage, &active.progress) {
         (Stage::Upload, Some(Progress::Bytes { sent, total })) => {
-            upload(active, *sent, *total, width)
+            upload(active, *sent, *total, room)
         }
         (Stage::Check, progress) => plain(check(scene, active, progress.as_ref())),
         (Stage::Reboot, progress) => return reboot(scene, row, active, progress.as_ref()),
@@ -98,7 +104,8 @@ pub(super) fn doing(stage: Stage) -> &'static str {
 }
 
 fn paused(scene: &Scene<'_>, pause: &Pause, width: usize) -> String {
-    let wait = between(scene.now, pause.until).as_secs();
+    // Rounded up: a countdown ends with 1, not with a long 0.
+    let wait = between(scene.now, pause.until).as_millis().div_ceil(1000);
     let next = format!("try {} of {} in {wait} s", pause.next_try, pause.of);
     // The countdown is what must be seen; the reason stands in the detail in full.
     let why = pause.after.to_string();
