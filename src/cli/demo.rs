@@ -51,7 +51,7 @@ pub(super) fn demo(cli: &Cli, args: &Demo) -> Result<ExitCode, Refusal> {
         let mut interrupts = signals::interrupts()?;
         show::show(&mut session, how, &mut interrupts).await?;
         let fleet = session.fleet();
-        show::summary(fleet, how, None, log.as_deref())?;
+        show::summary(fleet, how, None, log.as_deref());
         let code = verdict(fleet, &scenario, &sims, how)?;
         sims.shutdown().await;
         Ok(code)

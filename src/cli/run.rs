@@ -64,7 +64,7 @@ pub(super) fn run(cli: &Cli, args: &Run) -> Result<Exit, Refusal> {
         let mut interrupts = signals::interrupts()?;
         show::show(&mut session, how, &mut interrupts).await?;
         let exit = Exit::of(session.fleet());
-        show::summary(session.fleet(), how, Some(exit), log.as_deref())?;
+        show::summary(session.fleet(), how, Some(exit), log.as_deref());
         Ok(exit)
     });
     runtime.shutdown_background();

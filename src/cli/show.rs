@@ -93,16 +93,18 @@ pub(super) fn no_color() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty())
 }
 
-/// The last word, on the normal screen. JSON has said it already.
-pub(super) fn summary(
-    fleet: &Fleet,
-    how: Show,
-    exit: Option<Exit>,
-    log: Option<&Path>,
-) -> io::Result<()> {
+/// The last word, on the normal screen. JSON has said it already. Where the terminal is gone by then the
+/// exit code has to do: it must not turn into "nothing was sent".
+pub(super) fn summary(fleet: &Fleet, how: Show, exit: Option<Exit>, log: Option<&Path>) {
     if how == Show::Json {
-        return Ok(());
+        return;
     }
+    if let Err(error) = print(fleet, exit, log) {
+        tracing::warn!(%error, "the summary could not be printed");
+    }
+}
+
+fn print(fleet: &Fleet, exit: Option<Exit>, log: Option<&Path>) -> io::Result<()> {
     let mut out = io::stdout().lock();
     let style = Summary {
         color: color(),

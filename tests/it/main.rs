@@ -10,3 +10,5 @@ mod fleet;
 mod layers;
 #[cfg(test)]
 mod rust_paths;
+#[cfg(test)]
+mod screen;
