@@ -85,15 +85,16 @@ struct Nonce {
 /// `POST /api/auth/token`.
 pub(super) async fn login(call: &mut Call<'_>) -> Result<Answer, Gone> {
     let reply_at = reply_at(call);
-    let ejwt = match call.json::<Auth>().await {
-        Ok(Auth { auth: Some(ejwt) }) => ejwt,
-        Ok(Auth { auth: None }) => return Ok(Answer::status(400)),
-        Err(refusal) => return refusal.answer(),
-    };
-    let user = call.unit.user().await;
-    let answer = match judge(call, &ejwt, &user) {
-        Ok(token) => Answer::object(json!({ "token": token })),
-        Err(status) => Answer::status(status),
+    let answer = match call.json::<Auth>().await {
+        Ok(Auth { auth: Some(ejwt) }) => {
+            let user = call.unit.user().await;
+            match judge(call, &ejwt, &user) {
+                Ok(token) => Answer::object(json!({ "token": token })),
+                Err(status) => Answer::status(status),
+            }
+        }
+        Ok(Auth { auth: None }) => Answer::status(400),
+        Err(refusal) => refusal.answer()?,
     };
     tokio::time::sleep_until(reply_at).await;
     Ok(answer)

@@ -40,7 +40,7 @@
 //! trusted_time = true          # false: logins work without a clock
 //! scheme = "https"             # or "http"
 //! tls = "good"                 # "expired" · "wrong-name" · "unknown-ca" · "self-signed"
-//! auth = "passphrase"          # "wrong-passphrase" · "token": one that is valid at start · "none"
+//! auth = "passphrase"          # "wrong-passphrase" · "token": one that is valid once the clock is set · "none"
 //! runs = "old"                 # "image": already current
 //! version = "1.2.2"            # of the old firmware
 //! fls_state = 0                # latched faults, as bits
