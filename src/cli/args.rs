@@ -15,8 +15,8 @@ pub(super) struct Cli {
     /// `RUST_LOG` wins
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(super) verbose: u8,
-    /// Where the log goes while the dashboard is on [default: `hemfleet/hemfleet.log` in the user's
-    /// state folder]
+    /// Log to this file [default: standard error; under the dashboard `hemfleet/hemfleet.log` in the
+    /// user's state folder]
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) log: Option<PathBuf>,
 }
