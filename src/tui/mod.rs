@@ -19,6 +19,7 @@ mod ui;
 #[cfg(test)]
 mod ui_tests;
 mod view;
+mod wishes;
 
 pub use frames::{Exit, Options, run};
 pub use look::Look;

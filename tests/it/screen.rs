@@ -3,7 +3,7 @@
 mod panics;
 mod tty;
 
-use tty::{Tty, line_with};
+use tty::Tty;
 
 const ENTER: &str = "\r";
 const ESC: &str = "\x1b";

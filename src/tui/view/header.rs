@@ -145,11 +145,12 @@ fn spell(
         spans.push(span(text, tone.style()));
     }
     if weak > 0 {
-        let mut text = format!("! {weak}");
-        if words {
-            text.push_str(" weak link");
-            text.push_str(plural(weak));
-        }
+        // Never the sign alone: in ASCII it means lost.
+        let text = if words {
+            format!("! {weak} weak link{}", plural(weak))
+        } else {
+            format!("{}{weak} weak", if gap.len() == 1 { " " } else { "" })
+        };
         spans.push(span(text, Tone::Warn.bold()));
     }
     spans

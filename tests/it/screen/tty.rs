@@ -221,7 +221,7 @@ fn modes(master: &dyn MasterPty) -> String {
     format!("{:?} {:?}", termios.local_flags, termios.input_flags)
 }
 
-pub(super) fn line_with(screen: &Screen, texts: &[&str]) -> bool {
+fn line_with(screen: &Screen, texts: &[&str]) -> bool {
     let width = screen.size().1.get();
     screen
         .rows(0, width)
