@@ -1,6 +1,6 @@
 //! The dashboard.
 //!
-//! keys → `keymap` → `ui` → [`Action`](ui::Action)s; events → `ui`, fleet; state → `view` → frame.
+//! keys → `keymap` → `ui` → actions; events → `ui`, fleet; state → `view` → frame.
 //! `frames` turns the wheel, `terminal` holds the terminal and gives it back.
 //!
 //! Owns: everything about the screen; ratatui and crossterm live here only.
