@@ -16,7 +16,8 @@
 //! | `run_finished` | `devices`, `counts` (all nine outcomes), `verdicts` (plan only), `in_doubt` (names), `interrupted`, `exit_code`, `took_ms` |
 //!
 //! Device fields: `device` and `attempt`. The fact that an install begins or that a device is back has
-//! no event of its own: `stage_started` of `install` and `device_finished` say it.
+//! no event of its own: `stage_started` of `install` and `device_finished` say it. `exit_code` is that
+//! of a run or plan that ended like this; the demo exits by its scenario.
 //!
 //! Must not: write anything but these lines, or show what a device said unescaped (JSON escapes it).
 
