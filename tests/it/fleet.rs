@@ -218,6 +218,7 @@ scenarios! {
     boot_hangs = "boot-hangs",
     broker_503 = "broker-503",
     broker_down = "broker-down",
+    challenge_no_exp = "challenge-no-exp",
     check_406 = "check-406",
     check_795 = "check-795",
     check_endless = "check-endless",
