@@ -50,7 +50,7 @@ impl Compare<'_> {
         {
             let got = got.map_or("none".to_owned(), |g| format!("{g:?}"));
             self.all.push(format!(
-                "{}: {what} was to be {wanted:?}, and is {got}",
+                "not as foretold: {}: {what} was to be {wanted:?}, and is {got}",
                 self.device
             ));
         }

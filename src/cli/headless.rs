@@ -1,46 +1,16 @@
 //! A run without the dashboard: events to a reporter, signals to the reducer, the confirmation from
 //! the terminal. Must not: decide what starts, or how an event is worded.
 
+use std::future::Future;
 use std::io::{self, BufRead, Write};
 
 use tokio::sync::mpsc;
 
 use crate::engine::{Event, Fleet, Intent, Mode, Phase, Session, Stop};
-use crate::model::VerdictKind;
+use crate::model::{VerdictKind, printable};
 use crate::report::{Reporter, plan_table};
 
-/// Runs the session to its end. A reporter that fails (a closed pipe) stops the run as an interrupt
-/// does: nobody would see what happens; the error is returned at the end.
-pub(super) async fn run(
-    session: &mut Session,
-    reporter: &mut dyn Reporter,
-    interrupts: &mut mpsc::Receiver<()>,
-) -> io::Result<()> {
-    let mut mouth = Mouth {
-        reporter,
-        broken: None,
-    };
-    session.intend(Intent::Begin);
-    while !session.fleet().is_over() {
-        if is_to_confirm(session.fleet()) {
-            confirm(session, interrupts).await?;
-            continue;
-        }
-        tokio::select! {
-            event = session.next() => {
-                if mouth.tell(session.fleet(), &event) {
-                    session.intend(Intent::Interrupt);
-                }
-            }
-            Some(()) = interrupts.recv() => interrupt(session),
-        }
-    }
-    session.finish();
-    while let Some(event) = session.try_next() {
-        mouth.tell(session.fleet(), &event);
-    }
-    mouth.broken.map_or(Ok(()), Err)
-}
+use super::outlet::{Outlet, Page};
 
 /// A reporter that says nothing: what there is to say comes at the end.
 pub(super) struct Silent;
@@ -51,25 +21,86 @@ impl Reporter for Silent {
     }
 }
 
-/// A reporter that is not asked again once it failed.
-struct Mouth<'a> {
-    reporter: &'a mut dyn Reporter,
-    broken: Option<io::Error>,
+/// Runs the session to its end; whether all of it could be told on standard output. If not, because
+/// nobody reads any more, the run was brought to a safe point, as by a first interrupt and never by a
+/// second: the same Ctrl-C that stops hemfleet also kills the `tee` behind it.
+///
+/// `reporter` writes to `page`.
+pub(super) async fn run(
+    session: &mut Session,
+    reporter: &mut dyn Reporter,
+    page: Page,
+    interrupts: &mut mpsc::Receiver<()>,
+) -> bool {
+    let mut out = Some(Outlet::stdout(page.clone()));
+    session.intend(Intent::Begin);
+    while !session.fleet().is_over() {
+        if is_to_confirm(session.fleet()) {
+            confirm(session, page.clone(), &mut out, interrupts).await;
+            continue;
+        }
+        tokio::select! {
+            event = session.next() => tell(session, reporter, &event, &mut out, interrupts).await,
+            Some(()) = interrupts.recv() => interrupt(session),
+        }
+    }
+    session.finish();
+    while let Some(event) = session.try_next() {
+        tell(session, reporter, &event, &mut out, interrupts).await;
+    }
+    let Some(out) = out else { return false };
+    matches!(
+        unless_aborted(session, interrupts, out.close()).await,
+        Some(Ok(()))
+    )
 }
 
-impl Mouth<'_> {
-    /// True if it broke just now.
-    fn tell(&mut self, fleet: &Fleet, event: &Event) -> bool {
-        if self.broken.is_some() {
-            return false;
+/// Tells of an event, while listening for interrupts: the reader may have stopped reading. Once it is
+/// gone, or the run is stopped at once, nothing more is told.
+async fn tell(
+    session: &mut Session,
+    reporter: &mut dyn Reporter,
+    event: &Event,
+    out: &mut Option<Outlet>,
+    interrupts: &mut mpsc::Receiver<()>,
+) {
+    if out.is_some() && reporter.event(session.fleet(), event).is_ok() {
+        flush(session, out, interrupts).await;
+    }
+}
+
+async fn flush(
+    session: &mut Session,
+    out: &mut Option<Outlet>,
+    interrupts: &mut mpsc::Receiver<()>,
+) {
+    let Some(outlet) = out else { return };
+    match unless_aborted(session, interrupts, outlet.flush()).await {
+        Some(Ok(())) => {}
+        Some(Err(_)) => {
+            tracing::error!("nobody reads standard output any more: stopping at a safe point");
+            session.intend(Intent::Drain);
+            *out = None;
         }
-        match self.reporter.event(fleet, event) {
-            Ok(()) => false,
-            Err(error) => {
-                tracing::error!("cannot write: {error}; stopping at a safe point");
-                self.broken = Some(error);
-                true
-            }
+        None => *out = None,
+    }
+}
+
+/// Waits for `work`, obeying interrupts meanwhile; given up once the run is stopped at once.
+async fn unless_aborted<T>(
+    session: &mut Session,
+    interrupts: &mut mpsc::Receiver<()>,
+    work: impl Future<Output = T>,
+) -> Option<T> {
+    let mut work = std::pin::pin!(work);
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut work => return Some(done),
+            Some(()) = interrupts.recv() => interrupt(session),
+        }
+        if session.fleet().stop() == Some(Stop::Aborting) {
+            return None;
         }
     }
 }
@@ -92,39 +123,36 @@ fn is_to_confirm(fleet: &Fleet) -> bool {
     fleet.mode() == Mode::Confirm && fleet.phase() == Phase::Planned && fleet.stop().is_none()
 }
 
-/// Shows the plan and waits for the number of devices to be typed.
-async fn confirm(session: &mut Session, interrupts: &mut mpsc::Receiver<()>) -> io::Result<()> {
-    plan_table(session.fleet(), &mut io::stdout(), false)?;
+/// Shows the plan and waits for the number of devices to be typed; nothing, the end of the input or an
+/// interrupt leaves.
+async fn confirm(
+    session: &mut Session,
+    mut page: Page,
+    out: &mut Option<Outlet>,
+    interrupts: &mut mpsc::Receiver<()>,
+) {
+    // A page takes everything.
+    let _ = plan_table(session.fleet(), &mut page, false);
     let wanted = session.fleet().planned(VerdictKind::Upgrade);
     if wanted == 0 {
-        session.intend(Intent::Confirm);
-        return Ok(());
+        flush(session, out, interrupts).await;
+        return session.intend(Intent::Confirm);
     }
-    loop {
-        let mut out = io::stdout();
-        write!(
-            out,
-            "A firmware upgrade cannot be undone. Type {wanted} to start, nothing to leave: "
-        )?;
-        out.flush()?;
+    while session.fleet().stop().is_none() {
+        let _ = write!(page, "Type {wanted} to start, nothing to leave: ");
+        flush(session, out, interrupts).await;
         let typed = tokio::select! {
-            typed = tokio::task::spawn_blocking(read_line) => typed.map_err(io::Error::other)??,
-            Some(()) = interrupts.recv() => String::new(),
+            typed = tokio::task::spawn_blocking(read_line) => typed.ok().and_then(Result::ok),
+            Some(()) = interrupts.recv() => None,
         };
-        match typed.trim() {
-            "" => {
-                session.intend(Intent::Interrupt);
-                return Ok(());
+        match typed.as_deref().map(str::trim) {
+            None | Some("") => session.intend(Intent::Drain),
+            Some(number) if number == wanted.to_string() => {
+                return session.intend(Intent::Confirm);
             }
-            number if number == wanted.to_string() => {
-                session.intend(Intent::Confirm);
-                return Ok(());
+            Some(other) => {
+                let _ = writeln!(page, "{} is not {wanted}.", printable(other, 20));
             }
-            other => writeln!(
-                io::stdout(),
-                "{} is not {wanted}.",
-                crate::model::printable(other, 20)
-            )?,
         }
     }
 }

@@ -28,6 +28,8 @@ pub(super) fn to_stderr(verbose: u8) {
     tracing_subscriber::fmt()
         .with_env_filter(filter(verbose, "warn"))
         .with_writer(io::stderr)
+        // It would say so on standard error, which is what failed, and panic at that.
+        .log_internal_errors(false)
         .with_ansi(false)
         .init();
 }
@@ -42,6 +44,7 @@ fn to_file(verbose: u8, file: Option<&Path>) -> io::Result<PathBuf> {
     tracing_subscriber::fmt()
         .with_env_filter(filter(verbose, "info"))
         .with_writer(Mutex::new(log))
+        .log_internal_errors(false)
         .with_ansi(false)
         .init();
     Ok(path)

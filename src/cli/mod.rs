@@ -10,6 +10,7 @@ pub mod foretold;
 mod headless;
 mod inspect;
 mod logging;
+mod outlet;
 mod run;
 mod show;
 mod signals;

@@ -7,11 +7,12 @@ use std::process::ExitCode;
 
 use crate::config::secrets::{SecretStore, TerminalPrompter};
 use crate::config::{self, Fault, Loaded, Overrides, Settings};
-use crate::engine::Mode;
+use crate::engine::{Mode, Session};
 use crate::model::{Credential, FirmwareImage};
-use crate::report::{Exit, JsonLines, plan_table};
+use crate::report::{Exit, JsonLines, Reporter, plan_table};
 
 use super::args::{Cli, Plan, PlanOutput, Run, Target};
+use super::outlet::Page;
 use super::show::{self, Show};
 use super::{Refusal, assemble, headless, inspect, logging, runtime, signals};
 
@@ -21,19 +22,19 @@ pub(super) fn plan(cli: &Cli, args: &Plan) -> Result<Exit, Refusal> {
     let (settings, image) = load(&args.target)?;
     // A look needs no secret, so none is read.
     let devices = assemble::devices(&settings, |_| Credential::None)?;
+    let mut session = assemble::session(&settings, image, devices, Mode::Plan)?;
     let runtime = runtime()?;
     let exit = runtime.block_on(async {
-        let mut session = assemble::session(&settings, image, devices, Mode::Plan)?;
         let mut interrupts = signals::interrupts()?;
-        match args.output {
-            PlanOutput::Json => {
-                let mut json = JsonLines::new(io::stdout());
-                headless::run(&mut session, &mut json, &mut interrupts).await?;
-            }
-            PlanOutput::Plain => {
-                headless::run(&mut session, &mut headless::Silent, &mut interrupts).await?;
-                plan_table(session.fleet(), &mut io::stdout().lock(), show::color())?;
-            }
+        let page = Page::default();
+        let mut json = JsonLines::new(page.clone());
+        let reporter: &mut dyn Reporter = match args.output {
+            PlanOutput::Json => &mut json,
+            PlanOutput::Plain => &mut headless::Silent,
+        };
+        let told = headless::run(&mut session, reporter, page, &mut interrupts).await;
+        if told && args.output == PlanOutput::Plain {
+            plan_table(session.fleet(), &mut io::stdout().lock(), show::color())?;
         }
         Ok(Exit::of(session.fleet()))
     });
@@ -51,24 +52,33 @@ pub(super) fn run(cli: &Cli, args: &Run) -> Result<Exit, Refusal> {
     }
     let (settings, image) = load(&args.target)?;
     let log = logging::start(cli, how)?;
+    let mode = if args.yes { Mode::Go } else { Mode::Confirm };
+    let mut session = open(&settings, image, mode)?;
+    let runtime = runtime()?;
+    let exit = runtime.block_on(async {
+        let mut interrupts = signals::interrupts()?;
+        let told = show::show(&mut session, how, &mut interrupts).await?;
+        let exit = Exit::of(session.fleet());
+        show::summary(session.fleet(), how, Some(exit), log.as_deref(), told);
+        Ok(exit)
+    });
+    runtime.shutdown_background();
+    exit
+}
+
+/// Reads the secrets and makes the session that may use them; nothing is sent yet.
+pub(super) fn open(
+    settings: &Settings,
+    image: FirmwareImage,
+    mode: Mode,
+) -> Result<Session, Refusal> {
     let secrets = SecretStore::resolve(
         &settings.devices,
         &mut TerminalPrompter,
         &config::process_env,
     )?;
-    let devices = assemble::devices(&settings, |spec| secrets.credential(spec))?;
-    let mode = if args.yes { Mode::Go } else { Mode::Confirm };
-    let runtime = runtime()?;
-    let exit = runtime.block_on(async {
-        let mut session = assemble::session(&settings, image, devices, mode)?;
-        let mut interrupts = signals::interrupts()?;
-        show::show(&mut session, how, &mut interrupts).await?;
-        let exit = Exit::of(session.fleet());
-        show::summary(session.fleet(), how, Some(exit), log.as_deref());
-        Ok(exit)
-    });
-    runtime.shutdown_background();
-    exit
+    let devices = assemble::devices(settings, |spec| secrets.credential(spec))?;
+    assemble::session(settings, image, devices, mode)
 }
 
 /// `hemfleet config check`.

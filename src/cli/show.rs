@@ -1,20 +1,21 @@
 //! Shows a session as asked: dashboard, plain lines or JSON; then the summary and the exit code.
 //! Must not: know where the session's devices come from.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::path::Path;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 
-use crate::engine::{Fleet, Intent, Session};
+use crate::engine::{Fleet, Session};
 use crate::report::{Exit, JsonLines, Plain, Summary, print_summary};
 
 use crate::tui::{self, Look, Options};
 
 use super::args::{Output, View};
 use super::headless;
+use super::outlet::Page;
 
 /// How a run is shown, once it is known what there is to show it on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -47,22 +48,27 @@ pub(super) fn color() -> bool {
     io::stdout().is_terminal() && !no_color()
 }
 
-/// Shows the session to its end.
+/// Shows the session to its end; whether all of it could be told.
+///
+/// # Errors
+///
+/// The terminal could not be taken; nothing has been begun then.
 pub(super) async fn show(
     session: &mut Session,
     how: Show,
     interrupts: &mut mpsc::Receiver<()>,
-) -> io::Result<()> {
+) -> io::Result<bool> {
+    let page = Page::default();
     match how {
         Show::Json => {
-            let mut json = JsonLines::new(io::stdout());
-            headless::run(session, &mut json, interrupts).await
+            let mut json = JsonLines::new(page.clone());
+            Ok(headless::run(session, &mut json, page, interrupts).await)
         }
         Show::Plain => {
-            let mut plain = Plain::new(io::stdout(), TimeZone::system(), color());
-            headless::run(session, &mut plain, interrupts).await
+            let mut plain = Plain::new(page.clone(), TimeZone::system(), color());
+            Ok(headless::run(session, &mut plain, page, interrupts).await)
         }
-        Show::Tui { ascii } => dashboard(session, ascii, interrupts).await,
+        Show::Tui { ascii } => dashboard(session, ascii, interrupts).await.map(|()| true),
     }
 }
 
@@ -72,7 +78,6 @@ async fn dashboard(
     interrupts: &mut mpsc::Receiver<()>,
 ) -> io::Result<()> {
     let look = Look::from_env(ascii, |name| std::env::var(name).ok());
-    session.intend(Intent::Begin);
     let options = Options {
         look,
         zone: TimeZone::system(),
@@ -93,24 +98,34 @@ pub(super) fn no_color() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty())
 }
 
-/// The last word, on the normal screen. JSON has said it already. Where the terminal is gone by then the
-/// exit code has to do: it must not turn into "nothing was sent".
-pub(super) fn summary(fleet: &Fleet, how: Show, exit: Option<Exit>, log: Option<&Path>) {
-    if how == Show::Json {
-        return;
-    }
-    if let Err(error) = print(fleet, exit, log) {
+/// The last word, on the normal screen. JSON has said it already. Where not all could be told, it goes to
+/// standard error: devices in doubt are named somewhere. Where that is gone too the exit code has to do:
+/// it must not turn into "nothing was sent".
+pub(super) fn summary(
+    fleet: &Fleet,
+    how: Show,
+    exit: Option<Exit>,
+    log: Option<&Path>,
+    told: bool,
+) {
+    let printed = match (told, how) {
+        (true, Show::Json) => Ok(()),
+        (true, _) => print(fleet, exit, log, color(), &mut io::stdout().lock()),
+        (false, _) => print(fleet, exit, log, false, &mut io::stderr().lock()),
+    };
+    if let Err(error) = printed {
         tracing::warn!(%error, "the summary could not be printed");
     }
 }
 
-fn print(fleet: &Fleet, exit: Option<Exit>, log: Option<&Path>) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    let style = Summary {
-        color: color(),
-        exit,
-    };
-    print_summary(fleet, Timestamp::now(), style, &mut out)?;
+fn print(
+    fleet: &Fleet,
+    exit: Option<Exit>,
+    log: Option<&Path>,
+    color: bool,
+    out: &mut impl io::Write,
+) -> io::Result<()> {
+    print_summary(fleet, Timestamp::now(), Summary { color, exit }, out)?;
     if let Some(log) = log {
         writeln!(out, "log: {}", log.display())?;
     }

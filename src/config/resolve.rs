@@ -280,7 +280,10 @@ fn target(endpoint: &Endpoint) -> HostPort {
     let at = endpoint.target();
     let host = match at.host.as_str() {
         "localhost" => "127.0.0.1".to_owned(),
-        host => host.trim_end_matches('.').to_ascii_lowercase(),
+        host => match host.parse::<std::net::IpAddr>() {
+            Ok(ip) => ip.to_canonical().to_string(),
+            Err(_) => host.trim_end_matches('.').to_ascii_lowercase(),
+        },
     };
     let port = match at.port {
         80 if endpoint.connect.is_none() => 443,

@@ -20,6 +20,9 @@ pub enum Intent {
     Cancel(DeviceId),
     /// Stop all devices before their install, and go on living.
     CancelAll,
+    /// Nobody sees the run any more: start nothing new, bring running devices to a safe point. Said
+    /// again, or after an interrupt, it changes nothing.
+    Drain,
     /// Ctrl-C or a signal. First: start nothing new, bring running devices to a safe point.
     /// Second: stop now.
     Interrupt,

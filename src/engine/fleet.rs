@@ -311,10 +311,10 @@ impl Fleet {
                 }
             }
             Intent::CancelAll => self.cancel_all(commands),
+            Intent::Drain => self.drain(commands),
             Intent::Interrupt => {
                 if self.stop.is_none() {
-                    self.stop = Some(Stop::Draining);
-                    self.cancel_all(commands);
+                    self.drain(commands);
                 } else {
                     self.stop = Some(Stop::Aborting);
                     for row in &self.rows {
@@ -326,6 +326,13 @@ impl Fleet {
                     }
                 }
             }
+        }
+    }
+
+    fn drain(&mut self, commands: &mut Vec<Command>) {
+        if self.stop.is_none() {
+            self.stop = Some(Stop::Draining);
+            self.cancel_all(commands);
         }
     }
 

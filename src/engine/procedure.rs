@@ -132,6 +132,7 @@ impl<D: Device> Attempt<D> {
     fn needs_clock(&self, seen: &Seen) -> bool {
         seen.status.initialised
             && seen.status.clock.is_none()
+            && seen.status.trusted_time
             && self.device.credentials() == Credentials::Login
     }
 

@@ -568,6 +568,52 @@ async fn the_first_interrupt_drains_and_the_second_names_what_is_in_doubt() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn draining_as_often_as_one_likes_never_aborts() {
+    let fake = Fake::new();
+    let mut session = begin(&fake).await;
+    until(&mut session, |f| {
+        matches!(f, DeviceFact::InstallBegun { .. })
+    })
+    .await;
+    session.intend(Intent::Interrupt);
+    session.intend(Intent::Drain);
+    session.intend(Intent::Drain);
+    run(&mut session).await;
+    assert_eq!(outcome(&session), &Outcome::Upgraded);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_trusted_time_no_clock_is_needed() {
+    let fake = Fake::new().with(|w| {
+        w.clock_set = false;
+        w.trusted_time = false;
+    });
+    let (session, _) = upgrade(&fake).await;
+    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    assert_eq!(fake.count("checkin"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_that_comes_back_with_a_fault_is_not_green() {
+    let fake = Fake::new();
+    let mut session = begin(&fake).await;
+    until(&mut session, |f| {
+        matches!(f, DeviceFact::InstallBegun { .. })
+    })
+    .await;
+    fake.world().fls_state = 8;
+    run(&mut session).await;
+    assert!(matches!(
+        failed(&session),
+        (
+            Stage::Verify,
+            FailureKind::FaultAfterwards(_),
+            Touched::InstallSent
+        )
+    ));
+}
+
+#[tokio::test(start_paused = true)]
 async fn cancel_stops_before_the_install_and_not_after() {
     let fake = Fake::new();
     let mut session = begin(&fake).await;

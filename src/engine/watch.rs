@@ -7,7 +7,8 @@ use tokio::time::Instant;
 
 use crate::device::{Device, InstallAnswer, Validated};
 use crate::model::{
-    DeviceStatus, Doubt, FailureKind, Fws, Outcome, Stage, Touched, Unproven, human_duration,
+    DeviceStatus, Doubt, FailureKind, FlsState, Fws, Outcome, Stage, Touched, Unproven,
+    human_duration,
 };
 
 use super::attempt::{Attempt, Running};
@@ -158,10 +159,10 @@ impl<D: Device> Attempt<D> {
     ) -> Outcome {
         let running = self.begin(Stage::Reboot, 1).await;
         match self.reboot(watch, deadline, first_wait).await {
-            Ok(uptime) => {
-                let note = format!("back, up for {}", human_duration(uptime));
+            Ok(status) => {
+                let note = format!("back, up for {}", human_duration(status.uptime));
                 self.end(running, Some(200), note).await;
-                self.verify(watch, deadline).await
+                self.verify(watch, deadline, status.fls_state).await
             }
             Err(Sight::Gone(last)) => {
                 let after = watch.since.elapsed();
@@ -197,13 +198,13 @@ impl<D: Device> Attempt<D> {
         })
     }
 
-    /// Looks until the device has rebooted and stayed up for a while; its uptime then.
+    /// Looks until the device has rebooted and stayed up for a while; its status then.
     async fn reboot(
         &mut self,
         watch: &Watch,
         deadline: Instant,
         first_wait: Duration,
-    ) -> Result<Duration, Sight> {
+    ) -> Result<DeviceStatus, Sight> {
         let mut wait = first_wait;
         let mut sight = Sight::Same;
         loop {
@@ -219,7 +220,7 @@ impl<D: Device> Attempt<D> {
                     tokio::time::sleep(self.policy.pace.reboot_settle).await;
                     // A device may come up and vanish again; then the watch goes on.
                     match self.sight(watch).await {
-                        Ok(second) if second.uptime >= first.uptime => return Ok(second.uptime),
+                        Ok(second) if second.uptime >= first.uptime => return Ok(second),
                         Ok(_) => Sight::Gone(FailureKind::NotThisImage {
                             what: "rebooted once more".to_owned(),
                         }),
@@ -258,7 +259,7 @@ impl<D: Device> Attempt<D> {
     }
 
     /// Reads what the device runs after an observed reboot, and judges it.
-    async fn verify(&mut self, watch: &Watch, deadline: Instant) -> Outcome {
+    async fn verify(&mut self, watch: &Watch, deadline: Instant, faults: FlsState) -> Outcome {
         let running = self.begin(Stage::Verify, 1).await;
         let patience = deadline.max(Instant::now() + self.policy.timeouts.request);
         let version = loop {
@@ -279,6 +280,12 @@ impl<D: Device> Attempt<D> {
         let outcome = self.judge(watch, version.fws);
         let label = version.fwv.clone();
         self.voice.say(DeviceFact::Returned { version }).await;
+        if outcome == Outcome::Upgraded && !faults.is_healthy() && !self.policy.force {
+            // Proven, but nobody should find a broken device among the green ones.
+            return self
+                .fail(running, FailureKind::FaultAfterwards(faults))
+                .await;
+        }
         if outcome == Outcome::Upgraded {
             self.end(running, Some(200), format!("{label} · signature matches"))
                 .await;

@@ -130,6 +130,7 @@ pub fn parse_status(body: &[u8]) -> Result<DeviceStatus, WireError> {
             field: "fls_state",
             wanted: "a set of bits",
         })?),
+        trusted_time: map.get("tts") != Some(&Value::Bool(false)),
         fw_upgrade: map.get("fw_upgrade") == Some(&Value::Bool(true)),
     })
 }

@@ -42,6 +42,9 @@ pub struct DeviceStatus {
     pub initialised: bool,
     /// Latched faults.
     pub fls_state: FlsState,
+    /// Whether the trusted-time option is on (`tts` is not `false`): without it a login needs no clock
+    /// (section 5).
+    pub trusted_time: bool,
     /// True only right after a boot that followed a firmware upgrade.
     pub fw_upgrade: bool,
 }

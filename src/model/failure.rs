@@ -276,6 +276,9 @@ pub enum FailureKind {
         /// The limit.
         after: Duration,
     },
+    /// The device provably runs the image, and has latched a fault since.
+    #[error("runs the image now, but reports a fault: {0}")]
+    FaultAfterwards(FlsState),
     /// The device came back, but does not provably run the image.
     #[error("{what}")]
     NotThisImage {
@@ -366,6 +369,7 @@ impl FailureKind {
             Self::BackendAction { .. } => "backend_action",
             Self::NotBack { .. } => "not_back",
             Self::NoReboot { .. } => "no_reboot",
+            Self::FaultAfterwards(_) => "fault_afterwards",
             Self::NotThisImage { .. } => "not_this_image",
             Self::Panicked { .. } => "panicked",
         }
@@ -441,6 +445,9 @@ fn hint(stage: Stage, kind: &FailureKind) -> String {
             .to_owned(),
         FailureKind::NotBack { .. } => "Power-cycle the device, wait a minute, then retry: the retry only watches.".to_owned(),
         FailureKind::NoReboot { .. } => "Retry looks again; nothing is sent twice.".to_owned(),
+        FailureKind::FaultAfterwards(_) => "The upgrade itself is proven. Power-cycle the device and look at its status; if the fault \
+             stays, ask the vendor before you rely on it."
+            .to_owned(),
         FailureKind::NotThisImage { .. } => "Compare its fws with the image (hemfleet inspect).".to_owned(),
         FailureKind::Panicked { .. } => "This is a bug of hemfleet: please report it with the log. Other devices are not \
              affected; retry looks at the device first."
@@ -513,6 +520,10 @@ fn status_hint(stage: Stage, status: u16) -> &'static str {
             "No upgrade over this API: a rack appliance (EPA), or another kind of device."
         }
         (_, 404) => "Is this a HEM? Check url, connect and proxy.",
+        (Stage::Upload, 411 | 413) => {
+            "The device found no length or no file name, or the file too large: something on the way to it (a proxy?) may \
+             have changed the request."
+        }
         (Stage::Upload, 406) => {
             "The image did not arrive whole, or the device's storage is in trouble: retry; if it stays, power-cycle it."
         }

@@ -153,6 +153,7 @@ impl Rehearsal {
                     clock: Some(1_795_435_200),
                     initialised: true,
                     fls_state: FlsState(0),
+                    trusted_time: true,
                     fw_upgrade: false,
                 },
             })

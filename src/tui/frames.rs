@@ -55,7 +55,7 @@ pub enum Exit {
 
 /// Shows a session until a person leaves or an interrupt has been obeyed.
 ///
-/// [`Intent::Begin`] is the caller's, and so is [`Session::finish`]. Each message in `interrupts` is one
+/// [`Intent::Begin`] comes once the terminal is taken; [`Session::finish`] is the caller's. Each message in `interrupts` is one
 /// Ctrl-C. Where the terminal is lost on the way, the run is drained without it.
 ///
 /// # Errors
@@ -67,6 +67,7 @@ pub async fn run<'a>(
     options: Options<'a>,
 ) -> io::Result<Exit> {
     let guard = Guard::enter()?;
+    session.intend(Intent::Begin);
     let size = guard.size()?;
     let dashboard = Dashboard {
         session,

@@ -59,6 +59,7 @@ fn seen(label: &str, hwv: &str) -> Box<Seen> {
             clock: Some(1_700_000_000),
             initialised: true,
             fls_state: FlsState(0),
+            trusted_time: true,
             fw_upgrade: false,
         },
     })

@@ -95,6 +95,12 @@ fn of<'a>(events: &'a [Value], event: &str) -> Vec<&'a Value> {
 #[test]
 fn a_run_in_json_says_everything_and_nothing_else() {
     let lab = Lab::serve("all-well.toml");
+    // The plan first: made without a secret, and true all the same.
+    let mut plan = hemfleet();
+    plan.arg("plan").arg("-c").arg(lab.inventory());
+    let before = plan.output().unwrap();
+    assert_eq!(code(&before), 0, "{}", text(&before.stdout));
+    assert!(text(&before.stdout).contains("upgrade"));
     let output = lab.run().output().unwrap();
     assert_eq!(code(&output), 0, "{}", text(&output.stderr));
     let events = json(&output.stdout);
@@ -134,18 +140,9 @@ fn a_run_in_json_says_everything_and_nothing_else() {
     for device in of(&json(&again.stdout), "device_finished") {
         assert_eq!(device["outcome"], "current");
     }
-    let plan = hemfleet()
-        .arg("plan")
-        .arg("-c")
-        .arg(lab.inventory())
-        .output()
-        .unwrap();
-    assert_eq!(code(&plan), 0);
-    assert!(
-        text(&plan.stdout).contains("current"),
-        "{}",
-        text(&plan.stdout)
-    );
+    let after = plan.output().unwrap();
+    assert_eq!(code(&after), 0);
+    assert!(text(&after.stdout).contains("current"));
 }
 
 #[test]
@@ -208,6 +205,51 @@ fn ctrl_c_brings_devices_to_a_safe_point_and_says_130() {
             .all(|e| e["stage"] != "install")
     );
     assert_eq!(events.last().unwrap()["interrupted"], true);
+}
+
+/// `hemfleet run … | tee log`: the Ctrl-C that is meant for hemfleet ends the `tee` too.
+#[test]
+fn a_reader_that_goes_away_is_no_second_interrupt_and_no_exit_2() {
+    let lab = Lab::serve("all-well.toml");
+    let mut child = lab
+        .run()
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    for line in lines.by_ref() {
+        if line.unwrap().contains(r#""stage":"install""#) {
+            break;
+        }
+    }
+    drop(lines);
+    let killed = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(killed.success());
+    let output = child.wait_with_output().unwrap();
+    let err = text(&output.stderr);
+    assert_eq!(code(&output), 130, "{err}");
+    // The device past its install was watched to its end, and is in the summary.
+    assert!(!err.contains("IN DOUBT"), "{err}");
+    assert!(err.contains("upgraded"), "{err}");
+}
+
+#[test]
+fn a_dead_standard_error_is_no_panic() {
+    let lab = Lab::serve("all-well.toml");
+    let full = std::fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let output = lab.run().arg("-vv").stderr(full).output().unwrap();
+    assert_eq!(code(&output), 0);
+    assert_eq!(
+        json(&output.stdout).last().unwrap()["event"],
+        "run_finished"
+    );
 }
 
 #[test]

@@ -253,6 +253,18 @@ fn the_command_line_wins_and_selects() {
 }
 
 #[test]
+fn one_address_in_two_spellings_is_one_device() {
+    for other in ["[::ffff:127.0.0.1]:8443", "localhost:8443"] {
+        let text = format!(
+            "[[device]]\nname = \"a\"\nurl = \"https://x\"\nconnect = \"127.0.0.1:8443\"\n\
+             [[device]]\nname = \"b\"\nurl = \"https://x\"\nconnect = \"{other}\"\n"
+        );
+        let faults = load_text(&text, &Overrides::default()).faults;
+        assert_eq!(faults.len(), 1, "{other}");
+    }
+}
+
+#[test]
 fn a_part_is_no_longer_than_the_whole() {
     let fleet = "[[device]]\nname = \"a\"\nurl = \"https://x\"\n";
     let faults = |text: &str| load_text(&format!("{fleet}{text}"), &Overrides::default()).faults;

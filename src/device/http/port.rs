@@ -14,8 +14,8 @@ use crate::device::{
 };
 use crate::hem::wire::{self, path};
 use crate::model::{
-    CheckinReport, Credential, Credentials, DeviceStatus, DeviceVersion, FailureKind,
-    FirmwareImage, LinkFault, human_duration,
+    CheckinReport, Credentials, DeviceStatus, DeviceVersion, FailureKind, FirmwareImage, LinkFault,
+    human_duration,
 };
 /// The JSON of a 200.
 fn json(answer: Answer) -> Result<Bytes, FailureKind> {
@@ -48,11 +48,8 @@ impl Device for HttpDevice {
     }
 
     fn credentials(&self) -> Credentials {
-        match self.credential {
-            Credential::None => Credentials::None,
-            Credential::Token(_) => Credentials::Token,
-            Credential::Passphrase(_) => Credentials::Login,
-        }
+        // Of the inventory, not of the secret at hand: a plan is made without one.
+        self.spec.auth.credentials()
     }
 
     async fn login(&self, lifetime: Duration) -> Result<Session, LoginError> {
