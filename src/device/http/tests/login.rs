@@ -10,7 +10,9 @@ use super::super::HttpDevice;
 use super::super::lab::{Guest, Server, device, patient, spec};
 use crate::device::{Device as _, LoginError};
 use crate::hem::ejwt;
-use crate::model::{Credential, Credentials, FailureKind, Secret};
+use crate::model::{
+    AuthMethod, Credential, Credentials, DeviceSpec, FailureKind, Secret, SecretSource,
+};
 
 type Notes = Arc<Mutex<Vec<String>>>;
 
@@ -157,24 +159,36 @@ async fn the_key_is_derived_once() {
 #[tokio::test]
 async fn tokens_and_nothing_ask_nobody() {
     let server = with_clock(Some(0), 200).await;
-    let device = device(
-        spec(server.at),
-        Credential::Token(Secret::new("abc".into())),
-        patient(),
-    );
-    let session = device.login(LIFETIME).await.unwrap();
+    let token = Credential::Token(Secret::new("abc".into()));
+    let with_token = device(spec(server.at), token, patient());
+    let session = with_token.login(LIFETIME).await.unwrap();
     assert_eq!(session.token.unwrap().expose(), b"abc");
+    assert_eq!(session.expires, None);
+    let without = device(spec(server.at), Credential::None, patient());
     assert_eq!(
-        (session.expires, device.credentials()),
-        (None, Credentials::Token)
-    );
-    let device = super::super::lab::device(spec(server.at), Credential::None, patient());
-    assert_eq!(
-        device.login(LIFETIME).await.unwrap_err(),
+        without.login(LIFETIME).await.unwrap_err(),
         FailureKind::NoCredential.into()
     );
-    assert_eq!(device.credentials(), Credentials::None);
     assert!(server.noted().is_empty());
+}
+
+/// A plan reads no secret, and has to say all the same what a run would do.
+#[tokio::test]
+async fn what_there_is_to_enter_with_is_known_without_the_secret() {
+    let server = with_clock(Some(0), 200).await;
+    let source = || SecretSource::Env("HEM".to_owned());
+    for (auth, wanted) in [
+        (AuthMethod::None, Credentials::None),
+        (AuthMethod::Token(source()), Credentials::Token),
+        (AuthMethod::Passphrase(source()), Credentials::Login),
+    ] {
+        let spec = DeviceSpec {
+            auth,
+            ..spec(server.at)
+        };
+        let device = device(spec, Credential::None, patient());
+        assert_eq!(device.credentials(), wanted);
+    }
 }
 
 /// A log that a test can read.
