@@ -258,7 +258,7 @@ impl Fleet {
         let mut commands = Vec::new();
         match message {
             Message::Intent(intent) => self.wished(intent, &mut commands),
-            Message::Event(event) => self.happened(event),
+            Message::Event(event) => self.happened(event, &mut commands),
             Message::TaskLost {
                 device,
                 attempt,
@@ -374,6 +374,7 @@ impl Fleet {
             Phase::Idle => return,
         }
         row.attempt += 1;
+        row.cancelling = false;
         row.state = RowState::Waiting;
         row.started = None;
         row.ended = None;
@@ -383,7 +384,7 @@ impl Fleet {
 
     fn cancel(&mut self, n: usize, commands: &mut Vec<Command>) {
         let row = &mut self.rows[n];
-        match &mut row.state {
+        match row.state {
             RowState::Waiting => {
                 // Not in the queue: it is being settled already.
                 if let Some(at) = self.queue.iter().position(|&q| q == n) {
@@ -391,18 +392,9 @@ impl Fleet {
                     commands.push(row.settle_cancelled());
                 }
             }
-            RowState::Planned => {
-                let outcome = row.verdict.as_ref().and_then(Verdict::outcome);
-                commands.push(match outcome {
-                    Some(outcome) => row.settle(outcome),
-                    None => row.settle_cancelled(),
-                });
-            }
-            RowState::Starting => commands.push(Command::Cancel {
-                device: row.id.clone(),
-            }),
-            RowState::Running(active) => {
-                active.cancelling = true;
+            RowState::Planned => commands.push(row.settle_planned()),
+            RowState::Starting | RowState::Running(_) => {
+                row.cancelling = true;
                 commands.push(Command::Cancel {
                     device: row.id.clone(),
                 });
@@ -422,7 +414,7 @@ impl Fleet {
         }
     }
 
-    fn happened(&mut self, event: &Event) {
+    fn happened(&mut self, event: &Event, commands: &mut Vec<Command>) {
         match &event.fact {
             Fact::RunStarted { .. } => self.started = Some(event.at),
             Fact::RunFinished { .. } => self.ended = Some(event.at),
@@ -435,7 +427,12 @@ impl Fleet {
                     return;
                 };
                 let row = &mut self.rows[n];
-                if row.attempt != *attempt || matches!(row.state, RowState::Done(_)) {
+                // Without a task there is nothing to hear but the end that was ordered for the device.
+                let hears = match fact {
+                    DeviceFact::Finished { .. } => row.is_busy() && !self.queue.contains(&n),
+                    _ => row.has_task(),
+                };
+                if row.attempt != *attempt || !hears {
                     return;
                 }
                 row.apply(event.at, fact);
@@ -444,6 +441,10 @@ impl Fleet {
                 }
                 if self.phase == Phase::Planning && matches!(fact, DeviceFact::Planned { .. }) {
                     row.state = RowState::Planned;
+                    // The look had ended when it was asked to stop; the device is stopped all the same.
+                    if row.cancelling {
+                        commands.push(row.settle_planned());
+                    }
                 }
             }
         }
@@ -513,6 +514,7 @@ impl Row {
             state: RowState::Waiting,
             seen: None,
             after: None,
+            cancelling: false,
             verdict: None,
             watch: None,
             timeline: Vec::new(),
@@ -526,11 +528,19 @@ impl Row {
         if self.watch.is_some() {
             return Touched::InstallSent;
         }
-        match self.active().map(|a| a.stage) {
+        let tries = self.timeline.iter().rev();
+        let uploads = tries
+            .take_while(|step| step.attempt == self.attempt)
+            .filter(|step| step.stage == Stage::Upload);
+        let sent = uploads.map(|step| match step.failure {
+            None => Touched::ImageStaged,
+            Some(_) => Touched::ImageSent,
+        });
+        let now = match self.active().map(|a| a.stage) {
             Some(Stage::Upload) => Touched::ImageSent,
-            Some(Stage::Check | Stage::Install) => Touched::ImageStaged,
             _ => Touched::Nothing,
-        }
+        };
+        sent.fold(now, Touched::max)
     }
 
     fn settle(&mut self, outcome: Outcome) -> Command {
@@ -540,6 +550,14 @@ impl Row {
             device: self.id.clone(),
             attempt: self.attempt,
             outcome,
+        }
+    }
+
+    /// Stopped while the plan is shown: what the plan says, where that is an end.
+    fn settle_planned(&mut self) -> Command {
+        match self.verdict.as_ref().and_then(Verdict::outcome) {
+            Some(outcome) => self.settle(outcome),
+            None => self.settle_cancelled(),
         }
     }
 

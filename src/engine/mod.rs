@@ -13,6 +13,8 @@ mod event;
 #[cfg(test)]
 mod fake;
 mod fleet;
+#[cfg(test)]
+mod fleet_tests;
 mod forecast;
 mod pool;
 mod procedure;

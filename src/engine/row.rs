@@ -28,6 +28,8 @@ pub struct Row {
     pub seen: Option<Box<Seen>>,
     /// What it said after the install.
     pub after: Option<DeviceVersion>,
+    /// Whether the task that works on it has been asked to stop.
+    pub cancelling: bool,
     /// What the last look led to.
     pub verdict: Option<Verdict>,
     /// Present while an install may have been sent whose outcome is not known.
@@ -70,8 +72,6 @@ pub struct Active {
     pub progress_at: Timestamp,
     /// Present while it waits for the next try of the stage.
     pub pause: Option<Pause>,
-    /// Whether it has been asked to stop.
-    pub cancelling: bool,
 }
 
 /// A wait between two tries of a stage.
@@ -196,7 +196,6 @@ impl Row {
     pub(super) fn apply(&mut self, at: Timestamp, fact: &DeviceFact) {
         match fact {
             DeviceFact::StageStarted { stage, try_no } => {
-                let cancelling = self.active().is_some_and(|a| a.cancelling);
                 self.started.get_or_insert(at);
                 self.state = RowState::Running(Active {
                     stage: *stage,
@@ -205,7 +204,6 @@ impl Row {
                     progress: None,
                     progress_at: at,
                     pause: None,
-                    cancelling,
                 });
             }
             DeviceFact::StageProgress { stage, progress } => {

@@ -163,7 +163,7 @@ impl Mark {
             RowState::Waiting | RowState::Planned => Self::WAITING,
             RowState::Starting => Self::new("●", "starting", Tone::Live),
             RowState::Running(active) => {
-                let calm = active.pause.is_none() && !active.cancelling;
+                let calm = active.pause.is_none() && !row.cancelling;
                 let tone = if calm { Tone::Live } else { Tone::Warn };
                 Self::new("●", active.stage.as_str(), tone)
             }

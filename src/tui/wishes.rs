@@ -152,8 +152,7 @@ pub(super) fn can_cancel_any(fleet: &Fleet) -> bool {
 
 /// Whether a device can still be stopped before its install, and is not being stopped already.
 fn can_cancel(row: &Row) -> bool {
-    let stopping = row.active().is_some_and(|a| a.cancelling);
-    row.is_busy() && !stopping && !(row.has_task() && row.is_past_install())
+    row.is_busy() && !row.cancelling && !(row.has_task() && row.is_past_install())
 }
 
 /// What went wrong last with a device, to be pasted into a message.

@@ -50,7 +50,7 @@ fn active_message(
     width: usize,
 ) -> Vec<Span<'static>> {
     let mut spans = Vec::new();
-    if active.cancelling {
+    if row.cancelling {
         let text = if row.is_past_install() {
             "past the install, watched to its end · "
         } else {

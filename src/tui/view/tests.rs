@@ -80,6 +80,9 @@ fn several_attempts() {
     let mut rig = running();
     rig.select("vault-05");
     rig.press("r");
+    // It queues behind vault-11: two places must be free.
+    rig.upgraded("vault-09");
+    rig.upgraded("vault-10");
     rig.up_to("vault-05", crate::model::Stage::Check);
     rig.begin("vault-05", crate::model::Stage::Check);
     rig.wait(7);

@@ -1,0 +1,687 @@
+//! The reducer by itself: no task, no clock, no device. Each test is a table of messages and of what
+//! follows from them. What procedures do is in `tests`.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use crate::model::{
+    DeviceId, Doubt, Failure, FailureKind, LinkFault, Outcome, OutcomeKind, RunId, Skip, Stage,
+    Touched, Unproven, Verdict, VerdictKind,
+};
+
+use super::fake::image;
+use super::{
+    Command, DeviceFact, Event, Fact, Fleet, Intent, Message, Mode, Phase, RowSeed, RowState, Stop,
+    TaskEnd, Watch,
+};
+
+fn id(n: usize) -> DeviceId {
+    DeviceId::new(&format!("vault-{n:02}"))
+}
+
+fn fleet(mode: Mode, concurrency: usize, devices: usize) -> Fleet {
+    let seeds = (0..devices).map(|n| RowSeed {
+        id: id(n),
+        group: None,
+        tags: Vec::new(),
+        link: "ca",
+    });
+    let run = RunId::from_random([0; 4]);
+    Fleet::new(run, image().facts, mode, concurrency, seeds)
+}
+
+/// One device, begun.
+fn one(mode: Mode) -> Fleet {
+    let mut fleet = fleet(mode, 1, 1);
+    wish(&mut fleet, Intent::Begin);
+    fleet
+}
+
+fn wish(fleet: &mut Fleet, intent: Intent) -> Vec<Command> {
+    fleet.update(&Message::Intent(intent))
+}
+
+fn tell(fleet: &mut Fleet, n: usize, attempt: u32, fact: DeviceFact) -> Vec<Command> {
+    fleet.update(&Message::Event(Event {
+        at: Timestamp::UNIX_EPOCH,
+        fact: Fact::Device {
+            device: id(n),
+            attempt,
+            fact,
+        },
+    }))
+}
+
+fn lost(fleet: &mut Fleet, attempt: u32, how: TaskEnd) -> Vec<Command> {
+    fleet.update(&Message::TaskLost {
+        device: id(0),
+        attempt,
+        how,
+    })
+}
+
+/// What the session makes of [`Command::Settle`]; the other commands are handed back.
+fn settle(fleet: &mut Fleet, commands: Vec<Command>) -> Vec<Command> {
+    let mut others = Vec::new();
+    for command in commands {
+        if let Command::Settle {
+            device,
+            attempt,
+            outcome,
+        } = command
+        {
+            others.extend(fleet.update(&Message::Event(Event {
+                at: Timestamp::UNIX_EPOCH,
+                fact: Fact::Device {
+                    device,
+                    attempt,
+                    fact: finished(outcome),
+                },
+            })));
+        } else {
+            others.push(command);
+        }
+    }
+    others
+}
+
+fn started(stage: Stage) -> DeviceFact {
+    DeviceFact::StageStarted { stage, try_no: 1 }
+}
+
+fn ended(stage: Stage, failure: Option<FailureKind>) -> DeviceFact {
+    DeviceFact::StageFinished {
+        stage,
+        try_no: 1,
+        took: Duration::ZERO,
+        status: None,
+        note: String::new(),
+        failure,
+    }
+}
+
+fn finished(outcome: Outcome) -> DeviceFact {
+    DeviceFact::Finished { outcome }
+}
+
+fn planned(verdict: Verdict) -> DeviceFact {
+    DeviceFact::Planned {
+        seen: None,
+        verdict,
+    }
+}
+
+fn to_upgrade() -> DeviceFact {
+    planned(Verdict::Upgrade { notes: Vec::new() })
+}
+
+fn watch() -> Watch {
+    Watch {
+        since: Instant::now(),
+        uptime_before: Duration::from_secs(5000),
+        fw_upgrade_before: false,
+        fws_before: None,
+    }
+}
+
+fn install_begun() -> DeviceFact {
+    DeviceFact::InstallBegun { watch: watch() }
+}
+
+fn unplugged() -> Failure {
+    Failure {
+        stage: Stage::Probe,
+        kind: FailureKind::Link(LinkFault::Reset),
+        touched: Touched::Nothing,
+    }
+}
+
+fn plan(n: usize, attempt: u32) -> Command {
+    Command::Plan {
+        device: id(n),
+        attempt,
+    }
+}
+
+fn start(n: usize, attempt: u32) -> Command {
+    Command::Start {
+        device: id(n),
+        attempt,
+        watch: None,
+    }
+}
+
+fn cancel(n: usize) -> Command {
+    Command::Cancel { device: id(n) }
+}
+
+fn abort(n: usize) -> Command {
+    Command::Abort { device: id(n) }
+}
+
+fn settled(n: usize, attempt: u32, outcome: Outcome) -> Command {
+    Command::Settle {
+        device: id(n),
+        attempt,
+        outcome,
+    }
+}
+
+fn state(fleet: &Fleet, n: usize) -> &RowState {
+    &fleet.rows()[n].state
+}
+
+/// Every outcome, and what a further attempt is: none, from the probe, or only watching.
+fn outcomes() -> Vec<(Outcome, Option<bool>)> {
+    vec![
+        (Outcome::Upgraded, None),
+        (Outcome::Current, None),
+        (Outcome::Skipped(Skip::Epa), None),
+        (Outcome::Failed(unplugged()), Some(false)),
+        (Outcome::RolledBack, Some(false)),
+        (Outcome::Unproven(Unproven::NoSignature), Some(false)),
+        (Outcome::Cancelled(Touched::ImageStaged), Some(false)),
+        (Outcome::Lost, Some(true)),
+        (Outcome::Unknown(Doubt::AnswerLost), Some(true)),
+        (Outcome::Unknown(Doubt::StoppedWatching), Some(true)),
+        (Outcome::Unproven(Unproven::RebootNotSeen), Some(true)),
+    ]
+}
+
+#[test]
+fn beginning_starts_what_the_mode_says_up_to_the_limit_and_only_once() {
+    for (mode, phase, first, second) in [
+        (Mode::Plan, Phase::Planning, plan(0, 1), plan(1, 1)),
+        (Mode::Confirm, Phase::Planning, plan(0, 1), plan(1, 1)),
+        (Mode::Go, Phase::Upgrading, start(0, 1), start(1, 1)),
+    ] {
+        let mut fleet = fleet(mode, 2, 5);
+        assert_eq!(wish(&mut fleet, Intent::Begin), [first, second], "{mode:?}");
+        assert_eq!(fleet.phase(), phase);
+        assert_eq!(wish(&mut fleet, Intent::Begin), []);
+        assert_eq!((fleet.counts().running, fleet.counts().waiting), (2, 3));
+    }
+}
+
+#[test]
+fn a_free_place_is_taken_by_the_next_in_line_and_by_nobody_else() {
+    let mut fleet = fleet(Mode::Go, 2, 4);
+    wish(&mut fleet, Intent::Begin);
+    assert_eq!(tell(&mut fleet, 1, 1, started(Stage::Probe)), []);
+    let next = tell(&mut fleet, 1, 1, finished(Outcome::Lost));
+    assert_eq!(next, [start(2, 1)]);
+    // The retried device queues behind those that have not had their turn.
+    assert_eq!(wish(&mut fleet, Intent::Retry(id(1))), []);
+    let next = tell(&mut fleet, 0, 1, finished(Outcome::Upgraded));
+    assert_eq!(next, [start(3, 1)]);
+    let next = tell(&mut fleet, 2, 1, finished(Outcome::Upgraded));
+    assert_eq!(next, [start(1, 2)]);
+}
+
+#[test]
+fn messages_of_another_attempt_or_after_the_end_change_nothing() {
+    let mut fleet = one(Mode::Go);
+    tell(&mut fleet, 0, 1, started(Stage::Probe));
+    tell(&mut fleet, 0, 1, finished(Outcome::Failed(unplugged())));
+    for late in [
+        started(Stage::Install),
+        install_begun(),
+        ended(Stage::Install, None),
+        to_upgrade(),
+        finished(Outcome::Upgraded),
+    ] {
+        assert_eq!(tell(&mut fleet, 0, 1, late), []);
+    }
+    assert_eq!(fleet.rows()[0].outcome_kind(), Some(OutcomeKind::Failed));
+    assert_eq!(wish(&mut fleet, Intent::Retry(id(0))), [start(0, 2)]);
+    for attempt in [0, 1, 3] {
+        tell(&mut fleet, 0, attempt, finished(Outcome::Upgraded));
+        tell(&mut fleet, 0, attempt, install_begun());
+        tell(&mut fleet, 0, attempt, started(Stage::Reboot));
+        assert_eq!(lost(&mut fleet, attempt, TaskEnd::Aborted), []);
+        assert!(matches!(state(&fleet, 0), RowState::Starting), "{attempt}");
+    }
+    let row = &fleet.rows()[0];
+    assert!(row.watch.is_none() && row.timeline.is_empty());
+    // A device that nobody knows.
+    assert_eq!(tell(&mut fleet, 7, 2, finished(Outcome::Upgraded)), []);
+    assert_eq!(wish(&mut fleet, Intent::Retry(id(7))), []);
+    assert_eq!(wish(&mut fleet, Intent::Cancel(id(7))), []);
+}
+
+#[test]
+fn a_retry_enters_where_the_last_attempt_allows() {
+    for (outcome, retry) in outcomes() {
+        let mut fleet = one(Mode::Go);
+        tell(&mut fleet, 0, 1, started(Stage::Install));
+        tell(&mut fleet, 0, 1, install_begun());
+        tell(&mut fleet, 0, 1, finished(outcome.clone()));
+        assert!(fleet.is_over());
+        let commands = wish(&mut fleet, Intent::Retry(id(0)));
+        match retry {
+            None => assert_eq!(commands, [], "{outcome:?}"),
+            Some(only_watches) => {
+                let [
+                    Command::Start {
+                        attempt: 2, watch, ..
+                    },
+                ] = &commands[..]
+                else {
+                    panic!("{outcome:?}: {commands:?}");
+                };
+                assert_eq!(watch.is_some(), only_watches, "{outcome:?}");
+            }
+        }
+        // A second press while it runs starts nothing more.
+        assert_eq!(wish(&mut fleet, Intent::Retry(id(0))), []);
+        assert_eq!(wish(&mut fleet, Intent::RetryFailed), []);
+    }
+}
+
+#[test]
+fn retry_all_means_failures_and_neither_what_was_stopped_nor_what_changed() {
+    for (outcome, _) in outcomes() {
+        let wanted = matches!(
+            outcome.kind(),
+            OutcomeKind::Failed
+                | OutcomeKind::RolledBack
+                | OutcomeKind::Lost
+                | OutcomeKind::Unknown
+        );
+        let mut fleet = one(Mode::Go);
+        tell(&mut fleet, 0, 1, finished(outcome.clone()));
+        let started = wish(&mut fleet, Intent::RetryFailed).len();
+        assert_eq!(started, usize::from(wanted), "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_cancel_does_what_the_state_allows() {
+    let nothing = || Outcome::Cancelled(Touched::Nothing);
+    // Waiting in line: settled, once.
+    let mut waiting = fleet(Mode::Go, 1, 2);
+    wish(&mut waiting, Intent::Begin);
+    let commands = wish(&mut waiting, Intent::Cancel(id(1)));
+    assert_eq!(commands, [settled(1, 1, nothing())]);
+    assert_eq!(wish(&mut waiting, Intent::Cancel(id(1))), []);
+    settle(&mut waiting, commands);
+    assert_eq!(waiting.rows()[1].outcome(), Some(&nothing()));
+    // Its place in line is gone too.
+    assert_eq!(tell(&mut waiting, 0, 1, finished(Outcome::Upgraded)), []);
+    assert!(waiting.is_over());
+    // With a task: asked, as often as it is wished; past the install too, where the task goes on.
+    let mut busy = one(Mode::Go);
+    assert_eq!(wish(&mut busy, Intent::Cancel(id(0))), [cancel(0)]);
+    tell(&mut busy, 0, 1, started(Stage::Install));
+    tell(&mut busy, 0, 1, install_begun());
+    assert_eq!(wish(&mut busy, Intent::Cancel(id(0))), [cancel(0)]);
+    tell(&mut busy, 0, 1, finished(Outcome::Upgraded));
+    assert_eq!(busy.rows()[0].outcome(), Some(&Outcome::Upgraded));
+    // Ended: nothing.
+    assert_eq!(wish(&mut busy, Intent::Cancel(id(0))), []);
+    assert_eq!(wish(&mut busy, Intent::CancelAll), []);
+}
+
+#[test]
+fn what_is_in_doubt_stays_in_doubt_when_its_retry_is_cancelled_in_line() {
+    let mut fleet = fleet(Mode::Go, 1, 2);
+    wish(&mut fleet, Intent::Begin);
+    tell(&mut fleet, 0, 1, install_begun());
+    tell(&mut fleet, 0, 1, finished(Outcome::Lost));
+    assert_eq!(wish(&mut fleet, Intent::Retry(id(0))), []);
+    let doubt = Outcome::Unknown(Doubt::StoppedWatching);
+    let commands = wish(&mut fleet, Intent::Cancel(id(0)));
+    assert_eq!(commands, [settled(0, 2, doubt)]);
+    settle(&mut fleet, commands);
+    tell(&mut fleet, 1, 1, finished(Outcome::Upgraded));
+    let again = wish(&mut fleet, Intent::Retry(id(0)));
+    let [
+        Command::Start {
+            attempt: 3,
+            watch: Some(_),
+            ..
+        },
+    ] = &again[..]
+    else {
+        panic!("{again:?}");
+    };
+}
+
+#[test]
+fn the_first_interrupt_drains_the_second_aborts_and_nothing_starts_any_more() {
+    let mut fleet = fleet(Mode::Go, 2, 4);
+    wish(&mut fleet, Intent::Begin);
+    tell(&mut fleet, 0, 1, started(Stage::Upload));
+    tell(&mut fleet, 1, 1, started(Stage::Install));
+    tell(&mut fleet, 1, 1, install_begun());
+    let commands = wish(&mut fleet, Intent::Interrupt);
+    let none = || Outcome::Cancelled(Touched::Nothing);
+    assert_eq!(
+        commands,
+        [
+            cancel(0),
+            cancel(1),
+            settled(2, 1, none()),
+            settled(3, 1, none())
+        ]
+    );
+    assert_eq!(settle(&mut fleet, commands), [cancel(0), cancel(1)]);
+    assert_eq!(fleet.stop(), Some(Stop::Draining));
+    let stopped = finished(Outcome::Cancelled(Touched::ImageSent));
+    assert_eq!(tell(&mut fleet, 0, 1, stopped), []);
+    assert!(!fleet.is_over(), "one is still being watched");
+    for wished in [
+        Intent::Retry(id(0)),
+        Intent::RetryFailed,
+        Intent::Begin,
+        Intent::Confirm,
+    ] {
+        assert_eq!(wish(&mut fleet, wished), []);
+    }
+    assert_eq!(wish(&mut fleet, Intent::Interrupt), [abort(1)]);
+    assert_eq!(fleet.stop(), Some(Stop::Aborting));
+    let commands = lost(&mut fleet, 1, TaskEnd::Aborted);
+    assert_eq!(commands, [], "another device's task");
+    let gone = Message::TaskLost {
+        device: id(1),
+        attempt: 1,
+        how: TaskEnd::Aborted,
+    };
+    let commands = fleet.update(&gone);
+    let doubt = Outcome::Unknown(Doubt::StoppedWatching);
+    assert_eq!(commands, [settled(1, 1, doubt)]);
+    settle(&mut fleet, commands);
+    assert!(fleet.is_over());
+}
+
+#[test]
+fn an_interrupt_before_anything_began_leaves_no_device_without_an_end() {
+    let mut fleet = fleet(Mode::Go, 1, 2);
+    let commands = wish(&mut fleet, Intent::Interrupt);
+    assert_eq!(commands.len(), 2);
+    assert_eq!(settle(&mut fleet, commands), []);
+    assert_eq!(fleet.counts().of(OutcomeKind::Cancelled), 2);
+    assert!(fleet.is_over());
+    assert_eq!(wish(&mut fleet, Intent::Begin), []);
+}
+
+/// What an attempt has done by the time its task is lost.
+#[test]
+fn a_lost_task_is_judged_by_what_was_told_before() {
+    let reset = || Some(FailureKind::Link(LinkFault::Reset));
+    let upload = || [started(Stage::Upload), ended(Stage::Upload, None)];
+    let table: Vec<(Vec<DeviceFact>, Touched)> = vec![
+        (vec![], Touched::Nothing),
+        (vec![started(Stage::Login)], Touched::Nothing),
+        (vec![started(Stage::Upload)], Touched::ImageSent),
+        // A login anew between two tries of the upload.
+        (
+            vec![
+                started(Stage::Upload),
+                ended(Stage::Upload, reset()),
+                started(Stage::Login),
+            ],
+            Touched::ImageSent,
+        ),
+        // A login anew before the check, or the last look before the install.
+        (
+            upload()
+                .into_iter()
+                .chain([started(Stage::Login)])
+                .collect(),
+            Touched::ImageStaged,
+        ),
+        (
+            upload()
+                .into_iter()
+                .chain([started(Stage::Probe)])
+                .collect(),
+            Touched::ImageStaged,
+        ),
+        (
+            upload()
+                .into_iter()
+                .chain([started(Stage::Check)])
+                .collect(),
+            Touched::ImageStaged,
+        ),
+        (
+            upload()
+                .into_iter()
+                .chain([started(Stage::Install)])
+                .collect(),
+            Touched::ImageStaged,
+        ),
+    ];
+    for (facts, touched) in table {
+        let mut aborted = one(Mode::Go);
+        let mut panicked = one(Mode::Go);
+        for fact in &facts {
+            tell(&mut aborted, 0, 1, fact.clone());
+            tell(&mut panicked, 0, 1, fact.clone());
+        }
+        let outcome = Outcome::Cancelled(touched);
+        let commands = lost(&mut aborted, 1, TaskEnd::Aborted);
+        assert_eq!(commands, [settled(0, 1, outcome)], "{facts:?}");
+        // A second word about the same loss says nothing.
+        assert_eq!(lost(&mut aborted, 1, TaskEnd::Aborted), []);
+        let commands = lost(&mut panicked, 1, TaskEnd::Panicked("oh".to_owned()));
+        let [
+            Command::Settle {
+                outcome: Outcome::Failed(failure),
+                ..
+            },
+        ] = &commands[..]
+        else {
+            panic!("{commands:?}");
+        };
+        assert_eq!(failure.touched, touched, "{facts:?}");
+    }
+    // Of an earlier attempt's upload nothing counts.
+    let mut fleet = one(Mode::Go);
+    for fact in upload() {
+        tell(&mut fleet, 0, 1, fact);
+    }
+    tell(&mut fleet, 0, 1, finished(Outcome::Failed(unplugged())));
+    wish(&mut fleet, Intent::Retry(id(0)));
+    let commands = lost(&mut fleet, 2, TaskEnd::Aborted);
+    let nothing = Outcome::Cancelled(Touched::Nothing);
+    assert_eq!(commands, [settled(0, 2, nothing)]);
+}
+
+#[test]
+fn a_task_lost_past_the_install_leaves_doubt() {
+    for (how, doubt) in [
+        (TaskEnd::Aborted, Doubt::StoppedWatching),
+        (
+            TaskEnd::Panicked("oh".to_owned()),
+            Doubt::Panicked("oh".to_owned()),
+        ),
+    ] {
+        let mut fleet = one(Mode::Go);
+        tell(&mut fleet, 0, 1, started(Stage::Install));
+        tell(&mut fleet, 0, 1, install_begun());
+        let commands = lost(&mut fleet, 1, how);
+        assert_eq!(commands, [settled(0, 1, Outcome::Unknown(doubt))]);
+        settle(&mut fleet, commands);
+        assert!(fleet.rows()[0].watch.is_some());
+    }
+}
+
+/// Three devices, looked at: to be upgraded, current, cannot.
+fn shown_plan(mode: Mode) -> Fleet {
+    let mut fleet = fleet(mode, 3, 3);
+    wish(&mut fleet, Intent::Begin);
+    tell(&mut fleet, 0, 1, to_upgrade());
+    tell(&mut fleet, 1, 1, planned(Verdict::Current));
+    assert_eq!(fleet.phase(), Phase::Planning);
+    tell(&mut fleet, 2, 1, planned(Verdict::Cannot(unplugged())));
+    assert_eq!(fleet.phase(), Phase::Planned);
+    fleet
+}
+
+#[test]
+fn a_plan_alone_is_never_carried_out() {
+    let mut fleet = shown_plan(Mode::Plan);
+    assert!(fleet.is_over());
+    assert_eq!(wish(&mut fleet, Intent::Confirm), []);
+    assert_eq!(fleet.phase(), Phase::Planned);
+}
+
+#[test]
+fn a_confirmation_starts_what_the_plan_says_and_counts_only_once() {
+    let mut fleet = shown_plan(Mode::Confirm);
+    assert!(!fleet.is_over());
+    let failed = Outcome::Failed(unplugged());
+    let commands = wish(&mut fleet, Intent::Confirm);
+    assert_eq!(
+        commands,
+        [
+            settled(1, 1, Outcome::Current),
+            settled(2, 1, failed),
+            start(0, 1)
+        ]
+    );
+    assert_eq!(wish(&mut fleet, Intent::Confirm), []);
+    settle(&mut fleet, commands);
+    tell(&mut fleet, 0, 1, finished(Outcome::Upgraded));
+    assert!(fleet.is_over());
+    // Not before the plan is complete.
+    let mut early = one(Mode::Confirm);
+    assert_eq!(wish(&mut early, Intent::Confirm), []);
+    assert_eq!(early.phase(), Phase::Planning);
+}
+
+#[test]
+fn while_the_plan_is_shown_a_retry_is_another_look() {
+    let mut fleet = shown_plan(Mode::Confirm);
+    assert_eq!(wish(&mut fleet, Intent::RetryFailed), [plan(2, 2)]);
+    assert_eq!(fleet.phase(), Phase::Planning);
+    assert_eq!(wish(&mut fleet, Intent::Confirm), [], "a look is under way");
+    tell(&mut fleet, 2, 1, planned(Verdict::Current));
+    assert_eq!(
+        fleet.phase(),
+        Phase::Planning,
+        "the first look's word is stale"
+    );
+    tell(&mut fleet, 2, 2, to_upgrade());
+    assert_eq!(fleet.planned(VerdictKind::Upgrade), 2);
+    let commands = wish(&mut fleet, Intent::Confirm);
+    assert!(commands.contains(&start(0, 1)) && commands.contains(&start(2, 2)));
+}
+
+#[test]
+fn what_was_cancelled_while_the_plan_is_shown_is_not_upgraded() {
+    let mut fleet = shown_plan(Mode::Confirm);
+    let commands = wish(&mut fleet, Intent::Cancel(id(0)));
+    let nothing = Outcome::Cancelled(Touched::Nothing);
+    assert_eq!(commands, [settled(0, 1, nothing)]);
+    settle(&mut fleet, commands);
+    let commands = wish(&mut fleet, Intent::Confirm);
+    assert!(!commands.contains(&start(0, 1)), "{commands:?}");
+}
+
+/// The look's last word was under way when it was asked to stop.
+#[test]
+fn a_cancel_that_crosses_the_looks_answer_counts() {
+    let nothing = || Outcome::Cancelled(Touched::Nothing);
+    for (wished, verdict, outcome) in [
+        (Intent::Cancel(id(0)), to_upgrade(), nothing()),
+        (Intent::CancelAll, to_upgrade(), nothing()),
+        (Intent::Interrupt, to_upgrade(), nothing()),
+        (
+            Intent::Interrupt,
+            planned(Verdict::Current),
+            Outcome::Current,
+        ),
+    ] {
+        for starting in [true, false] {
+            let mut fleet = one(Mode::Confirm);
+            if !starting {
+                tell(&mut fleet, 0, 1, started(Stage::Probe));
+            }
+            assert_eq!(wish(&mut fleet, wished.clone()), [cancel(0)]);
+            if starting {
+                tell(&mut fleet, 0, 1, started(Stage::Probe));
+            }
+            let commands = tell(&mut fleet, 0, 1, verdict.clone());
+            assert_eq!(commands, [settled(0, 1, outcome.clone())], "{wished:?}");
+            settle(&mut fleet, commands);
+            assert_eq!(fleet.rows()[0].outcome(), Some(&outcome));
+        }
+    }
+}
+
+mod any_messages {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn fact() -> impl Strategy<Value = DeviceFact> {
+        prop_oneof![
+            proptest::sample::select(&Stage::ALL[..]).prop_map(started),
+            Just(install_begun()),
+            Just(to_upgrade()),
+            proptest::sample::select(outcomes()).prop_map(|(o, _)| finished(o)),
+        ]
+    }
+
+    fn message() -> impl Strategy<Value = Message> {
+        let n = 0..3_usize;
+        prop_oneof![
+            6 => (n.clone(), 0..4_u32, fact()).prop_map(|(n, attempt, fact)| {
+                Message::Event(Event {
+                    at: Timestamp::UNIX_EPOCH,
+                    fact: Fact::Device { device: id(n), attempt, fact },
+                })
+            }),
+            1 => (n.clone(), 0..4_u32).prop_map(|(n, attempt)| Message::TaskLost {
+                device: id(n),
+                attempt,
+                how: TaskEnd::Aborted,
+            }),
+            3 => n.prop_map(|n| Message::Intent(Intent::Retry(id(n)))),
+            1 => (0..3_usize).prop_map(|n| Message::Intent(Intent::Cancel(id(n)))),
+            1 => Just(Message::Intent(Intent::RetryFailed)),
+            1 => Just(Message::Intent(Intent::Confirm)),
+            1 => Just(Message::Intent(Intent::CancelAll)),
+        ]
+    }
+
+    proptest! {
+        /// Whatever comes in whatever order: the limit holds, no device has two tasks, and one whose
+        /// install is in doubt is only ever watched.
+        #[test]
+        fn the_rules_hold(
+            mode in proptest::sample::select(&[Mode::Plan, Mode::Confirm, Mode::Go][..]),
+            messages in proptest::collection::vec(message(), 0..60),
+        ) {
+            let mut fleet = fleet(mode, 2, 3);
+            let mut pending = wish(&mut fleet, Intent::Begin);
+            for message in messages {
+                let before: Vec<bool> = fleet.rows().iter().map(super::super::Row::has_task).collect();
+                let doubts: Vec<bool> = fleet.rows().iter().map(|r| r.watch.is_some()).collect();
+                pending.clear();
+                pending.extend(fleet.update(&message));
+                for command in &pending {
+                    let n = |device: &DeviceId| (0..3).find(|&n| id(n) == *device).unwrap();
+                    match command {
+                        Command::Start { device, watch, .. } => {
+                            let freed = matches!(&message, Message::Event(_) | Message::TaskLost { .. });
+                            prop_assert!(!before[n(device)] || freed);
+                            prop_assert!(mode != Mode::Plan);
+                            prop_assert!(watch.is_some() || !doubts[n(device)]);
+                        }
+                        Command::Plan { .. } => prop_assert!(mode != Mode::Go),
+                        _ => {}
+                    }
+                }
+                prop_assert!(fleet.counts().running <= 2);
+                let rest = std::mem::take(&mut pending);
+                settle(&mut fleet, rest);
+            }
+        }
+    }
+}
