@@ -90,6 +90,8 @@ pub(super) struct World {
     pub(super) uploads: VecDeque<(u64, FailureKind)>,
     pub(super) checks: VecDeque<Result<u16, FailureKind>>,
     pub(super) upload_takes: Duration,
+    /// Until the install is answered, or its answer is given up; it happens at once all the same.
+    pub(super) answer_takes: Duration,
     pub(super) panic_at: Option<&'static str>,
     /// Everything asked, in order.
     pub(super) asked: Vec<&'static str>,
@@ -124,6 +126,7 @@ impl Fake {
             uploads: VecDeque::new(),
             checks: VecDeque::from([Ok(201), Ok(202)]),
             upload_takes: Duration::from_secs(4),
+            answer_takes: Duration::ZERO,
             panic_at: None,
             asked: Vec::new(),
             validated: 0,
@@ -279,6 +282,15 @@ impl Device for Fake {
         if self.ask("install").is_err() {
             return InstallAnswer::NotSent(LinkFault::Reset);
         }
+        let (answer, takes) = self.installed();
+        tokio::time::sleep(takes).await;
+        answer
+    }
+}
+
+impl Fake {
+    /// What the install does, how it is answered, and when.
+    fn installed(&self) -> (InstallAnswer, Duration) {
         let mut world = self.world();
         world.validated -= 1;
         assert!(world.validated >= 0, "an install without a validated image");
@@ -301,11 +313,12 @@ impl Device for Fake {
             }
             _ => {}
         }
-        match world.install {
+        let answer = match world.install {
             Install::LostButRuns(_) | Install::LostAndIdle => lost,
             Install::Refused(status) => InstallAnswer::Refused { status },
             Install::NotSent => InstallAnswer::NotSent(LinkFault::Reset),
             _ => InstallAnswer::Accepted,
-        }
+        };
+        (answer, world.answer_takes)
     }
 }

@@ -409,6 +409,16 @@ async fn a_lost_answer_is_watched_and_never_asked_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_device_is_looked_at_however_late_the_answer_was_given_up() {
+    let fake = Fake::new().with(|w| {
+        w.install = Install::LostButRuns(NEW);
+        w.answer_takes = Duration::from_secs(600);
+    });
+    let (session, _) = upgrade(&fake).await;
+    assert_eq!(outcome(&session), &Outcome::Upgraded);
+}
+
+#[tokio::test(start_paused = true)]
 async fn accepted_but_no_reboot_is_unknown() {
     let fake = Fake::new().with(|w| w.install = Install::AcceptedAndIdle);
     let (session, _) = upgrade(&fake).await;
