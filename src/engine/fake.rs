@@ -13,7 +13,7 @@ use crate::device::{
 };
 use crate::model::{
     CheckinReport, Credentials, DeviceStatus, DeviceVersion, FailureKind, FirmwareImage, FlsState,
-    Fwk, Fws, ImageFacts, ImageFooter, ImageFormat, LinkFault, SigningMode,
+    Fwk, Fws, ImageFacts, ImageFooter, ImageFormat, LinkFault, SigningMode, TlsFault,
 };
 
 pub(super) const OLD: Fws = Fws([1; 64]);
@@ -61,6 +61,8 @@ pub(super) enum Install {
     NotSent,
     /// Never comes back.
     Dies,
+    /// Comes back with this firmware and with a key that is not the pinned one.
+    OtherKey(Fws),
     /// Back after 20 s with this firmware, gone again for 20 s, then up with that one.
     Flaps(Fws, Fws),
 }
@@ -81,6 +83,8 @@ pub(super) struct World {
     pub(super) install: Install,
     /// Periods in which nothing answers.
     pub(super) away: Vec<(Instant, Instant)>,
+    /// From when its key is another one.
+    pub(super) other_key: Option<Instant>,
     /// Boots that lie ahead: when, into what.
     pub(super) boots: VecDeque<(Instant, Fws)>,
     /// Answers to come before the good ones.
@@ -119,6 +123,7 @@ impl Fake {
             credentials: Credentials::Login,
             install: Install::Runs(NEW),
             away: Vec::new(),
+            other_key: None,
             boots: VecDeque::new(),
             probes: VecDeque::new(),
             checkins: VecDeque::new(),
@@ -170,6 +175,11 @@ impl Fake {
             return Err(FailureKind::Link(LinkFault::Refused {
                 target: "fake".to_owned(),
             }));
+        }
+        if world.other_key.is_some_and(|since| since <= now) {
+            return Err(FailureKind::Link(LinkFault::Tls(TlsFault::PinMismatch {
+                got: "abc".to_owned(),
+            })));
         }
         Ok(())
     }
@@ -303,6 +313,11 @@ impl Fake {
             Install::Runs(fws) | Install::LostButRuns(fws) => {
                 world.away.push((gone, up));
                 world.boots.push_back((up, fws));
+            }
+            Install::OtherKey(fws) => {
+                world.away.push((gone, up));
+                world.boots.push_back((up, fws));
+                world.other_key = Some(up);
             }
             Install::Dies => world.away.push((gone, now + Duration::from_secs(1 << 30))),
             Install::Flaps(first, then) => {

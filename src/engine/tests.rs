@@ -499,6 +499,26 @@ async fn a_lost_device_that_was_power_cycled_is_watched_not_installed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_device_that_is_back_and_cannot_be_looked_at_is_not_lost() {
+    let fake = Fake::new().with(|w| w.install = Install::OtherKey(NEW));
+    let (mut session, _) = upgrade(&fake).await;
+    assert!(matches!(
+        outcome(&session),
+        Outcome::Unknown(Doubt::Unseen { .. })
+    ));
+    assert!(outcome(&session).reason().contains("pinned"));
+    let last = only(&session).timeline.last().unwrap();
+    assert!(matches!(
+        last.failure,
+        Some(FailureKind::Link(LinkFault::Tls(_)))
+    ));
+    fake.world().other_key = None;
+    retry(&mut session).await;
+    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    assert_eq!(fake.count("install"), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn untrusted_tls_is_not_asked_again() {
     let kind = FailureKind::Link(LinkFault::Tls(TlsFault::UnknownIssuer));
     let fake = Fake::new().with(|w| w.probes.push_back(kind.clone()));

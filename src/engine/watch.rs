@@ -7,8 +7,8 @@ use tokio::time::Instant;
 
 use crate::device::{Device, InstallAnswer, Validated};
 use crate::model::{
-    DeviceStatus, Doubt, FailureKind, FlsState, Fws, Outcome, Stage, Touched, Unproven,
-    human_duration,
+    DeviceStatus, Doubt, FailureKind, FlsState, Fws, LinkFault, Outcome, Stage, TlsFault, Touched,
+    Unproven, human_duration,
 };
 
 use super::attempt::{Attempt, Running};
@@ -167,6 +167,13 @@ impl<D: Device> Attempt<D> {
                 self.end(running, Some(200), note).await;
                 self.verify(watch, deadline, status.fls_state).await
             }
+            Err(Sight::Gone(last)) if is_there(&last) => {
+                let doubt = Doubt::Unseen {
+                    last: last.to_string(),
+                };
+                self.end_failed(running, last).await;
+                Outcome::Unknown(doubt)
+            }
             Err(Sight::Gone(last)) => {
                 let after = watch.since.elapsed();
                 let last = last.to_string();
@@ -269,7 +276,7 @@ impl<D: Device> Attempt<D> {
             match self.device.version().await {
                 Ok(version) => break version,
                 Err(kind) if Instant::now() >= patience => {
-                    let gone = matches!(kind, FailureKind::Link(_));
+                    let gone = !is_there(&kind);
                     self.end_failed(running, kind).await;
                     return if gone {
                         Outcome::Lost
@@ -319,6 +326,18 @@ impl<D: Device> Attempt<D> {
     /// Whether `fws` is the image's own.
     fn is_image(&self, fws: Option<Fws>) -> bool {
         fws.is_some() && fws == self.image.facts.expected_fws()
+    }
+}
+
+/// Whether a look that failed met the device all the same, rather than silence: nobody is to be sent to
+/// power-cycle a device whose new certificate is not the pinned one.
+fn is_there(met: &FailureKind) -> bool {
+    match met {
+        FailureKind::Link(LinkFault::Tls(fault)) => {
+            !matches!(fault, TlsFault::Other { .. } | TlsFault::NotTls)
+        }
+        FailureKind::Link(_) => false,
+        _ => true,
     }
 }
 

@@ -63,6 +63,12 @@ pub enum Doubt {
     AnswerLost,
     /// The install was accepted, and the device answered all the time without a reboot.
     NoReboot,
+    /// It answers again, but not so that it could be looked at: the certificate is not trusted, the
+    /// answer not readable.
+    Unseen {
+        /// What the last look met.
+        last: String,
+    },
     /// hemfleet was stopped while the device was being watched.
     StoppedWatching,
     /// A bug in hemfleet: the device's task died while it was being watched.
@@ -74,6 +80,12 @@ impl fmt::Display for Doubt {
         match self {
             Self::AnswerLost => f.write_str("install sent, its answer was lost, no reboot seen"),
             Self::NoReboot => f.write_str("install accepted, but no reboot seen"),
+            Self::Unseen { last } => {
+                write!(
+                    f,
+                    "install sent, answers again, but cannot be looked at: {last}"
+                )
+            }
             Self::StoppedWatching => {
                 f.write_str("install sent, stopped before its outcome was seen")
             }
@@ -241,6 +253,10 @@ impl Outcome {
             Self::Unknown(Doubt::AnswerLost | Doubt::NoReboot) => {
                 "Nothing is sent twice: retry looks again. If it stays, power-cycle the device and start a new run."
             }
+            Self::Unknown(Doubt::Unseen { .. }) => {
+                "It is back: no power-cycle helps. Put right what the last look met, then retry or start a new run; the \
+                 retry only watches."
+            }
             Self::Unknown(_) => {
                 "It may be rebooting: do not unplug it. Look at it with hemfleet plan in a few minutes."
             }
@@ -303,6 +319,7 @@ impl Outcome {
             Self::Unproven(Unproven::RebootNotSeen) => "reboot_not_seen",
             Self::Unknown(Doubt::AnswerLost) => "answer_lost",
             Self::Unknown(Doubt::NoReboot) => "no_reboot",
+            Self::Unknown(Doubt::Unseen { .. }) => "unseen",
             Self::Unknown(Doubt::StoppedWatching) => "stopped_watching",
             Self::Unknown(Doubt::Panicked(_)) => "panicked",
             other => other.kind().as_str(),
