@@ -152,7 +152,15 @@ fn make_dir(dir: &Path) -> io::Result<()> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(dir)
+    builder.create(dir).map_err(|e| named(dir, &e))
+}
+
+/// The error with the path in it: the system's own words have none.
+fn named(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(
+        error.kind(),
+        format!("cannot write {}: {error}", path.display()),
+    )
 }
 
 fn refuse_foreign<'a>(dir: &Path, mut names: impl Iterator<Item = &'a str>) -> io::Result<()> {
@@ -173,12 +181,15 @@ fn refuse_foreign<'a>(dir: &Path, mut names: impl Iterator<Item = &'a str>) -> i
 /// Writes a file that only its owner may read, whatever was there before.
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     match fs::remove_file(path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(named(path, &e)),
         _ => {}
     }
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)?.write_all(bytes)
+    options
+        .open(path)
+        .and_then(|mut file| file.write_all(bytes))
+        .map_err(|e| named(path, &e))
 }

@@ -97,6 +97,10 @@ async fn a_lab_is_written_and_written_over_but_nothing_else_is() {
         b"precious"
     );
     assert!(!mine.join("fleet.toml").exists());
+
+    // A file where the folder is to be: which one is said.
+    let error = fleet.write_lab(&mine.join("firmware.bin/lab")).unwrap_err();
+    assert!(error.to_string().contains("firmware.bin/lab"), "{error}");
 }
 
 #[tokio::test]
