@@ -133,7 +133,7 @@ pub(super) struct Sim {
     /// The address to listen on
     #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
     pub(super) listen: IpAddr,
-    /// The first device's port; the others follow [default: any free ports]
+    /// The broker's port; the devices have those after it [default: any free ports]
     #[arg(long, value_name = "PORT")]
     pub(super) port: Option<u16>,
 }
