@@ -228,7 +228,7 @@ impl Outcome {
             }
             Self::Lost => "not back within the limit after the install".to_owned(),
             Self::Unknown(d) => d.to_string(),
-            Self::Cancelled(Touched::Nothing) => "stopped before anything was sent".to_owned(),
+            Self::Cancelled(Touched::Nothing) => "stopped before anything was changed".to_owned(),
             Self::Cancelled(t) => format!("stopped: {t}"),
         }
     }
