@@ -5,7 +5,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::super::keymap::{self, Binding};
+use super::super::keymap::{self, Act, Binding};
 use super::super::look::Tone;
 use super::text::{cut, span};
 use super::{Scene, put};
@@ -31,9 +31,13 @@ fn keys(scene: &Scene<'_>, width: usize) -> Vec<Span<'static>> {
     let mut shown: Vec<&Binding> = keymap::of(place)
         .filter(|b| b.rank > 0 && scene.ui.possible(b.act, place, scene.fleet))
         .collect();
-    let size = |b: &Binding| b.shown.chars().count() + 1 + b.label.chars().count() + 2;
+    // The second interrupt is another one than the first, and not to be left out.
+    let again = |b: &Binding| b.act == Act::Interrupt && scene.fleet.stop().is_some();
+    let label = |b: &Binding| if again(b) { "stop at once" } else { b.label };
+    let rank = |b: &Binding| if again(b) { 0 } else { b.rank };
+    let size = |b: &Binding| b.shown.chars().count() + 1 + label(b).chars().count() + 2;
     while 1 + shown.iter().map(|b| size(b)).sum::<usize>() > width {
-        let Some(last) = (0..shown.len()).max_by_key(|&n| shown[n].rank) else {
+        let Some(last) = (0..shown.len()).max_by_key(|&n| rank(shown[n])) else {
             break;
         };
         shown.remove(last);
@@ -41,7 +45,7 @@ fn keys(scene: &Scene<'_>, width: usize) -> Vec<Span<'static>> {
     let mut spans = vec![Span::raw(" ")];
     for binding in shown {
         spans.push(span(binding.shown, Tone::Plain.bold()));
-        spans.push(span(format!(" {}  ", binding.label), Tone::Dull.style()));
+        spans.push(span(format!(" {}  ", label(binding)), Tone::Dull.style()));
     }
     spans
 }
