@@ -205,9 +205,10 @@ fn row_line(scene: &Scene<'_>, row: &Row, columns: &Columns, selected: bool) -> 
         left(&firmware(scene, row), columns.firmware),
         columns.firmware,
     );
-    let attempt = match row.attempt {
-        0 => String::new(),
-        n => n.to_string(),
+    let attempt = match (row.attempt, &row.state) {
+        // Nothing was tried yet.
+        (0, _) | (1, RowState::Waiting) => String::new(),
+        (n, _) => n.to_string(),
     };
     column(right(&attempt, columns.attempt), columns.attempt);
     let time = row.elapsed(scene.now).map(clock).unwrap_or_default();
