@@ -119,6 +119,30 @@ fn r_retries_what_failed_and_says_why_not_otherwise() {
 }
 
 #[test]
+fn retrying_all_failed_is_offered_only_where_it_does_something() {
+    let mut rig = running();
+    assert_eq!(intents(&rig.press("R")), [&Intent::RetryFailed]);
+    // Neither what a person stopped nor what changed unproven is meant.
+    let mut rig = Rig::new(Mode::Go, seeds());
+    for seed in seeds() {
+        rig.finish(seed.id.as_str(), Outcome::Cancelled(Touched::ImageSent));
+    }
+    assert!(rig.fleet.is_over());
+    assert_eq!(rig.press("R"), []);
+    assert_eq!(
+        notice(&rig),
+        "nothing failed; r retries the selected device"
+    );
+    let screen = rig.text(80, 24);
+    assert!(
+        !screen.contains("R all") && !screen.contains("R retry"),
+        "{screen}"
+    );
+    let text = finished().text(80, 24);
+    assert!(text.contains("R all failed"), "{text}");
+}
+
+#[test]
 fn cancelling_asks_first() {
     let mut rig = running();
     rig.select("vault-02");

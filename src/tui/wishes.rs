@@ -3,7 +3,7 @@
 //! Must not: carry anything out; wishes leave as [`Action`]s.
 
 use crate::engine::{Fleet, Intent, Mode, Phase, Row, RowState};
-use crate::model::{Verdict, VerdictKind};
+use crate::model::{OutcomeKind, Verdict, VerdictKind};
 
 use super::keymap::{Act, Place};
 use super::look::Tone;
@@ -60,8 +60,10 @@ impl Ui {
         }
         self.warn(if fleet.stop().is_some() {
             "stopping: nothing new starts"
+        } else if place == Place::Plan {
+            "nothing to look at again"
         } else {
-            "nothing to retry"
+            "nothing failed; r retries the selected device"
         });
         Vec::new()
     }
@@ -130,7 +132,7 @@ impl Ui {
                 free && fleet.rows().iter().any(again)
             }
             Act::Retry => free && row.is_some_and(Row::is_retryable),
-            Act::RetryFailed => free && fleet.rows().iter().any(Row::is_retryable),
+            Act::RetryFailed => free && fleet.rows().iter().any(failed),
             Act::Cancel => free && row.is_some_and(can_cancel),
             Act::CancelAll => can_cancel_any(fleet),
             Act::Copy => row.and_then(last_error).is_some(),
@@ -144,6 +146,11 @@ impl Ui {
     pub(super) fn warn(&mut self, text: &str) {
         self.notice = Some((Tone::Warn, text.to_owned()));
     }
+}
+
+/// Whether "retry all failed" means this device.
+fn failed(row: &Row) -> bool {
+    row.outcome_kind().is_some_and(OutcomeKind::is_failure)
 }
 
 pub(super) fn can_cancel_any(fleet: &Fleet) -> bool {

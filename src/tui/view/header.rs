@@ -240,11 +240,15 @@ fn over(fleet: &Fleet) -> (Tone, String) {
     } else {
         Tone::Warn
     };
+    let failed = OutcomeKind::ALL.iter().filter(|k| k.is_failure());
+    // R leaves alone what a person stopped and what changed unproven.
+    let all = match failed.map(|&k| counts.of(k)).sum::<usize>() {
+        0 => "",
+        _ => ", R all failed",
+    };
     (
         tone,
-        format!(
-            "OVER: {rest} {devices} {verb} a look. r retries the selected, R all of them, q leaves."
-        ),
+        format!("OVER: {rest} {devices} {verb} a look. r retries the selected{all}, q leaves."),
     )
 }
 
