@@ -54,6 +54,13 @@ pub(super) struct Running {
     began: Instant,
 }
 
+impl Running {
+    /// How long it has been running.
+    pub(super) fn took(&self) -> Duration {
+        self.began.elapsed()
+    }
+}
+
 /// One attempt on one device.
 pub(super) struct Attempt<D> {
     pub(super) device: Arc<D>,
@@ -93,7 +100,7 @@ impl<D> Attempt<D> {
             .say(DeviceFact::StageFinished {
                 stage: running.stage,
                 try_no: running.try_no,
-                took: running.began.elapsed(),
+                took: running.took(),
                 status,
                 note,
                 failure,

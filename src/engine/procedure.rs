@@ -10,7 +10,8 @@ use tokio::time::Instant;
 
 use crate::device::{CheckAnswer, Device, LoginError, Session, UploadProgress, Validated};
 use crate::model::{
-    CheckinReport, Credentials, FailureKind, Outcome, Skip, Stage, Touched, Verdict, human_duration,
+    CheckinReport, Credentials, FailureKind, Outcome, Skip, Stage, Touched, Verdict, human_bytes,
+    human_duration,
 };
 
 use super::attempt::{Attempt, Voice};
@@ -272,7 +273,8 @@ impl<D: Device> Attempt<D> {
                 None => return Err(Outcome::Cancelled(self.touched)),
                 Some(Ok(())) => {
                     self.touched = Touched::ImageStaged;
-                    self.end(running, Some(200), String::new()).await;
+                    let note = describe_upload(total, running.took());
+                    self.end(running, Some(200), note).await;
                     return Ok(());
                 }
                 Some(Err(kind)) => try_no = self.again(running, kind).await?,
@@ -380,6 +382,13 @@ fn describe(seen: &Seen) -> String {
             (true, None) => "clock not set",
         }
     )
+}
+
+/// Size and rate, the device's answer included.
+fn describe_upload(bytes: u64, took: Duration) -> String {
+    let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX).max(1);
+    let rate = bytes.saturating_mul(1000) / millis;
+    format!("{}, {}/s", human_bytes(bytes), human_bytes(rate))
 }
 
 fn describe_checkin(report: &CheckinReport) -> String {
