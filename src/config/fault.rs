@@ -150,6 +150,7 @@ impl Fault {
         match columns {
             // A mask shortens the line that is shown; the column is the one in the file.
             Some((shown, real)) if shown != real => text.replacen(&shown, &real, 1),
+            None => without_gutter(&text),
             _ => text,
         }
     }
@@ -195,6 +196,24 @@ impl Fault {
         }
         (snippet, shown, real)
     }
+}
+
+/// The renderer draws the margin of a snippet even where there is none: a line with a lone bar.
+fn without_gutter(text: &str) -> String {
+    let is_gutter = |line: &&str| {
+        let mut bare = String::new();
+        for (n, part) in line.split('\x1b').enumerate() {
+            let shown = if n == 0 {
+                part
+            } else {
+                part.split_once('m').map_or("", |(_, s)| s)
+            };
+            bare.push_str(shown);
+        }
+        bare.trim() == "|"
+    };
+    let lines: Vec<&str> = text.lines().filter(|line| !is_gutter(line)).collect();
+    lines.join("\n")
 }
 
 /// Everything that is wrong, to be shown at once.

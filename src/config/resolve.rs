@@ -155,8 +155,9 @@ fn names_differ(walk: &mut Walk, file: &File) {
             let fault = walk
                 .fault(
                     spot,
-                    Complaint::new(format!("a second device is called {}", quoted(name)))
-                        .hint("names are how you, the journal and scripts tell devices apart: give each its own"),
+                    Complaint::new(format!("a second device is called {}", quoted(name))).hint(
+                        "names are how you and your scripts tell devices apart: give each its own",
+                    ),
                 )
                 .related(walk.location(first), "first used here");
             walk.push(fault);
