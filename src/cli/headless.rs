@@ -107,11 +107,14 @@ async fn unless_aborted<T>(
 
 fn interrupt(session: &mut Session) {
     session.intend(Intent::Interrupt);
-    let running = session.fleet().counts().running;
+    let running = match session.fleet().counts().running {
+        1 => "1 device is".to_owned(),
+        n => format!("{n} devices are"),
+    };
     let text = match session.fleet().stop() {
-        Some(Stop::Aborting) => format!("stopping now: {running} devices are left where they are"),
+        Some(Stop::Aborting) => format!("stopping now: {running} left where they stand"),
         _ => format!(
-            "stopping: nothing new starts, {running} devices are brought to a safe point \
+            "stopping: nothing new starts, {running} brought to a safe point \
              (past the install: watched to the end); once more to stop now"
         ),
     };
