@@ -24,7 +24,7 @@ pub(super) fn start(cli: &Cli, how: Show) -> io::Result<Option<PathBuf>> {
 }
 
 /// Logs to standard error.
-pub(super) fn to_stderr(verbose: u8) {
+fn to_stderr(verbose: u8) {
     tracing_subscriber::fmt()
         .with_env_filter(filter(verbose, "warn"))
         .with_writer(io::stderr)

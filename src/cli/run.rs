@@ -18,7 +18,7 @@ use super::{Refusal, assemble, headless, inspect, logging, runtime, signals};
 
 /// `hemfleet plan`.
 pub(super) fn plan(cli: &Cli, args: &Plan) -> Result<Exit, Refusal> {
-    logging::to_stderr(cli.verbose);
+    logging::start(cli, Show::Plain)?;
     let (settings, image) = load(&args.target)?;
     // A look needs no secret, so none is read.
     let devices = assemble::devices(&settings, |_| Credential::None)?;

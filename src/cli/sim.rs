@@ -6,11 +6,12 @@ use std::process::ExitCode;
 use crate::sim::{Scenario, SimFleet, SimOptions};
 
 use super::args::{Cli, Sim};
+use super::show::Show;
 use super::{Refusal, demo, logging, runtime, signals};
 
 /// Serves until SIGINT, SIGTERM or SIGHUP.
 pub(super) fn sim(cli: &Cli, args: &Sim) -> Result<ExitCode, Refusal> {
-    logging::to_stderr(cli.verbose);
+    logging::start(cli, Show::Plain)?;
     let scenario = match &args.scenario {
         Some(path) => demo::read_scenario(path)?,
         None => Scenario::plain(usize::from(args.devices)),
