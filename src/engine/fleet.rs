@@ -1,19 +1,18 @@
-//! The reducer: it alone decides what starts. Synchronous, without a clock and without IO.
+//! The reducer: it alone decides what starts. Synchronous, without a clock and without IO. What can be
+//! derived from its state is in `tally`.
 //! Must not: do anything; it returns [`Command`]s.
 
 use std::collections::{HashMap, VecDeque};
-use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::model::{
-    DeviceId, DeviceSpec, Doubt, Failure, FailureKind, ImageFacts, Outcome, OutcomeKind, RunId,
-    Stage, Touched, Verdict, VerdictKind,
+    DeviceId, Doubt, Failure, FailureKind, ImageFacts, Outcome, RunId, Stage, Touched, Verdict,
 };
 
 use super::command::{Command, Intent, Message, TaskEnd};
 use super::event::{DeviceFact, Event, Fact};
-use super::row::{Row, RowState};
+use super::row::{Row, RowSeed, RowState};
 
 /// How far a run goes by itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,30 +47,6 @@ pub enum Stop {
     Aborting,
 }
 
-/// How many devices stand where.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Counts {
-    /// Their turn has not come.
-    pub waiting: usize,
-    /// Looked at, waiting for the confirmation.
-    pub planned: usize,
-    /// A task works on them.
-    pub running: usize,
-    done: [usize; OutcomeKind::ALL.len()],
-}
-
-impl Counts {
-    /// How many ended like this.
-    pub fn of(&self, kind: OutcomeKind) -> usize {
-        self.done[kind as usize]
-    }
-
-    /// How many ended, in whatever way.
-    pub fn done(&self) -> usize {
-        self.done.iter().sum()
-    }
-}
-
 /// The state of a run: all devices and what is known of them.
 #[derive(Debug)]
 pub struct Fleet {
@@ -87,30 +62,6 @@ pub struct Fleet {
     started: Option<Timestamp>,
     upgrading_since: Option<Timestamp>,
     ended: Option<Timestamp>,
-}
-
-/// What the fleet needs to know of a device beforehand.
-#[derive(Clone, Debug)]
-pub struct RowSeed {
-    /// Its name.
-    pub id: DeviceId,
-    /// Its group.
-    pub group: Option<String>,
-    /// Its tags.
-    pub tags: Vec<String>,
-    /// What the link to it is worth.
-    pub link: &'static str,
-}
-
-impl From<&DeviceSpec> for RowSeed {
-    fn from(spec: &DeviceSpec) -> Self {
-        Self {
-            id: spec.id.clone(),
-            group: spec.group.clone(),
-            tags: spec.tags.clone(),
-            link: spec.link(),
-        }
-    }
 }
 
 impl Fleet {
@@ -189,67 +140,14 @@ impl Fleet {
         self.started
     }
 
+    /// When the first stage after the plan began.
+    pub(super) fn upgrading_since(&self) -> Option<Timestamp> {
+        self.upgrading_since
+    }
+
     /// When it ended.
     pub fn ended(&self) -> Option<Timestamp> {
         self.ended
-    }
-
-    /// How long devices have been upgraded: from the first stage after the plan to the end of the
-    /// last attempt. The time that a person spent on reading the plan does not count.
-    pub fn elapsed(&self, now: Timestamp) -> Option<Duration> {
-        let since = self.upgrading_since?;
-        let end = if self.rows.iter().any(Row::is_busy) {
-            now
-        } else {
-            let last = self.rows.iter().filter_map(|r| r.ended).max();
-            last.or(self.ended).unwrap_or(now)
-        };
-        Some(Duration::try_from(end.duration_since(since)).unwrap_or_default())
-    }
-
-    /// How many devices a person may ask to be tried again.
-    pub fn retryable(&self) -> usize {
-        self.rows.iter().filter(|r| r.is_retryable()).count()
-    }
-
-    /// How many devices stand where.
-    pub fn counts(&self) -> Counts {
-        let mut counts = Counts::default();
-        for row in &self.rows {
-            match &row.state {
-                RowState::Waiting => counts.waiting += 1,
-                RowState::Planned => counts.planned += 1,
-                RowState::Starting | RowState::Running(_) => counts.running += 1,
-                RowState::Done(outcome) => counts.done[outcome.kind() as usize] += 1,
-            }
-        }
-        counts
-    }
-
-    /// How many devices the plan would treat like this.
-    pub fn planned(&self, kind: VerdictKind) -> usize {
-        self.rows
-            .iter()
-            .filter(|r| matches!(r.state, RowState::Planned))
-            .filter(|r| r.verdict.as_ref().is_some_and(|v| v.kind() == kind))
-            .count()
-    }
-
-    /// Whether nothing runs and nothing will start by itself.
-    pub fn is_over(&self) -> bool {
-        let idle = !self.rows.iter().any(Row::is_busy);
-        let waits_for_plan = matches!(self.phase, Phase::Planning | Phase::Idle)
-            || (self.phase == Phase::Planned && self.mode == Mode::Confirm);
-        idle && (self.stop.is_some() || !waits_for_plan)
-    }
-
-    /// How far the fleet is, 0 to 1.
-    #[expect(clippy::cast_precision_loss, reason = "a share for a progress bar")]
-    pub fn fraction(&self) -> f64 {
-        if self.rows.is_empty() {
-            return 0.0;
-        }
-        self.rows.iter().map(Row::fraction).sum::<f64>() / self.rows.len() as f64
     }
 
     /// Takes in a message and says what is to be done. Messages of another attempt are stale and
@@ -504,45 +402,6 @@ impl Fleet {
 }
 
 impl Row {
-    fn new(seed: RowSeed) -> Self {
-        Self {
-            id: seed.id,
-            group: seed.group,
-            tags: seed.tags,
-            link: seed.link,
-            attempt: 0,
-            state: RowState::Waiting,
-            seen: None,
-            after: None,
-            cancelling: false,
-            verdict: None,
-            watch: None,
-            timeline: Vec::new(),
-            started: None,
-            ended: None,
-        }
-    }
-
-    /// What the running attempt has changed on the device, as far as its events told.
-    fn touched(&self) -> Touched {
-        if self.watch.is_some() {
-            return Touched::InstallSent;
-        }
-        let tries = self.timeline.iter().rev();
-        let uploads = tries
-            .take_while(|step| step.attempt == self.attempt)
-            .filter(|step| step.stage == Stage::Upload);
-        let sent = uploads.map(|step| match step.failure {
-            None => Touched::ImageStaged,
-            Some(_) => Touched::ImageSent,
-        });
-        let now = match self.active().map(|a| a.stage) {
-            Some(Stage::Upload) => Touched::ImageSent,
-            _ => Touched::Nothing,
-        };
-        sent.fold(now, Touched::max)
-    }
-
     fn settle(&mut self, outcome: Outcome) -> Command {
         // No task any more: it waits for its own `Finished`.
         self.state = RowState::Waiting;

@@ -20,14 +20,16 @@ mod pool;
 mod procedure;
 mod row;
 mod session;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod watch;
 
 pub use command::{Command, Intent, Message, TaskEnd};
 pub use event::{DeviceFact, Event, Fact, Progress, Seen, Watch};
-pub use fleet::{Counts, Fleet, Mode, Phase, RowSeed, Stop};
+pub use fleet::{Fleet, Mode, Phase, Stop};
 pub use forecast::Forecast;
 pub use pool::{Launcher, Pool};
-pub use row::{Active, Pause, Row, RowState, Step};
+pub use row::{Active, Pause, Row, RowSeed, RowState, Step};
 pub use session::Session;
+pub use tally::Counts;

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::model::{DeviceId, DeviceVersion, FailureKind, Outcome, OutcomeKind, Stage, Verdict};
+use crate::model::{
+    DeviceId, DeviceSpec, DeviceVersion, FailureKind, Outcome, OutcomeKind, Stage, Touched, Verdict,
+};
 
 use super::event::{DeviceFact, Progress, Seen, Watch};
 
@@ -40,6 +42,30 @@ pub struct Row {
     pub started: Option<Timestamp>,
     /// When it ended.
     pub ended: Option<Timestamp>,
+}
+
+/// What the fleet needs to know of a device beforehand.
+#[derive(Clone, Debug)]
+pub struct RowSeed {
+    /// Its name.
+    pub id: DeviceId,
+    /// Its group.
+    pub group: Option<String>,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// What the link to it is worth.
+    pub link: &'static str,
+}
+
+impl From<&DeviceSpec> for RowSeed {
+    fn from(spec: &DeviceSpec) -> Self {
+        Self {
+            id: spec.id.clone(),
+            group: spec.group.clone(),
+            tags: spec.tags.clone(),
+            link: spec.link(),
+        }
+    }
 }
 
 /// Where a device stands.
@@ -109,6 +135,46 @@ pub struct Step {
 }
 
 impl Row {
+    /// A device of which nothing is known yet.
+    pub(super) fn new(seed: RowSeed) -> Self {
+        Self {
+            id: seed.id,
+            group: seed.group,
+            tags: seed.tags,
+            link: seed.link,
+            attempt: 0,
+            state: RowState::Waiting,
+            seen: None,
+            after: None,
+            cancelling: false,
+            verdict: None,
+            watch: None,
+            timeline: Vec::new(),
+            started: None,
+            ended: None,
+        }
+    }
+
+    /// What the running attempt has changed on the device, as far as its events told.
+    pub(super) fn touched(&self) -> Touched {
+        if self.watch.is_some() {
+            return Touched::InstallSent;
+        }
+        let tries = self.timeline.iter().rev();
+        let uploads = tries
+            .take_while(|step| step.attempt == self.attempt)
+            .filter(|step| step.stage == Stage::Upload);
+        let sent = uploads.map(|step| match step.failure {
+            None => Touched::ImageStaged,
+            Some(_) => Touched::ImageSent,
+        });
+        let now = match self.active().map(|a| a.stage) {
+            Some(Stage::Upload) => Touched::ImageSent,
+            _ => Touched::Nothing,
+        };
+        sent.fold(now, Touched::max)
+    }
+
     /// The version before: `1.2.2`, where it is known.
     pub fn from_label(&self) -> Option<String> {
         self.seen.as_ref().map(|s| s.version.label())
