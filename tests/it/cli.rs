@@ -238,6 +238,29 @@ fn a_reader_that_goes_away_is_no_second_interrupt_and_no_exit_2() {
 }
 
 #[test]
+fn every_command_logs_where_it_is_told_to() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let lab = Lab::serve("all-well.toml");
+    let log = lab.dir.path().join("plan.log");
+    let plan = hemfleet()
+        .arg("plan")
+        .arg("-c")
+        .arg(lab.inventory())
+        .args(["-v", "--log"])
+        .arg(&log)
+        .output()
+        .unwrap();
+    assert_eq!(text(&plan.stderr), "");
+    assert!(
+        std::fs::read_to_string(&log)
+            .unwrap()
+            .contains("/api/system/version")
+    );
+    let mode = log.metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
 fn a_dead_standard_error_is_no_panic() {
     let lab = Lab::serve("all-well.toml");
     let full = std::fs::OpenOptions::new()
