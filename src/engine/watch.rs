@@ -51,7 +51,6 @@ impl<D: Device> Attempt<D> {
         // device that had just booted, the probe's would be too small to tell. And no install goes
         // to a device that does not answer or has latched a fault since.
         let status = self.last_look().await?;
-        self.check_cancelled()?;
         let running = self.begin(Stage::Install, 1).await;
         let watch = Watch {
             since: Instant::now(),
@@ -64,7 +63,8 @@ impl<D: Device> Attempt<D> {
                 watch: watch.clone(),
             })
             .await;
-        // From here to the answer nothing cancels.
+        // Both words may have waited for a slow listener. From here to the answer nothing cancels.
+        self.check_cancelled()?;
         self.touched = Touched::InstallSent;
         let accepted = match self.device.install(validated, &session).await {
             InstallAnswer::Accepted => {
@@ -343,8 +343,53 @@ fn is_there(met: &FailureKind) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::mpsc;
+    use tokio_util::sync::CancellationToken;
+
+    use super::super::attempt::Voice;
+    use super::super::fake::{Fake, image};
     use super::*;
-    use crate::model::FlsState;
+    use crate::device::Session;
+    use crate::model::{DeviceId, FlsState, Policy};
+
+    /// A subscriber that is slow to listen holds the task up right before the install.
+    #[tokio::test(start_paused = true)]
+    async fn a_cancel_counts_until_the_install_is_sent() {
+        let fake = Fake::new().with(|w| w.validated = 1);
+        let seen = Seen {
+            version: fake.version().await.unwrap(),
+            status: fake.status().await.unwrap(),
+        };
+        let (inbox, mut said) = mpsc::channel(1);
+        let cancel = CancellationToken::new();
+        let mut attempt = Attempt {
+            device: Arc::new(fake.clone()),
+            image: Arc::new(image()),
+            policy: Arc::new(Policy::default()),
+            voice: Voice {
+                inbox,
+                device: DeviceId::new("vault-01"),
+                attempt: 1,
+            },
+            cancel: cancel.clone(),
+            touched: Touched::ImageStaged,
+            clocks_apart: false,
+        };
+        let task = tokio::spawn(async move {
+            let mut access = Access::Open(Session::anonymous());
+            attempt
+                .install(Validated::by_device(), &mut access, &seen)
+                .await
+        });
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        cancel.cancel();
+        while said.recv().await.is_some() {}
+        let stopped = Outcome::Cancelled(Touched::ImageStaged);
+        assert_eq!(task.await.unwrap(), Err(stopped));
+        assert_eq!(fake.count("install"), 0);
+    }
 
     /// What the device says of itself some time after the install; both times in seconds.
     fn shows_reboot(since: u64, uptime: u64, before: u64, flags: (bool, bool)) -> bool {
