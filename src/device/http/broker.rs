@@ -2,6 +2,7 @@
 //!
 //! Must not: look into what it relays, or ever leave a certificate unverified.
 
+use std::error::Error;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -68,14 +69,14 @@ impl Broker {
             .body(check)
             .send()
             .await
-            .map_err(unreachable)?;
+            .map_err(|e| self.unreachable(e))?;
         let status = answer.status().as_u16();
         tracing::debug!(path = path::BROKER_CHECKIN, status, took = ?begun.elapsed(), "broker");
         if status != 200 {
             return Err(BrokerFault::Status { status });
         }
         let mut reply = BytesMut::new();
-        while let Some(chunk) = answer.chunk().await.map_err(unreachable)? {
+        while let Some(chunk) = answer.chunk().await.map_err(|e| self.unreachable(e))? {
             if reply.len() + chunk.len() > MAX_ANSWER {
                 return Err(garbled("too long"));
             }
@@ -87,6 +88,17 @@ impl Broker {
             return Err(garbled("longer than a device takes"));
         }
         Ok(reply)
+    }
+
+    fn unreachable(&self, error: reqwest::Error) -> BrokerFault {
+        // Host and port alone: the URL may hold a user's name and password.
+        let host = self.checkin.host_str().unwrap_or_default();
+        let port = self.checkin.port_or_known_default().unwrap_or_default();
+        let error = error.without_url();
+        let why = fault::chain(cause(&error));
+        BrokerFault::Unreachable {
+            what: printable(&format!("{host}:{port}: {why}"), 300),
+        }
     }
 
     fn build(&self) -> Result<Client, BrokerFault> {
@@ -132,10 +144,11 @@ fn is_loopback(url: &Url) -> bool {
     })
 }
 
-fn unreachable(e: reqwest::Error) -> BrokerFault {
-    // The URL may hold a user's name and password.
-    BrokerFault::Unreachable {
-        what: printable(&fault::chain(&e.without_url()), 300),
+/// What happened, without the two layers of client that only say that something did.
+fn cause(error: &reqwest::Error) -> &(dyn Error + 'static) {
+    match error.source() {
+        Some(client) => client.source().unwrap_or(client),
+        None => error,
     }
 }
 

@@ -144,10 +144,13 @@ async fn a_broker_that_fails_is_told() {
         matches!(e, FailureKind::Broker(BrokerFault::Garbled { .. })),
         "{e:?}"
     );
-    let gone = Broker::new("http://127.0.0.1:1", None, &patient()).unwrap();
+    let gone = Broker::new("http://me:word@127.0.0.1:1", None, &patient()).unwrap();
     match device(&hem, gone).checkin().await.unwrap_err() {
         FailureKind::Broker(BrokerFault::Unreachable { what }) => {
+            // Where and why, without the client's own layers and what the URL may hold.
+            assert!(what.starts_with("127.0.0.1:1: "), "{what}");
             assert!(what.contains("refused"), "{what}");
+            assert!(!what.contains("client error"), "{what}");
         }
         other => panic!("{other:?}"),
     }
@@ -189,6 +192,7 @@ async fn a_broker_over_tls_is_always_verified() {
     let strange = Broker::new(&url, Some(&Pki::new().ca_pem), &patient()).unwrap();
     match device(&hem, strange).checkin().await.unwrap_err() {
         FailureKind::Broker(BrokerFault::Unreachable { what }) => {
+            assert!(what.starts_with("localhost:"), "{what}");
             assert!(what.contains("UnknownIssuer"), "{what}");
         }
         other => panic!("{other:?}"),
