@@ -276,23 +276,6 @@ fn a_dead_standard_error_is_no_panic() {
 }
 
 #[test]
-fn a_plan_logs_where_it_is_told() {
-    let lab = Lab::serve("all-well.toml");
-    let log = lab.dir.path().join("plan.log");
-    let output = hemfleet()
-        .args(["-v", "plan", "-c"])
-        .arg(lab.inventory())
-        .arg("--log")
-        .arg(&log)
-        .output()
-        .unwrap();
-    assert_eq!(code(&output), 0);
-    assert_eq!(text(&output.stderr), "");
-    let log = std::fs::read_to_string(log).unwrap();
-    assert!(log.contains("/api/system/version"), "{log}");
-}
-
-#[test]
 fn a_secret_that_cannot_be_read_is_a_fault_of_its_device() {
     let lab = Lab::serve("all-well.toml");
     let file = lab.inventory();
