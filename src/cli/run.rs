@@ -23,6 +23,10 @@ pub(super) fn plan(cli: &Cli, args: &Plan) -> Result<Exit, Refusal> {
     // A look needs no secret, so none is read.
     let devices = assemble::devices(&settings, |_| Credential::None)?;
     let mut session = assemble::session(&settings, image, devices, Mode::Plan)?;
+    if io::stderr().is_terminal() {
+        // Absent devices take their time; a silent tool looks dead.
+        let _ = writeln!(io::stderr(), "asking {} devices…", settings.devices.len());
+    }
     let runtime = runtime()?;
     let exit = runtime.block_on(async {
         let mut interrupts = signals::interrupts()?;

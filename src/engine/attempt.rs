@@ -166,6 +166,21 @@ impl<D> Attempt<D> {
         }
     }
 
+    /// Does a part of a stage, unless asked to stop: then the try ends as stopped, and the attempt too.
+    pub(super) async fn during<T>(
+        &self,
+        running: Running,
+        work: impl Future<Output = T>,
+    ) -> Result<(Running, T), Outcome> {
+        match self.unless_cancelled(work).await {
+            Ok(out) => Ok((running, out)),
+            Err(outcome) => {
+                self.end_failed(running, FailureKind::Stopped).await;
+                Err(outcome)
+            }
+        }
+    }
+
     /// Ends the attempt here if it was asked to stop.
     pub(super) fn check_cancelled(&self) -> Result<(), Outcome> {
         if self.cancel.is_cancelled() {

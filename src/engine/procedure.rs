@@ -74,7 +74,8 @@ impl<D: Device> Attempt<D> {
         let mut try_no = 1;
         loop {
             let running = self.begin(Stage::Probe, try_no).await;
-            match self.unless_cancelled(self.look()).await? {
+            let (running, look) = self.during(running, self.look()).await?;
+            match look {
                 Ok(seen) => {
                     let now = Timestamp::now().as_second();
                     self.clocks_apart = seen
@@ -159,7 +160,8 @@ impl<D: Device> Attempt<D> {
         let mut try_no = 1;
         loop {
             let running = self.begin(Stage::Checkin, try_no).await;
-            match self.unless_cancelled(self.device.checkin()).await? {
+            let (running, report) = self.during(running, self.device.checkin()).await?;
+            match report {
                 Ok(report) => {
                     // Report and upgrade orders leave the device usable; lock, wipe and brick do not.
                     if let Some(action) = report.action.clone()
@@ -185,7 +187,8 @@ impl<D: Device> Attempt<D> {
         loop {
             let running = self.begin(Stage::Login, try_no).await;
             let lifetime = self.token_lifetime();
-            let error = match self.unless_cancelled(self.device.login(lifetime)).await? {
+            let (running, entered) = self.during(running, self.device.login(lifetime)).await?;
+            let error = match entered {
                 Ok(session) => {
                     let note = match session.expires {
                         Some(_) => {
@@ -270,7 +273,10 @@ impl<D: Device> Attempt<D> {
                 self.touched = Touched::ImageSent;
             }
             match sent {
-                None => return Err(Outcome::Cancelled(self.touched)),
+                None => {
+                    self.end_failed(running, FailureKind::Stopped).await;
+                    return Err(Outcome::Cancelled(self.touched));
+                }
                 Some(Ok(())) => {
                     self.touched = Touched::ImageStaged;
                     let note = describe_upload(total, running.took());
@@ -298,7 +304,9 @@ impl<D: Device> Attempt<D> {
                     .await);
             }
             let poll = self.device.check(&session, left.min(POLL_LIMIT));
-            let status = match self.unless_cancelled(poll).await? {
+            let (still, answer) = self.during(running, poll).await?;
+            running = still;
+            let status = match answer {
                 Ok(CheckAnswer::Valid(validated)) => {
                     let note = format!("valid after {} polls", polls + 1);
                     self.end(running, Some(200), note).await;
@@ -318,7 +326,8 @@ impl<D: Device> Attempt<D> {
             self.voice
                 .mention(Stage::Check, Progress::Polls { polls, status });
             let left = deadline.saturating_duration_since(Instant::now());
-            self.pause(self.policy.pace.check_poll.min(left)).await?;
+            let pause = tokio::time::sleep(self.policy.pace.check_poll.min(left));
+            (running, ()) = self.during(running, pause).await?;
         }
     }
 }

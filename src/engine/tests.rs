@@ -660,6 +660,11 @@ async fn cancel_stops_before_the_install_and_not_after() {
     session.intend(Intent::Cancel(only(&session).id.clone()));
     run(&mut session).await;
     assert_eq!(outcome(&session), &Outcome::Cancelled(Touched::ImageStaged));
+    let last = only(&session).timeline.last().unwrap();
+    assert_eq!(
+        (last.stage, &last.failure),
+        (Stage::Check, &Some(FailureKind::Stopped))
+    );
     assert_eq!(fake.count("install"), 0);
     retry(&mut session).await;
     assert_eq!(outcome(&session), &Outcome::Upgraded);

@@ -285,6 +285,9 @@ pub enum FailureKind {
         /// What it runs instead.
         what: String,
     },
+    /// A person stopped it.
+    #[error("stopped")]
+    Stopped,
     /// A bug in hemfleet: the device's task died.
     #[error("hemfleet itself failed: {what}")]
     Panicked {
@@ -371,6 +374,7 @@ impl FailureKind {
             Self::NoReboot { .. } => "no_reboot",
             Self::FaultAfterwards(_) => "fault_afterwards",
             Self::NotThisImage { .. } => "not_this_image",
+            Self::Stopped => "stopped",
             Self::Panicked { .. } => "panicked",
         }
     }
@@ -418,9 +422,9 @@ fn hint(stage: Stage, kind: &FailureKind) -> String {
             .to_owned(),
         FailureKind::NoCredential => "Give this device auth = { kind = \"passphrase\", … } or \"token\".".to_owned(),
         FailureKind::WrongSecret => "Check which secret this device has; it slows down after three wrong ones, \
-             so the login is not repeated by itself."
+             so the login is not repeated by itself. One mistyped at a prompt: leave and run again."
             .to_owned(),
-        FailureKind::LoginsUsedUp => "Correct the secret in the inventory and start a new run.".to_owned(),
+        FailureKind::LoginsUsedUp => "Correct the secret, or type it right this time, in a new run.".to_owned(),
         FailureKind::ClockUnset => "The check-in did not set the clock: see what the backend said in this device's timeline, \
              or check the device in with the vendor's tool, then retry."
             .to_owned(),
@@ -449,6 +453,7 @@ fn hint(stage: Stage, kind: &FailureKind) -> String {
              stays, ask the vendor before you rely on it."
             .to_owned(),
         FailureKind::NotThisImage { .. } => "Compare its fws with the image (hemfleet inspect).".to_owned(),
+        FailureKind::Stopped => "It still runs what it ran before: retry or run again when you are ready.".to_owned(),
         FailureKind::Panicked { .. } => "This is a bug of hemfleet: please report it with the log. Other devices are not \
              affected; retry looks at the device first."
             .to_owned(),

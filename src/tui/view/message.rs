@@ -118,7 +118,7 @@ fn paused(scene: &Scene<'_>, pause: &Pause, width: usize) -> String {
 
 fn upload(active: &Active, sent: u64, total: u64, width: usize) -> Vec<Span<'static>> {
     if sent >= total {
-        return plain("all sent, waiting for the device's answer".to_owned());
+        return plain("handed over, waiting for the device's answer".to_owned());
     }
     let sizes = sizes(sent, total);
     let room = width.saturating_sub(sizes.len() + 2);
