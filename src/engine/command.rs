@@ -21,7 +21,7 @@ pub enum Intent {
     /// Stop all devices before their install, and go on living.
     CancelAll,
     /// Nobody sees the run any more: start nothing new, bring running devices to a safe point. Said
-    /// again, or after an interrupt, it changes nothing.
+    /// again, or after an interrupt, it changes nothing; and an interrupt after it is still the first.
     Drain,
     /// Ctrl-C or a signal. First: start nothing new, bring running devices to a safe point.
     /// Second: stop now.

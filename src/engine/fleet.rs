@@ -56,6 +56,8 @@ pub struct Fleet {
     concurrency: usize,
     phase: Phase,
     stop: Option<Stop>,
+    /// Whether [`Intent::Interrupt`] has come: the next one aborts.
+    interrupted: bool,
     rows: Vec<Row>,
     index: HashMap<DeviceId, usize>,
     queue: VecDeque<usize>,
@@ -86,6 +88,7 @@ impl Fleet {
             concurrency: concurrency.max(1),
             phase: Phase::Idle,
             stop: None,
+            interrupted: false,
             rows,
             index,
             queue: VecDeque::new(),
@@ -211,18 +214,23 @@ impl Fleet {
             Intent::CancelAll => self.cancel_all(commands),
             Intent::Drain => self.drain(commands),
             Intent::Interrupt => {
-                if self.stop.is_none() {
-                    self.drain(commands);
+                // A reader that is gone is no first interrupt: the Ctrl-C that ended it is still to come.
+                if std::mem::replace(&mut self.interrupted, true) {
+                    self.abort(commands);
                 } else {
-                    self.stop = Some(Stop::Aborting);
-                    for row in &self.rows {
-                        if row.has_task() {
-                            commands.push(Command::Abort {
-                                device: row.id.clone(),
-                            });
-                        }
-                    }
+                    self.drain(commands);
                 }
+            }
+        }
+    }
+
+    fn abort(&mut self, commands: &mut Vec<Command>) {
+        self.stop = Some(Stop::Aborting);
+        for row in &self.rows {
+            if row.has_task() {
+                commands.push(Command::Abort {
+                    device: row.id.clone(),
+                });
             }
         }
     }

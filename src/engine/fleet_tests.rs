@@ -396,6 +396,27 @@ fn the_first_interrupt_drains_the_second_aborts_and_nothing_starts_any_more() {
     assert!(fleet.is_over());
 }
 
+/// The Ctrl-C that is meant for hemfleet also ends the `tee` behind it; which of the two is noticed first
+/// is chance.
+#[test]
+fn a_reader_that_is_gone_and_an_interrupt_are_one_wish_in_either_order() {
+    for wishes in [
+        [Intent::Drain, Intent::Interrupt],
+        [Intent::Interrupt, Intent::Drain],
+        [Intent::Drain, Intent::Drain],
+    ] {
+        let mut fleet = one(Mode::Go);
+        tell(&mut fleet, 0, 1, started(Stage::Upload));
+        let [first, second] = wishes.clone();
+        assert_eq!(wish(&mut fleet, first), [cancel(0)]);
+        assert_eq!(wish(&mut fleet, second), [], "{wishes:?}");
+        assert_eq!(fleet.stop(), Some(Stop::Draining), "{wishes:?}");
+        wish(&mut fleet, Intent::Interrupt);
+        let aborted = wish(&mut fleet, Intent::Interrupt);
+        assert_eq!(aborted, [abort(0)], "{wishes:?}");
+    }
+}
+
 #[test]
 fn an_interrupt_before_anything_began_leaves_no_device_without_an_end() {
     let mut fleet = fleet(Mode::Go, 1, 2);
