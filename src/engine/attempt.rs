@@ -180,14 +180,6 @@ impl<D> Attempt<D> {
             }
         }
     }
-
-    /// Ends the attempt here if it was asked to stop.
-    pub(super) fn check_cancelled(&self) -> Result<(), Outcome> {
-        if self.cancel.is_cancelled() {
-            return Err(Outcome::Cancelled(self.touched));
-        }
-        Ok(())
-    }
 }
 
 /// What may be repeated by itself: a broken way, a device or broker that failed inside, and an upload

@@ -64,7 +64,7 @@ impl<D: Device> Attempt<D> {
             })
             .await;
         // Both words may have waited for a slow listener. From here to the answer nothing cancels.
-        self.check_cancelled()?;
+        let (running, ()) = self.during(running, std::future::ready(())).await?;
         self.touched = Touched::InstallSent;
         let accepted = match self.device.install(validated, &session).await {
             InstallAnswer::Accepted => {
@@ -385,7 +385,14 @@ mod tests {
         });
         tokio::time::sleep(Duration::from_secs(1)).await;
         cancel.cancel();
-        while said.recv().await.is_some() {}
+        let mut last = None;
+        while let Some(message) = said.recv().await {
+            last = Some(message);
+        }
+        assert!(
+            format!("{last:?}").contains("Stopped"),
+            "the stage has an end: {last:?}"
+        );
         let stopped = Outcome::Cancelled(Touched::ImageStaged);
         assert_eq!(task.await.unwrap(), Err(stopped));
         assert_eq!(fake.count("install"), 0);
