@@ -39,8 +39,11 @@ pub(super) fn demo(cli: &Cli, args: &Demo) -> Result<ExitCode, Refusal> {
             force: scenario.client.force,
         };
         let (settings, image) = run::load(&target)?;
-        let mut session = run::open(&settings, image, Mode::Go)?;
         let mut interrupts = signals::interrupts()?;
+        let Some(mut session) = run::open(&settings, image, Mode::Go, &mut interrupts).await?
+        else {
+            return Ok(Exit::Interrupted.into());
+        };
         let told = show::show(&mut session, how, &mut interrupts).await?;
         let fleet = session.fleet();
         show::summary(fleet, how, None, log.as_deref(), told);

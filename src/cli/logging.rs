@@ -1,9 +1,9 @@
 //! Where the log goes: standard error, or a private file while the dashboard owns the terminal.
 //! Must not: log anything itself, or let a log line reach the dashboard's screen.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -41,6 +41,10 @@ fn to_file(verbose: u8, file: Option<&Path>) -> io::Result<PathBuf> {
         None => usual_place()?,
     };
     let log = open(&path)?;
+    if file.is_none() {
+        // An older log may have been made by another umask; what is the user's choice is left alone.
+        log.set_permissions(Permissions::from_mode(0o600))?;
+    }
     tracing_subscriber::fmt()
         .with_env_filter(filter(verbose, "info"))
         .with_writer(Mutex::new(log))

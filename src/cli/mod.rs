@@ -4,6 +4,7 @@
 //! Must not: hold rules of an upgrade, of the inventory or of the screen; each has a room.
 
 mod args;
+mod ask;
 pub mod assemble;
 mod demo;
 pub mod foretold;

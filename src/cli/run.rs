@@ -5,8 +5,9 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::config::secrets::{SecretStore, TerminalPrompter};
 use crate::config::{self, Fault, Loaded, Overrides, Settings};
+use tokio::sync::mpsc;
+
 use crate::engine::{Mode, Session};
 use crate::model::{Credential, FirmwareImage};
 use crate::report::{Exit, JsonLines, Reporter, plan_table};
@@ -14,7 +15,7 @@ use crate::report::{Exit, JsonLines, Reporter, plan_table};
 use super::args::{Cli, Plan, PlanOutput, Run, Target};
 use super::outlet::Page;
 use super::show::{self, Show};
-use super::{Refusal, assemble, headless, inspect, logging, runtime, signals};
+use super::{Refusal, ask, assemble, headless, inspect, logging, runtime, signals};
 
 /// `hemfleet plan`.
 pub(super) fn plan(cli: &Cli, args: &Plan) -> Result<Exit, Refusal> {
@@ -57,10 +58,12 @@ pub(super) fn run(cli: &Cli, args: &Run) -> Result<Exit, Refusal> {
     let (settings, image) = load(&args.target)?;
     let log = logging::start(cli, how)?;
     let mode = if args.yes { Mode::Go } else { Mode::Confirm };
-    let mut session = open(&settings, image, mode)?;
     let runtime = runtime()?;
     let exit = runtime.block_on(async {
         let mut interrupts = signals::interrupts()?;
+        let Some(mut session) = open(&settings, image, mode, &mut interrupts).await? else {
+            return Ok(Exit::Interrupted);
+        };
         let told = show::show(&mut session, how, &mut interrupts).await?;
         let exit = Exit::of(session.fleet());
         show::summary(session.fleet(), how, Some(exit), log.as_deref(), told);
@@ -70,19 +73,19 @@ pub(super) fn run(cli: &Cli, args: &Run) -> Result<Exit, Refusal> {
     exit
 }
 
-/// Reads the secrets and makes the session that may use them; nothing is sent yet.
-pub(super) fn open(
+/// Reads the secrets and makes the session that may use them, unless an interrupt comes first; nothing
+/// is sent yet.
+pub(super) async fn open(
     settings: &Settings,
     image: FirmwareImage,
     mode: Mode,
-) -> Result<Session, Refusal> {
-    let secrets = SecretStore::resolve(
-        &settings.devices,
-        &mut TerminalPrompter,
-        &config::process_env,
-    )?;
+    interrupts: &mut mpsc::Receiver<()>,
+) -> Result<Option<Session>, Refusal> {
+    let Some(secrets) = ask::secrets(&settings.devices, interrupts).await? else {
+        return Ok(None);
+    };
     let devices = assemble::devices(settings, |spec| secrets.credential(spec))?;
-    assemble::session(settings, image, devices, mode)
+    assemble::session(settings, image, devices, mode).map(Some)
 }
 
 /// `hemfleet config check`.

@@ -7,8 +7,8 @@ use tokio::time::Instant;
 
 use crate::device::{Device, InstallAnswer, Validated};
 use crate::model::{
-    DeviceStatus, Doubt, FailureKind, FlsState, Fws, LinkFault, Outcome, Stage, TlsFault, Touched,
-    Unproven, human_duration,
+    DeviceStatus, Doubt, FailureKind, Fws, LinkFault, Outcome, Stage, TlsFault, Touched, Unproven,
+    human_duration,
 };
 
 use super::attempt::{Attempt, Running};
@@ -165,7 +165,7 @@ impl<D: Device> Attempt<D> {
             Ok(status) => {
                 let note = format!("back, up for {}", human_duration(status.uptime));
                 self.end(running, Some(200), note).await;
-                self.verify(watch, deadline, status.fls_state).await
+                self.verify(watch, deadline, &status).await
             }
             Err(Sight::Gone(last)) if is_there(&last) => {
                 let doubt = Doubt::Unseen {
@@ -269,7 +269,7 @@ impl<D: Device> Attempt<D> {
     }
 
     /// Reads what the device runs after an observed reboot, and judges it.
-    async fn verify(&mut self, watch: &Watch, deadline: Instant, faults: FlsState) -> Outcome {
+    async fn verify(&mut self, watch: &Watch, deadline: Instant, status: &DeviceStatus) -> Outcome {
         let running = self.begin(Stage::Verify, 1).await;
         let patience = deadline.max(Instant::now() + self.policy.timeouts.request);
         let version = loop {
@@ -287,7 +287,8 @@ impl<D: Device> Attempt<D> {
                 Err(_) => tokio::time::sleep(self.policy.pace.reboot_poll).await,
             }
         };
-        let outcome = self.judge(watch, version.fws);
+        let outcome = self.judge(watch, status, version.fws);
+        let faults = status.fls_state;
         let label = version.fwv.clone();
         self.voice.say(DeviceFact::Returned { version }).await;
         if outcome == Outcome::Upgraded && !faults.is_healthy() && !self.policy.force {
@@ -307,16 +308,21 @@ impl<D: Device> Attempt<D> {
         outcome
     }
 
-    /// What a device that has rebooted and runs `now` proves.
-    fn judge(&self, watch: &Watch, now: Option<Fws>) -> Outcome {
+    /// What a device that has rebooted, says `status` and runs `now` proves.
+    fn judge(&self, watch: &Watch, status: &DeviceStatus, now: Option<Fws>) -> Outcome {
         let Some(now) = now else {
             return Outcome::Unproven(Unproven::NoSignature);
         };
         if self.is_image(Some(now)) {
-            Outcome::Upgraded
-        } else if watch.fws_before == Some(now) {
+            return Outcome::Upgraded;
+        }
+        // Without a known footer the image may be the very one that ran before; the device says after an
+        // upgrade that there was one, and after a rollback it does not.
+        let expected = self.image.facts.expected_fws();
+        let upgraded = status.fw_upgrade && !watch.fw_upgrade_before;
+        if watch.fws_before == Some(now) && (expected.is_some() || !upgraded) {
             Outcome::RolledBack
-        } else if self.image.facts.expected_fws().is_none() {
+        } else if expected.is_none() {
             Outcome::Unproven(Unproven::NoExpectedSignature)
         } else {
             Outcome::Unproven(Unproven::OtherSignature { now: now.short() })
@@ -353,6 +359,42 @@ mod tests {
     use super::*;
     use crate::device::Session;
     use crate::model::{DeviceId, FlsState, Policy};
+
+    /// The image without a footer may be the very one that ran before.
+    #[tokio::test(start_paused = true)]
+    async fn without_a_footer_only_the_device_tells_an_upgrade_from_a_rollback() {
+        let fake = Fake::new();
+        let mut unknown = image();
+        unknown.facts.footer = None;
+        let (inbox, _said) = mpsc::channel(1);
+        let attempt = Attempt {
+            device: Arc::new(fake.clone()),
+            image: Arc::new(unknown),
+            policy: Arc::new(Policy::default()),
+            voice: Voice {
+                inbox,
+                device: DeviceId::new("vault-01"),
+                attempt: 1,
+            },
+            cancel: CancellationToken::new(),
+            touched: Touched::InstallSent,
+            clocks_apart: false,
+        };
+        let now = fake.version().await.unwrap().fws;
+        let watch = Watch {
+            since: Instant::now(),
+            uptime_before: Duration::from_secs(9),
+            fw_upgrade_before: false,
+            fws_before: now,
+        };
+        let mut status = fake.status().await.unwrap();
+        assert_eq!(attempt.judge(&watch, &status, now), Outcome::RolledBack);
+        status.fw_upgrade = true;
+        assert_eq!(
+            attempt.judge(&watch, &status, now),
+            Outcome::Unproven(Unproven::NoExpectedSignature)
+        );
+    }
 
     /// A subscriber that is slow to listen holds the task up right before the install.
     #[tokio::test(start_paused = true)]

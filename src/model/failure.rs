@@ -431,6 +431,7 @@ fn hint(stage: Stage, kind: &FailureKind) -> String {
         FailureKind::CheckinRefused { .. } => "The reply did not verify on the device: is [broker] url the relay this device \
              belongs to? Retry once; if it stays, ask the vendor."
             .to_owned(),
+        FailureKind::ImageRefused { status: 409 } => status_hint(stage, 409).to_owned(),
         FailureKind::ImageRefused { .. } => "The device's own check says that this image is not valid for it. Compare the \
              signing key (hemfleet inspect) with the device's fwk."
             .to_owned(),

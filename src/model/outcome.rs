@@ -45,9 +45,9 @@ impl fmt::Display for Unproven {
                     "rebooted, changed, but not to this image: its signature is {now}…"
                 )
             }
-            Self::NoExpectedSignature => f.write_str(
-                "rebooted and changed; the image has no known signature to compare with",
-            ),
+            Self::NoExpectedSignature => {
+                f.write_str("rebooted, but the image has no known signature to compare with")
+            }
             Self::NoSignature => f.write_str("rebooted, but reports no readable signature"),
             Self::RebootNotSeen => {
                 f.write_str("reports this image's signature, but no reboot was observed")

@@ -145,3 +145,22 @@ fn the_plan_starts_only_with_the_right_number() {
     tty.press("q");
     assert_eq!(tty.end(), 1);
 }
+
+#[test]
+fn ctrl_c_at_a_secrets_prompt_gives_the_echo_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let inventory = dir.path().join("fleet.toml");
+    let text = "[[device]]\nname = \"a\"\nurl = \"https://127.0.0.1:9\"\n\
+                auth = { kind = \"passphrase\", secret = { prompt = \"Warsaw vaults\" } }\n";
+    std::fs::write(&inventory, text).unwrap();
+    let image = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/vectors/firmware/signed-v1.2.3.bin"
+    );
+    let inventory = inventory.to_str().unwrap();
+    let args = ["run", "-c", inventory, "--firmware", image];
+    let mut tty = Tty::start(&args, tempfile::tempdir().unwrap(), 80, 24);
+    tty.wait_for("Warsaw vaults:");
+    tty.press(CTRL_C);
+    assert_eq!(tty.end(), 130);
+}

@@ -1,0 +1,79 @@
+//! The secrets of a run, with the terminal given back whatever happens at a prompt.
+//! Must not: read a secret itself (that is `config`).
+
+use std::fs::File;
+use std::io::{self, Write as _};
+
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use tokio::sync::mpsc;
+use zeroize::Zeroizing;
+
+use crate::config;
+use crate::config::secrets::{Prompter, SecretStore, TerminalPrompter};
+use crate::model::DeviceSpec;
+
+use super::Refusal;
+
+/// Reads the secrets of `devices`; nothing where an interrupt came first.
+pub(super) async fn secrets(
+    devices: &[DeviceSpec],
+    interrupts: &mut mpsc::Receiver<()>,
+) -> Result<Option<SecretStore>, Refusal> {
+    let terminal = Terminal::remember();
+    let devices = devices.to_vec();
+    let read = tokio::task::spawn_blocking(move || {
+        let mut asking = Asking::default();
+        let secrets = SecretStore::resolve(&devices, &mut asking, &config::process_env);
+        (!asking.interrupted).then_some(secrets)
+    });
+    tokio::select! {
+        read = read => Ok(read.map_err(io::Error::other)?.transpose()?),
+        Some(()) = interrupts.recv() => {
+            // A signal from elsewhere: the prompt is still waiting, with the echo off.
+            if let Some(terminal) = terminal {
+                terminal.restore();
+            }
+            Ok(None)
+        }
+    }
+}
+
+/// The prompts at the terminal, where Ctrl-C is a key like any other.
+#[derive(Default)]
+struct Asking {
+    terminal: TerminalPrompter,
+    interrupted: bool,
+}
+
+impl Prompter for Asking {
+    fn ask(&mut self, text: &str) -> io::Result<Zeroizing<String>> {
+        let typed = self.terminal.ask(text);
+        let interrupted = |e: &io::Error| e.kind() == io::ErrorKind::Interrupted;
+        self.interrupted |= typed.as_ref().is_err_and(interrupted);
+        typed
+    }
+}
+
+/// The controlling terminal and how it was set.
+struct Terminal {
+    tty: File,
+    was: Termios,
+}
+
+impl Terminal {
+    fn remember() -> Option<Self> {
+        let tty = File::options()
+            .read(true)
+            .write(true)
+            .open("/dev/tty")
+            .ok()?;
+        let was = tcgetattr(&tty).ok()?;
+        Some(Self { tty, was })
+    }
+
+    fn restore(mut self) {
+        // A terminal that is gone needs nothing back.
+        let _ = tcsetattr(&self.tty, OptionalActions::Now, &self.was);
+        let _ = writeln!(self.tty);
+    }
+}
