@@ -29,7 +29,7 @@ const KEY_TEXT: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// The private key `k` that a passphrase is turned into. Its `Debug` shows nothing, and it is wiped
+/// The private key `k` that a secret is turned into. Its `Debug` shows nothing, and it is wiped
 /// when dropped.
 #[derive(Clone)]
 pub struct PrivateKey(Zeroizing<[u8; 32]>);
@@ -38,6 +38,12 @@ impl PrivateKey {
     /// Takes the 32 bytes as they are; X25519 clamps them itself.
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(Zeroizing::new(bytes))
+    }
+
+    /// Whether these are its bytes. Tests alone may ask.
+    #[cfg(test)]
+    pub(super) fn is(&self, bytes: &[u8; 32]) -> bool {
+        *self.0 == *bytes
     }
 
     fn secret(&self) -> StaticSecret {

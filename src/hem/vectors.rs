@@ -46,24 +46,31 @@ fn every_ejwt_is_made_and_verified() {
 }
 
 #[test]
-fn the_passphrase_gives_the_key() {
+fn every_kind_of_secret_gives_its_key() {
     let all = json("ejwt.json");
     let eid = all["challenge"]["eid"].as_str().unwrap();
-    let mut seen = 0;
+    let secret = |case: &Value, field: &str| Secret::new(case[field].as_str().unwrap().into());
+    let challenge = ejwt::parse_challenge(all["challenge"].to_string().as_bytes()).unwrap();
     for case in all["cases"].as_array().unwrap() {
-        if case["kind"] == "passphrase-pbkdf2" {
-            let passphrase = Secret::new(case["passphrase"].as_str().unwrap().into());
-            let key = kdf::pbkdf2(&passphrase, eid);
-            let expected = ejwt::PrivateKey::from_bytes(hex32(&case["private_key_hex"]));
-            assert_eq!(ejwt::public_key_b64(&key), ejwt::public_key_b64(&expected));
-            assert_eq!(
-                ejwt::public_key_b64(&key),
-                case["public_key_b64"].as_str().unwrap()
-            );
-            seen += 1;
-        }
+        let kind = case["kind"].as_str().unwrap();
+        let key = match kind {
+            "passphrase-pbkdf2" => kdf::pbkdf2(&secret(case, "passphrase"), eid),
+            "passphrase-argon2d" => kdf::argon2d(&secret(case, "passphrase"), eid).unwrap(),
+            "master-words" => kdf::master_words(&secret(case, "words")).unwrap(),
+            "master-words-legacy" => kdf::master_words_legacy(&secret(case, "words")).unwrap(),
+            other => unreachable!("{other}"),
+        };
+        // Different private keys may have the same public one (X25519 clamps), so both are compared.
+        assert!(key.is(&hex32(&case["private_key_hex"])), "{kind}");
+        assert_eq!(
+            ejwt::public_key_b64(&key),
+            case["public_key_b64"].as_str().unwrap(),
+            "{kind}"
+        );
+        let claims: ejwt::Claims = serde_json::from_value(case["claims"].clone()).unwrap();
+        let made = ejwt::issue(&key, &challenge, claims.iat, claims.exp, &claims.scope).unwrap();
+        assert_eq!(made, case["ejwt"].as_str().unwrap(), "{kind}");
     }
-    assert_eq!(seen, 1);
 }
 
 #[test]
