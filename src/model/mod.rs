@@ -3,6 +3,8 @@
 //! Owns: names, outcomes, failures with their hints, secrets, and what a device said of itself.
 //! Must not: do IO, know tokio, or import any other room.
 
+mod audit;
+mod audit_verdict;
 mod device_spec;
 mod facts;
 mod failure;
@@ -14,6 +16,10 @@ mod settings;
 mod stage;
 mod text;
 
+pub use audit::{
+    AuditEntry, AuditExtra, AuditLog, AuditResult, AuditTime, AuditType, LogEnd, LogFault, LogId,
+};
+pub use audit_verdict::{AuditLink, AuditObstacle, AuditVerdict, Contradiction};
 pub use device_spec::{
     AuthMethod, Credential, Credentials, DeviceSpec, Endpoint, HostPort, Proxy, ProxyKind, Scheme,
     SpkiPin, TlsTrust,

@@ -1,0 +1,265 @@
+//! What the audit log says of an upgrade, and what that is worth (protocol page, section 9).
+//!
+//! Must not: come to a verdict (that is `hem`), or claim more than section 9 allows: a line is as
+//! trustworthy as the link over which it was read, so no text here says that a log is a proof.
+
+use std::fmt;
+
+use super::{AuditResult, LogFault};
+
+/// What contradicts a successful upgrade.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Contradiction {
+    /// The device logged another result than OK for the upgrade.
+    #[error("the device logged the upgrade with {0}")]
+    Logged(AuditResult),
+    /// The log file does not verify.
+    #[error("the log does not verify: {0}")]
+    NotVerified(LogFault),
+}
+
+/// Why there is no verdict of the log.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum AuditObstacle {
+    /// A rack appliance lists no logs (section 1).
+    #[error("EPA: no log over this API")]
+    Epa,
+    /// The clock is not set, and no broker can be reached to set it.
+    #[error("the clock is not set, and the broker cannot be reached")]
+    NoBroker,
+    /// The clock is not set, even after a check-in.
+    #[error("the clock is not set")]
+    ClockNotSet,
+    /// Nothing to log in with after the reboot: a fresh device, or a token obtained elsewhere.
+    #[error("nothing to log in with after the reboot")]
+    NoLogin,
+    /// The login or the log was refused.
+    #[error("no permission to read the log")]
+    NoPermission,
+    /// The log key is not the device's by its own signature.
+    #[error("the device could not show that the log key is its own")]
+    KeyNotProven,
+    /// Every file that was asked for is in use.
+    #[error("the log file is in use")]
+    Busy,
+    /// There is no closed file, or it is gone.
+    #[error("no such log file")]
+    NoFile,
+    /// The file was cut short before the upgrade's entry.
+    #[error("the log file is cut short in line {line}")]
+    CutShort {
+        /// The line that is not whole.
+        line: usize,
+    },
+    /// The device could not be reached, or did not answer as the page has it.
+    #[error("{what}")]
+    Unreadable {
+        /// What happened, made printable.
+        what: String,
+    },
+}
+
+impl AuditObstacle {
+    /// The spelling of JSON.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Epa => "epa",
+            Self::NoBroker => "no_broker",
+            Self::ClockNotSet => "clock_not_set",
+            Self::NoLogin => "no_login",
+            Self::NoPermission => "no_permission",
+            Self::KeyNotProven => "key_not_proven",
+            Self::Busy => "busy",
+            Self::NoFile => "no_file",
+            Self::CutShort { .. } => "cut_short",
+            Self::Unreadable { .. } => "unreadable",
+        }
+    }
+}
+
+/// What the audit log says of one upgrade (section 9). Its worth rests on the [`AuditLink`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum AuditVerdict {
+    /// The file verifies and holds this upgrade's entry, with OK.
+    Confirmed {
+        /// The entry's line.
+        line: usize,
+        /// The entry's counter.
+        counter: u64,
+    },
+    /// The entry says otherwise, or the file does not verify.
+    Contradicted {
+        /// The line that says so, or that does not verify.
+        line: usize,
+        /// Its counter, where it could be read.
+        counter: Option<u64>,
+        /// What it says, or what is wrong with it.
+        why: Contradiction,
+    },
+    /// The file verifies, and holds no such entry.
+    Missing {
+        /// The line of this run's token, behind which the entry should stand; `None` where not even the
+        /// token is in the file, which then is of another session.
+        token_line: Option<usize>,
+        /// The first line behind the token that is no entry: it may be the one that was looked for.
+        other_line: Option<usize>,
+    },
+    /// The log could not be judged.
+    Unavailable(AuditObstacle),
+}
+
+impl AuditVerdict {
+    /// The spelling of JSON, of the filter and of the dashboard's counts.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Confirmed { .. } => "confirmed",
+            Self::Contradicted { .. } => "contradicted",
+            Self::Missing { .. } => "missing",
+            Self::Unavailable(_) => "unavailable",
+        }
+    }
+
+    /// The counter of the entry in question.
+    pub fn counter(&self) -> Option<u64> {
+        match *self {
+            Self::Confirmed { counter, .. } => Some(counter),
+            Self::Contradicted { counter, .. } => counter,
+            Self::Missing { .. } | Self::Unavailable(_) => None,
+        }
+    }
+
+    /// The line in question, to be marked on screen.
+    pub fn line(&self) -> Option<usize> {
+        match *self {
+            Self::Confirmed { line, .. } | Self::Contradicted { line, .. } => Some(line),
+            Self::Missing { .. } | Self::Unavailable(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for AuditVerdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Confirmed { line, .. } => write!(f, "line {line}: upgrade, OK"),
+            Self::Contradicted { line, why, .. } => write!(f, "line {line}: {why}"),
+            Self::Missing {
+                token_line,
+                other_line,
+            } => {
+                match token_line {
+                    Some(line) => write!(f, "no upgrade entry behind the token of line {line}")?,
+                    None => f.write_str("no token of this run in the log")?,
+                }
+                match other_line {
+                    Some(line) => write!(f, "; line {line} is no readable entry"),
+                    None => Ok(()),
+                }
+            }
+            Self::Unavailable(why) => why.fmt(f),
+        }
+    }
+}
+
+/// The link over which a log was read: what a verdict is worth (section 9).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum AuditLink {
+    /// TLS with the device's pinned key.
+    Pinned,
+    /// TLS with a certificate that the system trusts.
+    System,
+    /// TLS with a certificate of the fleet's own CA file.
+    Ca,
+    /// TLS with no check of the certificate.
+    Insecure,
+    /// No TLS.
+    Http,
+}
+
+impl AuditLink {
+    /// The spelling of JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pinned => "pinned",
+            Self::System => "system",
+            Self::Ca => "ca",
+            Self::Insecure => "insecure",
+            Self::Http => "http",
+        }
+    }
+}
+
+impl fmt::Display for AuditLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Pinned => "verified over a pinned link",
+            Self::System => "verified over a system-trusted link",
+            Self::Ca => "verified over a link trusted by your CA",
+            Self::Insecure => "read over an unverified link",
+            Self::Http => "read over an unencrypted link",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verdicts_are_told_in_words() {
+        let contradicted = |why| AuditVerdict::Contradicted {
+            line: 7,
+            counter: Some(6),
+            why,
+        };
+        let gap = LogFault::Gap {
+            expected: 0xa,
+            found: 0xc,
+        };
+        for (verdict, word, text) in [
+            (
+                AuditVerdict::Confirmed {
+                    line: 8,
+                    counter: 6,
+                },
+                "confirmed",
+                "line 8: upgrade, OK",
+            ),
+            (
+                contradicted(Contradiction::Logged(AuditResult::Error)),
+                "contradicted",
+                "line 7: the device logged the upgrade with ERROR",
+            ),
+            (
+                contradicted(Contradiction::NotVerified(gap)),
+                "contradicted",
+                "line 7: the log does not verify: counter c stands where a should",
+            ),
+            (
+                AuditVerdict::Missing {
+                    token_line: Some(4),
+                    other_line: Some(9),
+                },
+                "missing",
+                "no upgrade entry behind the token of line 4; line 9 is no readable entry",
+            ),
+            (
+                AuditVerdict::Missing {
+                    token_line: None,
+                    other_line: None,
+                },
+                "missing",
+                "no token of this run in the log",
+            ),
+            (
+                AuditVerdict::Unavailable(AuditObstacle::CutShort { line: 3 }),
+                "unavailable",
+                "the log file is cut short in line 3",
+            ),
+        ] {
+            assert_eq!(
+                (verdict.as_str(), verdict.to_string().as_str()),
+                (word, text)
+            );
+        }
+    }
+}
