@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use crate::sim::{Scenario, SimFleet, SimOptions};
+use crate::sim::{Lab, Scenario, SimFleet, SimOptions};
 
 use super::args::{Cli, Sim};
 use super::show::Show;
@@ -37,6 +37,7 @@ pub(super) fn sim(cli: &Cli, args: &Sim) -> Result<ExitCode, Refusal> {
             writeln!(out, "  {:<16} {}", device.name(), device.addr())?;
         }
         writeln!(out, "broker at {}", sims.broker_url())?;
+        accepted(&mut out, &lab, sims.devices().len())?;
         writeln!(
             out,
             "try: hemfleet run -c {}\nCtrl-C stops them.",
@@ -50,4 +51,25 @@ pub(super) fn sim(cli: &Cli, args: &Sim) -> Result<ExitCode, Refusal> {
     });
     runtime.shutdown_background();
     done
+}
+
+/// Every credential that simulated devices accept. They are public: each simulator has the same, but for tokens,
+/// which are worth nothing elsewhere.
+fn accepted(out: &mut impl io::Write, lab: &Lab, devices: usize) -> io::Result<()> {
+    for credential in &lab.accepted {
+        let by = if credential.devices.len() == devices {
+            "all".to_owned()
+        } else {
+            credential.devices.join(", ")
+        };
+        let at = lab.inventory.with_file_name(&credential.file);
+        writeln!(
+            out,
+            "accepted by {by}: {} in {}",
+            credential.kind,
+            at.display()
+        )?;
+        writeln!(out, "  {}", credential.value)?;
+    }
+    Ok(())
 }

@@ -38,6 +38,8 @@ pub(super) enum Gone {
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) json: Option<Map<String, Value>>,
+    /// A body that is no JSON, whatever its `Content-Type` says: a log file.
+    pub(super) text: Option<String>,
     /// Fields that are absent here, but that some builds send as `null` (section 13).
     pub(super) absent: &'static [&'static str],
 }
@@ -60,7 +62,16 @@ impl Answer {
         Self {
             status: 200,
             json: Some(json),
-            absent: &[],
+            ..Self::default()
+        }
+    }
+
+    /// 200 with a log file.
+    pub(super) fn text(text: String) -> Self {
+        Self {
+            status: 200,
+            text: Some(text),
+            ..Self::default()
         }
     }
 }
@@ -93,7 +104,7 @@ pub(super) async fn after(act: Option<&Act>, answer: Answer) -> Result<Answer, G
     match act {
         Some(Act::Slow { lasts }) => tokio::time::sleep(*lasts).await,
         Some(Act::LoseAnswer { happened: true }) => return Err(Gone::Reset),
-        Some(Act::Odd) => {
+        Some(Act::Odd) if answer.text.is_none() => {
             let json = answer.json.get_or_insert_default();
             for name in answer.absent {
                 json.entry(*name).or_insert(Value::Null);
@@ -129,7 +140,7 @@ pub(super) fn respond(
     let json = answer.json.map(|map| Value::Object(map).to_string());
     let text = match act {
         Some(Act::Garbled) => "<html><body>It works!</body></html>".to_owned(),
-        _ => json.unwrap_or_default(),
+        _ => answer.text.or(json).unwrap_or_default(),
     };
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     if matches!(act, Some(Act::Short)) {

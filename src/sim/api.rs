@@ -16,11 +16,13 @@ use serde::de::DeserializeOwned;
 use super::answer::{Answer, Body, Gone, after, before, respond};
 use super::fault::{Act, Point};
 use super::journal::Exchange;
-use super::machine::BootPlan;
+use super::logbook::{self, Note};
+use super::machine::{Bearer, BootPlan};
 use super::port::Ending;
 use super::scenario::LinkScheme;
 use super::unit::Unit;
-use super::{auth, system, upgrade};
+use super::{auth, logger, system, upgrade};
+use crate::model::{AuditResult, AuditType};
 
 /// JSON bodies (section 2).
 const MAX_JSON: u64 = 7_300;
@@ -40,6 +42,9 @@ enum Endpoint {
     Check,
     Install,
     Reboot,
+    LogKey,
+    LogList,
+    LogFile,
     /// Keys and crypto: not simulated, but for their refusal over HTTP (section 3).
     Vault,
 }
@@ -60,6 +65,9 @@ impl Endpoint {
             ("GET", "/api/system/upgrade/check_fw") => Self::Check,
             ("GET", "/api/system/upgrade/install_fw") => Self::Install,
             ("GET", "/api/system/reboot") => Self::Reboot,
+            ("GET", "/api/logger/key") => Self::LogKey,
+            ("GET", path) if path.starts_with(logger::LIST) => Self::LogList,
+            ("GET", path) if path.starts_with(logger::FILE) => Self::LogFile,
             _ => return None,
         })
     }
@@ -76,8 +84,16 @@ impl Endpoint {
             Self::Check => Point::Check,
             Self::Install => Point::Install,
             Self::Reboot => Point::Reboot,
+            Self::LogKey => Point::LogKey,
+            Self::LogList => Point::LogList,
+            Self::LogFile => Point::LogFile,
             Self::Vault => Point::Any,
         }
+    }
+
+    /// What appliances do not have (section 1).
+    fn is_ppa_only(self) -> bool {
+        self.is_upgrade() || matches!(self, Self::LogList | Self::LogFile)
     }
 
     fn is_upgrade(self) -> bool {
@@ -90,6 +106,7 @@ impl Endpoint {
             Self::Upload => &["system:upgrade"],
             Self::Check | Self::Install => &["system:upgrade", "system:config"],
             Self::Reboot => &["system:config", "system:upgrade", "system:shutdown"],
+            Self::LogKey | Self::LogList | Self::LogFile => &["logger:get"],
             Self::Vault => &["keymgmt:"],
             _ => &[],
         }
@@ -142,9 +159,20 @@ pub(super) async fn answer(
         call.exchange.abandoned();
     }
     let said = match before(call.act.as_ref()).await {
-        Some(said) => said,
+        Some(said) => {
+            // Scripted refusals leave the entries of real ones; but what was not done has not happened.
+            if let Ok(answer) = &said
+                && answer.status >= 400
+            {
+                call.leave_entry(endpoint, answer.status);
+            }
+            said
+        }
         None => match call.judge(endpoint).await {
-            Ok(answer) => after(call.act.as_ref(), answer).await,
+            Ok(answer) => {
+                call.leave_entry(endpoint, answer.status);
+                after(call.act.as_ref(), answer).await
+            }
             Err(gone) => Err(gone),
         },
     };
@@ -173,12 +201,12 @@ impl Call<'_> {
                 return Err(412);
             }
         }
-        let scope = self.scope()?;
+        let scope = self.bearer()?.map(|b| b.scope);
         let endpoint = endpoint.ok_or(404_u16)?;
         if endpoint == Endpoint::Vault && unit.script.scheme == LinkScheme::Http {
             return Err(418);
         }
-        if endpoint.is_upgrade() && unit.is_epa() {
+        if endpoint.is_ppa_only() && unit.is_epa() {
             return Err(404);
         }
         if let Some(longest) = endpoint.longest() {
@@ -199,8 +227,39 @@ impl Call<'_> {
         Ok(endpoint)
     }
 
-    /// The scope of the token that came along. Present but invalid is always 401 (section 2).
-    fn scope(&self) -> Result<Option<String>, u16> {
+    /// Writes what an answer leaves behind in the audit log (sections 7 and 9). The page does not say whose
+    /// scope a failed check names: here it is the token's.
+    fn leave_entry(&self, endpoint: Option<Endpoint>, status: u16) {
+        let Some(endpoint) = endpoint else { return };
+        let (kind, result) = match (endpoint, status) {
+            (_, 403) if !endpoint.scopes().is_empty() => {
+                (AuditType::FAILED_SCOPE_CHECK, AuditResult::Failed)
+            }
+            (Endpoint::Install, 200) => (AuditType::UPGRADE, AuditResult::Ok),
+            (Endpoint::Install, 406 | 409) => (AuditType::UPGRADE, AuditResult::Error),
+            (Endpoint::Reboot, 200) => (logbook::REBOOT, AuditResult::Ok),
+            (Endpoint::LogList, 200) => (logbook::LISTED, AuditResult::Ok),
+            (Endpoint::LogFile, 200) => (logbook::READ, AuditResult::Ok),
+            _ => return,
+        };
+        let (subject, scope) = match self.bearer() {
+            Ok(Some(bearer)) => (bearer.sub.to_string(), bearer.scope),
+            _ => Default::default(),
+        };
+        let extra = match kind {
+            AuditType::FAILED_SCOPE_CHECK => scope.as_bytes(),
+            _ => b"",
+        };
+        self.unit.machine().note(&Note {
+            kind,
+            result,
+            subject: &subject,
+            extra,
+        });
+    }
+
+    /// The token that came along. Present but invalid is always 401 (section 2).
+    fn bearer(&self) -> Result<Option<Bearer>, u16> {
         let Some(header) = self.request.headers().get(AUTHORIZATION) else {
             return Ok(None);
         };
@@ -211,7 +270,7 @@ impl Call<'_> {
             .ok_or(401_u16)?;
         let now = self.unit.now().ok_or(401_u16)?;
         let bearer = self.unit.machine().boot.bearer(bearer, now);
-        bearer.map(|b| Some(b.scope)).ok_or(401)
+        bearer.map(Some).ok_or(401)
     }
 
     async fn carry_out(&mut self, endpoint: Endpoint) -> Result<Answer, Gone> {
@@ -226,6 +285,9 @@ impl Call<'_> {
             Endpoint::Check => Ok(upgrade::check(self).await),
             Endpoint::Install => Ok(upgrade::install(self)),
             Endpoint::Reboot => Ok(upgrade::reboot(self)),
+            Endpoint::LogKey => Ok(logger::key(self)),
+            Endpoint::LogList => Ok(logger::list(self)),
+            Endpoint::LogFile => Ok(logger::file(self)),
             Endpoint::Vault => Ok(Answer::status(404)),
         }
     }

@@ -114,8 +114,8 @@ fn judge(call: &Call<'_>, ejwt: &str, user: &str) -> Result<String, u16> {
         return Err(401);
     };
     machine.boot.refused = 0;
-    let token = machine.boot.issue(&Bearer {
-        sub: 'U',
+    let token = machine.issue(&Bearer {
+        sub: call.unit.credential().role(),
         scope: claims.scope,
         exp: claims.exp,
     });

@@ -72,6 +72,9 @@ pub struct DeviceScript {
     /// The harness makes its client panic when this device reaches this stage.
     #[serde(default, deserialize_with = "stage")]
     pub panic_at: Option<Stage>,
+    /// Files of the audit log from before.
+    #[serde(default)]
+    pub log_files: u16,
     /// What goes wrong.
     #[serde(default)]
     pub faults: Vec<Fault>,
@@ -136,13 +139,20 @@ pub enum Certificate {
     SelfSigned,
 }
 
-/// What the inventory says of the login.
+/// What the inventory says of the login, and by that which key the device knows; where it says nothing of
+/// use, the device knows its passphrase.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AuthScript {
     /// The device's passphrase.
     #[default]
     Passphrase,
+    /// The device's passphrase, by Manager 1's derivation.
+    Argon2,
+    /// The device's master words.
+    MasterWords,
+    /// The device's master words, by Manager 1's derivation.
+    MasterWordsLegacy,
     /// Another passphrase than the device's.
     WrongPassphrase,
     /// A bearer token, valid until the device reboots.
@@ -245,6 +255,7 @@ impl DeviceScript {
             check: None,
             reboot: None,
             panic_at: None,
+            log_files: 0,
             faults: Vec::new(),
             expect: Expect::default(),
         }

@@ -45,6 +45,14 @@ pub enum Point {
     Reboot,
     /// The reboot that follows an install.
     Boot,
+    /// `GET /api/logger/key`.
+    LogKey,
+    /// `GET /api/logger/list/…`.
+    LogList,
+    /// `GET /api/logger/…`, one file.
+    LogFile,
+    /// The audit entry that an install leaves behind, whatever comes of it.
+    UpgradeEntry,
 }
 
 /// What goes wrong there.
@@ -130,6 +138,12 @@ pub enum Act {
         /// How long.
         lasts: Duration,
     },
+    /// Writes the entry, and somebody turns its ERROR into OK: its MAC fits no more.
+    Tamper,
+    /// Writes ERROR into the entry, whatever happened.
+    LogError,
+    /// Writes no entry.
+    LeaveOut,
 }
 
 /// The words for [`Act`] in scenario files.
@@ -156,6 +170,9 @@ enum Deed {
     Hang,
     Vanish,
     Linger,
+    Tamper,
+    LogError,
+    LeaveOut,
 }
 
 /// One line of `faults = […]`.
@@ -287,6 +304,9 @@ impl Parameters {
             Deed::Linger => Act::Linger {
                 lasts: self.lasts()?,
             },
+            Deed::Tamper => Act::Tamper,
+            Deed::LogError => Act::LogError,
+            Deed::LeaveOut => Act::LeaveOut,
         };
         match self.left() {
             Some(name) => Err(format!("`{name}` means nothing for this fault")),
@@ -332,7 +352,10 @@ impl Parameters {
 
 impl Act {
     fn fits(&self, at: Point) -> bool {
-        let requests = !matches!(at, Point::Connect | Point::Verification | Point::Boot);
+        let requests = !matches!(
+            at,
+            Point::Connect | Point::Verification | Point::Boot | Point::UpgradeEntry
+        );
         match self {
             Self::Status { after: 0, .. }
             | Self::Slow { .. }
@@ -354,6 +377,7 @@ impl Act {
             | Self::Hang { .. }
             | Self::Vanish { .. }
             | Self::Linger { .. } => at == Point::Boot,
+            Self::Tamper | Self::LogError | Self::LeaveOut => at == Point::UpgradeEntry,
         }
     }
 }
@@ -399,6 +423,8 @@ pub(super) mod tests {
                 "either",
             ),
             (r#"{ at = "moon", do = "odd" }"#, "moon"),
+            (r#"{ at = "log-file", do = "tamper" }"#, "cannot happen"),
+            (r#"{ at = "upgrade-entry", do = "odd" }"#, "cannot happen"),
         ] {
             let error = read(text).unwrap_err();
             assert!(error.contains(says), "{text}: {error}");

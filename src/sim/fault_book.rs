@@ -32,7 +32,7 @@ impl FaultBook {
     fn strikes(&mut self, at: Point, only_one: bool) -> Vec<Act> {
         let any = !matches!(
             at,
-            Point::Connect | Point::Verification | Point::Boot | Point::Relay
+            Point::Connect | Point::Verification | Point::Boot | Point::Relay | Point::UpgradeEntry
         );
         let mut acts = Vec::new();
         for (fault, (seen, struck)) in self.faults.iter().zip(&mut self.counts) {

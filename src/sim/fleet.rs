@@ -12,6 +12,7 @@ use bytes::Bytes;
 use tokio::task::JoinSet;
 
 use super::broker::{self, Broker};
+use super::credential::Credential;
 use super::device_script::{DeviceScript, Runs};
 use super::firmware;
 use super::journal::Journal;
@@ -261,6 +262,11 @@ impl SimDevice {
     /// Its place in the scenario.
     pub(super) fn index(&self) -> usize {
         self.index
+    }
+
+    /// What its owner logs in with; a fresh device has no owner.
+    pub(super) fn credential(&self) -> Option<Credential> {
+        (!self.unit.script.fresh).then(|| self.unit.credential())
     }
 
     /// Its script.

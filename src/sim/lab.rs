@@ -1,6 +1,7 @@
 //! The lab folder: everything that a client needs to upgrade a simulated fleet.
 //! Must not: overwrite what it did not write.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
@@ -8,10 +9,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::clock::unix_now;
+use super::credential::Credential;
 use super::device_script::AuthScript;
 use super::fleet::{SimDevice, SimFleet, reachable};
 use super::scenario::LinkScheme;
-use super::unit::PASSPHRASE;
 
 /// The first line of the generated inventory; by it a folder is known to be a lab.
 const MARK: &str = "# Written by hemfleet's simulator, and written over by it.";
@@ -22,7 +23,6 @@ const TOKEN_LIFE: i64 = 8 * 3600;
 const INVENTORY: &str = "fleet.toml";
 const CA: &str = "ca.pem";
 const IMAGE: &str = "firmware.bin";
-const SECRET: &str = "passphrase";
 const WRONG_SECRET: &str = "wrong-passphrase";
 
 /// What was written.
@@ -34,6 +34,21 @@ pub struct Lab {
     pub image: PathBuf,
     /// The CA of devices and broker.
     pub ca: PathBuf,
+    /// Every credential that a device accepts.
+    pub accepted: Vec<Accepted>,
+}
+
+/// A credential that devices accept, and where it was written. No secret: the devices are simulated.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Accepted {
+    /// What it is, and how keys are derived from it.
+    pub kind: &'static str,
+    /// The name of its file in the lab folder.
+    pub file: String,
+    /// What stands in it.
+    pub value: String,
+    /// The devices that accept it.
+    pub devices: Vec<String>,
 }
 
 impl SimFleet {
@@ -56,7 +71,7 @@ impl SimFleet {
         let _ = writeln!(
             toml,
             "\n[defaults]\ntls = {{ ca = \"{CA}\" }}\nauth = {}",
-            passphrase(SECRET)
+            secret("passphrase", Credential::Passphrase.file(), "")
         );
         for device in self.devices() {
             table(&mut toml, device);
@@ -76,19 +91,19 @@ impl SimFleet {
             (INVENTORY.to_owned(), self.inventory_toml().into_bytes()),
             (CA.to_owned(), self.ca_pem().as_bytes().to_vec()),
             (IMAGE.to_owned(), self.image().to_vec()),
-            (SECRET.to_owned(), format!("{PASSPHRASE}\n").into_bytes()),
         ];
         let wrong = |d: &SimDevice| d.script().auth == AuthScript::WrongPassphrase;
         if self.devices().iter().any(wrong) {
             files.push((WRONG_SECRET.to_owned(), b"not this one\n".to_vec()));
         }
-        for (i, device) in self.devices().iter().enumerate() {
-            if device.script().auth == AuthScript::Token {
-                // A clock that is not set yet will be, to about the real time.
-                let now = device.clock().unwrap_or_else(unix_now);
-                let token = device.token("system:upgrade", now + TOKEN_LIFE);
-                files.push((token_file(i), format!("{token}\n").into_bytes()));
-            }
+        let accepted = self.accepted();
+        let passphrase = Credential::Passphrase;
+        // The inventory's defaults name it, whether a device accepts it or not.
+        let mut secrets =
+            BTreeMap::from([(passphrase.file().to_owned(), passphrase.value().to_owned())]);
+        secrets.extend(accepted.iter().map(|a| (a.file.clone(), a.value.clone())));
+        for (name, text) in secrets {
+            files.push((name, format!("{text}\n").into_bytes()));
         }
         make_dir(dir)?;
         refuse_foreign(dir, files.iter().map(|(name, _)| name.as_str()))?;
@@ -99,12 +114,47 @@ impl SimFleet {
             inventory: dir.join(INVENTORY),
             image: dir.join(IMAGE),
             ca: dir.join(CA),
+            accepted,
         })
+    }
+
+    /// What devices accept, each secret once; fresh devices accept nothing. Tokens are issued for it.
+    fn accepted(&self) -> Vec<Accepted> {
+        let mut all: Vec<Accepted> = Vec::new();
+        for device in self.devices() {
+            let Some(credential) = device.credential() else {
+                continue;
+            };
+            let name = device.name().to_owned();
+            match all.iter_mut().find(|a| a.kind == credential.name()) {
+                Some(known) => known.devices.push(name),
+                None => all.push(Accepted {
+                    kind: credential.name(),
+                    file: credential.file().to_owned(),
+                    value: credential.value().to_owned(),
+                    devices: vec![name],
+                }),
+            }
+        }
+        for device in self.devices() {
+            if device.script().auth == AuthScript::Token {
+                // A clock that is not set yet will be, to about the real time.
+                let now = device.clock().unwrap_or_else(unix_now);
+                all.push(Accepted {
+                    kind: "bearer token (system:upgrade)",
+                    file: token_file(device.index()),
+                    value: device.token("system:upgrade", now + TOKEN_LIFE),
+                    devices: vec![device.name().to_owned()],
+                });
+            }
+        }
+        all
     }
 }
 
-fn passphrase(file: &str) -> String {
-    format!("{{ kind = \"passphrase\", secret = {{ file = \"{file}\" }} }}")
+/// An inventory's `auth`, with further keys where there are any.
+fn secret(kind: &str, file: &str, more: &str) -> String {
+    format!("{{ kind = \"{kind}\", secret = {{ file = \"{file}\" }}{more} }}")
 }
 
 fn token_file(index: usize) -> String {
@@ -129,12 +179,16 @@ fn table(toml: &mut String, device: &SimDevice) {
         let _ = writeln!(toml, "tags = [{}]", tags.join(", "));
     }
     let auth = match script.auth {
-        AuthScript::Passphrase => return,
-        AuthScript::WrongPassphrase => passphrase(WRONG_SECRET),
-        AuthScript::Token => format!(
-            "{{ kind = \"token\", secret = {{ file = \"{}\" }} }}",
-            token_file(device.index())
+        // Which derivation it is, the client has to find out.
+        AuthScript::Passphrase | AuthScript::Argon2 => return,
+        AuthScript::MasterWords => secret("master_words", Credential::MasterWords.file(), ""),
+        AuthScript::MasterWordsLegacy => secret(
+            "master_words",
+            Credential::MasterWordsLegacy.file(),
+            ", legacy = true",
         ),
+        AuthScript::WrongPassphrase => secret("passphrase", WRONG_SECRET, ""),
+        AuthScript::Token => secret("token", &token_file(device.index()), ""),
         AuthScript::None => "{ kind = \"none\" }".to_owned(),
     };
     let _ = writeln!(toml, "auth = {auth}");

@@ -11,10 +11,12 @@ use tokio::time::Instant;
 
 use super::clock::{Clock, Uptime, unix_now};
 use super::device_script::{ClockState, DeviceScript};
-use super::fault::Act;
+use super::fault::{Act, Point};
 use super::fault_book::FaultBook;
 use super::firmware::Firmware;
+use super::logbook::{Logbook, Note};
 use super::sealed::{open, seal};
+use crate::model::AuditType;
 
 /// How many nonces a small machine remembers.
 const MAX_NONCES: usize = 16;
@@ -78,7 +80,7 @@ impl Boot {
         found.is_some_and(|i| self.nonces.remove(i).1 >= now)
     }
 
-    pub(super) fn issue(&self, bearer: &Bearer) -> String {
+    fn issue(&self, bearer: &Bearer) -> String {
         seal(&self.token_key, bearer)
     }
 
@@ -99,6 +101,11 @@ pub(super) fn random() -> [u8; 32] {
 pub(super) fn random_text() -> String {
     use base64::Engine as _;
     base64::engine::general_purpose::STANDARD.encode(random())
+}
+
+/// A time as the extra field of type 13 has it.
+fn le32(unix: u64) -> [u8; 4] {
+    u32::try_from(unix).unwrap_or(u32::MAX).to_le_bytes()
 }
 
 /// An image that was uploaded.
@@ -177,16 +184,29 @@ pub(super) struct Machine {
     /// An install was accepted and the reboot has not come yet.
     pub(super) installing: bool,
     pub(super) faults: FaultBook,
+    /// The audit log; it survives reboots.
+    pub(super) log: Logbook,
 }
 
 impl Machine {
     pub(super) fn new(script: &DeviceScript, running: Firmware, faults: FaultBook) -> Self {
         let mut boot = Boot::new(1, script.uptime.0, false);
+        let uptime = boot.uptime.seconds();
+        let before = |now: i64| u64::try_from(now).unwrap_or(0).saturating_sub(uptime);
+        let mut log = Logbook::new(&script.name, script.log_files, before(unix_now()));
+        // A clock that is set at start was so from the power-up on, as in the vendor's own sample.
+        let mut power_up = None;
         if script.clock == ClockState::Set {
             let now = unix_now().saturating_add(script.clock_offset);
             boot.clock = Some(Clock::set(now, script.clock_rate));
+            power_up = Some(before(now));
+        }
+        log.open(&running.fwv, power_up);
+        if let Some(at) = power_up {
+            log.write(at, &Note::ok(AuditType::CLOCK_SET, "", &le32(at)), None);
         }
         Self {
+            log,
             boot,
             running,
             fls_state: script.fls_state,
@@ -197,6 +217,37 @@ impl Machine {
         }
     }
 
+    /// Writes an entry of the audit log, timed as section 9 says.
+    pub(super) fn note(&mut self, note: &Note<'_>) {
+        let act = match note.kind {
+            AuditType::UPGRADE => self.faults.strike(Point::UpgradeEntry),
+            _ => None,
+        };
+        let time = match self.boot.clock {
+            Some(clock) => u64::try_from(clock.now()).unwrap_or(0),
+            None => self.boot.uptime.seconds(),
+        };
+        self.log.write(time, note, act.as_ref());
+    }
+
+    /// Issues a token, and says so in the log.
+    pub(super) fn issue(&mut self, bearer: &Bearer) -> String {
+        let subject = bearer.sub.to_string();
+        self.note(&Note::ok(
+            AuditType::TOKEN,
+            &subject,
+            bearer.scope.as_bytes(),
+        ));
+        self.boot.issue(bearer)
+    }
+
+    /// The clock is set, to unix seconds.
+    pub(super) fn set_clock(&mut self, unix: i64, rate: f64) {
+        self.boot.clock = Some(Clock::set(unix, rate));
+        let extra = le32(u64::try_from(unix).unwrap_or(0));
+        self.note(&Note::ok(AuditType::CLOCK_SET, "", &extra));
+    }
+
     /// Comes up again. What was staged went to the bootloader or is lost.
     pub(super) fn reboot(&mut self, plan: &BootPlan) {
         let upgraded = plan.install && plan.becomes.is_some();
@@ -204,6 +255,7 @@ impl Machine {
             self.running = firmware.clone();
         }
         self.boot = Boot::new(self.boot.number + 1, Duration::ZERO, upgraded);
+        self.log.open(&self.running.fwv, None);
         self.staged = None;
         self.check = Check::Idle;
         self.installing = false;

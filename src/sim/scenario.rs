@@ -40,7 +40,10 @@
 //! trusted_time = true          # false: logins work without a clock
 //! scheme = "https"             # or "http"
 //! tls = "good"                 # "expired" · "wrong-name" · "unknown-ca" · "self-signed"
-//! auth = "passphrase"          # "wrong-passphrase" · "token": one that is valid once the clock is set · "none"
+//! auth = "passphrase"          # the device accepts this key, and no other: "passphrase" by PBKDF2 · "argon2":
+//!                              # the same by Argon2d · "master-words" · "master-words-legacy"
+//!                              # it accepts "passphrase", but the inventory has: "wrong-passphrase" ·
+//!                              # "token": one that is valid once the clock is set · "none"
 //! runs = "old"                 # "image": already current
 //! version = "1.2.2"            # of the old firmware
 //! fls_state = 0                # latched faults, as bits
@@ -50,6 +53,9 @@
 //! check = "20s"                # how long the verification takes; default 20 s times tempo
 //! reboot = "20s"               # how long it is gone; default 20 s times tempo
 //! panic_at = "check"           # a hint to the harness: its client panics at this stage
+//! log_files = 0                # closed files of the audit log from boots before, a day apart: every 4th named
+//!                              # by a small number, every 2nd with CRLF, every 5th with a second key line,
+//!                              # the newest with another run's UPGRADE OK
 //! faults = [ { at = "upload", do = "reset", after = 100000, times = 1 } ]
 //! expect = { outcome = "upgraded", uploads = 1, installs = 1 }
 //! ```
@@ -57,9 +63,10 @@
 //! A **fault** strikes `at` a point, `times = n` times (once, where nothing is said; `always = true`
 //! for ever), after `skip = n` unharmed occasions. Points: `connect`, the endpoints `version`,
 //! `status`, `checkin`, `checkin-reply`, `challenge`, `login`, `upload`, `check`, `install`,
-//! `reboot`, or `any` of them; `relay` is the broker's handling of this device's check-in,
-//! `verification` what the first `check` of an upload starts, `boot` the reboot that follows an
-//! install. One request suffers at most one fault, the first in the file; at a boot all strike
+//! `reboot`, `log-key`, `log-list`, `log-file`, or `any` of them; `relay` is the broker's handling of
+//! this device's check-in, `verification` what the first `check` of an upload starts, `boot` the reboot
+//! that follows an install, `upgrade-entry` the audit entry that an install leaves behind (OK with 200,
+//! ERROR with 406 and 409, scripted ones included; a scripted 403 leaves its entry as well). One request suffers at most one fault, the first in the file; at a boot all strike
 //! together.
 //!
 //! | `do` | at | what happens |
@@ -84,6 +91,13 @@
 //! | `never` | boot | does not come back |
 //! | `hang`, `for = "…"` | boot | accepts TCP after the boot, answers only later |
 //! | `vanish`, `for = "…"` | boot | is up this long, then reboots once more |
+//! | `tamper` | upgrade-entry | somebody turns an ERROR into OK: the MAC of the line fits no more |
+//! | `log-error` | upgrade-entry | ERROR is written, whatever happened |
+//! | `leave-out` | upgrade-entry | nothing is written |
+//!
+//! A log file that ends early is `{ at = "log-file", do = "short", always = true }`, one that stays busy
+//! `{ at = "log-file", do = "status", status = 406, always = true }`; the running session's file is busy
+//! anyway.
 //!
 //! **`expect`** is for tests and the demo; every key is optional: `outcome` (`upgraded`, `unproven`,
 //! `current`, `skipped`, `failed`, `rolled_back`, `lost`, `unknown`, `cancelled`) · `stage` · `status`

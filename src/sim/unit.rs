@@ -11,18 +11,13 @@ use tokio::sync::OnceCell;
 use tokio_rustls::TlsAcceptor;
 
 use super::checkin::Identity;
-use super::clock::Clock;
+use super::credential::Credential;
 use super::device_script::{DeviceScript, Model, Runs};
 use super::fault::{Act, Fault, Point};
 use super::fault_book::FaultBook;
 use super::firmware::Firmware;
 use super::journal::Recorder;
 use super::machine::{Bearer, Machine};
-use crate::hem::{ejwt, kdf};
-use crate::model::Secret;
-
-/// The passphrase of every simulated device: it is written into the lab folder anyway.
-pub(super) const PASSPHRASE: &str = "correct horse — bateria ósma";
 
 /// What all devices of a fleet share.
 pub(super) struct World {
@@ -121,21 +116,23 @@ impl Unit {
 
     /// A check-in sets the clock right.
     pub(super) fn set_clock(&self, unix: i64) {
-        self.machine().boot.clock = Some(Clock::set(unix, self.script.clock_rate));
+        self.machine().set_clock(unix, self.script.clock_rate);
     }
 
-    /// The public key of the user, derived when it is first needed: off the async threads, for it
+    /// What its owner logs in with.
+    pub(super) fn credential(&self) -> Credential {
+        Credential::of(self.script.auth)
+    }
+
+    /// The public key of its owner, derived when it is first needed: off the async threads, for it
     /// costs as much as the client's own derivation.
     pub(super) async fn user(&self) -> String {
-        let eid = self.identity.eid();
+        let (eid, credential) = (self.identity.eid(), self.credential());
         self.user
             .get_or_init(|| async {
-                let derived = tokio::task::spawn_blocking(move || {
-                    let secret = Secret::new(PASSPHRASE.as_bytes().to_vec());
-                    ejwt::public_key_b64(&kdf::pbkdf2(&secret, &eid))
-                });
+                let derived = tokio::task::spawn_blocking(move || credential.public_key(&eid));
                 // It fails only where the runtime ends, and the device with it.
-                derived.await.unwrap_or_default()
+                derived.await.ok().flatten().unwrap_or_default()
             })
             .await
             .clone()
@@ -143,8 +140,8 @@ impl Unit {
 
     /// A bearer token as somebody obtained it elsewhere, valid until the next reboot.
     pub(super) fn token(&self, scope: &str, exp: i64) -> String {
-        self.machine().boot.issue(&Bearer {
-            sub: 'U',
+        self.machine().issue(&Bearer {
+            sub: self.credential().role(),
             scope: scope.to_owned(),
             exp,
         })

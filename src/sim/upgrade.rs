@@ -258,7 +258,8 @@ fn check_time(unit: &Unit) -> Duration {
     own.unwrap_or_else(|| unit.world.delay(CHECK))
 }
 
-/// `GET /api/system/upgrade/install_fw`.
+/// `GET /api/system/upgrade/install_fw`. The audit entry of each answer is written by `api`, for refusals of
+/// a scenario leave one as well.
 pub(super) fn install(call: &Call<'_>) -> Answer {
     if wrong_state(call.unit) {
         return Answer::status(409);

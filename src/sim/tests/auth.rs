@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::sim::credential::Credential;
 
 #[tokio::test]
 async fn a_login_brings_a_token_of_its_scope() {
@@ -22,6 +23,33 @@ async fn a_login_brings_a_token_of_its_scope() {
             get(&fleet, path, &bearer(&other)).await.unwrap().status,
             403
         );
+    }
+}
+
+#[tokio::test]
+async fn a_device_accepts_its_own_kind_of_key_and_no_other() {
+    let kinds = [
+        ("passphrase", Credential::Passphrase, "U"),
+        ("argon2", Credential::PassphraseArgon2, "U"),
+        ("master-words", Credential::MasterWords, "M"),
+        ("master-words-legacy", Credential::MasterWordsLegacy, "M"),
+    ];
+    for (auth, own, _) in kinds {
+        let fleet = one(&format!("auth = \"{auth}\"")).await;
+        for (other, credential, role) in kinds {
+            let challenge = get(&fleet, "/api/auth/token", "").await.unwrap();
+            let key = |eid: &str| credential.private_key(eid).unwrap();
+            let ejwt = answer_with(&challenge.body, key, "logger:get", 3600);
+            let reply = post_json(&fleet, "/api/auth/token", &json!({ "auth": ejwt })).await;
+            let status = if credential == own { 200 } else { 401 };
+            assert_eq!(reply.status, status, "{other} at {auth}");
+            if status == 200 {
+                let token: serde_json::Value = reply.json()["token"].clone();
+                let claims: serde_json::Value =
+                    crate::sim::sealed::unverified(token.as_str().unwrap()).unwrap();
+                assert_eq!(claims["sub"], role);
+            }
+        }
     }
 }
 

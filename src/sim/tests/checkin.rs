@@ -32,6 +32,14 @@ async fn question(fleet: &SimFleet) -> Reply {
     question
 }
 
+/// A whole check-in.
+pub(super) async fn check_in(fleet: &SimFleet) {
+    let check = question(fleet).await;
+    let checked = relay(fleet, "POST", "/checkin", &check.body).await;
+    let reply = post(fleet, CHECKIN, "", &checked.body).await.unwrap();
+    assert_eq!(reply.status, 200);
+}
+
 #[tokio::test]
 async fn a_check_in_sets_the_clock() {
     for scheme in ["http", "https"] {

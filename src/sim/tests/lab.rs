@@ -22,6 +22,15 @@ const FLEET: &str = r#"
     name = "d"
     fresh = true
     auth = "none"
+    [[device]]
+    name = "e"
+    auth = "argon2"
+    [[device]]
+    name = "f"
+    auth = "master-words"
+    [[device]]
+    name = "g"
+    auth = "master-words-legacy"
 "#;
 
 async fn fleet() -> SimFleet {
@@ -62,6 +71,13 @@ async fn the_inventory_is_the_issues() {
         Some("token-3")
     );
     assert_eq!(devices[3]["auth"]["kind"].as_str(), Some("none"));
+    assert!(devices[4].get("auth").is_none());
+    for (n, legacy) in [(5, None), (6, Some(true))] {
+        let auth = &devices[n]["auth"];
+        assert_eq!(auth["kind"].as_str(), Some("master_words"));
+        assert_eq!(auth["secret"]["file"].as_str(), Some("master-words"));
+        assert_eq!(auth.get("legacy").and_then(toml::Value::as_bool), legacy);
+    }
 }
 
 #[tokio::test]
@@ -83,6 +99,24 @@ async fn a_lab_is_written_and_written_over_but_nothing_else_is() {
         for entry in std::fs::read_dir(&dir).unwrap() {
             assert_eq!(mode(&entry.unwrap().path()), 0o600);
         }
+    }
+    // Everything that is accepted is told, by whom, and where it was written.
+    let told: Vec<_> = lab
+        .accepted
+        .iter()
+        .map(|a| (a.kind, a.devices.concat()))
+        .collect();
+    let expected = [
+        ("passphrase (PBKDF2)", "a \"quoted\" namebc"),
+        ("passphrase (Argon2d)", "e"),
+        ("master words", "f"),
+        ("master words (legacy)", "g"),
+        ("bearer token (system:upgrade)", "c"),
+    ];
+    assert_eq!(told, expected.map(|(kind, by)| (kind, by.to_owned())));
+    for credential in &lab.accepted {
+        let written = std::fs::read_to_string(dir.join(&credential.file)).unwrap();
+        assert_eq!(written.trim_end(), credential.value);
     }
     fleet.write_lab(&dir).unwrap();
 

@@ -5,6 +5,7 @@ mod auth;
 mod checkin;
 mod faults;
 mod lab;
+mod logger;
 mod transport;
 mod upgrade;
 
@@ -17,7 +18,7 @@ use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::unit::PASSPHRASE;
+use super::credential::PASSPHRASE;
 use super::{Scenario, SimDevice, SimFleet, SimOptions};
 use crate::hem::{ejwt, kdf};
 use crate::model::Secret;
@@ -186,9 +187,18 @@ async fn login(fleet: &SimFleet, passphrase: &str, scope: &str, life: i64) -> Re
 }
 
 fn answer_challenge(body: &[u8], passphrase: &str, scope: &str, life: i64) -> String {
-    let challenge = ejwt::parse_challenge(body).unwrap();
     let secret = Secret::new(passphrase.as_bytes().to_vec());
-    let key = kdf::pbkdf2(&secret, &challenge.eid);
+    answer_with(body, |eid| kdf::pbkdf2(&secret, eid), scope, life)
+}
+
+fn answer_with(
+    body: &[u8],
+    key: impl FnOnce(&str) -> ejwt::PrivateKey,
+    scope: &str,
+    life: i64,
+) -> String {
+    let challenge = ejwt::parse_challenge(body).unwrap();
+    let key = key(&challenge.eid);
     let now = challenge.exp.unwrap() - 60;
     ejwt::issue(&key, &challenge, now - 5, now + life, scope).unwrap()
 }
@@ -213,6 +223,17 @@ async fn check(fleet: &SimFleet, token: &str) -> Vec<u16> {
             return statuses;
         }
     }
+}
+
+/// Everything up to and including the answer to the install.
+async fn install(fleet: &SimFleet) -> Reply {
+    let token = token(fleet, "system:upgrade").await;
+    assert_eq!(
+        upload(fleet, &token, &fleet.image()).await.unwrap().status,
+        200
+    );
+    assert_eq!(check(fleet, &token).await.last(), Some(&200));
+    get(fleet, INSTALL, &bearer(&token)).await.unwrap()
 }
 
 /// Waits until the device is back from reboot number `n`.

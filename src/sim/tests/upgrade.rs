@@ -3,17 +3,6 @@
 use super::*;
 use crate::sim::Runs;
 
-/// Everything up to and including the answer to the install.
-async fn install(fleet: &SimFleet) -> Reply {
-    let token = token(fleet, "system:upgrade").await;
-    assert_eq!(
-        upload(fleet, &token, &fleet.image()).await.unwrap().status,
-        200
-    );
-    assert_eq!(check(fleet, &token).await.last(), Some(&200));
-    get(fleet, INSTALL, &bearer(&token)).await.unwrap()
-}
-
 #[tokio::test]
 async fn a_whole_upgrade() {
     let fleet = one("check_polls = 3\nscheme = \"https\"\nuptime = \"9h\"").await;

@@ -1,0 +1,117 @@
+//! What simulated devices accept as their user's or master's secret: one of the four kinds of section 6.
+//!
+//! The values are fixed and public, for they protect nothing; the lab folder has them, and
+//! `hemfleet sim` prints them.
+//! Must not: be accepted in place of each other: a device knows one derivation, as real ones do.
+
+use super::device_script::AuthScript;
+use crate::hem::ejwt::{self, PrivateKey};
+use crate::hem::kdf;
+use crate::model::Secret;
+
+/// Not ASCII on purpose; that of the protocol's test vectors.
+pub(super) const PASSPHRASE: &str = "correct horse — bateria ósma";
+
+/// 24 words of the BIP-39 English list; those of the protocol's test vectors.
+pub(super) const MASTER_WORDS: &str = "town argue spider federal vanish mushroom clump hurt bullet \
+     nerve common bench idle uncle option region tortoise second scissors dizzy clever point zoo thumb";
+
+/// The kind of secret that a device was initialised with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Credential {
+    /// By PBKDF2, as SDKs and Manager 2 do.
+    Passphrase,
+    /// By Argon2d, as Manager 1 does.
+    PassphraseArgon2,
+    /// As Manager 2 does.
+    MasterWords,
+    /// As Manager 1 does.
+    MasterWordsLegacy,
+}
+
+impl Credential {
+    /// What the device of such a script was initialised with.
+    pub(super) fn of(auth: AuthScript) -> Self {
+        match auth {
+            AuthScript::Argon2 => Self::PassphraseArgon2,
+            AuthScript::MasterWords => Self::MasterWords,
+            AuthScript::MasterWordsLegacy => Self::MasterWordsLegacy,
+            AuthScript::Passphrase
+            | AuthScript::WrongPassphrase
+            | AuthScript::Token
+            | AuthScript::None => Self::Passphrase,
+        }
+    }
+
+    /// In words.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Passphrase => "passphrase (PBKDF2)",
+            Self::PassphraseArgon2 => "passphrase (Argon2d)",
+            Self::MasterWords => "master words",
+            Self::MasterWordsLegacy => "master words (legacy)",
+        }
+    }
+
+    /// Its file in the lab.
+    pub(super) fn file(self) -> &'static str {
+        match self {
+            Self::Passphrase | Self::PassphraseArgon2 => "passphrase",
+            Self::MasterWords | Self::MasterWordsLegacy => "master-words",
+        }
+    }
+
+    /// The secret itself.
+    pub(super) fn value(self) -> &'static str {
+        match self {
+            Self::Passphrase | Self::PassphraseArgon2 => PASSPHRASE,
+            Self::MasterWords | Self::MasterWordsLegacy => MASTER_WORDS,
+        }
+    }
+
+    /// Who logs in with it: `U` or `M` (section 6).
+    pub(super) fn role(self) -> char {
+        match self {
+            Self::Passphrase | Self::PassphraseArgon2 => 'U',
+            Self::MasterWords | Self::MasterWordsLegacy => 'M',
+        }
+    }
+
+    /// The public key that the device knows its owner by. Takes as long as a client's own derivation.
+    pub(super) fn public_key(self, eid: &str) -> Option<String> {
+        self.private_key(eid).as_ref().map(ejwt::public_key_b64)
+    }
+
+    /// The key that it stands for on the device of this `eid`.
+    pub(super) fn private_key(self, eid: &str) -> Option<PrivateKey> {
+        let secret = Secret::new(self.value().as_bytes().to_vec());
+        match self {
+            Self::Passphrase => Some(kdf::pbkdf2(&secret, eid)),
+            Self::PassphraseArgon2 => kdf::argon2d(&secret, eid).ok(),
+            Self::MasterWords => kdf::master_words(&secret).ok(),
+            Self::MasterWordsLegacy => kdf::master_words_legacy(&secret).ok(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_keys_are_those_of_the_vectors() {
+        let vectors = include_str!("../../tests/vectors/ejwt.json");
+        let vectors: serde_json::Value = serde_json::from_str(vectors).unwrap();
+        let eid = vectors["challenge"]["eid"].as_str().unwrap();
+        let kinds = [
+            Credential::Passphrase,
+            Credential::PassphraseArgon2,
+            Credential::MasterWords,
+            Credential::MasterWordsLegacy,
+        ];
+        for (kind, case) in kinds.iter().zip(vectors["cases"].as_array().unwrap()) {
+            let key = kind.public_key(eid).unwrap();
+            assert_eq!(Some(key.as_str()), case["public_key_b64"].as_str());
+        }
+    }
+}
