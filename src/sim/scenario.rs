@@ -42,6 +42,7 @@
 //! tls = "good"                 # "expired" · "wrong-name" · "unknown-ca" · "self-signed"
 //! auth = "passphrase"          # the device accepts this key, and no other: "passphrase" by PBKDF2 · "argon2":
 //!                              # the same by Argon2d · "master-words" · "master-words-legacy"
+//!                              # (the last three for other software: hemfleet has no such login yet)
 //!                              # it accepts "passphrase", but the inventory has: "wrong-passphrase" ·
 //!                              # "token": one that is valid once the clock is set · "none"
 //! runs = "old"                 # "image": already current
