@@ -1,4 +1,4 @@
-//! Why something failed, as typed data, and what the person at 3 a.m. does next.
+//! Why something failed, as typed data.
 //! Must not: decide what is retried (that is `engine`).
 
 use std::fmt;
@@ -329,7 +329,7 @@ impl FailureKind {
 
     /// What the operator does next after a failure of this kind in `stage`.
     pub fn hint(&self, stage: Stage) -> String {
-        hint(stage, self)
+        super::hint::hint(stage, self)
     }
 
     /// A stable word for scripts (JSON `code`).
@@ -401,145 +401,5 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.stage, self.kind)
-    }
-}
-
-fn hint(stage: Stage, kind: &FailureKind) -> String {
-    match kind {
-        FailureKind::Link(link) => link_hint(link, stage).to_owned(),
-        FailureKind::InstallNotSent(_) => "The install request never left: the device still runs what it ran. \
-             Retry: it uploads and checks anew."
-            .to_owned(),
-        FailureKind::Broker(_) => "The clock can only be set through the broker: check [broker] url and ca and that this \
-             machine reaches it, then retry."
-            .to_owned(),
-        FailureKind::Status { status } => status_hint(stage, *status).to_owned(),
-        FailureKind::BadAnswer { .. } => "Is this a HEM? Check url, connect and proxy of this device; if they are right, \
-             power-cycle it and retry."
-            .to_owned(),
-        FailureKind::FaultLatched(_) => "Power-cycle the device and look at its status; if the fault stays, ask the vendor. \
-             --force upgrades all the same."
-            .to_owned(),
-        FailureKind::NoCredential => "Give this device auth = { kind = \"passphrase\", … } or \"token\".".to_owned(),
-        FailureKind::WrongSecret => "Check which secret this device has; it slows down after three wrong ones, \
-             so the login is not repeated by itself. One mistyped at a prompt: leave and run again."
-            .to_owned(),
-        FailureKind::LoginsUsedUp => "Correct the secret, or type it right this time, in a new run.".to_owned(),
-        FailureKind::ClockUnset => "The check-in did not set the clock: see what the backend said in this device's timeline, \
-             or check the device in with the vendor's tool, then retry."
-            .to_owned(),
-        FailureKind::CheckinRefused { .. } => "The reply did not verify on the device: is [broker] url the relay this device \
-             belongs to? Retry once; if it stays, ask the vendor."
-            .to_owned(),
-        FailureKind::ImageRefused { status: 409 } => status_hint(stage, 409).to_owned(),
-        FailureKind::ImageRefused { .. } => "The device's own check says that this image is not valid for it. Compare the \
-             signing key (hemfleet inspect) with the device's fwk."
-            .to_owned(),
-        FailureKind::CheckTimeout { .. } => "Nothing was installed. Give it longer with [timeouts] check, or power-cycle the \
-             device and retry."
-            .to_owned(),
-        FailureKind::InstallRefused { status } => match status {
-            401 | 403 => "The token was not accepted for the install: retry logs in anew, uploads and checks again.",
-            404 => "This device has no install endpoint, or nothing is staged: retry uploads and checks again.",
-            409 => "Another install runs or a fault is latched: wait, look at the device, then retry.",
-            _ => "The device has no verified image: retry uploads and checks again.",
-        }
-        .to_owned(),
-        FailureKind::BackendAction { .. } => "Somebody ordered this in the backend (L lock, W wipe, B brick): ask who runs it before \
-             you touch the device again."
-            .to_owned(),
-        FailureKind::NotBack { .. } => "Power-cycle the device, wait a minute, then retry: the retry only watches.".to_owned(),
-        FailureKind::NoReboot { .. } => "Retry looks again; nothing is sent twice.".to_owned(),
-        FailureKind::FaultAfterwards(_) => "The upgrade itself is proven. Power-cycle the device and look at its status; if the fault \
-             stays, ask the vendor before you rely on it."
-            .to_owned(),
-        FailureKind::NotThisImage { .. } => "Compare its fws with the image (hemfleet inspect).".to_owned(),
-        FailureKind::Stopped => "It still runs what it ran before: retry or run again when you are ready.".to_owned(),
-        FailureKind::Panicked { .. } => "This is a bug of hemfleet: please report it with the log. Other devices are not \
-             affected; retry looks at the device first."
-            .to_owned(),
-    }
-}
-
-fn link_hint(link: &LinkFault, stage: Stage) -> &'static str {
-    match link {
-        LinkFault::NoAddress { .. } => {
-            "Check url and connect of this device; behind a tunnel, say connect = \"host:port\"."
-        }
-        LinkFault::Refused { .. } | LinkFault::ConnectTimeout { .. } | LinkFault::Io { .. } => {
-            "Is the device plugged in and its tunnel up? Check connect and proxy, then retry."
-        }
-        LinkFault::Proxy { .. } => {
-            "Check proxy of this device and that it lets you through, then retry."
-        }
-        LinkFault::Tls(TlsFault::Expired { .. }) => {
-            "A device that rested for months serves an old certificate: check it in (hem-manager or the broker) so that it \
-             gets a new one, or pin its key with tls = { pin = … }."
-        }
-        LinkFault::Tls(TlsFault::NotYetValid { .. }) => "Is the clock of this machine right?",
-        LinkFault::Tls(TlsFault::UnknownIssuer) => {
-            "Give the authority with tls = { ca = \"file\" } or pin the device's key with tls = { pin = … }."
-        }
-        LinkFault::Tls(TlsFault::WrongName { .. }) => {
-            "url must name the host of the certificate; say where to connect with connect. Or this is another device."
-        }
-        LinkFault::Tls(TlsFault::PinMismatch { .. }) => {
-            "This is another device, its key was renewed, or somebody is in between: find out before you change the pin."
-        }
-        LinkFault::Tls(TlsFault::NotTls) => {
-            "Something else listens there: check connect, or use http:// if that is meant."
-        }
-        LinkFault::Tls(TlsFault::Other { .. }) => {
-            "The device speaks TLS 1.3 only; something in between may not."
-        }
-        LinkFault::ClosedWithoutAnswer if stage == Stage::Upload => {
-            "Devices close like this on an image over 3 MiB or under storage trouble: check the image with hemfleet inspect, \
-             then retry."
-        }
-        LinkFault::Stalled { .. } | LinkFault::UploadTimeout { .. } => {
-            "The device or the way to it froze: nothing was installed. Retry; if it stays, power-cycle the device."
-        }
-        LinkFault::NoAnswer { .. } => {
-            "It accepts connections but does not answer: devices freeze under load. Wait a minute and retry, or power-cycle it."
-        }
-        LinkFault::Reset | LinkFault::ClosedWithoutAnswer => {
-            "The connection broke: retry; if it stays, look at the way to the device."
-        }
-        LinkFault::Garbled { .. } => {
-            "Something else than a HEM may listen there: check url, connect and proxy."
-        }
-    }
-}
-
-fn status_hint(stage: Stage, status: u16) -> &'static str {
-    match (stage, status) {
-        (Stage::Upload | Stage::Check, 401) => {
-            "The device does not accept the token (it dies with a reboot): retry logs in anew."
-        }
-        (_, 401) => "The device wants another token or secret: check auth of this device.",
-        (Stage::Upload | Stage::Check, 403) => {
-            "The token lacks the scope system:upgrade: use a passphrase, or a token made for that scope."
-        }
-        (_, 403) => "The device forbids it: is its clock set, and is the scope right?",
-        (Stage::Check, 404) => "The device has no staged image: retry uploads it again.",
-        (Stage::Upload, 404) => {
-            "No upgrade over this API: a rack appliance (EPA), or another kind of device."
-        }
-        (_, 404) => "Is this a HEM? Check url, connect and proxy.",
-        (Stage::Upload, 411 | 413) => {
-            "The device found no length or no file name, or the file too large: something on the way to it (a proxy?) may \
-             have changed the request."
-        }
-        (Stage::Upload, 406) => {
-            "The image did not arrive whole, or the device's storage is in trouble: retry; if it stays, power-cycle it."
-        }
-        (_, 409) => {
-            "A fault is latched, or an install or a disk format runs: look at the device, then retry."
-        }
-        (_, 418) => "This endpoint needs TLS: use https:// in url.",
-        (_, 500..=599) => "The device failed inside: wait a minute and retry, or power-cycle it.",
-        _ => {
-            "Not an answer of the protocol: check what listens there, and ask the vendor with the log."
-        }
     }
 }

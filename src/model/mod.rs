@@ -9,6 +9,7 @@ mod device_spec;
 mod facts;
 mod failure;
 mod firmware;
+mod hint;
 mod id;
 mod outcome;
 mod secret;
