@@ -1,0 +1,209 @@
+//! What the lines of JSON promise, line by line.
+
+use serde_json::Value;
+
+use super::*;
+use crate::engine::Intent;
+use crate::model::{Doubt, LinkFault, Skip, Touched};
+use crate::report::fixture::{Rehearsal, unplugged};
+
+fn written(run: &Rehearsal) -> String {
+    let mut out = Vec::new();
+    run.report(&mut JsonLines::new(&mut out)).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+fn lines(run: &Rehearsal) -> Vec<Value> {
+    written(run)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+fn named<'a>(lines: &'a [Value], event: &str) -> Vec<&'a Value> {
+    lines.iter().filter(|line| line["event"] == event).collect()
+}
+
+fn full_run() -> Rehearsal {
+    let mut run = Rehearsal::with_links(Mode::Go, &["pinned", "http", "ca"]);
+    run.begin();
+    run.upgrade(0);
+    run.refuse(1);
+    run.start(2, Stage::Install, 1);
+    run.install_begun(2);
+    run.finish(2, Outcome::Unknown(Doubt::AnswerLost));
+    run.end();
+    run
+}
+
+#[test]
+fn every_line_is_an_object_with_the_four_fields() {
+    let text = written(&full_run());
+    assert!(text.ends_with('\n'));
+    for line in text.lines() {
+        let value: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(value["schema"], 1, "{line}");
+        assert_eq!(value["run"], "7f3a0001", "{line}");
+        let ts = value["ts"].as_str().unwrap();
+        assert!(
+            ts.parse::<Timestamp>().is_ok() && ts.len() == 24 && ts.ends_with('Z'),
+            "{ts}"
+        );
+        assert!(line.starts_with(r#"{"schema":1,"ts":""#), "{line}");
+        let event = value["event"].as_str().unwrap();
+        if !event.starts_with("run_") {
+            assert!(
+                value["device"].is_string() && value["attempt"] == 1,
+                "{line}"
+            );
+        }
+        assert!(
+            !line.contains("null"),
+            "what does not fit is absent: {line}"
+        );
+    }
+}
+
+#[test]
+fn the_events_are_those_that_are_promised() {
+    let lines = lines(&full_run());
+    let mut names: Vec<&str> = lines.iter().map(|l| l["event"].as_str().unwrap()).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(
+        names,
+        [
+            "device_finished",
+            "device_planned",
+            "retry_scheduled",
+            "run_finished",
+            "run_started",
+            "stage_finished",
+            "stage_progress",
+            "stage_started"
+        ]
+    );
+}
+
+#[test]
+fn lines_of_a_device_whose_image_is_refused() {
+    let mut run = Rehearsal::new(Mode::Go, 1);
+    run.begin();
+    run.refuse(0);
+    run.end();
+    insta::assert_snapshot!(written(&run));
+}
+
+#[test]
+fn a_proof_says_from_and_to() {
+    let lines = lines(&full_run());
+    let done = named(&lines, "device_finished")[0];
+    assert_eq!(done["outcome"], "upgraded");
+    assert_eq!(
+        (&done["from"], &done["to"]),
+        (&"1.2.2".into(), &"1.2.3".into())
+    );
+    assert_ne!(done["from_fws"], done["to_fws"]);
+    assert_eq!(done["to_fws"], lines[0]["image"]["fws"]);
+    assert_eq!(done["touched"], "install_sent");
+    assert_eq!(done["link"], "pinned");
+    assert!(done["took_ms"].as_u64().unwrap() > 70_000);
+}
+
+#[test]
+fn progress_has_the_numbers_of_its_stage() {
+    let lines = lines(&full_run());
+    let progress = named(&lines, "stage_progress");
+    let of = |stage: &str| *progress.iter().find(|line| line["stage"] == stage).unwrap();
+    assert_eq!(of("upload")["bytes"], 100_000);
+    assert_eq!(of("upload")["total"], 3_000_000);
+    assert_eq!(of("check")["polls"], 1);
+    assert_eq!(of("check")["status"], 202);
+    assert_eq!(of("reboot")["seen"], "connection refused");
+    assert_eq!(of("reboot")["normal_ms"], 60_000);
+}
+
+#[test]
+fn the_last_line_counts_every_outcome_and_names_the_doubtful() {
+    let lines = lines(&full_run());
+    let last = lines.last().unwrap();
+    assert_eq!(last["event"], "run_finished");
+    let counts = last["counts"].as_object().unwrap();
+    let names: Vec<&str> = counts.keys().map(String::as_str).collect();
+    let mut all = OutcomeKind::ALL.map(OutcomeKind::as_str);
+    all.sort_unstable();
+    assert_eq!(names, all);
+    assert_eq!(counts["upgraded"], 1);
+    assert_eq!(counts["lost"], 0);
+    assert_eq!(last["in_doubt"], serde_json::json!(["vault-03"]));
+    assert_eq!(last["interrupted"], false);
+    assert_eq!(last["exit_code"], 1);
+    assert!(last.get("verdicts").is_none());
+}
+
+#[test]
+fn a_plan_ends_with_its_verdicts() {
+    let mut run = Rehearsal::new(Mode::Plan, 4);
+    run.begin();
+    run.plan_upgrade(0, &["clock unset: check-in first"]);
+    run.plan(1, Verdict::Current);
+    run.plan(2, Verdict::Skip(Skip::Epa));
+    run.stage_failed(3, Stage::Probe, 5000, unplugged());
+    run.plan(3, Verdict::from(unplugged()));
+    run.end();
+    insta::assert_snapshot!(written(&run));
+}
+
+#[test]
+fn an_interrupted_run_says_so() {
+    let mut run = Rehearsal::new(Mode::Go, 1);
+    run.begin();
+    run.intend(Intent::Interrupt);
+    run.finish(0, Outcome::Cancelled(Touched::Nothing));
+    run.end();
+    let lines = lines(&run);
+    let last = lines.last().unwrap();
+    assert_eq!(last["interrupted"], true);
+    assert_eq!(last["exit_code"], 130);
+    assert_eq!(last["counts"]["cancelled"], 1);
+}
+
+#[test]
+fn a_second_attempt_is_told_apart() {
+    let mut run = Rehearsal::new(Mode::Go, 1);
+    run.begin();
+    run.stage_failed(0, Stage::Probe, 5000, FailureKind::Link(LinkFault::Reset));
+    run.finish(0, Verdict::from(unplugged()).outcome().unwrap());
+    run.intend(Intent::RetryFailed);
+    run.upgrade(0);
+    let lines = lines(&run);
+    let attempts: Vec<_> = named(&lines, "device_finished")
+        .iter()
+        .map(|line| (line["attempt"].clone(), line["outcome"].clone()))
+        .collect();
+    assert_eq!(
+        attempts,
+        [(1.into(), "failed".into()), (2.into(), "upgraded".into())]
+    );
+}
+
+/// A pipe whose reader is gone.
+struct Closed;
+
+impl Write for Closed {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_closed_pipe_is_the_callers_business() {
+    let mut run = Rehearsal::new(Mode::Go, 1);
+    run.begin();
+    let error = run.report(&mut JsonLines::new(Closed)).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+}
