@@ -150,7 +150,10 @@ fn hook_panics() {
                 tracing::error!(panic = %info, "a task panicked");
                 return;
             }
-            restore();
+            // Not where nothing was held a moment ago: the dashboard may be taking the terminal right now.
+            if held {
+                restore();
+            }
             before(info);
         }));
     });

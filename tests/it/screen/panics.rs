@@ -2,7 +2,7 @@
 //! terminal, with a session whose devices are a few lines.
 
 use hemfleet::engine::{
-    Command, DeviceFact, Event, Fact, Fleet, Intent, Launcher, Message, Mode, RowSeed, Session,
+    Command, DeviceFact, Event, Fact, Fleet, Launcher, Message, Mode, RowSeed, Session,
 };
 use hemfleet::model::{DeviceId, ImageFacts, ImageFormat, Outcome, RunId, Stage, Touched};
 use hemfleet::tui::{self, Exit, Look, Options};
@@ -90,7 +90,6 @@ fn child() {
         let run = RunId::from_random([0; 4]);
         let fleet = Fleet::new(run, image, Mode::Go, 1, [seed]);
         let mut session = Session::new(fleet, Careless);
-        session.intend(Intent::Begin);
         let (_tx, mut interrupts) = mpsc::channel(1);
         let options = Options {
             look: Look::from_env(false, |_| None),

@@ -163,7 +163,10 @@ impl Tty {
 
     /// Waits for the end and for all that was written; the exit code.
     pub(super) fn end(&self) -> u32 {
-        let status = self.ended.recv_timeout(PATIENCE).expect("still runs");
+        let status = self.ended.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+            let screen = self.screen.0.lock().unwrap().screen().contents();
+            panic!("still runs, and shows:\n{screen}")
+        });
         self.wait("the normal screen", |s| {
             !s.alternate_screen() && !s.hide_cursor()
         });
