@@ -7,7 +7,7 @@ use crate::config::Settings;
 use crate::device::Device;
 use crate::device::http::{Broker, HttpDevice, Links};
 use crate::engine::{Fleet, Mode, Pool, RowSeed, Session};
-use crate::model::{Credential, DeviceId, DeviceSpec, FirmwareImage, RunId};
+use crate::model::{Credential, DeviceId, DeviceSpec, Payload, RunId};
 
 use super::Refusal;
 
@@ -46,7 +46,7 @@ pub fn devices(
 /// A session over `devices` in which nothing has happened yet.
 pub fn session<D: Device>(
     settings: &Settings,
-    image: FirmwareImage,
+    payload: Payload,
     devices: Vec<(DeviceId, D)>,
     mode: Mode,
 ) -> Result<Session, Refusal> {
@@ -54,13 +54,13 @@ pub fn session<D: Device>(
     getrandom::fill(&mut random).map_err(|e| Refusal::new(format!("no randomness: {e}")))?;
     let fleet = Fleet::new(
         RunId::from_random(random),
-        image.facts.clone(),
+        payload.facts(),
         mode,
         settings.concurrency,
         settings.devices.iter().map(RowSeed::from),
     );
     let policy = settings.policy.clone();
     Ok(Session::new(fleet, |inbox| {
-        Pool::new(devices, image, policy, inbox)
+        Pool::new(devices, payload, policy, inbox)
     }))
 }

@@ -40,7 +40,8 @@ pub(super) fn demo(cli: &Cli, args: &Demo) -> Result<ExitCode, Refusal> {
         };
         let (settings, image) = run::load(&target)?;
         let mut interrupts = signals::interrupts()?;
-        let Some(mut session) = run::open(&settings, image, Mode::Go, &mut interrupts).await?
+        let Some(mut session) =
+            run::open(&settings, image.into(), Mode::Go, &mut interrupts).await?
         else {
             return Ok(Exit::Interrupted.into());
         };

@@ -9,7 +9,7 @@ use crate::config::{self, Fault, Loaded, Overrides, Settings};
 use tokio::sync::mpsc;
 
 use crate::engine::{Mode, Session};
-use crate::model::{Credential, FirmwareImage};
+use crate::model::{Credential, FirmwareImage, Payload};
 use crate::report::{Exit, JsonLines, Reporter, plan_table};
 
 use super::args::{Cli, Plan, PlanOutput, Run, Target};
@@ -23,7 +23,7 @@ pub(super) fn plan(cli: &Cli, args: &Plan) -> Result<Exit, Refusal> {
     let (settings, image) = load(&args.target)?;
     // A look needs no secret, so none is read.
     let devices = assemble::devices(&settings, |_| Credential::None)?;
-    let mut session = assemble::session(&settings, image, devices, Mode::Plan)?;
+    let mut session = assemble::session(&settings, image.into(), devices, Mode::Plan)?;
     if io::stderr().is_terminal() {
         // Absent devices take their time; a silent tool looks dead.
         let _ = writeln!(io::stderr(), "asking {} devices…", settings.devices.len());
@@ -61,7 +61,7 @@ pub(super) fn run(cli: &Cli, args: &Run) -> Result<Exit, Refusal> {
     let runtime = runtime()?;
     let exit = runtime.block_on(async {
         let mut interrupts = signals::interrupts()?;
-        let Some(mut session) = open(&settings, image, mode, &mut interrupts).await? else {
+        let Some(mut session) = open(&settings, image.into(), mode, &mut interrupts).await? else {
             return Ok(Exit::Interrupted);
         };
         let told = show::show(&mut session, how, &mut interrupts).await?;
@@ -77,7 +77,7 @@ pub(super) fn run(cli: &Cli, args: &Run) -> Result<Exit, Refusal> {
 /// is sent yet.
 pub(super) async fn open(
     settings: &Settings,
-    image: FirmwareImage,
+    payload: Payload,
     mode: Mode,
     interrupts: &mut mpsc::Receiver<()>,
 ) -> Result<Option<Session>, Refusal> {
@@ -85,7 +85,7 @@ pub(super) async fn open(
         return Ok(None);
     };
     let devices = assemble::devices(settings, |spec| secrets.credential(spec))?;
-    assemble::session(settings, image, devices, mode).map(Some)
+    assemble::session(settings, payload, devices, mode).map(Some)
 }
 
 /// `hemfleet config check`.

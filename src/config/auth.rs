@@ -9,7 +9,7 @@ use super::fault::quoted;
 use super::file::path;
 use super::value::{self, Checked, Complaint};
 use super::walk::{Given, Section, Spot, Walk, mismatch, text};
-use crate::model::{AuthMethod, SecretSource};
+use crate::model::{AuthMethod, KdfChoice, SecretSource};
 
 const AUTH: &[&str] = &["kind", "secret"];
 const KINDS: [&str; 3] = ["passphrase", "token", "none"];
@@ -69,7 +69,9 @@ pub(super) fn read_auth(walk: &mut Walk, device: &Section<'_>) -> Given<AuthPart
             None
         }
         (Some(&"token"), Given::Good(source, at)) => Some((AuthMethod::Token(source), at)),
-        (Some(_), Given::Good(source, at)) => Some((AuthMethod::Passphrase(source), at)),
+        (Some(_), Given::Good(source, at)) => {
+            Some((AuthMethod::Passphrase(source, KdfChoice::Pbkdf2), at))
+        }
         (None, _) | (_, Given::Bad) => None,
     };
     method.map_or(Given::Bad, |(method, secret)| {

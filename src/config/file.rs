@@ -117,6 +117,7 @@ impl PolicyPart {
                 backoff: or(&self.backoff, d.retry.backoff),
             },
             force,
+            ..d
         }
     }
 }

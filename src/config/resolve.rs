@@ -198,6 +198,7 @@ fn resolve_device(
             scheme,
             authority,
             connect: part.connect.or(&defaults.connect).value().cloned(),
+            http_connect: None,
         },
         proxy: part.proxy.or(&defaults.proxy).value().cloned().flatten(),
         group: part.group.or(&defaults.group).value().cloned(),
@@ -209,6 +210,7 @@ fn resolve_device(
             .unwrap_or_default(),
         tls,
         auth: auth_of(part, defaults).map_or(AuthMethod::None, |a| a.method.clone()),
+        allow_plain_login: true,
     })
 }
 

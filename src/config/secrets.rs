@@ -91,7 +91,12 @@ impl SecretStore {
         match &device.auth {
             AuthMethod::None => None,
             AuthMethod::Token(s) => find(s).map(Credential::Token),
-            AuthMethod::Passphrase(s) => find(s).map(Credential::Passphrase),
+            AuthMethod::Passphrase(s, kdf) => find(s).map(|s| Credential::Passphrase(s, *kdf)),
+            AuthMethod::MasterWords(s, choice) => {
+                find(s).map(|s| Credential::MasterWords(s, *choice))
+            }
+            AuthMethod::Prompt => Some(Credential::Prompt),
+            AuthMethod::Mobile => Some(Credential::Mobile),
         }
         .unwrap_or(Credential::None)
     }
@@ -238,7 +243,7 @@ mod tests {
     use std::ffi::OsString;
 
     use super::*;
-    use crate::model::{DeviceId, Endpoint, HostPort, Scheme, TlsTrust};
+    use crate::model::{DeviceId, Endpoint, HostPort, KdfChoice, Scheme, TlsTrust};
 
     fn device(name: &str, auth: AuthMethod) -> DeviceSpec {
         DeviceSpec {
@@ -250,17 +255,19 @@ mod tests {
                     port: 443,
                 },
                 connect: None,
+                http_connect: None,
             },
             proxy: None,
             group: None,
             tags: vec![],
             tls: TlsTrust::System,
             auth,
+            allow_plain_login: false,
         }
     }
 
     fn passphrase(name: &str, source: SecretSource) -> DeviceSpec {
-        device(name, AuthMethod::Passphrase(source))
+        device(name, AuthMethod::Passphrase(source, KdfChoice::Auto))
     }
 
     fn command(words: &[&str]) -> SecretSource {
@@ -296,8 +303,8 @@ mod tests {
 
     fn bytes(credential: &Credential) -> &[u8] {
         match credential {
-            Credential::Token(s) | Credential::Passphrase(s) => s.expose(),
-            Credential::None => panic!("no credential"),
+            Credential::Token(s) | Credential::Passphrase(s, _) => s.expose(),
+            other => panic!("no secret in {other:?}"),
         }
     }
 

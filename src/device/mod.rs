@@ -6,13 +6,19 @@
 pub mod http;
 
 use std::future::Future;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::model::{
-    CheckinReport, Credentials, DeviceStatus, DeviceVersion, FailureKind, FirmwareImage, LinkFault,
+    AppImage, AuditLink, AuditLog, CheckinReport, Component, Credentials, Derivation, DeviceStatus,
+    DeviceVersion, FailureKind, FirmwareImage, LinkFault, LogId, Scope, Secret,
 };
+
+/// What the engine may ask of logs that were read: which entry is an upgrade's, and what it says.
+pub use crate::hem::audit::{LogKey, Login, UpgradeMark, judge};
 
 /// A login that the device accepted, or the absence of one for a fresh device.
 ///
@@ -20,10 +26,15 @@ use crate::model::{
 #[derive(Clone, Debug)]
 pub struct Session {
     /// The bearer token; absent where the device wants none.
-    pub token: Option<crate::model::Secret>,
+    pub token: Option<Secret>,
     /// When the token dies, on this machine's monotonic clock but reckoned with the device's clock
     /// running fast; absent where that is not known (a token obtained elsewhere).
     pub expires: Option<Instant>,
+    /// When the token can have been issued, on the device's own clock in unix seconds, for
+    /// [`UpgradeMark::issued`]; absent where that is not known.
+    pub issued: Option<RangeInclusive<u64>>,
+    /// How the key that the device accepted was derived, where one was.
+    pub derivation: Option<Derivation>,
 }
 
 impl Session {
@@ -32,8 +43,94 @@ impl Session {
         Self {
             token: None,
             expires: None,
+            issued: None,
+            derivation: None,
         }
     }
+}
+
+/// What is uploaded.
+#[derive(Clone, Copy, Debug)]
+pub enum Image<'a> {
+    /// A firmware (section 7).
+    Firmware(&'a FirmwareImage),
+    /// A management app (section 8).
+    Ui(&'a AppImage),
+}
+
+impl Image<'_> {
+    /// What of the device it is for.
+    pub fn component(&self) -> Component {
+        match self {
+            Self::Firmware(_) => Component::Firmware,
+            Self::Ui(_) => Component::Ui,
+        }
+    }
+
+    /// The file, as it is sent.
+    pub fn bytes(&self) -> &Bytes {
+        match self {
+            Self::Firmware(image) => &image.bytes,
+            Self::Ui(app) => &app.bytes,
+        }
+    }
+}
+
+/// A request for an approval that is out (section 10). It stays on the owner's phone until it is answered,
+/// expires or is withdrawn.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Approval {
+    /// The broker's name for it.
+    pub event: String,
+    /// What it is for.
+    pub scope: Scope,
+    /// When the token can have been issued at the earliest, on the device's clock; absent where the
+    /// device's clock is not known.
+    pub since: Option<u64>,
+}
+
+/// What the broker says of an [`Approval`] (section 10, step 4).
+#[derive(Clone, Debug)]
+pub enum ApprovalAnswer {
+    /// 202: nobody has answered yet.
+    Pending,
+    /// Approved; to be handed to [`Device::redeem_approval`].
+    Approved(ApprovalReply),
+    /// The owner said no.
+    Denied,
+    /// 404: the broker knows it no more.
+    Expired,
+}
+
+/// The phone's `authreply`, opaque. As good as a login until the device has taken it.
+#[derive(Clone, Debug)]
+pub struct ApprovalReply(pub Secret);
+
+/// The log key of a device, proven by its signature of the nonce (section 9).
+#[derive(Clone, Debug)]
+pub struct ProvenKey {
+    /// The key.
+    pub key: LogKey,
+    /// The answer of `GET /api/logger/key` as it came, to be saved.
+    pub answer: Bytes,
+}
+
+/// One page of the list of log files (section 9).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LogPage {
+    /// The ids of this page, oldest first.
+    pub ids: Vec<LogId>,
+    /// The offset of the next page; the same as this page's where it brought nothing new.
+    pub next: usize,
+}
+
+/// A log file as it came, verified.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LogFile {
+    /// The bytes, perhaps cut short.
+    pub raw: Bytes,
+    /// What they hold, as far as it verifies.
+    pub log: AuditLog,
 }
 
 /// What one poll of the validation said (section 7).
@@ -50,13 +147,19 @@ pub enum CheckAnswer {
 /// Proof that the device found the staged image valid. It cannot be cloned, and an install
 /// consumes it: one install for each validated image (section 7).
 #[derive(Debug)]
-pub struct Validated(());
+pub struct Validated(Component);
 
 impl Validated {
-    /// For adapters of [`Device`] only: to be called for a `200` of `check_fw` and for nothing else.
+    /// For adapters of [`Device`] only: to be called for a `200` of `check_fw` or `check_ui` and for
+    /// nothing else.
     #[must_use]
-    pub fn by_device() -> Self {
-        Self(())
+    pub fn by_device(component: Component) -> Self {
+        Self(component)
+    }
+
+    /// What was found valid, and will be installed.
+    pub fn component(&self) -> Component {
+        self.0
     }
 }
 
@@ -101,44 +204,134 @@ pub trait Device: Send + Sync + 'static {
     /// The three steps of a check-in (section 5).
     fn checkin(&self) -> impl Future<Output = Result<CheckinReport, FailureKind>> + Send;
 
+    /// The same over plain HTTP, for a device whose certificate has expired; nothing secret is in it.
+    fn checkin_in_clear(&self) -> impl Future<Output = Result<CheckinReport, FailureKind>> + Send;
+
     /// What the inventory gives this device to be entered with.
     fn credentials(&self) -> Credentials;
 
-    /// Logs in for the scope `system:upgrade` with a token that lives for `lifetime` on the device's
-    /// clock (section 6). Derives the key once for each device, off the async threads.
+    /// The link to it, on which the worth of what it says rests (section 9).
+    fn link(&self) -> AuditLink;
+
+    /// Whether a token may travel over this link: it is encrypted, or the inventory allows it in clear.
+    fn may_carry_token(&self) -> bool;
+
+    /// Logs in for `scope` with a token that lives for `lifetime` on the device's clock (section 6).
+    /// Derives the key once for each device and run, off the async threads; the second scope uses it
+    /// again. A token that the inventory gives is good for [`Scope::Upgrade`] alone.
     ///
-    /// One challenge and one answer; never repeated here. After the third 401 in this run it fails
-    /// with [`FailureKind::LoginsUsedUp`] without asking the device.
+    /// One challenge and one answer; never repeated here. After the third 401 in this run, all
+    /// derivations and scopes counted together, it fails with [`FailureKind::LoginsUsedUp`] without
+    /// asking the device. With [`Credentials::Mobile`] it fails: that is what the approvals are for.
     ///
     /// # Errors
     ///
-    /// [`LoginError::ClockUnset`] and [`LoginError::ClockApart`] ask for one check-in and one more try.
-    fn login(&self, lifetime: Duration)
-    -> impl Future<Output = Result<Session, LoginError>> + Send;
+    /// [`LoginError::ClockUnset`] and [`LoginError::ClockApart`] ask for one check-in and one more try,
+    /// [`LoginError::OtherDerivation`] for one more try, [`LoginError::SecretWanted`] for
+    /// [`Device::give_secret`].
+    fn login(
+        &self,
+        scope: Scope,
+        lifetime: Duration,
+    ) -> impl Future<Output = Result<Session, LoginError>> + Send;
 
-    /// `POST /api/system/upgrade/upload_fw` (section 7). `Ok` is 200: the image is staged.
+    /// Takes the secret that was asked for ([`Credentials::Prompt`]); forgets what was derived from
+    /// another.
+    fn give_secret(&self, secret: Secret);
+
+    /// Steps 1 to 3 of section 10: asks the owner's phone to approve `scope`, with a note of 1 to 128
+    /// characters to be shown there.
+    ///
+    /// # Errors
+    ///
+    /// [`LoginError::ClockUnset`] and [`LoginError::ClockApart`] (the broker's 401) ask for one check-in
+    /// and one more try. Nothing is out then.
+    fn request_approval(
+        &self,
+        scope: Scope,
+        note: &str,
+    ) -> impl Future<Output = Result<Approval, LoginError>> + Send;
+
+    /// Step 4: asks the broker once.
+    fn poll_approval(
+        &self,
+        approval: &Approval,
+    ) -> impl Future<Output = Result<ApprovalAnswer, FailureKind>> + Send;
+
+    /// Step 5: trades the phone's reply for a token, which lives for 15 minutes.
+    ///
+    /// # Errors
+    ///
+    /// [`FailureKind::ApprovalRefused`] for 401 and 406.
+    fn redeem_approval(
+        &self,
+        approval: &Approval,
+        reply: ApprovalReply,
+    ) -> impl Future<Output = Result<Session, LoginError>> + Send;
+
+    /// Step 6: withdraws it, so that the phone stops showing it.
+    fn withdraw_approval(
+        &self,
+        approval: &Approval,
+    ) -> impl Future<Output = Result<(), FailureKind>> + Send;
+
+    /// `POST /api/system/upgrade/upload_fw` or `…/upload_ui` (sections 7 and 8). `Ok` is 200: the image
+    /// is staged.
     fn upload(
         &self,
         session: &Session,
-        image: &FirmwareImage,
+        image: Image<'_>,
         progress: &dyn UploadProgress,
     ) -> impl Future<Output = Result<(), FailureKind>> + Send;
 
-    /// One `GET /api/system/upgrade/check_fw` (section 7), answered within `limit`. Any status that is
-    /// none of 200, 201 and 202 comes back as [`FailureKind::Status`].
+    /// One `GET /api/system/upgrade/check_fw` or `…/check_ui` (sections 7 and 8), answered within
+    /// `limit`. Any status that is none of 200, 201 and 202 comes back as [`FailureKind::Status`].
     fn check(
         &self,
+        component: Component,
         session: &Session,
         limit: Duration,
     ) -> impl Future<Output = Result<CheckAnswer, FailureKind>> + Send;
 
-    /// The one `GET /api/system/upgrade/install_fw` (section 7). Never fails: every way it can end is
-    /// an [`InstallAnswer`].
+    /// The one `GET /api/system/upgrade/install_fw` or `…/install_ui` (sections 7 and 8) of what was
+    /// validated. Never fails: every way it can end is an [`InstallAnswer`].
     fn install(
         &self,
         validated: Validated,
         session: &Session,
     ) -> impl Future<Output = InstallAnswer> + Send;
+
+    /// `GET /api/logger/key` (section 9): the log key, once its proof fits.
+    ///
+    /// # Errors
+    ///
+    /// Other statuses than 200 are [`FailureKind::Status`]; a proof that does not fit is a
+    /// [`FailureKind::KeyNotProven`].
+    fn log_key(
+        &self,
+        session: &Session,
+    ) -> impl Future<Output = Result<ProvenKey, FailureKind>> + Send;
+
+    /// One page of `GET /api/logger/list/{offset}` (section 9). A 404 past the end, or of an empty list,
+    /// is [`FailureKind::Status`].
+    fn log_page(
+        &self,
+        session: &Session,
+        offset: usize,
+    ) -> impl Future<Output = Result<LogPage, FailureKind>> + Send;
+
+    /// `GET /api/logger/{id}` (section 9), verified with `key` as far as it came: a body that is cut short
+    /// is no failure, but ends [`LogFile::log`].
+    ///
+    /// # Errors
+    ///
+    /// 406 (the running session's) and 404 are [`FailureKind::Status`].
+    fn log_file(
+        &self,
+        session: &Session,
+        id: &LogId,
+        key: &LogKey,
+    ) -> impl Future<Output = Result<LogFile, FailureKind>> + Send;
 }
 
 /// Why a login failed.
@@ -152,6 +345,16 @@ pub enum LoginError {
         /// How far, in seconds.
         seconds: u64,
     },
+    /// 401 for a key that was derived in one way, and there is another way to try (section 6): the next
+    /// login does.
+    OtherDerivation {
+        /// What was not accepted.
+        refused: Derivation,
+        /// What comes next.
+        next: Derivation,
+    },
+    /// The secret is to be asked for first; nothing was sent.
+    SecretWanted,
     /// Anything else, final for this secret where it is a 401.
     Failed(FailureKind),
 }

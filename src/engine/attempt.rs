@@ -10,8 +10,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::{
-    BrokerFault, DeviceId, Failure, FailureKind, FirmwareImage, LinkFault, Outcome, Policy, Stage,
-    TlsFault, Touched,
+    BrokerFault, DeviceId, Failure, FailureKind, FirmwareImage, LinkFault, Outcome, Payload,
+    Policy, Stage, TlsFault, Touched,
 };
 
 use super::command::Message;
@@ -64,7 +64,7 @@ impl Running {
 /// One attempt on one device.
 pub(super) struct Attempt<D> {
     pub(super) device: Arc<D>,
-    pub(super) image: Arc<FirmwareImage>,
+    pub(super) payload: Arc<Payload>,
     pub(super) policy: Arc<Policy>,
     pub(super) voice: Voice,
     pub(super) cancel: CancellationToken,
@@ -74,6 +74,11 @@ pub(super) struct Attempt<D> {
 }
 
 impl<D> Attempt<D> {
+    /// The firmware, where one is rolled out.
+    pub(super) fn firmware(&self) -> Option<&FirmwareImage> {
+        self.payload.firmware.as_ref()
+    }
+
     pub(super) async fn begin(&self, stage: Stage, try_no: u32) -> Running {
         self.voice
             .say(DeviceFact::StageStarted { stage, try_no })

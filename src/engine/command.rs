@@ -1,9 +1,9 @@
 //! What is wished for ([`Intent`]), and what is ordered ([`Command`]).
 //! Must not: do either.
 
-use crate::model::{DeviceId, Outcome};
+use crate::model::{DeviceId, Outcome, Secret};
 
-use super::event::{Event, Watch};
+use super::event::{Event, Resume};
 
 /// A wish of a person, by key, signal or command line.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -18,6 +18,8 @@ pub enum Intent {
     RetryFailed,
     /// Stop one device before its install.
     Cancel(DeviceId),
+    /// The secret that a device waits for; one that waits for none does not get it.
+    Answer(DeviceId, Secret),
     /// Stop all devices before their install, and go on living.
     CancelAll,
     /// Nobody sees the run any more: start nothing new, bring running devices to a safe point. Said
@@ -38,14 +40,30 @@ pub enum Command {
         /// In which attempt.
         attempt: u32,
     },
-    /// Upgrade a device, or, with `watch`, see what became of an install that was sent before.
+    /// Upgrade a device, or, with `resume`, only what an earlier attempt left open.
     Start {
         /// Which.
         device: DeviceId,
         /// In which attempt.
         attempt: u32,
         /// Present where an earlier attempt's install may have been sent.
-        watch: Option<Watch>,
+        resume: Option<Resume>,
+    },
+    /// Read a device's audit log, and nothing else.
+    Audit {
+        /// Which.
+        device: DeviceId,
+        /// In which attempt.
+        attempt: u32,
+        /// All its files, rather than the newest few.
+        all: bool,
+    },
+    /// Hand a device's task the secret that it waits for.
+    Answer {
+        /// Which.
+        device: DeviceId,
+        /// What was typed.
+        secret: Secret,
     },
     /// Declare a device finished that has no task: the plan or a cancellation says how.
     Settle {

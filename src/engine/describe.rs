@@ -1,6 +1,8 @@
 //! One line of text for each event that matters: plain output, the log pane and the log file share it.
 //! Must not: know where the line is shown; no colour, no width.
 
+use std::fmt::Write as _;
+
 use crate::model::{VerdictKind, human_bytes, human_duration};
 
 use super::event::{DeviceFact, Fact, Progress};
@@ -11,15 +13,22 @@ impl Fact {
         match self {
             Self::RunStarted {
                 run,
-                image,
+                payload,
                 devices,
-            } => Some(format!(
-                "run {run}: {devices} device{}, image {} ({}, sha256 {}…)",
-                if *devices == 1 { "" } else { "s" },
-                image.version_label(),
-                human_bytes(image.file_bytes),
-                &image.sha256_hex()[..8]
-            )),
+            } => {
+                let s = if *devices == 1 { "" } else { "s" };
+                let mut line = format!("run {run}: {devices} device{s}");
+                if let Some(image) = &payload.firmware {
+                    let version = image.version_label();
+                    let (size, sha) = (human_bytes(image.file_bytes), image.sha256_hex());
+                    let _ = write!(line, ", image {version} ({size}, sha256 {}…)", &sha[..8]);
+                }
+                if let Some(app) = &payload.app {
+                    let (size, sha) = (human_bytes(app.file_bytes), app.sha256_hex());
+                    let _ = write!(line, ", management app ({size}, sha256 {}…)", &sha[..8]);
+                }
+                Some(line)
+            }
             Self::RunFinished { interrupted } => Some(if *interrupted {
                 "run stopped".to_owned()
             } else {
@@ -79,8 +88,20 @@ impl DeviceFact {
                     kind => format!("plan: {kind}: {why}"),
                 })
             }
+            Self::SecretWanted => Some("waits for its secret to be typed".to_owned()),
+            Self::ApprovalRequested { scope, note, .. } => Some(format!(
+                "waits for an approval of {scope} on the phone, where it says: {note}"
+            )),
+            Self::LogRead { read } => Some(match &read.log {
+                Ok(log) if log.verifies() => {
+                    format!("log {}: {} entries, verifies", read.id, log.entries.len())
+                }
+                Ok(log) => format!("log {}: {}", read.id, log.end),
+                Err(why) => format!("log {}: not read: {why}", read.id),
+            }),
+            Self::Audited { report } => Some(report.to_string()),
             // Said by the stages around them.
-            Self::InstallBegun { .. } | Self::Returned { .. } => None,
+            Self::InstallBegun { .. } | Self::Returned { .. } | Self::LoggedIn { .. } => None,
             Self::Finished { outcome } => {
                 let mut line = outcome.kind().words().to_uppercase();
                 if let Some(stage) = outcome.stage() {
@@ -106,6 +127,8 @@ impl std::fmt::Display for Progress {
                 write!(f, "{} of {}", human_bytes(*sent), human_bytes(*total))
             }
             Self::Polls { polls, status } => write!(f, "{status} · poll {polls}"),
+            Self::Queued => f.write_str("waits for its turn to ask a phone"),
+            Self::Step { what } => f.write_str(what),
             Self::Silent { last, normal } => {
                 write!(f, "{last}, normal for {}", human_duration(*normal))
             }

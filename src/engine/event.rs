@@ -6,9 +6,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use crate::device::UpgradeMark;
 use crate::model::{
-    DeviceId, DeviceStatus, DeviceVersion, FailureKind, Fws, ImageFacts, Outcome, RunId, Stage,
-    Verdict,
+    AuditReport, Component, Derivation, DeviceId, DeviceStatus, DeviceVersion, FailureKind, Fws,
+    LogRead, Outcome, PayloadFacts, RunId, Scope, Stage, Verdict,
 };
 
 /// Something that happened.
@@ -46,8 +47,8 @@ pub enum Fact {
     RunStarted {
         /// The run.
         run: RunId,
-        /// The image.
-        image: ImageFacts,
+        /// What is rolled out; nothing where only logs are read.
+        payload: Box<PayloadFacts>,
         /// Number of devices selected.
         devices: usize,
     },
@@ -119,15 +120,49 @@ pub enum DeviceFact {
         /// What follows from it.
         verdict: Verdict,
     },
-    /// The install request is about to be sent: from here on the device is watched, never asked again.
+    /// The device's secret is to be typed now ([`Credentials::Prompt`](crate::model::Credentials::Prompt));
+    /// the login waits for it.
+    SecretWanted,
+    /// The owner's phone was asked, and the login waits for the answer (section 10).
+    ApprovalRequested {
+        /// What for.
+        scope: Scope,
+        /// When the request will be withdrawn.
+        until: Timestamp,
+        /// What the phone shows beside it.
+        note: String,
+    },
+    /// The device accepted a login.
+    LoggedIn {
+        /// For what.
+        scope: Scope,
+        /// How the key was derived, where one was.
+        derivation: Option<Derivation>,
+    },
+    /// An install request is about to be sent: from here on the device is watched, never asked again.
     InstallBegun {
         /// What is needed to judge the device afterwards.
-        watch: Watch,
+        watch: Box<Watch>,
     },
-    /// The device came back after the install and said this.
+    /// The device was looked at after an install, and said this.
     Returned {
+        /// What was installed.
+        component: Component,
         /// What it runs now.
-        version: DeviceVersion,
+        version: Box<DeviceVersion>,
+        /// How the attempt ends if nothing more comes of it: the firmware is judged, only its log remains
+        /// to be read. Absent where the attempt goes on.
+        outcome: Option<Outcome>,
+    },
+    /// A log file was read, in `hemfleet audit`.
+    LogRead {
+        /// The file.
+        read: Box<LogRead>,
+    },
+    /// The audit log was read, or could not be, and this is what it says of this attempt.
+    Audited {
+        /// The verdict, and what it rests on.
+        report: Box<AuditReport>,
     },
     /// The attempt is over.
     Finished {
@@ -153,6 +188,13 @@ pub enum Progress {
         /// The last status.
         status: u16,
     },
+    /// Login: waits for its turn to ask a phone.
+    Queued,
+    /// Audit: what is being done.
+    Step {
+        /// Such as `reading 62310ba5`.
+        what: String,
+    },
     /// Reboot: the device was looked at.
     Silent {
         /// What was seen at the last look, such as `connection refused`.
@@ -174,6 +216,8 @@ pub struct Seen {
 /// What is remembered of a device whose install may have been sent, to judge it afterwards.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Watch {
+    /// What was installed.
+    pub component: Component,
     /// When the install was about to be sent (monotonic).
     pub since: Instant,
     /// The uptime it reported last before that.
@@ -182,4 +226,18 @@ pub struct Watch {
     pub fw_upgrade_before: bool,
     /// The firmware it ran.
     pub fws_before: Option<Fws>,
+    /// The hash of the management app that it served.
+    pub uis_before: Option<String>,
+    /// By what this install is known in the device's log; absent where nothing can tell it from another
+    /// run's, or nothing can log in to read it: a fresh device, a token obtained elsewhere.
+    pub mark: Option<UpgradeMark>,
+}
+
+/// What an earlier attempt left open, which is all that a further one may do.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Resume {
+    /// An install may have been sent: watch, and never install.
+    Watch(Box<Watch>),
+    /// Upgraded and proven, but not confirmed by the log: read that again, and do nothing else.
+    Log(Option<UpgradeMark>),
 }

@@ -9,11 +9,13 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::device::{
-    CheckAnswer, Device, InstallAnswer, LoginError, Session, UploadProgress, Validated,
+    Approval, ApprovalAnswer, ApprovalReply, CheckAnswer, Device, Image, InstallAnswer, LogFile,
+    LogKey, LogPage, LoginError, ProvenKey, Session, UploadProgress, Validated,
 };
 use crate::model::{
-    CheckinReport, Credentials, DeviceStatus, DeviceVersion, FailureKind, FirmwareImage, FlsState,
-    Fwk, Fws, ImageFacts, ImageFooter, ImageFormat, LinkFault, SigningMode, TlsFault,
+    AuditLink, CheckinReport, Component, Credentials, DeviceStatus, DeviceVersion, FailureKind,
+    FirmwareImage, FlsState, Fwk, Fws, ImageFacts, ImageFooter, ImageFormat, LinkFault, LogId,
+    Scope, Secret, SigningMode, TlsFault,
 };
 
 pub(super) const OLD: Fws = Fws([1; 64]);
@@ -72,6 +74,7 @@ pub(super) enum Install {
 pub(super) struct World {
     pub(super) hwv: &'static str,
     pub(super) fws: Option<Fws>,
+    pub(super) uis: String,
     pub(super) booted: Instant,
     pub(super) clock_set: bool,
     pub(super) clock_offset: i64,
@@ -111,6 +114,7 @@ impl Fake {
         Self(Arc::new(Mutex::new(World {
             hwv: "PPA rev 2.2",
             fws: Some(OLD),
+            uis: "b2xk".to_owned(),
             booted: Instant::now()
                 .checked_sub(Duration::from_secs(5000))
                 .unwrap_or_else(Instant::now),
@@ -197,6 +201,7 @@ impl Device for Fake {
             fwv: "Encedo nGINE FW v1.2.2".to_owned(),
             fwk: Some(Fwk([9; 32])),
             fws: world.fws,
+            uis: Some(world.uis.clone()),
         })
     }
 
@@ -231,7 +236,19 @@ impl Device for Fake {
         self.world().credentials
     }
 
-    async fn login(&self, lifetime: Duration) -> Result<Session, LoginError> {
+    fn link(&self) -> AuditLink {
+        AuditLink::Pinned
+    }
+
+    fn may_carry_token(&self) -> bool {
+        true
+    }
+
+    async fn checkin_in_clear(&self) -> Result<CheckinReport, FailureKind> {
+        self.checkin().await
+    }
+
+    async fn login(&self, _scope: Scope, lifetime: Duration) -> Result<Session, LoginError> {
         self.ask("login").map_err(LoginError::Failed)?;
         let mut world = self.world();
         if let Some(error) = world.logins.pop_front() {
@@ -243,13 +260,43 @@ impl Device for Fake {
         Ok(Session {
             token: None,
             expires: Some(Instant::now() + lifetime),
+            ..Session::anonymous()
         })
+    }
+
+    fn give_secret(&self, _secret: Secret) {}
+
+    async fn request_approval(&self, scope: Scope, _note: &str) -> Result<Approval, LoginError> {
+        self.ask("request").map_err(LoginError::Failed)?;
+        Ok(Approval {
+            event: "1".to_owned(),
+            scope,
+            since: None,
+        })
+    }
+
+    async fn poll_approval(&self, _approval: &Approval) -> Result<ApprovalAnswer, FailureKind> {
+        self.ask("poll")?;
+        Ok(ApprovalAnswer::Pending)
+    }
+
+    async fn redeem_approval(
+        &self,
+        _approval: &Approval,
+        _reply: ApprovalReply,
+    ) -> Result<Session, LoginError> {
+        self.ask("redeem").map_err(LoginError::Failed)?;
+        Ok(Session::anonymous())
+    }
+
+    async fn withdraw_approval(&self, _approval: &Approval) -> Result<(), FailureKind> {
+        self.ask("withdraw")
     }
 
     async fn upload(
         &self,
         _session: &Session,
-        image: &FirmwareImage,
+        image: Image<'_>,
         progress: &dyn UploadProgress,
     ) -> Result<(), FailureKind> {
         self.ask("upload")?;
@@ -265,12 +312,13 @@ impl Device for Fake {
         }
         progress.sent(10);
         tokio::time::sleep(takes).await;
-        progress.sent(image.facts.file_bytes);
+        progress.sent(image.bytes().len() as u64);
         Ok(())
     }
 
     async fn check(
         &self,
+        component: Component,
         _session: &Session,
         _limit: Duration,
     ) -> Result<CheckAnswer, FailureKind> {
@@ -283,7 +331,7 @@ impl Device for Fake {
             Some(Err(kind)) => Err(kind),
             None => {
                 world.validated += 1;
-                Ok(CheckAnswer::Valid(Validated::by_device()))
+                Ok(CheckAnswer::Valid(Validated::by_device(component)))
             }
         }
     }
@@ -295,6 +343,26 @@ impl Device for Fake {
         let (answer, takes) = self.installed();
         tokio::time::sleep(takes).await;
         answer
+    }
+
+    async fn log_key(&self, _session: &Session) -> Result<ProvenKey, FailureKind> {
+        self.ask("log key")?;
+        Err(FailureKind::Status { status: 403 })
+    }
+
+    async fn log_page(&self, _session: &Session, _offset: usize) -> Result<LogPage, FailureKind> {
+        self.ask("log page")?;
+        Err(FailureKind::Status { status: 404 })
+    }
+
+    async fn log_file(
+        &self,
+        _session: &Session,
+        _id: &LogId,
+        _key: &LogKey,
+    ) -> Result<LogFile, FailureKind> {
+        self.ask("log file")?;
+        Err(FailureKind::Status { status: 406 })
     }
 }
 

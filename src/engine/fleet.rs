@@ -7,7 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use jiff::Timestamp;
 
 use crate::model::{
-    DeviceId, Doubt, Failure, FailureKind, ImageFacts, Outcome, RunId, Stage, Touched, Verdict,
+    DeviceId, Doubt, Failure, FailureKind, Outcome, PayloadFacts, RunId, Stage, Touched, Verdict,
 };
 
 use super::command::{Command, Intent, Message, TaskEnd};
@@ -23,6 +23,11 @@ pub enum Mode {
     Confirm,
     /// Look at each device and go on at once (`--yes`).
     Go,
+    /// Read the audit logs, and nothing else (`hemfleet audit`).
+    Audit {
+        /// All files of each device, rather than the newest few.
+        all: bool,
+    },
 }
 
 /// Where the run stands.
@@ -51,7 +56,7 @@ pub enum Stop {
 #[derive(Debug)]
 pub struct Fleet {
     run: RunId,
-    image: ImageFacts,
+    payload: PayloadFacts,
     mode: Mode,
     concurrency: usize,
     phase: Phase,
@@ -70,7 +75,7 @@ impl Fleet {
     /// A fleet in which nothing has happened. `concurrency` is at least 1.
     pub fn new(
         run: RunId,
-        image: ImageFacts,
+        payload: PayloadFacts,
         mode: Mode,
         concurrency: usize,
         devices: impl IntoIterator<Item = RowSeed>,
@@ -83,7 +88,7 @@ impl Fleet {
             .collect();
         Self {
             run,
-            image,
+            payload,
             mode,
             concurrency: concurrency.max(1),
             phase: Phase::Idle,
@@ -103,9 +108,9 @@ impl Fleet {
         &self.run
     }
 
-    /// The image.
-    pub fn image(&self) -> &ImageFacts {
-        &self.image
+    /// What is rolled out.
+    pub fn payload(&self) -> &PayloadFacts {
+        &self.payload
     }
 
     /// How far the run goes by itself.
@@ -179,7 +184,7 @@ impl Fleet {
                 if self.phase == Phase::Idle && self.stop.is_none() {
                     self.phase = match self.mode {
                         Mode::Plan | Mode::Confirm => Phase::Planning,
-                        Mode::Go => Phase::Upgrading,
+                        Mode::Go | Mode::Audit { .. } => Phase::Upgrading,
                     };
                     for row in &mut self.rows {
                         row.attempt = 1;
@@ -209,6 +214,17 @@ impl Fleet {
             Intent::Cancel(device) => {
                 if let Some(&n) = self.index.get(device) {
                     self.cancel(n, commands);
+                }
+            }
+            Intent::Answer(device, secret) => {
+                if let Some(&n) = self.index.get(device)
+                    && self.rows[n].wants_secret()
+                {
+                    self.rows[n].answered();
+                    commands.push(Command::Answer {
+                        device: device.clone(),
+                        secret: secret.clone(),
+                    });
                 }
             }
             Intent::CancelAll => self.cancel_all(commands),
@@ -285,6 +301,8 @@ impl Fleet {
         row.started = None;
         row.ended = None;
         row.after = None;
+        row.audit = None;
+        row.judged = None;
         self.queue.push_back(n);
     }
 
@@ -370,6 +388,11 @@ impl Fleet {
         if row.attempt != attempt || !row.has_task() {
             return;
         }
+        if let Some(judged) = row.judged.take() {
+            // Nothing was left but its log.
+            commands.push(row.settle(judged));
+            return;
+        }
         let outcome = match (how, row.watch.is_some()) {
             (TaskEnd::Aborted, true) => Outcome::Unknown(Doubt::StoppedWatching),
             (TaskEnd::Aborted, false) => Outcome::Cancelled(row.touched()),
@@ -397,12 +420,17 @@ impl Fleet {
             running += 1;
             let device = row.id.clone();
             let attempt = row.attempt;
-            commands.push(match self.phase {
-                Phase::Planning => Command::Plan { device, attempt },
+            commands.push(match (self.phase, self.mode) {
+                (Phase::Planning, _) => Command::Plan { device, attempt },
+                (_, Mode::Audit { all }) => Command::Audit {
+                    device,
+                    attempt,
+                    all,
+                },
                 _ => Command::Start {
                     device,
                     attempt,
-                    watch: row.watch.clone(),
+                    resume: row.resume(),
                 },
             });
         }

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::model::{
-    DeviceId, Doubt, Failure, FailureKind, LinkFault, Outcome, OutcomeKind, RunId, Skip, Stage,
-    Touched, Unproven, Verdict, VerdictKind,
+    Component, Credentials, DeviceId, Doubt, Failure, FailureKind, LinkFault, Outcome, OutcomeKind,
+    Payload, RunId, Skip, Stage, Touched, Unproven, Verdict, VerdictKind,
 };
 
 use super::fake::image;
@@ -23,13 +23,20 @@ fn id(n: usize) -> DeviceId {
 
 fn fleet(mode: Mode, concurrency: usize, devices: usize) -> Fleet {
     let seeds = (0..devices).map(|n| RowSeed {
+        credentials: Credentials::Login,
         id: id(n),
         group: None,
         tags: Vec::new(),
         link: "ca",
     });
     let run = RunId::from_random([0; 4]);
-    Fleet::new(run, image().facts, mode, concurrency, seeds)
+    Fleet::new(
+        run,
+        Payload::from(image()).facts(),
+        mode,
+        concurrency,
+        seeds,
+    )
 }
 
 /// One device, begun.
@@ -119,6 +126,9 @@ fn to_upgrade() -> DeviceFact {
 
 fn watch() -> Watch {
     Watch {
+        component: Component::Firmware,
+        uis_before: None,
+        mark: None,
         since: Instant::now(),
         uptime_before: Duration::from_secs(5000),
         fw_upgrade_before: false,
@@ -127,7 +137,9 @@ fn watch() -> Watch {
 }
 
 fn install_begun() -> DeviceFact {
-    DeviceFact::InstallBegun { watch: watch() }
+    DeviceFact::InstallBegun {
+        watch: Box::new(watch()),
+    }
 }
 
 fn unplugged() -> Failure {
@@ -149,7 +161,7 @@ fn start(n: usize, attempt: u32) -> Command {
     Command::Start {
         device: id(n),
         attempt,
-        watch: None,
+        resume: None,
     }
 }
 
@@ -265,13 +277,13 @@ fn a_retry_enters_where_the_last_attempt_allows() {
             Some(only_watches) => {
                 let [
                     Command::Start {
-                        attempt: 2, watch, ..
+                        attempt: 2, resume, ..
                     },
                 ] = &commands[..]
                 else {
                     panic!("{outcome:?}: {commands:?}");
                 };
-                assert_eq!(watch.is_some(), only_watches, "{outcome:?}");
+                assert_eq!(resume.is_some(), only_watches, "{outcome:?}");
             }
         }
         // A second press while it runs starts nothing more.
@@ -340,7 +352,7 @@ fn what_is_in_doubt_stays_in_doubt_when_its_retry_is_cancelled_in_line() {
     let [
         Command::Start {
             attempt: 3,
-            watch: Some(_),
+            resume: Some(_),
             ..
         },
     ] = &again[..]
@@ -689,11 +701,11 @@ mod any_messages {
                 for command in &pending {
                     let n = |device: &DeviceId| (0..3).find(|&n| id(n) == *device).unwrap();
                     match command {
-                        Command::Start { device, watch, .. } => {
+                        Command::Start { device, resume, .. } => {
                             let freed = matches!(&message, Message::Event(_) | Message::TaskLost { .. });
                             prop_assert!(!before[n(device)] || freed);
                             prop_assert!(mode != Mode::Plan);
-                            prop_assert!(watch.is_some() || !doubts[n(device)]);
+                            prop_assert!(resume.is_some() || !doubts[n(device)]);
                         }
                         Command::Plan { .. } => prop_assert!(mode != Mode::Go),
                         _ => {}

@@ -26,10 +26,10 @@ mod tests;
 mod watch;
 
 pub use command::{Command, Intent, Message, TaskEnd};
-pub use event::{DeviceFact, Event, Fact, Progress, Seen, Watch};
+pub use event::{DeviceFact, Event, Fact, Progress, Resume, Seen, Watch};
 pub use fleet::{Fleet, Mode, Phase, Stop};
 pub use forecast::Forecast;
 pub use pool::{Launcher, Pool};
-pub use row::{Active, Pause, Row, RowSeed, RowState, Step};
+pub use row::{Active, Pause, Person, Row, RowSeed, RowState, Step};
 pub use session::Session;
 pub use tally::Counts;

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::device::Device;
-use crate::model::{DeviceId, FirmwareImage, Policy, Touched, printable};
+use crate::model::{DeviceId, Payload, Policy, Touched, printable};
 
 use super::attempt::{Attempt, Voice};
 use super::command::{Command, Message, TaskEnd};
@@ -25,7 +25,7 @@ pub trait Launcher: Send + 'static {
 /// Runs the procedures of a fleet's devices as tokio tasks. Dropping it stops them all.
 pub struct Pool<D> {
     devices: HashMap<DeviceId, Arc<D>>,
-    image: Arc<FirmwareImage>,
+    payload: Arc<Payload>,
     policy: Arc<Policy>,
     inbox: mpsc::Sender<Message>,
     tasks: HashMap<DeviceId, Task>,
@@ -42,7 +42,7 @@ impl<D: Device> Pool<D> {
     /// A pool without tasks, which will report into `inbox`.
     pub fn new(
         devices: impl IntoIterator<Item = (DeviceId, D)>,
-        image: FirmwareImage,
+        payload: Payload,
         policy: Policy,
         inbox: mpsc::Sender<Message>,
     ) -> Self {
@@ -51,7 +51,7 @@ impl<D: Device> Pool<D> {
                 .into_iter()
                 .map(|(id, device)| (id, Arc::new(device)))
                 .collect(),
-            image: Arc::new(image),
+            payload: Arc::new(payload),
             policy: Arc::new(policy),
             inbox,
             tasks: HashMap::new(),
@@ -71,7 +71,7 @@ impl<D: Device> Pool<D> {
         };
         let work = Attempt {
             device: Arc::clone(port),
-            image: Arc::clone(&self.image),
+            payload: Arc::clone(&self.payload),
             policy: Arc::clone(&self.policy),
             voice: Voice {
                 inbox: self.inbox.clone(),
@@ -121,10 +121,10 @@ impl<D: Device> Launcher for Pool<D> {
             Command::Start {
                 device,
                 attempt,
-                watch,
+                resume,
             } => {
                 if let Some((work, abort)) = self.attempt(&device, attempt) {
-                    self.spawn(device, attempt, abort, work.upgrade(watch));
+                    self.spawn(device, attempt, abort, work.upgrade(resume));
                 }
             }
             Command::Cancel { device } => {
@@ -137,7 +137,7 @@ impl<D: Device> Launcher for Pool<D> {
                     task.abort.cancel();
                 }
             }
-            Command::Settle { .. } => {}
+            Command::Audit { .. } | Command::Answer { .. } | Command::Settle { .. } => {}
         }
     }
 }

@@ -2,20 +2,21 @@
 //! sections 4 to 7). Straight-line code over [`Device`]; what follows the check is in `watch`.
 //! Must not: know how a device is reached, or touch another device.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use crate::device::{CheckAnswer, Device, LoginError, Session, UploadProgress, Validated};
+use crate::device::{CheckAnswer, Device, Image, LoginError, Session, UploadProgress, Validated};
 use crate::model::{
-    CheckinReport, Credentials, FailureKind, Outcome, Skip, Stage, Touched, Verdict, human_bytes,
-    human_duration,
+    CheckinReport, Component, Credentials, FailureKind, Outcome, Scope, Skip, Stage, Touched,
+    Verdict, human_bytes, human_duration,
 };
 
 use super::attempt::{Attempt, Voice};
-use super::event::{DeviceFact, Progress, Seen, Watch};
+use super::event::{DeviceFact, Progress, Resume, Seen};
 
 /// How long one poll of the validation may take to be answered; the page knows of 2 minutes.
 const POLL_LIMIT: Duration = Duration::from_secs(150);
@@ -40,10 +41,11 @@ impl<D: Device> Attempt<D> {
         self.voice.say(DeviceFact::Planned { seen, verdict }).await;
     }
 
-    /// Upgrades the device; or, with `watch`, sees what became of an install that was sent before.
-    pub(super) async fn upgrade(mut self, watch: Option<Watch>) {
-        let ended = match watch {
-            Some(watch) => Ok(self.look_again(&watch).await),
+    /// Upgrades the device; or, with `resume`, does only what an earlier attempt left open.
+    pub(super) async fn upgrade(mut self, resume: Option<Resume>) {
+        let ended = match resume {
+            Some(Resume::Watch(watch)) => Ok(self.look_again(&watch).await),
+            Some(Resume::Log(_)) => Ok(Outcome::Upgraded),
             None => self.through().await,
         };
         let (Ok(outcome) | Err(outcome)) = ended;
@@ -64,8 +66,12 @@ impl<D: Device> Attempt<D> {
             return Ok(outcome);
         }
         let mut access = self.enter(&seen).await?;
-        self.upload(&mut access).await?;
-        let validated = self.check(&mut access).await?;
+        let payload = Arc::clone(&self.payload);
+        let Some(image) = &payload.firmware else {
+            return Ok(Outcome::Current);
+        };
+        self.upload(&mut access, Image::Firmware(image)).await?;
+        let validated = self.check(&mut access, Component::Firmware).await?;
         self.install(validated, &mut access, &seen).await
     }
 
@@ -99,11 +105,10 @@ impl<D: Device> Attempt<D> {
     /// What is to be done with a device that says this of itself.
     fn decide(&self, seen: &Seen) -> Verdict {
         let Seen { version, status } = seen;
-        let facts = &self.image.facts;
         if version.is_epa() {
             return Verdict::Skip(Skip::Epa);
         }
-        if version.fws.is_some() && version.fws == facts.expected_fws() {
+        if self.is_image(version.fws) {
             return Verdict::Current;
         }
         let mut notes = Vec::new();
@@ -120,12 +125,14 @@ impl<D: Device> Attempt<D> {
         } else if self.needs_clock(seen) {
             notes.push("clock not set: checks in first".to_owned());
         }
-        match &facts.footer {
-            None => notes.push("image without a known signature: at best unproven".to_owned()),
-            Some(footer) if version.fwk.is_some_and(|fwk| fwk != footer.fwk) => {
+        match self.firmware().map(|image| &image.facts.footer) {
+            Some(None) => {
+                notes.push("image without a known signature: at best unproven".to_owned());
+            }
+            Some(Some(footer)) if version.fwk.is_some_and(|fwk| fwk != footer.fwk) => {
                 notes.push("image signed by another key than the running firmware".to_owned());
             }
-            Some(_) => {}
+            Some(Some(_)) | None => {}
         }
         Verdict::Upgrade { notes }
     }
@@ -135,7 +142,7 @@ impl<D: Device> Attempt<D> {
         seen.status.initialised
             && seen.status.clock.is_none()
             && seen.status.trusted_time
-            && self.device.credentials() == Credentials::Login
+            && self.device.credentials().needs_clock()
     }
 
     /// Sets the clock if a login needs it, and logs in if the device wants it.
@@ -187,7 +194,9 @@ impl<D: Device> Attempt<D> {
         loop {
             let running = self.begin(Stage::Login, try_no).await;
             let lifetime = self.token_lifetime();
-            let (running, entered) = self.during(running, self.device.login(lifetime)).await?;
+            let (running, entered) = self
+                .during(running, self.device.login(Scope::Upgrade, lifetime))
+                .await?;
             let error = match entered {
                 Ok(session) => {
                     let note = match session.expires {
@@ -211,7 +220,10 @@ impl<D: Device> Attempt<D> {
                     continue;
                 }
                 LoginError::ClockUnset => FailureKind::ClockUnset,
-                LoginError::ClockApart { .. } => FailureKind::WrongSecret,
+                LoginError::ClockApart { .. } | LoginError::OtherDerivation { .. } => {
+                    FailureKind::WrongSecret
+                }
+                LoginError::SecretWanted => FailureKind::NoSecret,
             };
             if *checked_in {
                 return Err(self.fail(running, kind).await);
@@ -254,15 +266,15 @@ impl<D: Device> Attempt<D> {
     }
 
     /// Sends the image (section 7); one that failed may be sent again from its start.
-    async fn upload(&mut self, access: &mut Access) -> Result<(), Outcome> {
+    async fn upload(&mut self, access: &mut Access, image: Image<'_>) -> Result<(), Outcome> {
         let mut try_no = 1;
-        let total = self.image.facts.file_bytes;
+        let total = image.bytes().len() as u64;
         loop {
             let session = self.session(access, self.policy.timeouts.upload).await?;
             let running = self.begin(Stage::Upload, try_no).await;
             let meter = Meter::new(self.voice.clone(), total);
             let sent = {
-                let upload = self.device.upload(&session, &self.image, &meter);
+                let upload = self.device.upload(&session, image, &meter);
                 tokio::select! {
                     biased;
                     () = self.cancel.cancelled() => None,
@@ -289,7 +301,11 @@ impl<D: Device> Attempt<D> {
     }
 
     /// Has the device verify the staged image, and polls until it has (section 7).
-    async fn check(&mut self, access: &mut Access) -> Result<Validated, Outcome> {
+    async fn check(
+        &mut self,
+        access: &mut Access,
+        component: Component,
+    ) -> Result<Validated, Outcome> {
         let limit = self.policy.timeouts.check;
         let session = self.session(access, limit).await?;
         let deadline = Instant::now() + limit;
@@ -303,7 +319,7 @@ impl<D: Device> Attempt<D> {
                     .fail(running, FailureKind::CheckTimeout { polls, after })
                     .await);
             }
-            let poll = self.device.check(&session, left.min(POLL_LIMIT));
+            let poll = self.device.check(component, &session, left.min(POLL_LIMIT));
             let (still, answer) = self.during(running, poll).await?;
             running = still;
             let status = match answer {

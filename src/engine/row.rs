@@ -6,10 +6,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::model::{
-    DeviceId, DeviceSpec, DeviceVersion, FailureKind, Outcome, OutcomeKind, Stage, Touched, Verdict,
+    AuditReport, Component, Credentials, Derivation, DeviceId, DeviceSpec, DeviceVersion,
+    FailureKind, Outcome, OutcomeKind, Scope, Stage, Touched, Verdict,
 };
 
-use super::event::{DeviceFact, Progress, Seen, Watch};
+use super::event::{DeviceFact, Progress, Resume, Seen, Watch};
 
 /// What is known of one device.
 #[derive(Clone, Debug)]
@@ -22,14 +23,24 @@ pub struct Row {
     pub tags: Vec<String>,
     /// What the link to it is worth: `http`, `system`, `ca`, `pinned` or `insecure`.
     pub link: &'static str,
+    /// What there is to enter it with.
+    pub credentials: Credentials,
     /// The current attempt; 0 before the first.
     pub attempt: u32,
     /// Where it stands.
     pub state: RowState,
     /// What it said of itself at the last look before anything was changed.
     pub seen: Option<Box<Seen>>,
-    /// What it said after the install.
+    /// What it said after the last install.
     pub after: Option<DeviceVersion>,
+    /// How the key was derived that it accepted, where one was.
+    pub derivation: Option<Derivation>,
+    /// What its audit log says of the last attempt.
+    pub audit: Option<Box<AuditReport>>,
+    /// How the attempt ends if its task goes away now: judged, only the log remained to be read.
+    pub(super) judged: Option<Outcome>,
+    /// Present while an upgrade is proven and its log has not confirmed it, though it should.
+    pub(super) reread: Option<Resume>,
     /// Whether the task that works on it has been asked to stop.
     pub cancelling: bool,
     /// What the last look led to.
@@ -55,6 +66,8 @@ pub struct RowSeed {
     pub tags: Vec<String>,
     /// What the link to it is worth.
     pub link: &'static str,
+    /// What there is to enter it with.
+    pub credentials: Credentials,
 }
 
 impl From<&DeviceSpec> for RowSeed {
@@ -64,6 +77,7 @@ impl From<&DeviceSpec> for RowSeed {
             group: spec.group.clone(),
             tags: spec.tags.clone(),
             link: spec.link(),
+            credentials: spec.auth.credentials(),
         }
     }
 }
@@ -98,6 +112,24 @@ pub struct Active {
     pub progress_at: Timestamp,
     /// Present while it waits for the next try of the stage.
     pub pause: Option<Pause>,
+    /// Present while it waits for a person.
+    pub person: Option<Person>,
+}
+
+/// What a device waits for a person to do.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Person {
+    /// To type its secret here.
+    Secret,
+    /// To approve on the phone.
+    Phone {
+        /// What for.
+        scope: Scope,
+        /// When the request will be withdrawn.
+        until: Timestamp,
+        /// What the phone shows beside it.
+        note: String,
+    },
 }
 
 /// A wait between two tries of a stage.
@@ -142,10 +174,15 @@ impl Row {
             group: seed.group,
             tags: seed.tags,
             link: seed.link,
+            credentials: seed.credentials,
             attempt: 0,
             state: RowState::Waiting,
             seen: None,
             after: None,
+            derivation: None,
+            audit: None,
+            judged: None,
+            reread: None,
             cancelling: false,
             verdict: None,
             watch: None,
@@ -163,16 +200,33 @@ impl Row {
         let tries = self.timeline.iter().rev();
         let uploads = tries
             .take_while(|step| step.attempt == self.attempt)
-            .filter(|step| step.stage == Stage::Upload);
+            .filter(|step| matches!(step.stage, Stage::Upload | Stage::UploadUi));
         let sent = uploads.map(|step| match step.failure {
             None => Touched::ImageStaged,
             Some(_) => Touched::ImageSent,
         });
         let now = match self.active().map(|a| a.stage) {
-            Some(Stage::Upload) => Touched::ImageSent,
+            Some(Stage::Upload | Stage::UploadUi) => Touched::ImageSent,
             _ => Touched::Nothing,
         };
         sent.fold(now, Touched::max)
+    }
+
+    /// What an earlier attempt left open.
+    pub(super) fn resume(&self) -> Option<Resume> {
+        let watch = self.watch.clone().map(|w| Resume::Watch(Box::new(w)));
+        watch.or_else(|| self.reread.clone())
+    }
+
+    /// Its secret was typed.
+    pub(super) fn answered(&mut self) {
+        self.waits_for(None);
+    }
+
+    /// Whether it waits for its secret to be typed.
+    pub fn wants_secret(&self) -> bool {
+        self.active()
+            .is_some_and(|a| a.person == Some(Person::Secret))
     }
 
     /// The version before: `1.2.2`, where it is known.
@@ -226,6 +280,12 @@ impl Row {
         self.watch.is_some() || self.active().is_some_and(|a| a.stage.is_past_install())
     }
 
+    /// Whether the management app is part of what its attempt does, as far as its events told.
+    fn has_app(&self) -> bool {
+        let mut tries = self.timeline.iter().rev();
+        tries.any(|s| s.attempt == self.attempt && s.stage == Stage::UploadUi)
+    }
+
     /// Time spent on the current attempt so far.
     pub fn elapsed(&self, now: Timestamp) -> Option<Duration> {
         let started = self.started?;
@@ -245,17 +305,29 @@ impl Row {
             Stage::Probe => (0.0, 0.02),
             Stage::Checkin => (0.02, 0.04),
             Stage::Login => (0.04, 0.06),
+            Stage::UploadUi => (0.06, 0.12),
+            Stage::CheckUi => (0.12, 0.18),
+            Stage::InstallUi => (0.18, 0.19),
+            Stage::VerifyUi => (0.19, 0.2),
+            Stage::Upload if self.has_app() => (0.2, 0.35),
             Stage::Upload => (0.06, 0.35),
             Stage::Check => (0.35, 0.65),
             Stage::Install => (0.65, 0.67),
-            Stage::Reboot => (0.67, 0.97),
-            Stage::Verify => (0.97, 1.0),
+            Stage::Reboot => (0.67, 0.95),
+            Stage::Verify => (0.95, 0.97),
+            Stage::Audit => (0.97, 1.0),
         };
         let inside = match &active.progress {
             Some(Progress::Bytes { sent, total }) if *total > 0 => *sent as f64 / *total as f64,
             _ => 0.0,
         };
         from + (to - from) * inside
+    }
+
+    fn waits_for(&mut self, person: Option<Person>) {
+        if let RowState::Running(active) = &mut self.state {
+            active.person = person;
+        }
     }
 
     /// Takes in what happened at `at` in the current attempt.
@@ -270,6 +342,7 @@ impl Row {
                     progress: None,
                     progress_at: at,
                     pause: None,
+                    person: None,
                 });
             }
             DeviceFact::StageProgress { stage, progress } => {
@@ -288,6 +361,7 @@ impl Row {
                 note,
                 failure,
             } => {
+                self.waits_for(None);
                 let began = at.checked_sub(*took).unwrap_or(at);
                 self.timeline.push(Step {
                     attempt: self.attempt,
@@ -323,15 +397,47 @@ impl Row {
                 }
                 self.verdict = Some(verdict.clone());
             }
-            DeviceFact::InstallBegun { watch } => self.watch = Some(watch.clone()),
-            DeviceFact::Returned { version } => self.after = Some(version.clone()),
-            DeviceFact::Finished { outcome } => {
-                if !outcome.leaves_doubt() {
+            DeviceFact::SecretWanted => self.waits_for(Some(Person::Secret)),
+            DeviceFact::ApprovalRequested { scope, until, note } => {
+                let (scope, until, note) = (*scope, *until, note.clone());
+                self.waits_for(Some(Person::Phone { scope, until, note }));
+            }
+            DeviceFact::LoggedIn { derivation, .. } => {
+                self.waits_for(None);
+                self.derivation = derivation.or(self.derivation);
+            }
+            DeviceFact::LogRead { .. } => {}
+            DeviceFact::Audited { report } => self.audit = Some(report.clone()),
+            DeviceFact::InstallBegun { watch } => self.watch = Some((**watch).clone()),
+            DeviceFact::Returned {
+                component,
+                version,
+                outcome,
+            } => {
+                self.after = Some((**version).clone());
+                self.judged.clone_from(outcome);
+                if *component == Component::Ui && outcome.is_none() {
+                    // Seen and done: what comes is the firmware, or the end.
                     self.watch = None;
                 }
-                self.state = RowState::Done(outcome.clone());
-                self.ended = Some(at);
             }
+            DeviceFact::Finished { outcome } => self.ends(at, outcome),
         }
+    }
+
+    fn ends(&mut self, at: Timestamp, outcome: &Outcome) {
+        self.judged = None;
+        self.reread = match outcome {
+            Outcome::Failed(failure) if failure.is_about_log() => {
+                let watched = self.watch.take().map(|watch| Resume::Log(watch.mark));
+                watched.or(self.reread.take())
+            }
+            _ => None,
+        };
+        if !outcome.leaves_doubt() {
+            self.watch = None;
+        }
+        self.state = RowState::Done(outcome.clone());
+        self.ended = Some(at);
     }
 }

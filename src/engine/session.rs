@@ -32,7 +32,7 @@ impl Session {
         let (tx, inbox) = mpsc::channel(INBOX);
         let started = Event::now(Fact::RunStarted {
             run: fleet.run().clone(),
-            image: fleet.image().clone(),
+            payload: Box::new(fleet.payload().clone()),
             devices: fleet.rows().len(),
         });
         Self {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::device::LoginError;
 use crate::model::{
     CheckinReport, Credentials, DeviceId, Doubt, FailureKind, LinkFault, Outcome, OutcomeKind,
-    Policy, RunId, Skip, Stage, TlsFault, Touched, Unproven, Verdict, VerdictKind,
+    Payload, Policy, RunId, Skip, Stage, TlsFault, Touched, Unproven, Verdict, VerdictKind,
 };
 
 use super::fake::{Fake, Install, NEW, OLD, OTHER, image, reset};
@@ -19,10 +19,11 @@ fn session_of(fakes: &[Fake], mode: Mode, concurrency: usize) -> Session {
         .collect();
     let fleet = Fleet::new(
         RunId::from_random([1, 2, 3, 4]),
-        image().facts,
+        Payload::from(image()).facts(),
         mode,
         concurrency,
         ids.iter().map(|id| RowSeed {
+            credentials: Credentials::Login,
             id: id.clone(),
             group: None,
             tags: Vec::new(),
@@ -31,7 +32,7 @@ fn session_of(fakes: &[Fake], mode: Mode, concurrency: usize) -> Session {
     );
     let devices: Vec<(DeviceId, Fake)> = ids.into_iter().zip(fakes.iter().cloned()).collect();
     Session::new(fleet, |inbox| {
-        Pool::new(devices, image(), Policy::default(), inbox)
+        Pool::new(devices, image().into(), Policy::default(), inbox)
     })
 }
 

@@ -7,8 +7,8 @@ use tokio::time::Instant;
 
 use crate::device::{Device, InstallAnswer, Validated};
 use crate::model::{
-    DeviceStatus, Doubt, FailureKind, Fws, LinkFault, Outcome, Stage, TlsFault, Touched, Unproven,
-    human_duration,
+    DeviceStatus, DeviceVersion, Doubt, FailureKind, Fws, LinkFault, Outcome, Stage, TlsFault,
+    Touched, Unproven, human_duration,
 };
 
 use super::attempt::{Attempt, Running};
@@ -53,14 +53,17 @@ impl<D: Device> Attempt<D> {
         let status = self.last_look().await?;
         let running = self.begin(Stage::Install, 1).await;
         let watch = Watch {
+            component: validated.component(),
             since: Instant::now(),
             uptime_before: status.uptime,
             fw_upgrade_before: status.fw_upgrade,
             fws_before: seen.version.fws,
+            uis_before: seen.version.uis.clone(),
+            mark: None,
         };
         self.voice
             .say(DeviceFact::InstallBegun {
-                watch: watch.clone(),
+                watch: Box::new(watch.clone()),
             })
             .await;
         // Both words may have waited for a slow listener. From here to the answer nothing cancels.
@@ -139,7 +142,9 @@ impl<D: Device> Attempt<D> {
                 if !rebooted && self.is_image(seen.version.fws) {
                     self.voice
                         .say(DeviceFact::Returned {
-                            version: seen.version,
+                            component: watch.component,
+                            version: Box::new(seen.version),
+                            outcome: Some(Outcome::Current),
                         })
                         .await;
                     return Outcome::Current;
@@ -197,9 +202,12 @@ impl<D: Device> Attempt<D> {
             .await;
         if let Ok(version) = self.device.version().await {
             let fws = version.fws;
-            self.voice.say(DeviceFact::Returned { version }).await;
-            if self.is_image(fws) {
-                return Outcome::Unproven(Unproven::RebootNotSeen);
+            let seen = self
+                .is_image(fws)
+                .then_some(Outcome::Unproven(Unproven::RebootNotSeen));
+            self.returned(watch, version, seen.clone()).await;
+            if let Some(outcome) = seen {
+                return outcome;
             }
         }
         Outcome::Unknown(match accepted {
@@ -246,6 +254,16 @@ impl<D: Device> Attempt<D> {
         }
     }
 
+    async fn returned(&self, watch: &Watch, version: DeviceVersion, outcome: Option<Outcome>) {
+        self.voice
+            .say(DeviceFact::Returned {
+                component: watch.component,
+                version: Box::new(version),
+                outcome,
+            })
+            .await;
+    }
+
     fn saw(&self, last: &str) {
         self.voice.mention(
             Stage::Reboot,
@@ -290,7 +308,7 @@ impl<D: Device> Attempt<D> {
         let outcome = self.judge(watch, status, version.fws);
         let faults = status.fls_state;
         let label = version.fwv.clone();
-        self.voice.say(DeviceFact::Returned { version }).await;
+        self.returned(watch, version, None).await;
         if outcome == Outcome::Upgraded && !faults.is_healthy() && !self.policy.force {
             // Proven, but nobody should find a broken device among the green ones.
             return self
@@ -318,7 +336,7 @@ impl<D: Device> Attempt<D> {
         }
         // Without a known footer the image may be the very one that ran before; the device says after an
         // upgrade that there was one, and after a rollback it does not.
-        let expected = self.image.facts.expected_fws();
+        let expected = self.expected_fws();
         let upgraded = status.fw_upgrade && !watch.fw_upgrade_before;
         if watch.fws_before == Some(now) && (expected.is_some() || !upgraded) {
             Outcome::RolledBack
@@ -329,9 +347,13 @@ impl<D: Device> Attempt<D> {
         }
     }
 
+    fn expected_fws(&self) -> Option<Fws> {
+        self.firmware().and_then(|image| image.facts.expected_fws())
+    }
+
     /// Whether `fws` is the image's own.
-    fn is_image(&self, fws: Option<Fws>) -> bool {
-        fws.is_some() && fws == self.image.facts.expected_fws()
+    pub(super) fn is_image(&self, fws: Option<Fws>) -> bool {
+        fws.is_some() && fws == self.expected_fws()
     }
 }
 
@@ -358,7 +380,7 @@ mod tests {
     use super::super::fake::{Fake, image};
     use super::*;
     use crate::device::Session;
-    use crate::model::{DeviceId, FlsState, Policy};
+    use crate::model::{Component, DeviceId, FlsState, Policy};
 
     /// The image without a footer may be the very one that ran before.
     #[tokio::test(start_paused = true)]
@@ -369,7 +391,7 @@ mod tests {
         let (inbox, _said) = mpsc::channel(1);
         let attempt = Attempt {
             device: Arc::new(fake.clone()),
-            image: Arc::new(unknown),
+            payload: Arc::new(unknown.into()),
             policy: Arc::new(Policy::default()),
             voice: Voice {
                 inbox,
@@ -382,10 +404,13 @@ mod tests {
         };
         let now = fake.version().await.unwrap().fws;
         let watch = Watch {
+            component: Component::Firmware,
             since: Instant::now(),
             uptime_before: Duration::from_secs(9),
             fw_upgrade_before: false,
             fws_before: now,
+            uis_before: None,
+            mark: None,
         };
         let mut status = fake.status().await.unwrap();
         assert_eq!(attempt.judge(&watch, &status, now), Outcome::RolledBack);
@@ -408,7 +433,7 @@ mod tests {
         let cancel = CancellationToken::new();
         let mut attempt = Attempt {
             device: Arc::new(fake.clone()),
-            image: Arc::new(image()),
+            payload: Arc::new(image().into()),
             policy: Arc::new(Policy::default()),
             voice: Voice {
                 inbox,
@@ -422,7 +447,11 @@ mod tests {
         let task = tokio::spawn(async move {
             let mut access = Access::Open(Session::anonymous());
             attempt
-                .install(Validated::by_device(), &mut access, &seen)
+                .install(
+                    Validated::by_device(Component::Firmware),
+                    &mut access,
+                    &seen,
+                )
                 .await
         });
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -444,10 +473,13 @@ mod tests {
     fn shows_reboot(since: u64, uptime: u64, before: u64, flags: (bool, bool)) -> bool {
         let now = Instant::now();
         let watch = Watch {
+            component: Component::Firmware,
             since: now,
             uptime_before: Duration::from_secs(before),
             fw_upgrade_before: flags.0,
             fws_before: None,
+            uis_before: None,
+            mark: None,
         };
         let status = DeviceStatus {
             uptime: Duration::from_secs(uptime),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::model::{
-    CheckinReport, DeviceStatus, DeviceVersion, FlsState, Fwk, Fws, Secret, printable,
+    CheckinReport, DeviceStatus, DeviceVersion, FlsState, Fwk, Fws, Scope, Secret, printable,
 };
 
 /// The device's endpoints (sections 4 to 7).
@@ -61,10 +61,10 @@ pub mod path {
 }
 
 /// The scope of a whole upgrade (section 6).
-pub const SCOPE_UPGRADE: &str = "system:upgrade";
+pub const SCOPE_UPGRADE: &str = Scope::Upgrade.as_str();
 
 /// The scope of reading the log (section 6).
-pub const SCOPE_LOG: &str = "logger:get";
+pub const SCOPE_LOG: &str = Scope::Log.as_str();
 
 /// How a `newfws` or `newuis` stands in a download's path (section 12): `/` → `_`, `+` → `-`, trailing
 /// `=` cut.
@@ -155,6 +155,7 @@ pub fn parse_version(body: &[u8]) -> Result<DeviceVersion, WireError> {
         fwv: needed_text(&map, "fwv")?,
         fwk: bytes("fwk").and_then(|s| Fwk::from_base64(s).ok()),
         fws: bytes("fws").and_then(|s| Fws::from_base64(s).ok()),
+        uis: text(&map, "uis").filter(|uis| !uis.is_empty()),
     })
 }
 
@@ -188,6 +189,7 @@ pub fn parse_checkin_report(body: &[u8]) -> Result<CheckinReport, WireError> {
         action: (status != "OK").then_some(status),
         newcrt: text(&map, "newcrt"),
         newfws: text(&map, "newfws"),
+        newuis: text(&map, "newuis"),
     })
 }
 

@@ -299,6 +299,16 @@ pub enum LogEnd {
     },
 }
 
+impl fmt::Display for LogEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole => f.write_str("verifies"),
+            Self::CutShort { line } => write!(f, "cut short in line {line}"),
+            Self::Failed { line, fault, .. } => write!(f, "does not verify: line {line}: {fault}"),
+        }
+    }
+}
+
 /// A log file as far as it was verified.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AuditLog {

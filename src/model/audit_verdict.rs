@@ -4,8 +4,11 @@
 //! trustworthy as the link over which it was read, so no text here says that a log is a proof.
 
 use std::fmt;
+use std::sync::Arc;
 
-use super::{AuditResult, LogFault};
+use bytes::Bytes;
+
+use super::{AuditLog, AuditResult, LogFault, LogId};
 
 /// What contradicts a successful upgrade.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -51,6 +54,15 @@ pub enum AuditObstacle {
         /// The line that is not whole.
         line: usize,
     },
+    /// The owner did not approve on the phone.
+    #[error("no approval on the phone: {what}")]
+    NoApproval {
+        /// What happened instead.
+        what: String,
+    },
+    /// A person stopped it before the log was read.
+    #[error("stopped before the log was read")]
+    Stopped,
     /// The device could not be reached, or did not answer as the page has it.
     #[error("{what}")]
     Unreadable {
@@ -72,6 +84,8 @@ impl AuditObstacle {
             Self::Busy => "busy",
             Self::NoFile => "no_file",
             Self::CutShort { .. } => "cut_short",
+            Self::NoApproval { .. } => "no_approval",
+            Self::Stopped => "stopped",
             Self::Unreadable { .. } => "unreadable",
         }
     }
@@ -116,6 +130,19 @@ impl AuditVerdict {
             Self::Contradicted { .. } => "contradicted",
             Self::Missing { .. } => "missing",
             Self::Unavailable(_) => "unavailable",
+        }
+    }
+
+    /// A stable word for scripts (JSON `code`): the verdict, or what exactly stands behind it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Contradicted {
+                why: Contradiction::NotVerified(fault),
+                ..
+            } => fault.as_str(),
+            Self::Contradicted { .. } => "logged_error",
+            Self::Unavailable(why) => why.as_str(),
+            Self::Confirmed { .. } | Self::Missing { .. } => self.as_str(),
         }
     }
 
@@ -198,6 +225,46 @@ impl fmt::Display for AuditLink {
             Self::Http => "read over an unencrypted link",
         })
     }
+}
+
+/// What was read of a device's log, and what it says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AuditReport {
+    /// What it says.
+    pub verdict: AuditVerdict,
+    /// The link that it was read over.
+    pub link: AuditLink,
+    /// The file that decided, or the newest one read.
+    pub file: Option<LogId>,
+    /// What that file holds, as far as it verifies.
+    pub log: Option<Arc<AuditLog>>,
+}
+
+impl fmt::Display for AuditReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "audit {}", self.verdict.as_str())?;
+        if let Some(file) = &self.file {
+            write!(f, ", file {file}")?;
+        }
+        write!(f, ": {}", self.verdict)?;
+        match self.verdict {
+            AuditVerdict::Unavailable(_) => Ok(()),
+            _ => write!(f, "; {}", self.link),
+        }
+    }
+}
+
+/// One log file of a device, as `hemfleet audit` reads it.
+#[derive(Clone, Debug)]
+pub struct LogRead {
+    /// Its name.
+    pub id: LogId,
+    /// The answer of `GET /api/logger/key` in the same session, to verify the file by later.
+    pub key: Bytes,
+    /// The file as it came; empty where it could not be read.
+    pub raw: Bytes,
+    /// What it holds, or why it could not be read: the running session's file is busy.
+    pub log: Result<Arc<AuditLog>, AuditObstacle>,
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::{DeviceId, Secret, SecretSource};
+use super::{AuditLink, DeviceId, Secret, SecretSource};
 
 /// `http` or `https`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -52,6 +52,9 @@ pub struct Endpoint {
     pub authority: HostPort,
     /// Where to connect, if not there.
     pub connect: Option<HostPort>,
+    /// Where the device's plain HTTP is reached, for a check-in when its certificate has expired; where
+    /// it is not said, port 80 of [`Endpoint::target`], but only if that stands at port 443.
+    pub http_connect: Option<HostPort>,
 }
 
 impl Endpoint {
@@ -107,18 +110,6 @@ pub enum TlsTrust {
     Insecure,
 }
 
-impl TlsTrust {
-    /// One word for screen and JSON: `system`, `ca`, `pinned` or `insecure`.
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::System => "system",
-            Self::Ca(_) => "ca",
-            Self::Pin(_) => "pinned",
-            Self::Insecure => "insecure",
-        }
-    }
-}
-
 /// How to log in, with where the secret comes from.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum AuthMethod {
@@ -126,16 +117,102 @@ pub enum AuthMethod {
     None,
     /// A bearer token obtained elsewhere.
     Token(SecretSource),
-    /// A passphrase, derived with PBKDF2 (section 6).
-    Passphrase(SecretSource),
+    /// A passphrase (section 6).
+    Passphrase(SecretSource, KdfChoice),
+    /// A passphrase that is typed when the device is reached: `auth = "prompt"`.
+    Prompt,
+    /// 24 BIP-39 words (section 6).
+    MasterWords(SecretSource, WordsChoice),
+    /// Approval on the owner's phone (section 10).
+    Mobile,
+}
+
+/// How a passphrase becomes the key (section 6).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum KdfChoice {
+    /// PBKDF2; where the device does not accept that, once Argon2d.
+    #[default]
+    Auto,
+    /// SDKs and Manager 2.
+    Pbkdf2,
+    /// Manager 1.
+    Argon2,
+}
+
+/// How the master words become the key (section 6).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum WordsChoice {
+    /// As Manager 2 does; where the device does not accept that, once as Manager 1.
+    #[default]
+    Auto,
+    /// Manager 2.
+    Current,
+    /// Manager 1: `legacy = true`.
+    Legacy,
+}
+
+/// How the key that a device accepted was derived (section 6). No secret.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Derivation {
+    /// A passphrase by PBKDF2.
+    Pbkdf2,
+    /// A passphrase by Argon2d.
+    Argon2d,
+    /// Master words as Manager 2 does.
+    MasterWords,
+    /// Master words as Manager 1 did.
+    MasterWordsLegacy,
+}
+
+impl Derivation {
+    /// The spelling on screen and in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pbkdf2 => "pbkdf2",
+            Self::Argon2d => "argon2d",
+            Self::MasterWords => "master_words",
+            Self::MasterWordsLegacy => "master_words_legacy",
+        }
+    }
+}
+
+impl fmt::Display for Derivation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// What a token is good for (section 6); each has one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum Scope {
+    /// `system:upgrade`: a whole upgrade.
+    Upgrade,
+    /// `logger:get`: reading the audit log.
+    Log,
+}
+
+impl Scope {
+    /// As it stands in a token.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Upgrade => "system:upgrade",
+            Self::Log => "logger:get",
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
 }
 
 impl AuthMethod {
     /// Where the secret comes from, if there is one.
     pub fn source(&self) -> Option<&SecretSource> {
         match self {
-            Self::None => None,
-            Self::Token(s) | Self::Passphrase(s) => Some(s),
+            Self::None | Self::Prompt | Self::Mobile => None,
+            Self::Token(s) | Self::Passphrase(s, _) | Self::MasterWords(s, _) => Some(s),
         }
     }
 
@@ -144,7 +221,9 @@ impl AuthMethod {
         match self {
             Self::None => Credentials::None,
             Self::Token(_) => Credentials::Token,
-            Self::Passphrase(_) => Credentials::Login,
+            Self::Passphrase(..) | Self::MasterWords(..) => Credentials::Login,
+            Self::Prompt => Credentials::Prompt,
+            Self::Mobile => Credentials::Mobile,
         }
     }
 }
@@ -157,7 +236,13 @@ pub enum Credential {
     /// A bearer token.
     Token(Secret),
     /// A passphrase.
-    Passphrase(Secret),
+    Passphrase(Secret, KdfChoice),
+    /// A passphrase that is given when the device is reached.
+    Prompt,
+    /// 24 BIP-39 words, their checksum proven.
+    MasterWords(Secret, WordsChoice),
+    /// The owner's phone.
+    Mobile,
 }
 
 /// What there is to enter a device with, without the secret.
@@ -169,6 +254,17 @@ pub enum Credentials {
     Token,
     /// A secret to log in with.
     Login,
+    /// A secret to log in with, to be asked for when the device is reached.
+    Prompt,
+    /// The owner's phone, which is asked for each scope (section 10).
+    Mobile,
+}
+
+impl Credentials {
+    /// Whether entering the device means a login, which needs its clock (section 5).
+    pub fn needs_clock(self) -> bool {
+        matches!(self, Self::Login | Self::Prompt | Self::Mobile)
+    }
 }
 
 /// One device of the inventory, validated.
@@ -188,15 +284,25 @@ pub struct DeviceSpec {
     pub tls: TlsTrust,
     /// How to log in.
     pub auth: AuthMethod,
+    /// Whether a token may travel over `http://`, in clear.
+    pub allow_plain_login: bool,
 }
 
 impl DeviceSpec {
     /// How much the link to this device is worth, in one word: `http`, `system`, `ca`, `pinned`
     /// or `insecure`.
     pub fn link(&self) -> &'static str {
-        match self.endpoint.scheme {
-            Scheme::Http => "http",
-            Scheme::Https => self.tls.as_str(),
+        self.audit_link().as_str()
+    }
+
+    /// The same, as what the audit log's word rests on (section 9).
+    pub fn audit_link(&self) -> AuditLink {
+        match (self.endpoint.scheme, &self.tls) {
+            (Scheme::Http, _) => AuditLink::Http,
+            (Scheme::Https, TlsTrust::System) => AuditLink::System,
+            (Scheme::Https, TlsTrust::Ca(_)) => AuditLink::Ca,
+            (Scheme::Https, TlsTrust::Pin(_)) => AuditLink::Pinned,
+            (Scheme::Https, TlsTrust::Insecure) => AuditLink::Insecure,
         }
     }
 }

@@ -17,6 +17,8 @@ pub struct DeviceVersion {
     pub fwk: Option<Fwk>,
     /// The signature of the running image, where it was readable.
     pub fws: Option<Fws>,
+    /// The hash of the management app that is served, as the device writes it (section 8; PPA only).
+    pub uis: Option<String>,
 }
 
 impl DeviceVersion {
@@ -94,8 +96,10 @@ pub struct CheckinReport {
     pub action: Option<String>,
     /// `newcrt` as the device says it: `OK` or `ERROR`.
     pub newcrt: Option<String>,
-    /// A newer firmware that the backend offers.
+    /// A newer firmware that the backend offers, by its `fws` (section 12).
     pub newfws: Option<String>,
+    /// A newer management app that the backend offers, by its `uis`.
+    pub newuis: Option<String>,
 }
 
 #[cfg(test)]

@@ -233,6 +233,67 @@ pub enum FailureKind {
         /// The HTTP status.
         status: u16,
     },
+    /// The link is unencrypted, and the inventory does not allow a token to travel over it.
+    #[error("no login over http: its token would travel in clear")]
+    PlainLogin,
+    /// A secret that is to be typed when the device is reached, and nobody typed it.
+    #[error("no secret was given")]
+    NoSecret,
+    /// The owner said no on the phone (section 10).
+    #[error("the owner refused on the phone")]
+    ApprovalDenied,
+    /// The broker knows the request no more: it expired before the owner answered (section 10).
+    #[error("the request expired before anybody answered it")]
+    ApprovalExpired,
+    /// Nobody answered within the inventory's limit; the request was withdrawn (section 10).
+    #[error("nobody answered on the phone within {}", human_duration(*.after))]
+    ApprovalTimeout {
+        /// The limit.
+        after: Duration,
+    },
+    /// The device does not take the phone's approval (section 10, step 5).
+    #[error("{status}: the device does not accept the approval")]
+    ApprovalRefused {
+        /// The HTTP status.
+        status: u16,
+    },
+    /// `--require-same-key`: the image is signed by another key than the running firmware.
+    #[error("the image is signed by another key than the running firmware")]
+    OtherSigner,
+    /// The certificate has expired, and a check-in over HTTP did not change that.
+    #[error("certificate still expired {days} days ago ({not_after}) after a check-in{}", certificate(.newcrt.as_deref()))]
+    StillExpired {
+        /// Whole days since.
+        days: i64,
+        /// The last valid moment, RFC 3339.
+        not_after: String,
+        /// What the device said of a new certificate: `OK` or `ERROR`.
+        newcrt: Option<String>,
+    },
+    /// Upgraded, but the audit log does not confirm it, and the inventory requires that it does.
+    #[error("upgraded, but the audit log does not confirm it: {what}")]
+    NotConfirmed {
+        /// The verdict and its reason.
+        what: String,
+    },
+    /// The log key is not the device's by its own signature (section 9).
+    #[error("the device could not show that the log key is its own: {what}")]
+    KeyNotProven {
+        /// What is wrong with it.
+        what: String,
+    },
+    /// `hemfleet audit`: the log could not be read.
+    #[error("the audit log could not be read: {what}")]
+    LogUnread {
+        /// Why not.
+        what: String,
+    },
+    /// `hemfleet audit`: a log file does not verify.
+    #[error("the audit log does not verify: {what}")]
+    LogNotVerified {
+        /// File, line and reason.
+        what: String,
+    },
     /// The device's own check of the image failed.
     #[error("{status}: the device refused the image")]
     ImageRefused {
@@ -296,6 +357,10 @@ pub enum FailureKind {
     },
 }
 
+fn certificate(newcrt: Option<&str>) -> String {
+    newcrt.map_or_else(String::new, |answer| format!("; new certificate: {answer}"))
+}
+
 fn status_words(status: u16) -> &'static str {
     match status {
         400 => ": bad arguments",
@@ -320,6 +385,7 @@ impl FailureKind {
             Self::Status { status }
             | Self::CheckinRefused { status }
             | Self::ImageRefused { status }
+            | Self::ApprovalRefused { status }
             | Self::InstallRefused { status } => Some(*status),
             Self::WrongSecret => Some(401),
             Self::ClockUnset => Some(403),
@@ -366,6 +432,18 @@ impl FailureKind {
             Self::LoginsUsedUp => "logins_used_up",
             Self::ClockUnset => "clock_unset",
             Self::CheckinRefused { .. } => "checkin_refused",
+            Self::PlainLogin => "plain_login",
+            Self::NoSecret => "no_secret",
+            Self::ApprovalDenied => "approval_denied",
+            Self::ApprovalExpired => "approval_expired",
+            Self::ApprovalTimeout { .. } => "approval_timeout",
+            Self::ApprovalRefused { .. } => "approval_refused",
+            Self::OtherSigner => "other_signer",
+            Self::StillExpired { .. } => "tls_still_expired",
+            Self::NotConfirmed { .. } => "not_confirmed",
+            Self::KeyNotProven { .. } => "key_not_proven",
+            Self::LogUnread { .. } => "log_unread",
+            Self::LogNotVerified { .. } => "log_not_verified",
             Self::ImageRefused { .. } => "image_refused",
             Self::CheckTimeout { .. } => "check_timeout",
             Self::InstallRefused { .. } => "install_refused",
@@ -395,6 +473,12 @@ impl Failure {
     /// What the operator does next.
     pub fn hint(&self) -> String {
         self.kind.hint(self.stage)
+    }
+
+    /// Whether the upgrade itself is proven, and only its log does not confirm it: a retry then reads
+    /// the log again and does nothing else.
+    pub fn is_about_log(&self) -> bool {
+        matches!(self.kind, FailureKind::NotConfirmed { .. })
     }
 }
 

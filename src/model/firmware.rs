@@ -160,11 +160,7 @@ impl ImageFacts {
 
     /// The SHA-256 in hex.
     pub fn sha256_hex(&self) -> String {
-        use std::fmt::Write as _;
-        self.sha256.iter().fold(String::new(), |mut s, b| {
-            let _ = write!(s, "{b:02x}");
-            s
-        })
+        hex(&self.sha256)
     }
 }
 
@@ -174,6 +170,123 @@ pub(super) fn version_label(name: &str) -> String {
         Some((_, v)) if v.starts_with(|c: char| c.is_ascii_digit()) => v.to_owned(),
         _ => name.to_owned(),
     }
+}
+
+/// What of a device is upgraded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
+pub enum Component {
+    /// The management app, a web page that the device serves (section 8). Before the firmware, whose
+    /// install ends in a reboot.
+    Ui,
+    /// The firmware (section 7).
+    Firmware,
+}
+
+impl Component {
+    /// The spelling on screen, in JSON and on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ui => "ui",
+            Self::Firmware => "firmware",
+        }
+    }
+}
+
+impl fmt::Display for Component {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// The largest management app that is sent, in bytes: the server's limit for raw uploads (section 2).
+pub const MAX_APP_BYTES: usize = 16 * 1024 * 1024;
+
+/// The file name that the device expects of a management app (section 8).
+pub const APP_UPLOAD_NAME: &str = "webroot.tar";
+
+/// What is known of a management app (section 8). The page does not say how a device makes `uis`, so that
+/// what it will report is not known beforehand.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AppFacts {
+    /// Size of the file in bytes.
+    pub file_bytes: u64,
+    /// SHA-256 of the file.
+    pub sha256: [u8; 32],
+}
+
+impl AppFacts {
+    /// The SHA-256 in hex.
+    pub fn sha256_hex(&self) -> String {
+        hex(&self.sha256)
+    }
+}
+
+/// A management app ready for upload.
+#[derive(Clone, Debug)]
+pub struct AppImage {
+    /// The bytes of the file, sent as they are.
+    pub bytes: Bytes,
+    /// What is known of them.
+    pub facts: AppFacts,
+}
+
+/// What a run installs on each device: at least one of the two.
+#[derive(Clone, Debug, Default)]
+pub struct Payload {
+    /// The management app, which goes first.
+    pub app: Option<AppImage>,
+    /// The firmware.
+    pub firmware: Option<FirmwareImage>,
+}
+
+impl Payload {
+    /// What is known of it.
+    pub fn facts(&self) -> PayloadFacts {
+        PayloadFacts {
+            app: self.app.as_ref().map(|a| a.facts.clone()),
+            firmware: self.firmware.as_ref().map(|f| f.facts.clone()),
+        }
+    }
+}
+
+impl From<FirmwareImage> for Payload {
+    fn from(firmware: FirmwareImage) -> Self {
+        Self {
+            app: None,
+            firmware: Some(firmware),
+        }
+    }
+}
+
+/// What is known of a [`Payload`].
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PayloadFacts {
+    /// The management app.
+    pub app: Option<AppFacts>,
+    /// The firmware.
+    pub firmware: Option<ImageFacts>,
+}
+
+impl PayloadFacts {
+    /// The firmware's version for people; `app` where there is none.
+    pub fn version_label(&self) -> String {
+        self.firmware
+            .as_ref()
+            .map_or_else(|| "app".to_owned(), ImageFacts::version_label)
+    }
+
+    /// The `fws` that a device reports once it runs the firmware, where that is known.
+    pub fn expected_fws(&self) -> Option<Fws> {
+        self.firmware.as_ref().and_then(ImageFacts::expected_fws)
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut s, b| {
+        let _ = write!(s, "{b:02x}");
+        s
+    })
 }
 
 /// An image ready for upload: the file's bytes and what is known of them.

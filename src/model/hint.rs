@@ -31,6 +31,27 @@ pub(super) fn hint(stage: Stage, kind: &FailureKind) -> String {
         FailureKind::CheckinRefused { .. } => "The reply did not verify on the device: is [broker] url the relay this device \
              belongs to? Retry once; if it stays, ask the vendor."
             .to_owned(),
+        FailureKind::PlainLogin => "Reach it over https:// (a tunnel and connect may help), or say allow_plain_login = true of \
+             this device if the way to it is yours alone."
+            .to_owned(),
+        FailureKind::NoSecret => "Retry asks again.".to_owned(),
+        FailureKind::ApprovalDenied => "Ask the owner why; retry asks the phone again.".to_owned(),
+        FailureKind::ApprovalExpired | FailureKind::ApprovalTimeout { .. } => "Tell the owner that the phone will ask, then retry; [approval] wait gives more time. \
+             Nothing is left open on the phone."
+            .to_owned(),
+        FailureKind::ApprovalRefused { .. } => "Is that phone paired with this very device? Retry asks again; if it stays, pair it anew.".to_owned(),
+        FailureKind::OtherSigner => "Compare the image (hemfleet inspect) with what this device runs; without --require-same-key \
+             the device itself decides."
+            .to_owned(),
+        FailureKind::StillExpired { .. } => "The device may serve its new certificate only after a reboot: power-cycle it, then retry; or \
+             pin its key with tls = { pin = … }."
+            .to_owned(),
+        FailureKind::NotConfirmed { .. } => "The firmware itself is proven. Retry only reads the log again; look at it with hemfleet audit."
+            .to_owned(),
+        FailureKind::KeyNotProven { .. } | FailureKind::LogUnread { .. } => "Nothing was changed. Put right what stands in the way, then run it again.".to_owned(),
+        FailureKind::LogNotVerified { .. } => "Keep the file (hemfleet audit --save) and find out what changed it: the device, the way to it, or a fault of its \
+             storage."
+            .to_owned(),
         FailureKind::ImageRefused { status: 409 } => status_hint(stage, 409).to_owned(),
         FailureKind::ImageRefused { .. } => "The device's own check says that this image is not valid for it. Compare the \
              signing key (hemfleet inspect) with the device's fwk."

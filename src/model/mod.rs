@@ -20,20 +20,25 @@ mod text;
 pub use audit::{
     AuditEntry, AuditExtra, AuditLog, AuditResult, AuditTime, AuditType, LogEnd, LogFault, LogId,
 };
-pub use audit_verdict::{AuditLink, AuditObstacle, AuditVerdict, Contradiction};
+pub use audit_verdict::{
+    AuditLink, AuditObstacle, AuditReport, AuditVerdict, Contradiction, LogRead,
+};
 pub use device_spec::{
-    AuthMethod, Credential, Credentials, DeviceSpec, Endpoint, HostPort, Proxy, ProxyKind, Scheme,
-    SpkiPin, TlsTrust,
+    AuthMethod, Credential, Credentials, Derivation, DeviceSpec, Endpoint, HostPort, KdfChoice,
+    Proxy, ProxyKind, Scheme, Scope, SpkiPin, TlsTrust, WordsChoice,
 };
 pub use facts::{CheckinReport, DeviceStatus, DeviceVersion, FlsState};
 pub use failure::{BrokerFault, Failure, FailureKind, LinkFault, TlsFault, Touched};
 pub use firmware::{
-    FirmwareImage, Fwk, Fws, FwsParseError, ImageFacts, ImageFooter, ImageFormat, MAX_IMAGE_BYTES,
+    APP_UPLOAD_NAME, AppFacts, AppImage, Component, FirmwareImage, Fwk, Fws, FwsParseError,
+    ImageFacts, ImageFooter, ImageFormat, MAX_APP_BYTES, MAX_IMAGE_BYTES, Payload, PayloadFacts,
     SigningMode,
 };
 pub use id::{DeviceId, RunId};
 pub use outcome::{Doubt, Outcome, OutcomeKind, Skip, Unproven, Verdict, VerdictKind};
 pub use secret::{Secret, SecretSource};
-pub use settings::{Pace, Policy, Retry, Timeouts};
+pub use settings::{
+    ApprovalPolicy, AuditMode, AuditPolicy, OnExpired, Pace, Policy, Retry, Timeouts,
+};
 pub use stage::Stage;
 pub use text::{human_bytes, human_duration, printable};

@@ -34,6 +34,10 @@ pub enum Unproven {
     NoSignature,
     /// It reports the image's `fws`, but no reboot was observed.
     RebootNotSeen,
+    /// The management app's `uis` is what it was before: the same app, or none was installed (section 8).
+    AppUnchanged,
+    /// No `uis` can be read to compare.
+    NoAppHash,
 }
 
 impl fmt::Display for Unproven {
@@ -51,6 +55,12 @@ impl fmt::Display for Unproven {
             Self::NoSignature => f.write_str("rebooted, but reports no readable signature"),
             Self::RebootNotSeen => {
                 f.write_str("reports this image's signature, but no reboot was observed")
+            }
+            Self::AppUnchanged => f.write_str(
+                "the management app's hash is what it was: the same app, or none was installed",
+            ),
+            Self::NoAppHash => {
+                f.write_str("the device reports no management app's hash to compare")
             }
         }
     }
@@ -117,6 +127,11 @@ pub enum Outcome {
     Unknown(Doubt),
     /// Stopped before the install.
     Cancelled(Touched),
+    /// `hemfleet audit`: its log was read, and verifies.
+    Audited {
+        /// Number of files that were read.
+        files: usize,
+    },
 }
 
 /// [`Outcome`] without its reasons: for counts, filters, glyphs and exit codes.
@@ -140,11 +155,13 @@ pub enum OutcomeKind {
     Unknown,
     /// See [`Outcome::Cancelled`].
     Cancelled,
+    /// See [`Outcome::Audited`].
+    Audited,
 }
 
 impl OutcomeKind {
     /// All kinds, in the order in which counts are shown.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Upgraded,
         Self::Unproven,
         Self::Current,
@@ -154,6 +171,7 @@ impl OutcomeKind {
         Self::Lost,
         Self::Unknown,
         Self::Cancelled,
+        Self::Audited,
     ];
 
     /// The spelling of JSON and of scenario files: `rolled_back`.
@@ -168,6 +186,7 @@ impl OutcomeKind {
             Self::Lost => "lost",
             Self::Unknown => "unknown",
             Self::Cancelled => "cancelled",
+            Self::Audited => "audited",
         }
     }
 
@@ -189,7 +208,10 @@ impl OutcomeKind {
 
     /// Whether a person may ask for another attempt in this run.
     pub fn is_retryable(self) -> bool {
-        !matches!(self, Self::Upgraded | Self::Current | Self::Skipped)
+        !matches!(
+            self,
+            Self::Upgraded | Self::Current | Self::Skipped | Self::Audited
+        )
     }
 }
 
@@ -212,6 +234,7 @@ impl Outcome {
             Self::Lost => OutcomeKind::Lost,
             Self::Unknown(_) => OutcomeKind::Unknown,
             Self::Cancelled(_) => OutcomeKind::Cancelled,
+            Self::Audited { .. } => OutcomeKind::Audited,
         }
     }
 
@@ -230,16 +253,23 @@ impl Outcome {
             Self::Unknown(d) => d.to_string(),
             Self::Cancelled(Touched::Nothing) => "stopped before anything was changed".to_owned(),
             Self::Cancelled(t) => format!("stopped: {t}"),
+            Self::Audited { files: 1 } => "1 log file read, and it verifies".to_owned(),
+            Self::Audited { files } => format!("{files} log files read, and all verify"),
         }
     }
 
     /// What the operator does next, where there is something to do.
     pub fn hint(&self) -> Option<String> {
         let text = match self {
-            Self::Upgraded | Self::Current | Self::Skipped(_) => return None,
+            Self::Upgraded | Self::Current | Self::Skipped(_) | Self::Audited { .. } => {
+                return None;
+            }
             Self::Failed(f) => return Some(f.hint()),
             Self::Unproven(Unproven::RebootNotSeen) => {
                 "Look at it again with hemfleet plan: if it says current and the device is healthy, all is well."
+            }
+            Self::Unproven(Unproven::AppUnchanged | Unproven::NoAppHash) => {
+                "Open the app on the device, or compare its uis with another device's."
             }
             Self::Unproven(_) => {
                 "Compare its fws and fwv with what you meant to install (hemfleet inspect), or ask the vendor."
@@ -279,7 +309,7 @@ impl Outcome {
     /// What the device has been touched with.
     pub fn touched(&self) -> Touched {
         match self {
-            Self::Current | Self::Skipped(_) => Touched::Nothing,
+            Self::Current | Self::Skipped(_) | Self::Audited { .. } => Touched::Nothing,
             Self::Failed(f) => f.touched,
             Self::Cancelled(t) => *t,
             Self::Upgraded
@@ -317,6 +347,8 @@ impl Outcome {
             Self::Unproven(Unproven::NoExpectedSignature) => "no_expected_signature",
             Self::Unproven(Unproven::NoSignature) => "no_signature",
             Self::Unproven(Unproven::RebootNotSeen) => "reboot_not_seen",
+            Self::Unproven(Unproven::AppUnchanged) => "app_unchanged",
+            Self::Unproven(Unproven::NoAppHash) => "no_app_hash",
             Self::Unknown(Doubt::AnswerLost) => "answer_lost",
             Self::Unknown(Doubt::NoReboot) => "no_reboot",
             Self::Unknown(Doubt::Unseen { .. }) => "unseen",

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 /// A passphrase, token or private key. It has no `Display` and no `Serialize`, its `Debug` says
@@ -22,6 +23,15 @@ impl Secret {
         &self.0
     }
 }
+
+/// In constant time for secrets of the same length, so that comparing never tells how far two agree.
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.expose().ct_eq(other.expose()).into()
+    }
+}
+
+impl Eq for Secret {}
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -77,6 +77,94 @@ impl Default for Retry {
     }
 }
 
+/// What the audit log's word counts (inventory table `[audit]`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AuditMode {
+    /// An upgraded device whose log does not confirm it has failed.
+    Required,
+    /// The log is read and told; the outcome stays.
+    #[default]
+    Wanted,
+    /// The log is not read.
+    Off,
+}
+
+impl AuditMode {
+    /// All of them, as the inventory has them.
+    pub const ALL: [Self; 3] = [Self::Required, Self::Wanted, Self::Off];
+
+    /// The spelling of the inventory.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Required => "required",
+            Self::Wanted => "wanted",
+            Self::Off => "off",
+        }
+    }
+}
+
+/// How the audit log is read after an upgrade (section 9).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditPolicy {
+    /// What its word counts.
+    pub mode: AuditMode,
+    /// How many of the newest closed files are read at most.
+    pub files: usize,
+}
+
+impl Default for AuditPolicy {
+    fn default() -> Self {
+        Self {
+            mode: AuditMode::default(),
+            files: 3,
+        }
+    }
+}
+
+/// What is done about a certificate that has expired and is otherwise trusted (inventory table `[tls]`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnExpired {
+    /// The device fails.
+    #[default]
+    Fail,
+    /// One check-in over plain HTTP, which may bring a new certificate, then one more try.
+    Checkin,
+}
+
+impl OnExpired {
+    /// All of them, as the inventory has them.
+    pub const ALL: [Self; 2] = [Self::Fail, Self::Checkin];
+
+    /// The spelling of the inventory.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fail => "fail",
+            Self::Checkin => "checkin",
+        }
+    }
+}
+
+/// Approvals on the owner's phone (section 10; inventory table `[approval]`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApprovalPolicy {
+    /// Requests that are out at a time, over all devices of a run.
+    pub at_once: usize,
+    /// How long one is waited for before it is withdrawn.
+    pub wait: Duration,
+    /// Between two questions to the broker; every 2 s by the page.
+    pub poll: Duration,
+}
+
+impl Default for ApprovalPolicy {
+    fn default() -> Self {
+        Self {
+            at_once: 3,
+            wait: Duration::from_secs(5 * 60),
+            poll: Duration::from_secs(2),
+        }
+    }
+}
+
 /// Everything that shapes how one device is treated.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
@@ -88,4 +176,12 @@ pub struct Policy {
     pub retry: Retry,
     /// `--force`: upgrade although the device reports latched faults.
     pub force: bool,
+    /// `--require-same-key`: refuse devices whose firmware was signed by another key than the image.
+    pub same_key: bool,
+    /// The audit log.
+    pub audit: AuditPolicy,
+    /// Expired certificates.
+    pub on_expired: OnExpired,
+    /// Approvals on phones.
+    pub approval: ApprovalPolicy,
 }

@@ -11,6 +11,14 @@ pub enum Stage {
     Checkin,
     /// Authentication for `system:upgrade` (section 6).
     Login,
+    /// Sending the management app (section 8).
+    UploadUi,
+    /// The device's own verification of the staged app (section 8).
+    CheckUi,
+    /// The one install request of the app (section 8).
+    InstallUi,
+    /// Reading the app's hash that is served now (section 8).
+    VerifyUi,
     /// Sending the image (section 7).
     Upload,
     /// The device's own verification of the staged image (section 7).
@@ -21,19 +29,26 @@ pub enum Stage {
     Reboot,
     /// Reading the version that runs now (section 7).
     Verify,
+    /// Reading what the device's audit log says of it (section 9).
+    Audit,
 }
 
 impl Stage {
     /// All stages in order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 13] = [
         Self::Probe,
         Self::Checkin,
         Self::Login,
+        Self::UploadUi,
+        Self::CheckUi,
+        Self::InstallUi,
+        Self::VerifyUi,
         Self::Upload,
         Self::Check,
         Self::Install,
         Self::Reboot,
         Self::Verify,
+        Self::Audit,
     ];
 
     /// The one spelling used on screen, in logs and in JSON.
@@ -42,18 +57,23 @@ impl Stage {
             Self::Probe => "probe",
             Self::Checkin => "checkin",
             Self::Login => "login",
+            Self::UploadUi => "upload_ui",
+            Self::CheckUi => "check_ui",
+            Self::InstallUi => "install_ui",
+            Self::VerifyUi => "verify_ui",
             Self::Upload => "upload",
             Self::Check => "check",
             Self::Install => "install",
             Self::Reboot => "reboot",
             Self::Verify => "verify",
+            Self::Audit => "audit",
         }
     }
 
-    /// Whether the install request may have been sent once this stage has begun: from here on a
-    /// device is watched to its end and an attempt is no longer cancelled.
+    /// Whether an install request may have been sent in this stage or right before it: a device is
+    /// watched to its end then, and an attempt is not cancelled.
     pub fn is_past_install(self) -> bool {
-        self >= Self::Install
+        matches!(self, Self::InstallUi | Self::VerifyUi) || self >= Self::Install
     }
 }
 

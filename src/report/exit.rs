@@ -76,7 +76,10 @@ impl Exit {
 
     fn of_kind(kind: OutcomeKind) -> Self {
         match kind {
-            OutcomeKind::Upgraded | OutcomeKind::Current | OutcomeKind::Skipped => Self::Good,
+            OutcomeKind::Upgraded
+            | OutcomeKind::Current
+            | OutcomeKind::Skipped
+            | OutcomeKind::Audited => Self::Good,
             OutcomeKind::Failed | OutcomeKind::RolledBack | OutcomeKind::Lost => Self::Failed,
             OutcomeKind::Unknown | OutcomeKind::Unproven => Self::Doubt,
             OutcomeKind::Cancelled => Self::Interrupted,

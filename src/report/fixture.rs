@@ -10,8 +10,9 @@ use crate::engine::{
     DeviceFact, Event, Fact, Fleet, Intent, Message, Mode, Progress, RowSeed, Seen, Watch,
 };
 use crate::model::{
-    DeviceId, DeviceStatus, DeviceVersion, Failure, FailureKind, FlsState, Fwk, Fws, ImageFacts,
-    ImageFooter, ImageFormat, LinkFault, Outcome, RunId, SigningMode, Stage, Touched, Verdict,
+    Component, Credentials, DeviceId, DeviceStatus, DeviceVersion, Failure, FailureKind, FlsState,
+    Fwk, Fws, ImageFacts, ImageFooter, ImageFormat, LinkFault, Outcome, PayloadFacts, RunId,
+    SigningMode, Stage, Touched, Verdict,
 };
 
 const OLD: Fws = Fws([1; 64]);
@@ -38,6 +39,7 @@ impl Rehearsal {
             .iter()
             .enumerate()
             .map(|(n, &link)| RowSeed {
+                credentials: Credentials::Login,
                 id: id(n),
                 group: (n < 2).then(|| "warsaw".to_owned()),
                 tags: Vec::new(),
@@ -70,7 +72,7 @@ impl Rehearsal {
     pub(super) fn begin(&mut self) {
         let fact = Fact::RunStarted {
             run: self.fleet.run().clone(),
-            image: self.fleet.image().clone(),
+            payload: Box::new(self.fleet.payload().clone()),
             devices: self.fleet.rows().len(),
         };
         self.tell(fact);
@@ -168,19 +170,29 @@ impl Rehearsal {
 
     pub(super) fn install_begun(&mut self, n: usize) {
         let watch = Watch {
+            component: Component::Firmware,
+            uis_before: None,
+            mark: None,
             since: tokio::time::Instant::now(),
             uptime_before: Duration::from_secs(86_400),
             fw_upgrade_before: false,
             fws_before: Some(OLD),
         };
-        self.device(n, DeviceFact::InstallBegun { watch });
+        self.device(
+            n,
+            DeviceFact::InstallBegun {
+                watch: Box::new(watch),
+            },
+        );
     }
 
     pub(super) fn returned(&mut self, n: usize) {
         self.device(
             n,
             DeviceFact::Returned {
-                version: version(NEW),
+                component: Component::Firmware,
+                outcome: None,
+                version: Box::new(version(NEW)),
             },
         );
     }
@@ -280,7 +292,7 @@ impl Rehearsal {
 
 fn fleet(mode: Mode, seeds: &[RowSeed]) -> Fleet {
     let run = RunId::from_random([0x7f, 0x3a, 0, 1]);
-    Fleet::new(run, image(), mode, 8, seeds.to_vec())
+    Fleet::new(run, payload(), mode, 8, seeds.to_vec())
 }
 
 pub(super) fn id(n: usize) -> DeviceId {
@@ -301,6 +313,13 @@ pub(super) fn unplugged() -> FailureKind {
     })
 }
 
+fn payload() -> PayloadFacts {
+    PayloadFacts {
+        app: None,
+        firmware: Some(image()),
+    }
+}
+
 fn image() -> ImageFacts {
     ImageFacts {
         file_bytes: 3_000_000,
@@ -319,6 +338,7 @@ fn image() -> ImageFacts {
 
 fn version(fws: Fws) -> DeviceVersion {
     DeviceVersion {
+        uis: None,
         hwv: "PPA rev 2.2".to_owned(),
         fwv: if fws == NEW {
             "Encedo nGINE FW v1.2.3".to_owned()

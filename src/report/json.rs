@@ -6,14 +6,19 @@
 //!
 //! | `event` | fields beside those four |
 //! | --- | --- |
-//! | `run_started` | `devices` (number), `concurrency`, `mode`, `image` (see [`JsonLines`]) |
+//! | `run_started` | `devices` (number), `concurrency`, `mode`, `image` (see [`JsonLines`]), `app` (`bytes`, `sha256`) |
 //! | `device_planned` | device fields; `verdict`, `reason`, `code`, `hint`, `from`, `to`, `from_fws`, `to_fws`, `link`, `group` |
 //! | `stage_started` | device fields; `stage`, `try`. From `stage` = `install` on, the request may have been sent |
-//! | `stage_progress` | device fields; `stage`, and `bytes`, `total` (upload) or `polls`, `status` (check) or `seen`, `normal_ms` (reboot) |
+//! | `stage_progress` | device fields; `stage`, and `bytes`, `total` (upload) or `polls`, `status` (check) or `seen`, `normal_ms` (reboot) or `doing` (login, audit) |
 //! | `stage_finished` | device fields; `stage`, `try`, `ok`, `took_ms`, `status`, `note`, and on failure `reason`, `code`, `hint` |
 //! | `retry_scheduled` | device fields; `stage`, `try` (the next), `tries`, `wait_ms`, `reason`, `code`, `status` |
+//! | `secret_wanted` | device fields: the login waits until somebody types the device's secret |
+//! | `approval_requested` | device fields; `scope`, `until` (when it will be withdrawn), `note` (as the phone shows it) |
+//! | `device_logged_in` | device fields; `scope`, `derivation` (where a key was derived) |
+//! | `log_read` | device fields; `file`, `ok`, `entries`, `reason`, `code`, `link` (`hemfleet audit` only) |
+//! | `device_audited` | device fields; `verdict`, `link`, `file`, `line`, `counter`, `reason`, `code`; before `device_finished` |
 //! | `device_finished` | device fields; `outcome`, `reason`, `code`, `hint`, `stage`, `status`, `touched`, `from`, `to`, `from_fws`, `to_fws`, `took_ms`, `link`, `group` |
-//! | `run_finished` | `devices`, `counts` (all nine outcomes), `verdicts` (plan only), `in_doubt` (names), `interrupted`, `exit_code`, `took_ms` |
+//! | `run_finished` | `devices`, `counts` (all outcomes), `verdicts` (plan only), `in_doubt` (names), `interrupted`, `exit_code`, `took_ms` |
 //!
 //! Device fields: `device` and `attempt`. The fact that an install begins or that a device is back has
 //! no event of its own: `stage_started` of `install` and `device_finished` say it. `exit_code` is that
@@ -30,7 +35,8 @@ use serde::Serialize;
 use super::{Exit, Reporter, words};
 use crate::engine::{Counts, DeviceFact, Event, Fact, Fleet, Mode, Progress, Row};
 use crate::model::{
-    DeviceId, FailureKind, ImageFacts, Outcome, OutcomeKind, Stage, Verdict, VerdictKind,
+    AppFacts, AuditReport, Derivation, DeviceId, FailureKind, ImageFacts, LogId, Outcome,
+    OutcomeKind, Stage, Verdict, VerdictKind,
 };
 
 /// The value of `schema`.
@@ -75,12 +81,15 @@ impl<W: Write> JsonLines<W> {
 impl<W: Write> Reporter for JsonLines<W> {
     fn event(&mut self, fleet: &Fleet, event: &Event) -> io::Result<()> {
         match &event.fact {
-            Fact::RunStarted { image, devices, .. } => {
+            Fact::RunStarted {
+                payload, devices, ..
+            } => {
                 let body = RunStarted {
                     devices: *devices,
                     concurrency: fleet.concurrency(),
                     mode: mode(fleet.mode()),
-                    image: Image::from(image),
+                    image: payload.firmware.as_ref().map(Image::from),
+                    app: payload.app.as_ref().map(App::from),
                 };
                 self.line(fleet, event.at, "run_started", body)
             }
@@ -122,7 +131,25 @@ struct RunStarted<'a> {
     devices: usize,
     concurrency: usize,
     mode: &'static str,
-    image: Image<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<Image<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    app: Option<App>,
+}
+
+#[derive(Serialize)]
+struct App {
+    bytes: u64,
+    sha256: String,
+}
+
+impl From<&AppFacts> for App {
+    fn from(facts: &AppFacts) -> Self {
+        Self {
+            bytes: facts.file_bytes,
+            sha256: facts.sha256_hex(),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -190,7 +217,7 @@ impl<'a> RunFinished<'a> {
     }
 }
 
-/// All nine, those that are zero too.
+/// All of them, those that are zero too.
 struct OutcomeCounts(Counts);
 
 impl Serialize for OutcomeCounts {
@@ -251,6 +278,22 @@ struct DeviceLine<'a> {
     seen: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     normal_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    doing: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    derivation: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    counter: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entries: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     took_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -349,6 +392,39 @@ impl<'a> DeviceLine<'a> {
                     .map(|fws| fws.to_string());
                 "device_finished"
             }
+            DeviceFact::SecretWanted => "secret_wanted",
+            DeviceFact::ApprovalRequested { scope, until, note } => {
+                self.scope = Some(scope.as_str());
+                self.until = Some(format!("{until:.3}"));
+                self.note = Some(note);
+                "approval_requested"
+            }
+            DeviceFact::LoggedIn { scope, derivation } => {
+                self.scope = Some(scope.as_str());
+                self.derivation = derivation.map(Derivation::as_str);
+                "device_logged_in"
+            }
+            DeviceFact::LogRead { read } => {
+                self.file = Some(read.id.as_str());
+                match &read.log {
+                    Ok(log) => {
+                        self.ok = Some(log.verifies());
+                        self.entries = Some(log.entries.len());
+                        self.reason = (!log.verifies()).then(|| log.end.to_string());
+                    }
+                    Err(why) => {
+                        self.ok = Some(false);
+                        self.reason = Some(why.to_string());
+                        self.code = Some(why.as_str());
+                    }
+                }
+                self.link = row.map(|row| row.link);
+                "log_read"
+            }
+            DeviceFact::Audited { report } => {
+                self.audit(report);
+                "device_audited"
+            }
             // Said by the stages around them.
             DeviceFact::InstallBegun { .. } | DeviceFact::Returned { .. } => return None,
         })
@@ -377,11 +453,23 @@ impl<'a> DeviceLine<'a> {
                 self.polls = Some(*polls);
                 self.status = Some(*status);
             }
+            Progress::Queued => self.doing = Some("waits for its turn to ask a phone"),
+            Progress::Step { what } => self.doing = Some(what),
             Progress::Silent { last, normal } => {
                 self.seen = Some(last);
                 self.normal_ms = Some(ms(*normal));
             }
         }
+    }
+
+    fn audit(&mut self, report: &'a AuditReport) {
+        self.verdict = Some(report.verdict.as_str());
+        self.link = Some(report.link.as_str());
+        self.file = report.file.as_ref().map(LogId::as_str);
+        self.counter = report.verdict.counter();
+        self.line = report.verdict.line();
+        self.reason = Some(report.verdict.to_string());
+        self.code = Some(report.verdict.code());
     }
 
     fn failure(&mut self, stage: Stage, kind: &FailureKind) {
@@ -397,8 +485,8 @@ impl<'a> DeviceLine<'a> {
         self.reason = (!reason.is_empty()).then_some(reason);
         match verdict {
             Verdict::Upgrade { .. } => {
-                self.to = Some(fleet.image().version_label());
-                self.to_fws = fleet.image().expected_fws().map(|fws| fws.to_string());
+                self.to = Some(fleet.payload().version_label());
+                self.to_fws = fleet.payload().expected_fws().map(|fws| fws.to_string());
             }
             Verdict::Cannot(failure) => {
                 self.failure(failure.stage, &failure.kind);
@@ -426,6 +514,7 @@ fn mode(mode: Mode) -> &'static str {
         Mode::Plan => "plan",
         Mode::Confirm => "confirm",
         Mode::Go => "go",
+        Mode::Audit { .. } => "audit",
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) enum Tone {
 impl Tone {
     pub(super) fn of(kind: OutcomeKind) -> Self {
         match kind {
-            OutcomeKind::Upgraded => Self::Good,
+            OutcomeKind::Upgraded | OutcomeKind::Audited => Self::Good,
             OutcomeKind::Unproven | OutcomeKind::Unknown => Self::Look,
             OutcomeKind::Failed | OutcomeKind::RolledBack | OutcomeKind::Lost => Self::Bad,
             OutcomeKind::Current | OutcomeKind::Skipped | OutcomeKind::Cancelled => Self::Dull,

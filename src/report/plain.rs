@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use super::paint::{Tone, paint};
 use super::{Reporter, words};
 use crate::engine::{DeviceFact, Event, Fact, Fleet, Progress};
-use crate::model::{DeviceId, Stage, VerdictKind};
+use crate::model::{AuditVerdict, DeviceId, Stage, VerdictKind};
 
 /// A stage that is silent otherwise is heard of this often.
 const NEWS: Duration = Duration::from_secs(30);
@@ -79,7 +79,13 @@ impl<W: Write> Plain<W> {
                 *try_no > 1
                     || matches!(
                         stage,
-                        Stage::Upload | Stage::Check | Stage::Install | Stage::Reboot
+                        Stage::UploadUi
+                            | Stage::CheckUi
+                            | Stage::InstallUi
+                            | Stage::Upload
+                            | Stage::Check
+                            | Stage::Install
+                            | Stage::Reboot
                     )
             }
             DeviceFact::StageProgress { progress, .. } => self
@@ -92,8 +98,14 @@ impl<W: Write> Plain<W> {
             }
             DeviceFact::StageFinished { .. }
             | DeviceFact::RetryScheduled { .. }
-            | DeviceFact::Planned { .. } => true,
-            DeviceFact::InstallBegun { .. } | DeviceFact::Returned { .. } => false,
+            | DeviceFact::Planned { .. }
+            | DeviceFact::SecretWanted
+            | DeviceFact::ApprovalRequested { .. }
+            | DeviceFact::LogRead { .. }
+            | DeviceFact::Audited { .. } => true,
+            DeviceFact::InstallBegun { .. }
+            | DeviceFact::Returned { .. }
+            | DeviceFact::LoggedIn { .. } => false,
         }
     }
 }
@@ -108,6 +120,7 @@ impl Heard {
                 self.parts = self.parts.max(parts);
                 news
             }
+            Progress::Queued | Progress::Step { .. } => false,
             Progress::Polls { .. } | Progress::Silent { .. } => {
                 let since = Duration::try_from(at.duration_since(self.at)).unwrap_or_default();
                 let news = since >= NEWS;
@@ -129,6 +142,11 @@ fn tone(fact: &DeviceFact) -> Option<Tone> {
         DeviceFact::Planned { verdict, .. } if verdict.kind() == VerdictKind::Cannot => {
             Some(Tone::Bad)
         }
+        DeviceFact::Audited { report } => match report.verdict {
+            AuditVerdict::Confirmed { .. } => None,
+            AuditVerdict::Contradicted { .. } => Some(Tone::Bad),
+            AuditVerdict::Missing { .. } | AuditVerdict::Unavailable(_) => Some(Tone::Look),
+        },
         _ => None,
     }
 }

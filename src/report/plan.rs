@@ -8,7 +8,7 @@ use unicode_width::UnicodeWidthStr as _;
 use super::paint::{Tone, paint};
 use super::words;
 use crate::engine::{Fleet, Row, RowState};
-use crate::model::{OutcomeKind, Verdict, VerdictKind};
+use crate::model::{OutcomeKind, Verdict, VerdictKind, human_bytes};
 
 const COLUMNS: [&str; 6] = ["DEVICE", "GROUP", "NOW", "NEW", "VERDICT", "WHY"];
 
@@ -17,14 +17,23 @@ const COLUMNS: [&str; 6] = ["DEVICE", "GROUP", "NOW", "NEW", "VERDICT", "WHY"];
 /// A device that cannot be upgraded has a hint on the line below it; a link that proves nothing is
 /// marked in the device's line and named below the table.
 pub fn plan_table(fleet: &Fleet, out: &mut impl Write, color: bool) -> io::Result<()> {
-    let image = fleet.image();
-    writeln!(
-        out,
-        "image {} · {} · sha256 {}",
-        image.version_label(),
-        crate::model::human_bytes(image.file_bytes),
-        image.sha256_hex()
-    )?;
+    if let Some(image) = &fleet.payload().firmware {
+        writeln!(
+            out,
+            "image {} · {} · sha256 {}",
+            image.version_label(),
+            human_bytes(image.file_bytes),
+            image.sha256_hex()
+        )?;
+    }
+    if let Some(app) = &fleet.payload().app {
+        writeln!(
+            out,
+            "management app · {} · sha256 {}",
+            human_bytes(app.file_bytes),
+            app.sha256_hex()
+        )?;
+    }
     let cells: Vec<[String; 6]> = fleet.rows().iter().map(|row| cells(fleet, row)).collect();
     let has_group = fleet.rows().iter().any(|row| row.group.is_some());
     let widths: Vec<usize> = (0..COLUMNS.len())
@@ -62,7 +71,7 @@ pub fn plan_table(fleet: &Fleet, out: &mut impl Write, color: bool) -> io::Resul
 fn cells(fleet: &Fleet, row: &Row) -> [String; 6] {
     let (verdict, why) = verdict(row);
     let new = match planned(row) {
-        Some(Verdict::Upgrade { .. }) => fleet.image().version_label(),
+        Some(Verdict::Upgrade { .. }) => fleet.payload().version_label(),
         _ => String::new(),
     };
     let why: Vec<String> = [

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use jiff::Timestamp;
 
 use crate::engine::{DeviceFact, Event, Fact};
-use crate::model::VerdictKind;
+use crate::model::{AuditVerdict, VerdictKind};
 
 use super::look::{Mark, Tone};
 
@@ -67,8 +67,17 @@ fn tone(fact: &Fact) -> Option<Tone> {
         DeviceFact::StageStarted { .. }
         | DeviceFact::StageProgress { .. }
         | DeviceFact::InstallBegun { .. }
+        | DeviceFact::LoggedIn { .. }
         | DeviceFact::Returned { .. } => None,
-        DeviceFact::StageFinished { failure: None, .. } => Some(Tone::Plain),
+        DeviceFact::Audited { report } => Some(match report.verdict {
+            AuditVerdict::Confirmed { .. } => Tone::Good,
+            AuditVerdict::Contradicted { .. } => Tone::Bad,
+            AuditVerdict::Missing { .. } | AuditVerdict::Unavailable(_) => Tone::Warn,
+        }),
+        DeviceFact::SecretWanted
+        | DeviceFact::ApprovalRequested { .. }
+        | DeviceFact::LogRead { .. }
+        | DeviceFact::StageFinished { failure: None, .. } => Some(Tone::Plain),
         DeviceFact::StageFinished { .. } | DeviceFact::RetryScheduled { .. } => Some(Tone::Warn),
         DeviceFact::Planned { verdict, .. } => Some(match verdict.kind() {
             VerdictKind::Cannot => Tone::Bad,

@@ -73,6 +73,7 @@ fn ascii(symbol: &str) -> char {
         '∅' => '0',
         '█' | '▉' | '▊' | '▋' | '▌' => '#',
         '▸' | '→' => '>',
+        '≡' => '%',
         '│' => '|',
         '↑' => '^',
         '↓' => 'v',
@@ -135,6 +136,7 @@ impl Mark {
     pub(super) fn of_outcome(kind: OutcomeKind) -> Self {
         let (glyph, tone) = match kind {
             OutcomeKind::Upgraded => ("✔", Tone::Good),
+            OutcomeKind::Audited => ("≡", Tone::Good),
             OutcomeKind::Unproven => ("≈", Tone::Warn),
             OutcomeKind::Current => ("=", Tone::Dull),
             OutcomeKind::Skipped => ("–", Tone::Dull),

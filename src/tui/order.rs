@@ -79,7 +79,7 @@ fn urgency(row: &Row) -> u8 {
             OutcomeKind::Unknown => 3,
             OutcomeKind::Unproven => 4,
             OutcomeKind::Cancelled => 7,
-            OutcomeKind::Upgraded => 8,
+            OutcomeKind::Upgraded | OutcomeKind::Audited => 8,
             OutcomeKind::Current => 9,
             OutcomeKind::Skipped => 10,
         },

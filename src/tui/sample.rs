@@ -15,9 +15,9 @@ use crate::engine::{
     Command, DeviceFact, Event, Fact, Fleet, Intent, Message, Mode, Progress, RowSeed, Seen, Watch,
 };
 use crate::model::{
-    DeviceId, DeviceStatus, DeviceVersion, Failure, FailureKind, FlsState, Fwk, Fws, ImageFacts,
-    ImageFooter, ImageFormat, LinkFault, Outcome, RunId, SigningMode, Skip, Stage, TlsFault,
-    Touched, Unproven, Verdict,
+    Component, Credentials, DeviceId, DeviceStatus, DeviceVersion, Failure, FailureKind, FlsState,
+    Fwk, Fws, ImageFacts, ImageFooter, ImageFormat, LinkFault, Outcome, PayloadFacts, RunId,
+    SigningMode, Skip, Stage, TlsFault, Touched, Unproven, Verdict,
 };
 
 use super::look::Look;
@@ -25,6 +25,13 @@ use super::ui::{Action, Ui};
 use super::view::{self, Scene};
 
 pub(super) const MB: u64 = 1024 * 1024;
+
+fn payload() -> PayloadFacts {
+    PayloadFacts {
+        app: None,
+        firmware: Some(image()),
+    }
+}
 
 pub(super) fn image() -> ImageFacts {
     ImageFacts {
@@ -44,6 +51,7 @@ pub(super) fn image() -> ImageFacts {
 
 fn version(label: &str, fws: u8, hwv: &str) -> DeviceVersion {
     DeviceVersion {
+        uis: None,
         hwv: hwv.to_owned(),
         fwv: format!("Encedo nGINE FW v{label}"),
         fwk: Some(Fwk([0x9d; 32])),
@@ -78,7 +86,7 @@ impl Rig {
         let run = RunId::from_random([0x7f, 0x3a, 0, 1]);
         let devices = seeds.len();
         let mut rig = Self {
-            fleet: Fleet::new(run.clone(), image(), mode, 8, seeds),
+            fleet: Fleet::new(run.clone(), payload(), mode, 8, seeds),
             ui: Ui::new(Size::new(80, 24)),
             look: Look {
                 colour: true,
@@ -88,7 +96,7 @@ impl Rig {
         };
         rig.event(Fact::RunStarted {
             run,
-            image: image(),
+            payload: Box::new(payload()),
             devices,
         });
         rig.intend(Intent::Begin);
@@ -215,12 +223,20 @@ impl Rig {
 
     pub(super) fn install_begun(&mut self, name: &str) {
         let watch = Watch {
+            component: Component::Firmware,
+            uis_before: None,
+            mark: None,
             since: tokio::time::Instant::now(),
             uptime_before: Duration::from_secs(86400),
             fw_upgrade_before: false,
             fws_before: Some(Fws([0x11; 64])),
         };
-        self.tell(name, DeviceFact::InstallBegun { watch });
+        self.tell(
+            name,
+            DeviceFact::InstallBegun {
+                watch: Box::new(watch),
+            },
+        );
     }
 
     pub(super) fn planned(&mut self, name: &str, verdict: Verdict) {
@@ -255,7 +271,14 @@ impl Rig {
 
     pub(super) fn returned(&mut self, name: &str, label: &str, fws: u8) {
         let version = version(label, fws, "PPA rev 2.2");
-        self.tell(name, DeviceFact::Returned { version });
+        self.tell(
+            name,
+            DeviceFact::Returned {
+                component: Component::Firmware,
+                version: Box::new(version),
+                outcome: None,
+            },
+        );
     }
 
     /// Presses keys: a character each, or a name in angle brackets.
@@ -342,6 +365,7 @@ fn named(name: &str) -> KeyEvent {
 
 fn seed(name: &str, group: &str, link: &'static str) -> RowSeed {
     RowSeed {
+        credentials: Credentials::Login,
         id: DeviceId::new(name),
         group: Some(group.to_owned()),
         tags: vec!["usb".to_owned()],

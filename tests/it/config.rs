@@ -8,7 +8,7 @@ use std::time::Duration;
 use hemfleet::config::{
     self, DEFAULT_BROKER, DEFAULT_CONCURRENCY, EXAMPLE, Fault, Loaded, Overrides, Place, Settings,
 };
-use hemfleet::model::{AuthMethod, Policy, ProxyKind, Scheme, SecretSource, TlsTrust};
+use hemfleet::model::{AuthMethod, KdfChoice, Policy, ProxyKind, Scheme, SecretSource, TlsTrust};
 use proptest::prelude::*;
 
 /// An environment of the tests' own.
@@ -189,7 +189,10 @@ fn a_device_wins_over_the_defaults_and_paths_start_at_the_file() {
     let command = folder.join("./get-passphrase").to_str().unwrap().to_owned();
     assert_eq!(
         first.auth,
-        AuthMethod::Passphrase(SecretSource::Command(vec![command, "hem".to_owned()]))
+        AuthMethod::Passphrase(
+            SecretSource::Command(vec![command, "hem".to_owned()]),
+            KdfChoice::Pbkdf2
+        )
     );
     assert!(second.tags.is_empty());
     assert_eq!(second.proxy.as_ref().unwrap().at.to_string(), "jump-2:1080");

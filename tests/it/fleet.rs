@@ -12,13 +12,14 @@ use hemfleet::config::secrets::{Prompter, SecretStore};
 use hemfleet::config::{self, Overrides};
 use hemfleet::device::http::HttpDevice;
 use hemfleet::device::{
-    CheckAnswer, Device, InstallAnswer, LoginError, Session as Entry, UploadProgress, Validated,
+    Approval, ApprovalAnswer, ApprovalReply, CheckAnswer, Device, Image, InstallAnswer, LogFile,
+    LogKey, LogPage, LoginError, ProvenKey, Session as Entry, UploadProgress, Validated,
 };
 use hemfleet::engine::{DeviceFact, Fact, Intent, Mode, Session};
 use hemfleet::hem::image;
 use hemfleet::model::{
-    CheckinReport, Credentials, DeviceId, DeviceStatus, DeviceVersion, FailureKind, FirmwareImage,
-    Stage,
+    AuditLink, CheckinReport, Component, Credentials, DeviceId, DeviceStatus, DeviceVersion,
+    FailureKind, LogId, Scope, Secret, Stage,
 };
 use hemfleet::sim::{Scenario, SimFleet, SimOptions};
 
@@ -57,29 +58,88 @@ impl Device for PanicAt {
         self.device.credentials()
     }
 
-    async fn login(&self, lifetime: Duration) -> Result<Entry, LoginError> {
+    async fn checkin_in_clear(&self) -> Result<CheckinReport, FailureKind> {
+        self.device.checkin_in_clear().await
+    }
+
+    fn link(&self) -> AuditLink {
+        self.device.link()
+    }
+
+    fn may_carry_token(&self) -> bool {
+        self.device.may_carry_token()
+    }
+
+    async fn login(&self, scope: Scope, lifetime: Duration) -> Result<Entry, LoginError> {
         self.stage(Stage::Login);
-        self.device.login(lifetime).await
+        self.device.login(scope, lifetime).await
+    }
+
+    fn give_secret(&self, secret: Secret) {
+        self.device.give_secret(secret);
+    }
+
+    async fn request_approval(&self, scope: Scope, note: &str) -> Result<Approval, LoginError> {
+        self.device.request_approval(scope, note).await
+    }
+
+    async fn poll_approval(&self, approval: &Approval) -> Result<ApprovalAnswer, FailureKind> {
+        self.device.poll_approval(approval).await
+    }
+
+    async fn redeem_approval(
+        &self,
+        approval: &Approval,
+        reply: ApprovalReply,
+    ) -> Result<Entry, LoginError> {
+        self.device.redeem_approval(approval, reply).await
+    }
+
+    async fn withdraw_approval(&self, approval: &Approval) -> Result<(), FailureKind> {
+        self.device.withdraw_approval(approval).await
     }
 
     async fn upload(
         &self,
         session: &Entry,
-        image: &FirmwareImage,
+        image: Image<'_>,
         progress: &dyn UploadProgress,
     ) -> Result<(), FailureKind> {
         self.stage(Stage::Upload);
         self.device.upload(session, image, progress).await
     }
 
-    async fn check(&self, session: &Entry, limit: Duration) -> Result<CheckAnswer, FailureKind> {
+    async fn check(
+        &self,
+        component: Component,
+        session: &Entry,
+        limit: Duration,
+    ) -> Result<CheckAnswer, FailureKind> {
         self.stage(Stage::Check);
-        self.device.check(session, limit).await
+        self.device.check(component, session, limit).await
     }
 
     async fn install(&self, validated: Validated, session: &Entry) -> InstallAnswer {
         self.stage(Stage::Install);
         self.device.install(validated, session).await
+    }
+
+    async fn log_key(&self, session: &Entry) -> Result<ProvenKey, FailureKind> {
+        self.stage(Stage::Audit);
+        self.device.log_key(session).await
+    }
+
+    async fn log_page(&self, session: &Entry, offset: usize) -> Result<LogPage, FailureKind> {
+        self.device.log_page(session, offset).await
+    }
+
+    async fn log_file(
+        &self,
+        session: &Entry,
+        id: &LogId,
+        key: &LogKey,
+    ) -> Result<LogFile, FailureKind> {
+        self.device.log_file(session, id, key).await
     }
 }
 
@@ -133,7 +193,7 @@ async fn play(scenario: &Scenario) -> Vec<String> {
             (id, PanicAt { device, at })
         })
         .collect();
-    let mut session = assemble::session(&settings, image, devices, Mode::Go).unwrap();
+    let mut session = assemble::session(&settings, image.into(), devices, Mode::Go).unwrap();
     let mut retries = HashMap::new();
     session.intend(Intent::Begin);
     until_over(&mut session, &mut retries).await;

@@ -235,6 +235,7 @@ pub(super) fn spec(at: SocketAddr) -> DeviceSpec {
                 host: HOST.into(),
                 port: 80,
             },
+            http_connect: None,
             connect: Some(HostPort {
                 host: at.ip().to_string(),
                 port: at.port(),
@@ -245,6 +246,7 @@ pub(super) fn spec(at: SocketAddr) -> DeviceSpec {
         tags: Vec::new(),
         tls: TlsTrust::System,
         auth: AuthMethod::None,
+        allow_plain_login: true,
     }
 }
 

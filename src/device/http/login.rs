@@ -16,7 +16,7 @@ use crate::device::{LoginError, Session};
 use crate::hem::ejwt::{self, PrivateKey};
 use crate::hem::kdf;
 use crate::hem::wire::{self, Challenge, path};
-use crate::model::{Credential, FailureKind, Secret};
+use crate::model::{Credential, Derivation, FailureKind, Scope, Secret};
 
 /// After so many 401 in one run no login is tried any more (section 6).
 const MAX_REFUSED: u32 = 3;
@@ -62,16 +62,23 @@ impl From<FailureKind> for LoginError {
 
 impl HttpDevice {
     /// See [`crate::device::Device::login`].
-    pub(super) async fn log_in(&self, lifetime: Duration) -> Result<Session, LoginError> {
+    pub(super) async fn log_in(
+        &self,
+        scope: Scope,
+        lifetime: Duration,
+    ) -> Result<Session, LoginError> {
         let passphrase = match &self.credential {
-            Credential::None => return Err(FailureKind::NoCredential.into()),
+            Credential::None
+            | Credential::Prompt
+            | Credential::MasterWords(..)
+            | Credential::Mobile => return Err(FailureKind::NoCredential.into()),
             Credential::Token(token) => {
                 return Ok(Session {
                     token: Some(token.clone()),
-                    expires: None,
+                    ..Session::anonymous()
                 });
             }
-            Credential::Passphrase(passphrase) => passphrase,
+            Credential::Passphrase(passphrase, _) => passphrase,
         };
         if self.logins.refused.load(Ordering::Acquire) >= MAX_REFUSED {
             return Err(FailureKind::LoginsUsedUp.into());
@@ -81,7 +88,7 @@ impl HttpDevice {
         if asked.at.elapsed() > STALE {
             asked = self.ask().await?;
         }
-        self.answer(&asked, &key, lifetime).await
+        self.answer(&asked, &key, scope, lifetime).await
     }
 
     /// Answers a challenge. Its nonce is spent by that, however it ends.
@@ -89,6 +96,7 @@ impl HttpDevice {
         &self,
         asked: &Asked,
         key: &PrivateKey,
+        scope: Scope,
         lifetime: Duration,
     ) -> Result<Session, LoginError> {
         let seconds = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
@@ -97,7 +105,7 @@ impl HttpDevice {
             &asked.challenge,
             (asked.device - BACKDATED).max(0),
             asked.device.saturating_add(seconds),
-            wire::SCOPE_UPGRADE,
+            scope.as_str(),
         )
         .map_err(|e| bad_answer(&e))?;
         let body = Bytes::from(wire::auth_body(&ejwt));
@@ -112,6 +120,8 @@ impl HttpDevice {
                     token: Some(wire::parse_token(&body).map_err(|e| bad_answer(&e))?),
                     // The device's clock gains about 8 %: ten is on the safe side.
                     expires: asked.at.checked_add(lifetime.mul_f64(1.0 / 1.1)),
+                    issued: None,
+                    derivation: Some(Derivation::Pbkdf2),
                 })
             }
             401 => {

@@ -10,13 +10,16 @@ use super::HttpDevice;
 use super::exchange::Answer;
 use super::request::{Call, Unanswered};
 use crate::device::{
-    CheckAnswer, Device, InstallAnswer, LoginError, Session, UploadProgress, Validated,
+    Approval, ApprovalAnswer, ApprovalReply, CheckAnswer, Device, Image, InstallAnswer, LogFile,
+    LogPage, LoginError, ProvenKey, Session, UploadProgress, Validated,
 };
+use crate::hem::audit::{self, Delivery, LogKey};
 use crate::hem::wire::{self, path};
 use crate::model::{
-    CheckinReport, Credentials, DeviceStatus, DeviceVersion, FailureKind, FirmwareImage, LinkFault,
-    human_duration,
+    AuditLink, CheckinReport, Component, Credentials, DeviceStatus, DeviceVersion, FailureKind,
+    LinkFault, LogId, Scheme, Scope, Secret, human_duration,
 };
+
 /// The JSON of a 200.
 fn json(answer: Answer) -> Result<Bytes, FailureKind> {
     match answer.status {
@@ -47,37 +50,85 @@ impl Device for HttpDevice {
         }
     }
 
+    async fn checkin_in_clear(&self) -> Result<CheckinReport, FailureKind> {
+        self.checkin().await
+    }
+
     fn credentials(&self) -> Credentials {
         // Of the inventory, not of the secret at hand: a plan is made without one.
         self.spec.auth.credentials()
     }
 
-    async fn login(&self, lifetime: Duration) -> Result<Session, LoginError> {
-        self.log_in(lifetime).await
+    fn link(&self) -> AuditLink {
+        self.spec.audit_link()
+    }
+
+    fn may_carry_token(&self) -> bool {
+        self.spec.endpoint.scheme == Scheme::Https || self.spec.allow_plain_login
+    }
+
+    async fn login(&self, scope: Scope, lifetime: Duration) -> Result<Session, LoginError> {
+        self.log_in(scope, lifetime).await
+    }
+
+    fn give_secret(&self, _secret: Secret) {}
+
+    async fn request_approval(&self, _scope: Scope, _note: &str) -> Result<Approval, LoginError> {
+        Err(FailureKind::NoCredential.into())
+    }
+
+    async fn poll_approval(&self, _approval: &Approval) -> Result<ApprovalAnswer, FailureKind> {
+        Err(FailureKind::NoCredential)
+    }
+
+    async fn redeem_approval(
+        &self,
+        _approval: &Approval,
+        _reply: ApprovalReply,
+    ) -> Result<Session, LoginError> {
+        Err(FailureKind::NoCredential.into())
+    }
+
+    async fn withdraw_approval(&self, _approval: &Approval) -> Result<(), FailureKind> {
+        Ok(())
     }
 
     async fn upload(
         &self,
         session: &Session,
-        image: &FirmwareImage,
+        image: Image<'_>,
         progress: &dyn UploadProgress,
     ) -> Result<(), FailureKind> {
         self.send_image(session, image, progress).await
     }
 
-    async fn check(&self, session: &Session, limit: Duration) -> Result<CheckAnswer, FailureKind> {
-        let call = Call::get(path::CHECK_FW).with(session).within(limit);
-        let answer = self.call(call).await?;
+    async fn check(
+        &self,
+        component: Component,
+        session: &Session,
+        limit: Duration,
+    ) -> Result<CheckAnswer, FailureKind> {
+        let path = match component {
+            Component::Firmware => path::CHECK_FW,
+            Component::Ui => path::CHECK_UI,
+        };
+        let answer = self
+            .call(Call::get(path).with(session).within(limit))
+            .await?;
         match answer.status {
-            200 => Ok(CheckAnswer::Valid(Validated::by_device())),
+            200 => Ok(CheckAnswer::Valid(Validated::by_device(component))),
             201 => Ok(CheckAnswer::Started),
             202 => Ok(CheckAnswer::Running),
             status => Err(FailureKind::Status { status }),
         }
     }
 
-    async fn install(&self, _validated: Validated, session: &Session) -> InstallAnswer {
-        match self.call(Call::get(path::INSTALL_FW).with(session)).await {
+    async fn install(&self, validated: Validated, session: &Session) -> InstallAnswer {
+        let path = match validated.component() {
+            Component::Firmware => path::INSTALL_FW,
+            Component::Ui => path::INSTALL_UI,
+        };
+        match self.call(Call::get(path).with(session)).await {
             Ok(answer) => match answer.status {
                 200 => InstallAnswer::Accepted,
                 status @ 400..=499 => InstallAnswer::Refused { status },
@@ -95,5 +146,43 @@ impl Device for HttpDevice {
                 },
             },
         }
+    }
+
+    async fn log_key(&self, session: &Session) -> Result<ProvenKey, FailureKind> {
+        let answer = json(self.call(Call::get(path::LOG_KEY).of(session)).await?)?;
+        let key = audit::prove_key(&audit::parse_key_answer(&answer)?).map_err(|e| {
+            FailureKind::KeyNotProven {
+                what: e.to_string(),
+            }
+        })?;
+        Ok(ProvenKey { key, answer })
+    }
+
+    async fn log_page(&self, session: &Session, offset: usize) -> Result<LogPage, FailureKind> {
+        let path = format!("{}{offset}", path::LOG_LIST);
+        let body = json(self.call(Call::get(path).of(session)).await?)?;
+        let list = audit::parse_list(&body)?;
+        Ok(LogPage {
+            next: offset + list.ids.len() + list.unusable,
+            ids: list.ids,
+        })
+    }
+
+    async fn log_file(
+        &self,
+        session: &Session,
+        id: &LogId,
+        key: &LogKey,
+    ) -> Result<LogFile, FailureKind> {
+        let path = format!("{}{id}", path::LOG_FILE);
+        let answer = self.call(Call::get(path).of(session)).await?;
+        if answer.status != 200 {
+            return Err(FailureKind::Status {
+                status: answer.status,
+            });
+        }
+        let raw = answer.body?;
+        let log = audit::verify(&raw, key, Delivery::Whole);
+        Ok(LogFile { raw, log })
     }
 }

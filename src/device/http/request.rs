@@ -2,6 +2,7 @@
 //!
 //! Must not: know what an answer means; that is `port` and `login`.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,11 +21,11 @@ use super::setup::SetupError;
 use super::tls::Links;
 use super::turn::Turnstile;
 use super::{Broker, USER_AGENT, fault, upload};
-use crate::device::{LoginError, Session, UploadProgress};
+use crate::device::{Image, LoginError, Session, UploadProgress};
 use crate::hem::wire::{WireError, path};
 use crate::model::{
-    Credential, DeviceSpec, FailureKind, FirmwareImage, LinkFault, Pace, Scheme, Secret, Timeouts,
-    TlsFault,
+    APP_UPLOAD_NAME, Credential, DeviceSpec, FailureKind, LinkFault, Pace, Scheme, Secret,
+    Timeouts, TlsFault,
 };
 
 /// How long a device's `100 Continue` is waited for before the body is sent all the same.
@@ -49,7 +50,7 @@ pub struct HttpDevice {
 
 /// One request, as an endpoint wants it.
 pub(super) struct Call<'a> {
-    path: &'static str,
+    path: Cow<'static, str>,
     session: Option<&'a Session>,
     /// JSON; its presence makes the request a POST.
     body: Option<Bytes>,
@@ -59,9 +60,9 @@ pub(super) struct Call<'a> {
 
 impl<'a> Call<'a> {
     /// A GET whose 200 brings JSON.
-    pub(super) fn get(path: &'static str) -> Self {
+    pub(super) fn get(path: impl Into<Cow<'static, str>>) -> Self {
         Self {
-            path,
+            path: path.into(),
             session: None,
             body: None,
             need: Need::Json,
@@ -77,12 +78,19 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// With a token, where the session has one.
+    pub(super) fn of(self, session: &'a Session) -> Self {
+        Self {
+            session: Some(session),
+            ..self
+        }
+    }
+
     /// With a token, where the session has one; of the answer the status alone matters.
     pub(super) fn with(self, session: &'a Session) -> Self {
         Self {
-            session: Some(session),
             need: Need::Status,
-            ..self
+            ..self.of(session)
         }
     }
 
@@ -208,7 +216,7 @@ impl HttpDevice {
             Method::GET
         };
         let mut head = self
-            .head(method.clone(), call.path, call.session)
+            .head(method.clone(), &call.path, call.session)
             .ok_or_else(|| unsent(fault::garbled(UNUSABLE_TOKEN)))?;
         if let Some(body) = &call.body {
             head = head
@@ -235,7 +243,7 @@ impl HttpDevice {
             }
         };
         let outcome = result.as_ref().map(|a| a.status).map_err(|e| &e.fault);
-        self.log(&method, call.path, begun, outcome);
+        self.log(&method, &call.path, begun, outcome);
         result
     }
 
@@ -243,22 +251,25 @@ impl HttpDevice {
     pub(super) async fn send_image(
         &self,
         session: &Session,
-        image: &FirmwareImage,
+        image: Image<'_>,
         progress: &dyn UploadProgress,
     ) -> Result<(), FailureKind> {
-        let name = image.facts.format.upload_name();
+        let (path, name) = match image {
+            Image::Firmware(image) => (path::UPLOAD_FW, image.facts.format.upload_name()),
+            Image::Ui(_) => (path::UPLOAD_UI, APP_UPLOAD_NAME),
+        };
         let bad = |what: &str| FailureKind::BadAnswer {
             what: what.to_owned(),
         };
         let head = self
-            .head(Method::POST, path::UPLOAD_FW, Some(session))
+            .head(Method::POST, path, Some(session))
             .ok_or_else(|| bad(UNUSABLE_TOKEN))?
             .header(header::CONTENT_TYPE, "application/octet-stream")
             .header(
                 header::CONTENT_DISPOSITION,
                 format!("attachment; filename=\"{name}\""),
             )
-            .header(header::CONTENT_LENGTH, image.bytes.len())
+            .header(header::CONTENT_LENGTH, image.bytes().len())
             .header(header::EXPECT, "100-continue")
             .body(())
             .map_err(|e| bad(&e.to_string()))?;
@@ -272,12 +283,12 @@ impl HttpDevice {
         let _turn = self.turnstile.turn().await;
         let begun = Instant::now();
         let result = match dial(&self.route).await {
-            Ok(link) => upload::send(link, head, image.bytes.clone(), limits, progress).await,
+            Ok(link) => upload::send(link, head, image.bytes().clone(), limits, progress).await,
             Err(fault) => Err(fault),
         };
         self.log(
             &Method::POST,
-            path::UPLOAD_FW,
+            path,
             begun,
             result.as_ref().map(|a| a.status),
         );

@@ -21,7 +21,13 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let width = usize::from(area.width);
     let wide = width >= 100;
     let mut left = title();
-    left.extend(image(fleet.image(), wide));
+    left.extend(
+        fleet
+            .payload()
+            .firmware
+            .iter()
+            .flat_map(|facts| image(facts, wide)),
+    );
     let run = fleet.run().as_str();
     left.push(span(format!("  run {run}"), Tone::Dull.style()));
     let mut right = Vec::new();
@@ -260,8 +266,10 @@ pub(super) fn in_flight(fleet: &Fleet) -> impl Iterator<Item = &Row> {
 /// The plan's one line.
 pub(super) fn draw_plan(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let width = usize::from(area.width);
-    let facts = scene.fleet.image();
     let mut left = title();
+    let Some(facts) = &scene.fleet.payload().firmware else {
+        return put(buf, area, 0, &ends(left, Vec::new(), width));
+    };
     left.push(span("plan   ", Tone::Live.bold()));
     let size = human_bytes(facts.file_bytes);
     match &facts.footer {

@@ -178,7 +178,7 @@ fn verdict(row: &Row) -> (Mark, String) {
 fn firmware(scene: &Scene<'_>, row: &Row) -> String {
     let from = row.from_label().unwrap_or_else(|| "?".to_owned());
     if matches!(row.verdict, Some(Verdict::Upgrade { .. })) {
-        return format!("{from} → {}", scene.fleet.image().version_label());
+        return format!("{from} → {}", scene.fleet.payload().version_label());
     }
     from
 }

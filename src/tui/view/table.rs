@@ -247,7 +247,7 @@ fn firmware(scene: &Scene<'_>, row: &Row) -> String {
         return String::new();
     };
     let to = match &row.state {
-        RowState::Running(_) | RowState::Starting => Some(scene.fleet.image().version_label()),
+        RowState::Running(_) | RowState::Starting => Some(scene.fleet.payload().version_label()),
         RowState::Done(Outcome::Lost | Outcome::Unknown(_)) if row.after.is_none() => {
             Some("?".to_owned())
         }

@@ -228,6 +228,7 @@ fn ten_thousand_devices_are_drawn_and_walked_through() {
         group: None,
         tags: Vec::new(),
         link: "ca",
+        credentials: crate::model::Credentials::Login,
     });
     let mut rig = Rig::new(Mode::Go, seeds.collect());
     rig.press("G");

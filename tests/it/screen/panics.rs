@@ -4,7 +4,7 @@
 use hemfleet::engine::{
     Command, DeviceFact, Event, Fact, Fleet, Launcher, Message, Mode, RowSeed, Session,
 };
-use hemfleet::model::{DeviceId, ImageFacts, ImageFormat, Outcome, RunId, Stage, Touched};
+use hemfleet::model::{Credentials, DeviceId, Outcome, PayloadFacts, RunId, Stage, Touched};
 use hemfleet::tui::{self, Exit, Look, Options};
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
@@ -74,21 +74,15 @@ fn child() {
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let exit = runtime.block_on(async {
-        let image = ImageFacts {
-            file_bytes: 1000,
-            image_bytes: 1000,
-            sha256: [0; 32],
-            format: ImageFormat::Binary,
-            footer: None,
-        };
         let seed = RowSeed {
+            credentials: Credentials::None,
             id: DeviceId::new("vault-01"),
             group: None,
             tags: Vec::new(),
             link: "ca",
         };
         let run = RunId::from_random([0; 4]);
-        let fleet = Fleet::new(run, image, Mode::Go, 1, [seed]);
+        let fleet = Fleet::new(run, PayloadFacts::default(), Mode::Go, 1, [seed]);
         let mut session = Session::new(fleet, Careless);
         let (_tx, mut interrupts) = mpsc::channel(1);
         let options = Options {

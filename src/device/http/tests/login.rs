@@ -11,7 +11,8 @@ use super::super::lab::{Guest, Server, device, patient, spec};
 use crate::device::{Device as _, LoginError};
 use crate::hem::ejwt;
 use crate::model::{
-    AuthMethod, Credential, Credentials, DeviceSpec, FailureKind, Secret, SecretSource,
+    AuthMethod, Component, Credential, Credentials, DeviceSpec, FailureKind, KdfChoice, Scope,
+    Secret, SecretSource,
 };
 
 type Notes = Arc<Mutex<Vec<String>>>;
@@ -21,7 +22,11 @@ const LIFETIME: Duration = Duration::from_secs(3600);
 
 fn passphrase(server: &Server) -> HttpDevice {
     let secret = Secret::new("hunter2".into());
-    device(spec(server.at), Credential::Passphrase(secret), patient())
+    device(
+        spec(server.at),
+        Credential::Passphrase(secret, KdfChoice::Pbkdf2),
+        patient(),
+    )
 }
 
 /// A device whose clock is `ahead` of ours and which answers each eJWT with `status`. Notes `ask` for
@@ -57,7 +62,10 @@ async fn a_login_uses_the_clock_of_the_device() {
     for ahead in [Some(43_200), Some(-86_400), None] {
         let server = with_clock(ahead, 200).await;
         let begun = Instant::now();
-        let session = passphrase(&server).login(LIFETIME).await.unwrap();
+        let session = passphrase(&server)
+            .login(Scope::Upgrade, LIFETIME)
+            .await
+            .unwrap();
         assert_eq!(session.token.unwrap().expose(), b"t.o.k");
         let expires = session.expires.unwrap();
         assert!(expires >= begun + LIFETIME * 9 / 10);
@@ -76,13 +84,13 @@ async fn after_three_refusals_the_device_is_left_in_peace() {
     let device = passphrase(&server);
     for _ in 0..3 {
         assert_eq!(
-            device.login(LIFETIME).await.unwrap_err(),
+            device.login(Scope::Upgrade, LIFETIME).await.unwrap_err(),
             FailureKind::WrongSecret.into()
         );
     }
     assert_eq!(server.noted().len(), 6);
     assert_eq!(
-        device.login(LIFETIME).await.unwrap_err(),
+        device.login(Scope::Upgrade, LIFETIME).await.unwrap_err(),
         FailureKind::LoginsUsedUp.into()
     );
     assert_eq!(server.noted().len(), 6);
@@ -91,7 +99,7 @@ async fn after_three_refusals_the_device_is_left_in_peace() {
 #[tokio::test]
 async fn clocks_apart_are_told_from_a_wrong_secret() {
     let server = with_clock(Some(3_000), 401).await;
-    match passphrase(&server).login(LIFETIME).await {
+    match passphrase(&server).login(Scope::Upgrade, LIFETIME).await {
         Err(LoginError::ClockApart { seconds }) => {
             assert!((2_990..=3_010).contains(&seconds), "{seconds}");
         }
@@ -103,7 +111,10 @@ async fn clocks_apart_are_told_from_a_wrong_secret() {
 async fn an_unset_clock_is_told_at_both_steps() {
     let server = with_clock(Some(0), 403).await;
     assert_eq!(
-        passphrase(&server).login(LIFETIME).await.unwrap_err(),
+        passphrase(&server)
+            .login(Scope::Upgrade, LIFETIME)
+            .await
+            .unwrap_err(),
         LoginError::ClockUnset
     );
     let server = Server::start(None, |mut guest: Guest, _| async move {
@@ -112,7 +123,10 @@ async fn an_unset_clock_is_told_at_both_steps() {
     })
     .await;
     assert_eq!(
-        passphrase(&server).login(LIFETIME).await.unwrap_err(),
+        passphrase(&server)
+            .login(Scope::Upgrade, LIFETIME)
+            .await
+            .unwrap_err(),
         LoginError::ClockUnset
     );
 }
@@ -122,7 +136,10 @@ async fn other_answers_are_told() {
     let server = with_clock(Some(0), 409).await;
     let status = FailureKind::Status { status: 409 };
     assert_eq!(
-        passphrase(&server).login(LIFETIME).await.unwrap_err(),
+        passphrase(&server)
+            .login(Scope::Upgrade, LIFETIME)
+            .await
+            .unwrap_err(),
         status.into()
     );
     for challenge in [
@@ -135,7 +152,10 @@ async fn other_answers_are_told() {
             guest.answer(200, challenge).await;
         })
         .await;
-        let e = passphrase(&server).login(LIFETIME).await.unwrap_err();
+        let e = passphrase(&server)
+            .login(Scope::Upgrade, LIFETIME)
+            .await
+            .unwrap_err();
         assert!(
             matches!(e, LoginError::Failed(FailureKind::BadAnswer { .. })),
             "{e:?}"
@@ -147,12 +167,12 @@ async fn other_answers_are_told() {
 async fn the_key_is_derived_once() {
     let server = with_clock(Some(0), 200).await;
     let device = passphrase(&server);
-    device.login(LIFETIME).await.unwrap();
+    device.login(Scope::Upgrade, LIFETIME).await.unwrap();
     let first = claims(&server).iss;
     // Another secret would give another key, if it were asked for again.
     let mut device = device;
-    device.credential = Credential::Passphrase(Secret::new("other".into()));
-    device.login(LIFETIME).await.unwrap();
+    device.credential = Credential::Passphrase(Secret::new("other".into()), KdfChoice::Pbkdf2);
+    device.login(Scope::Upgrade, LIFETIME).await.unwrap();
     assert_eq!(claims(&server).iss, first);
 }
 
@@ -161,12 +181,12 @@ async fn tokens_and_nothing_ask_nobody() {
     let server = with_clock(Some(0), 200).await;
     let token = Credential::Token(Secret::new("abc".into()));
     let with_token = device(spec(server.at), token, patient());
-    let session = with_token.login(LIFETIME).await.unwrap();
+    let session = with_token.login(Scope::Upgrade, LIFETIME).await.unwrap();
     assert_eq!(session.token.unwrap().expose(), b"abc");
     assert_eq!(session.expires, None);
     let without = device(spec(server.at), Credential::None, patient());
     assert_eq!(
-        without.login(LIFETIME).await.unwrap_err(),
+        without.login(Scope::Upgrade, LIFETIME).await.unwrap_err(),
         FailureKind::NoCredential.into()
     );
     assert!(server.noted().is_empty());
@@ -180,7 +200,10 @@ async fn what_there_is_to_enter_with_is_known_without_the_secret() {
     for (auth, wanted) in [
         (AuthMethod::None, Credentials::None),
         (AuthMethod::Token(source()), Credentials::Token),
-        (AuthMethod::Passphrase(source()), Credentials::Login),
+        (
+            AuthMethod::Passphrase(source(), KdfChoice::Pbkdf2),
+            Credentials::Login,
+        ),
     ] {
         let spec = DeviceSpec {
             auth,
@@ -218,8 +241,8 @@ async fn the_log_tells_of_requests_and_no_secret() {
     let _guard = tracing::subscriber::set_default(subscriber);
     let server = with_clock(Some(0), 200).await;
     let device = passphrase(&server);
-    let session = device.login(LIFETIME).await.unwrap();
-    let _ = device.check(&session, LIFETIME).await;
+    let session = device.login(Scope::Upgrade, LIFETIME).await.unwrap();
+    let _ = device.check(Component::Firmware, &session, LIFETIME).await;
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert!(
         text.contains("/api/auth/token") && text.contains("status=200"),

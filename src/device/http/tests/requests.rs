@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use super::super::lab::{Guest, HOST, Server, device, nobody, patient, spec};
 use crate::device::{CheckAnswer, Device as _, InstallAnswer, Session, Validated};
-use crate::model::{Credential, FailureKind, LinkFault, Secret, Timeouts};
+use crate::model::{Component, Credential, FailureKind, LinkFault, Secret, Timeouts};
 
 const VERSION: &str = r#"{"hwv":"PPA rev 2.2","fwv":"Encedo nGINE FW v1.2.2"}"#;
 
 fn token(text: &str) -> Session {
     Session {
         token: Some(Secret::new(text.into())),
-        expires: None,
+        ..Session::anonymous()
     }
 }
 
@@ -92,15 +92,20 @@ async fn a_token_is_sent_and_an_impossible_one_is_not() {
     .await;
     let device = device(spec(server.at), Credential::None, patient());
     let limit = Duration::from_secs(60);
-    let running = device.check(&token("abc.def"), limit).await.unwrap();
+    let running = device
+        .check(Component::Firmware, &token("abc.def"), limit)
+        .await
+        .unwrap();
     assert!(matches!(running, CheckAnswer::Running));
     assert!(server.noted()[0].contains("\r\nAuthorization: Bearer abc.def\r\n"));
     let bad = token("abc\r\nX: y");
     assert!(matches!(
-        device.check(&bad, limit).await,
+        device.check(Component::Firmware, &bad, limit).await,
         Err(FailureKind::Link(LinkFault::Garbled { .. }))
     ));
-    let answer = device.install(Validated::by_device(), &bad).await;
+    let answer = device
+        .install(Validated::by_device(Component::Firmware), &bad)
+        .await;
     assert!(matches!(answer, InstallAnswer::NotSent(_)), "{answer:?}");
     assert_eq!(server.noted().len(), 1);
 }
@@ -168,7 +173,11 @@ async fn where_the_status_decides_the_body_does_not_matter() {
     let server = saying("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\nshort").await;
     let device = device(spec(server.at), Credential::None, patient());
     let valid = device
-        .check(&Session::anonymous(), Duration::from_secs(60))
+        .check(
+            Component::Firmware,
+            &Session::anonymous(),
+            Duration::from_secs(60),
+        )
         .await
         .unwrap();
     let CheckAnswer::Valid(validated) = valid else {
@@ -247,7 +256,10 @@ async fn install_at(text: &'static str) -> InstallAnswer {
     let server = saying(text).await;
     let device = device(spec(server.at), Credential::None, patient());
     device
-        .install(Validated::by_device(), &Session::anonymous())
+        .install(
+            Validated::by_device(Component::Firmware),
+            &Session::anonymous(),
+        )
         .await
 }
 
@@ -278,7 +290,10 @@ async fn every_end_of_an_install_has_its_name() {
     let gone = nobody();
     let device = device(spec(gone), Credential::None, patient());
     let answer = device
-        .install(Validated::by_device(), &Session::anonymous())
+        .install(
+            Validated::by_device(Component::Firmware),
+            &Session::anonymous(),
+        )
         .await;
     assert!(
         matches!(answer, InstallAnswer::NotSent(LinkFault::Refused { .. })),

@@ -8,7 +8,7 @@ use tokio::io::AsyncReadExt as _;
 
 use super::super::HttpDevice;
 use super::super::lab::{Guest, HOST, Leaf, Pki, Server, device, patient, spec, tls_spec};
-use crate::device::{Device as _, Session, UploadProgress};
+use crate::device::{Device as _, Image, Session, UploadProgress};
 use crate::hem::image;
 use crate::model::{Credential, FailureKind, FirmwareImage, LinkFault, Timeouts, TlsTrust};
 
@@ -35,7 +35,7 @@ fn firmware() -> FirmwareImage {
 async fn upload(device: &HttpDevice) -> (Result<(), FailureKind>, Vec<u64>) {
     let seen = Seen::default();
     let result = device
-        .upload(&Session::anonymous(), &firmware(), &seen)
+        .upload(&Session::anonymous(), Image::Firmware(&firmware()), &seen)
         .await;
     (result, seen.0.into_inner().unwrap())
 }
@@ -268,7 +268,11 @@ async fn intel_hex_is_sent_under_its_own_name() {
     let hex = image::read(Bytes::from_static(b":0100000001FE\n:00000001FF\n")).unwrap();
     let device = plain(&server, patient());
     let result = device
-        .upload(&Session::anonymous(), &hex, &Seen::default())
+        .upload(
+            &Session::anonymous(),
+            Image::Firmware(&hex),
+            &Seen::default(),
+        )
         .await;
     assert_eq!(result, Err(FailureKind::Status { status: 406 }));
     assert!(server.noted()[0].contains("filename=\"firmware.hex\""));
@@ -291,7 +295,7 @@ async fn cancelling_closes_the_connection() {
     let device = plain(&server, patient());
     let seen = Seen::default();
     let (session, image) = (Session::anonymous(), firmware());
-    let running = device.upload(&session, &image, &seen);
+    let running = device.upload(&session, Image::Firmware(&image), &seen);
     tokio::select! {
         _ = running => panic!("nobody answered"),
         () = async { while seen.0.lock().unwrap().is_empty() { tokio::task::yield_now().await } } => {}
