@@ -7,14 +7,15 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::model::{
-    Component, Credentials, DeviceId, Doubt, Failure, FailureKind, LinkFault, Outcome, OutcomeKind,
-    Payload, RunId, Skip, Stage, Touched, Unproven, Verdict, VerdictKind,
+    AuditLink, AuditObstacle, AuditReport, AuditVerdict, Component, Credentials, DeviceId, Doubt,
+    Failure, FailureKind, LinkFault, Outcome, OutcomeKind, Payload, RunId, Skip, Stage, Touched,
+    Unproven, Verdict, VerdictKind,
 };
 
 use super::fake::image;
 use super::{
-    Command, DeviceFact, Event, Fact, Fleet, Intent, Message, Mode, Phase, RowSeed, RowState, Stop,
-    TaskEnd, Watch,
+    Audits, Command, DeviceFact, Event, Fact, Fleet, Intent, Message, Mode, Phase, RowSeed,
+    RowState, Stop, TaskEnd, Watch,
 };
 
 fn id(n: usize) -> DeviceId {
@@ -215,6 +216,43 @@ fn beginning_starts_what_the_mode_says_up_to_the_limit_and_only_once() {
         assert_eq!(wish(&mut fleet, Intent::Begin), []);
         assert_eq!((fleet.counts().running, fleet.counts().waiting), (2, 3));
     }
+}
+
+#[test]
+fn what_the_logs_say_is_counted_and_forgotten_with_a_new_attempt() {
+    let verdicts = [
+        AuditVerdict::Confirmed {
+            line: 8,
+            counter: 6,
+        },
+        AuditVerdict::Missing {
+            token_line: None,
+            other_line: None,
+        },
+        AuditVerdict::Unavailable(AuditObstacle::Busy),
+        AuditVerdict::Unavailable(AuditObstacle::Epa),
+    ];
+    let mut fleet = fleet(Mode::Go, 4, 5);
+    wish(&mut fleet, Intent::Begin);
+    for (n, verdict) in verdicts.into_iter().enumerate() {
+        let report = Box::new(AuditReport {
+            verdict,
+            link: AuditLink::Pinned,
+            file: None,
+            log: None,
+        });
+        tell(&mut fleet, n, 1, DeviceFact::Audited { report });
+    }
+    let wanted = Audits {
+        confirmed: 1,
+        contradicted: 0,
+        missing: 1,
+        unavailable: 2,
+    };
+    assert_eq!((fleet.audits(), fleet.audits().total()), (wanted, 4));
+    tell(&mut fleet, 1, 1, finished(Outcome::RolledBack));
+    wish(&mut fleet, Intent::Retry(id(1)));
+    assert_eq!(fleet.audits().missing, 0);
 }
 
 #[test]

@@ -32,4 +32,4 @@ pub use forecast::Forecast;
 pub use pool::{Launcher, Pool};
 pub use row::{Active, Pause, Person, Row, RowSeed, RowState, Step};
 pub use session::Session;
-pub use tally::Counts;
+pub use tally::{Audits, Counts};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::model::{OutcomeKind, VerdictKind};
+use crate::model::{AuditVerdict, OutcomeKind, VerdictKind};
 
 use super::fleet::{Fleet, Mode, Phase};
 use super::row::{Row, RowState};
@@ -34,7 +34,41 @@ impl Counts {
     }
 }
 
+/// How many devices' audit logs say what of their last attempt (section 9).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Audits {
+    /// The upgrade's entry says OK.
+    pub confirmed: usize,
+    /// The entry says otherwise, or the file does not verify.
+    pub contradicted: usize,
+    /// There is no such entry.
+    pub missing: usize,
+    /// The log could not be judged.
+    pub unavailable: usize,
+}
+
+impl Audits {
+    /// All of them.
+    pub fn total(&self) -> usize {
+        self.confirmed + self.contradicted + self.missing + self.unavailable
+    }
+}
+
 impl Fleet {
+    /// What the audit logs say so far. A device counts from its verdict on, which comes before its end.
+    pub fn audits(&self) -> Audits {
+        let mut audits = Audits::default();
+        for report in self.rows().iter().filter_map(|row| row.audit.as_ref()) {
+            *match report.verdict {
+                AuditVerdict::Confirmed { .. } => &mut audits.confirmed,
+                AuditVerdict::Contradicted { .. } => &mut audits.contradicted,
+                AuditVerdict::Missing { .. } => &mut audits.missing,
+                AuditVerdict::Unavailable(_) => &mut audits.unavailable,
+            } += 1;
+        }
+        audits
+    }
+
     /// How long devices have been upgraded: from the first stage after the plan to the end of the
     /// last attempt. The time that a person spent on reading the plan does not count.
     pub fn elapsed(&self, now: Timestamp) -> Option<Duration> {
