@@ -201,6 +201,7 @@ fn resolve_device(
             http_connect: None,
         },
         proxy: part.proxy.or(&defaults.proxy).value().cloned().flatten(),
+        ssh: None,
         group: part.group.or(&defaults.group).value().cloned(),
         tags: part
             .tags

@@ -258,6 +258,7 @@ mod tests {
                 http_connect: None,
             },
             proxy: None,
+            ssh: None,
             group: None,
             tags: vec![],
             tls: TlsTrust::System,

@@ -3,7 +3,10 @@
 
 use std::fmt;
 
-use super::{AuditLink, DeviceId, Secret, SecretSource};
+use super::{AuditLink, DeviceId, Secret, SecretSource, SshJump};
+
+/// Where a PPA is for the machine that it is plugged into (section 1).
+const PPA_ADDRESS: &str = "192.168.7.1";
 
 /// `http` or `https`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -274,8 +277,10 @@ pub struct DeviceSpec {
     pub id: DeviceId,
     /// Where it is.
     pub endpoint: Endpoint,
-    /// A proxy on the way.
+    /// A proxy on the way; never together with `ssh`.
     pub proxy: Option<Proxy>,
+    /// A jump host on the way.
+    pub ssh: Option<SshJump>,
     /// A word to group by.
     pub group: Option<String>,
     /// Words to filter by.
@@ -289,6 +294,18 @@ pub struct DeviceSpec {
 }
 
 impl DeviceSpec {
+    /// Where the connection goes: `connect`, else the URL's own host. Behind a jump host it is the
+    /// address that every PPA gives itself (section 1), since the URL's name means nothing there.
+    pub fn target(&self) -> HostPort {
+        match (&self.ssh, &self.endpoint.connect) {
+            (Some(_), None) => HostPort {
+                host: PPA_ADDRESS.to_owned(),
+                port: self.endpoint.authority.port,
+            },
+            _ => self.endpoint.target().clone(),
+        }
+    }
+
     /// How much the link to this device is worth, in one word: `http`, `system`, `ca`, `pinned`
     /// or `insecure`.
     pub fn link(&self) -> &'static str {
@@ -304,5 +321,41 @@ impl DeviceSpec {
             (Scheme::Https, TlsTrust::Pin(_)) => AuditLink::Pinned,
             (Scheme::Https, TlsTrust::Insecure) => AuditLink::Insecure,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn behind_a_jump_host_the_device_is_where_every_ppa_is() {
+        let mut spec = DeviceSpec {
+            id: DeviceId::new("a"),
+            endpoint: Endpoint {
+                scheme: Scheme::Http,
+                authority: HostPort {
+                    host: "my.ence.do".into(),
+                    port: 80,
+                },
+                connect: None,
+                http_connect: None,
+            },
+            proxy: None,
+            ssh: None,
+            allow_plain_login: false,
+            group: None,
+            tags: Vec::new(),
+            tls: TlsTrust::System,
+            auth: AuthMethod::None,
+        };
+        assert_eq!(spec.target().to_string(), "my.ence.do:80");
+        spec.ssh = Some(SshJump::parse("host7").unwrap());
+        assert_eq!(spec.target().to_string(), "192.168.7.1:80");
+        spec.endpoint.connect = Some(HostPort {
+            host: "10.1.1.1".into(),
+            port: 8443,
+        });
+        assert_eq!(spec.target().to_string(), "10.1.1.1:8443");
     }
 }

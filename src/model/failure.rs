@@ -74,6 +74,14 @@ pub enum LinkFault {
         /// What it said.
         reason: String,
     },
+    /// The way through a jump host failed.
+    #[error("ssh {jump}: {reason}")]
+    Ssh {
+        /// The jump host, as the inventory names it.
+        jump: String,
+        /// What ssh said, in one line.
+        reason: String,
+    },
     /// TLS could not be agreed on or the certificate is not trusted.
     #[error(transparent)]
     Tls(#[from] TlsFault),
@@ -406,6 +414,7 @@ impl FailureKind {
                 LinkFault::Refused { .. } => "connection_refused",
                 LinkFault::ConnectTimeout { .. } => "connect_timeout",
                 LinkFault::Proxy { .. } => "proxy",
+                LinkFault::Ssh { .. } => "ssh",
                 LinkFault::Tls(tls) => match tls {
                     TlsFault::Expired { .. } => "tls_expired",
                     TlsFault::NotYetValid { .. } => "tls_not_yet_valid",

@@ -93,6 +93,7 @@ fn link_hint(link: &LinkFault, stage: Stage) -> &'static str {
         LinkFault::Proxy { .. } => {
             "Check proxy of this device and that it lets you through, then retry."
         }
+        LinkFault::Ssh { reason, .. } => ssh_hint(reason),
         LinkFault::Tls(TlsFault::Expired { .. }) => {
             "A device that rested for months serves an old certificate: check it in (hem-manager or the broker) so that it \
              gets a new one, or pin its key with tls = { pin = … }."
@@ -129,6 +130,23 @@ fn link_hint(link: &LinkFault, stage: Stage) -> &'static str {
         LinkFault::Garbled { .. } => {
             "Something else than a HEM may listen there: check url, connect and proxy."
         }
+    }
+}
+
+/// By the words of OpenSSH, which are the same in every language.
+fn ssh_hint(reason: &str) -> &'static str {
+    let said = |words: &[&str]| words.iter().any(|w| reason.contains(w));
+    if said(&["HAS CHANGED", "has changed"]) {
+        "The jump host shows another key than before: find out why before you touch known_hosts."
+    } else if said(&["Host key verification failed", "host key is known"]) {
+        "hemfleet never accepts an unknown host key: run ssh to the jump host once by hand, compare the key, then retry."
+    } else if said(&["Permission denied", "Too many authentication failures"]) {
+        "hemfleet never asks for a password: ssh to the jump host must work without typing anything. Load the key into \
+         ssh-agent, then retry."
+    } else if said(&["administratively prohibited"]) {
+        "The jump host forbids the way on: its sshd needs AllowTcpForwarding and PermitOpen for this device."
+    } else {
+        "Try it by hand: ssh to the jump host must work without typing anything. Then retry."
     }
 }
 

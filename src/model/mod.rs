@@ -14,6 +14,7 @@ mod id;
 mod outcome;
 mod secret;
 mod settings;
+mod ssh_jump;
 mod stage;
 mod text;
 
@@ -40,5 +41,6 @@ pub use secret::{Secret, SecretSource};
 pub use settings::{
     ApprovalPolicy, AuditMode, AuditPolicy, OnExpired, Pace, Policy, Retry, Timeouts,
 };
+pub use ssh_jump::{SshJump, SshJumpError};
 pub use stage::Stage;
 pub use text::{human_bytes, human_duration, printable};

@@ -242,6 +242,7 @@ pub(super) fn spec(at: SocketAddr) -> DeviceSpec {
             }),
         },
         proxy: None,
+        ssh: None,
         group: None,
         tags: Vec::new(),
         tls: TlsTrust::System,

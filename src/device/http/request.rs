@@ -172,7 +172,7 @@ impl HttpDevice {
         Ok(Self {
             host: host_header.map_err(|_| bad_host())?,
             route: Route {
-                target: spec.endpoint.target().clone(),
+                target: spec.target(),
                 proxy: spec.proxy.clone(),
                 security,
                 limit: timeouts.connect,
