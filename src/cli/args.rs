@@ -1,6 +1,6 @@
 //! The command line as typed. Must not: check more than its own shape (that is `config`).
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -124,7 +124,7 @@ pub(super) struct Sim {
     /// How many devices, all well
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(super) devices: u16,
-    /// Where to write the inventory, the CA, the image and the passphrase
+    /// Where to write the inventory, the CA, the image, the management app and the secrets
     #[arg(long, value_name = "DIR")]
     pub(super) dir: PathBuf,
     /// A scenario instead of devices that are all well
@@ -133,9 +133,21 @@ pub(super) struct Sim {
     /// The address to listen on
     #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
     pub(super) listen: IpAddr,
-    /// The broker's port; the devices have those after it [default: any free ports]
+    /// The first device's port; the others have those after it [default: any free ports]
     #[arg(long, value_name = "PORT")]
     pub(super) port: Option<u16>,
+    /// The same for plain HTTP to devices that speak TLS; may be the same as --port, which then takes
+    /// both [default: any free ports]
+    #[arg(long, value_name = "PORT")]
+    pub(super) http_port: Option<u16>,
+    /// The host name of the devices, in their URLs and certificates, where the scenario has none
+    /// [default: my.ence.do]
+    #[arg(long, value_name = "NAME")]
+    pub(super) host: Option<String>,
+    /// Where the broker listens; its certificate names this address, localhost and api.encedo.com
+    /// [default: the address of --listen, any free port]
+    #[arg(long, value_name = "IP:PORT")]
+    pub(super) broker_listen: Option<SocketAddr>,
 }
 
 #[derive(Args, Debug)]

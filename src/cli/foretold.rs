@@ -28,6 +28,7 @@ pub fn surprises(fleet: &Fleet, scenario: &Scenario, sims: &SimFleet) -> Vec<Str
             outcome(&mut found, row, expect);
             counted(&mut found, expect, &device.journal());
             found.compare("firmware in the end", expect.runs, Some(device.runs()));
+            found.compare("app in the end", expect.runs_ui, Some(device.runs_ui()));
         }
     }
     all
@@ -73,4 +74,10 @@ fn counted(found: &mut Compare<'_>, expect: &Expect, journal: &Journal) {
     found.compare("logins", expect.logins, Some(journal.logins));
     let bytes = journal.image_bytes().iter().sum();
     found.compare("image bytes", expect.image_bytes, Some(bytes));
+    found.compare("app uploads", expect.ui_uploads, Some(journal.ui_uploads));
+    let app_installs = number(journal.ui_installs());
+    found.compare("app installs", expect.ui_installs, app_installs);
+    let phone = &journal.phone;
+    found.compare("approvals", expect.approvals, Some(phone.approved));
+    found.compare("withdrawn", expect.withdrawn, Some(phone.withdrawn));
 }

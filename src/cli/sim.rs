@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use crate::sim::{Lab, Scenario, SimFleet, SimOptions};
+use crate::sim::{Lab, PhoneAnswer, Scenario, SimDevice, SimFleet, SimOptions};
 
 use super::args::{Cli, Sim};
 use super::show::Show;
@@ -18,7 +18,10 @@ pub(super) fn sim(cli: &Cli, args: &Sim) -> Result<ExitCode, Refusal> {
     };
     let options = SimOptions {
         listen: args.listen,
-        first_port: args.port,
+        port: args.port,
+        http_port: args.http_port,
+        broker: args.broker_listen,
+        host: args.host.clone(),
         ..SimOptions::default()
     };
     let runtime = runtime()?;
@@ -27,22 +30,7 @@ pub(super) fn sim(cli: &Cli, args: &Sim) -> Result<ExitCode, Refusal> {
         let sims = SimFleet::start(&scenario, &options).await?;
         let lab = sims.write_lab(&args.dir)?;
         let mut out = io::stdout().lock();
-        writeln!(
-            out,
-            "{} simulated devices: {}",
-            sims.devices().len(),
-            scenario.about
-        )?;
-        for device in sims.devices() {
-            writeln!(out, "  {:<16} {}", device.name(), device.addr())?;
-        }
-        writeln!(out, "broker at {}", sims.broker_url())?;
-        accepted(&mut out, &lab, sims.devices().len())?;
-        writeln!(
-            out,
-            "try: hemfleet run -c {}\nCtrl-C stops them.",
-            lab.inventory.display()
-        )?;
+        tell(&mut out, &sims, &lab)?;
         out.flush()?;
         drop(out);
         interrupts.recv().await;
@@ -53,15 +41,47 @@ pub(super) fn sim(cli: &Cli, args: &Sim) -> Result<ExitCode, Refusal> {
     done
 }
 
+/// Everything that somebody needs who wants to talk to the devices.
+fn tell(out: &mut impl io::Write, sims: &SimFleet, lab: &Lab) -> io::Result<()> {
+    let devices = sims.devices();
+    writeln!(
+        out,
+        "{} simulated devices: {}",
+        devices.len(),
+        sims.scenario().about
+    )?;
+    for device in devices {
+        let script = device.script();
+        let scheme = script.scheme.as_str();
+        write!(
+            out,
+            "  {:<16} {scheme}://{} at {}",
+            device.name(),
+            script.host(),
+            device.addr()
+        )?;
+        match device.http_addr() {
+            Some(http) if http == device.addr() => writeln!(out, ", and plain HTTP as well")?,
+            Some(http) => writeln!(out, ", plain HTTP at {http}")?,
+            None => writeln!(out)?,
+        }
+    }
+    writeln!(out, "broker at {}", sims.broker_url())?;
+    writeln!(out, "CA of both in {}", lab.ca.display())?;
+    accepted(out, lab, devices.len())?;
+    phones(out, devices)?;
+    writeln!(
+        out,
+        "try: hemfleet run -c {}\nCtrl-C stops them.",
+        lab.inventory.display()
+    )
+}
+
 /// Every credential that simulated devices accept. They are public: each simulator has the same, but for tokens,
 /// which are worth nothing elsewhere.
 fn accepted(out: &mut impl io::Write, lab: &Lab, devices: usize) -> io::Result<()> {
     for credential in &lab.accepted {
-        let by = if credential.devices.len() == devices {
-            "all".to_owned()
-        } else {
-            credential.devices.join(", ")
-        };
+        let by = everybody(&credential.devices, devices);
         let at = lab.inventory.with_file_name(&credential.file);
         writeln!(
             out,
@@ -72,4 +92,37 @@ fn accepted(out: &mut impl io::Write, lab: &Lab, devices: usize) -> io::Result<(
         writeln!(out, "  {}", credential.value)?;
     }
     Ok(())
+}
+
+/// What comes of requests to the phones.
+fn phones(out: &mut impl io::Write, devices: &[SimDevice]) -> io::Result<()> {
+    for (answer, word) in [
+        (PhoneAnswer::Approve, "approves"),
+        (PhoneAnswer::Deny, "refuses"),
+        (PhoneAnswer::Expire, "lets requests expire"),
+        (PhoneAnswer::Never, "does not answer"),
+    ] {
+        let paired = |d: &&SimDevice| !d.script().fresh && d.script().phone.answer == answer;
+        let names: Vec<String> = devices
+            .iter()
+            .filter(paired)
+            .map(|d| d.name().to_owned())
+            .collect();
+        if !names.is_empty() {
+            writeln!(
+                out,
+                "the phone of {} {word}",
+                everybody(&names, devices.len())
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn everybody(names: &[String], devices: usize) -> String {
+    if names.len() == devices {
+        "all".to_owned()
+    } else {
+        names.join(", ")
+    }
 }

@@ -1,5 +1,4 @@
-//! The device's endpoints: which there are, and what is judged before one is asked (sections 2, 3
-//! and 6).
+//! What is judged before an endpoint is asked, and what an answer leaves behind (sections 2, 3 and 6).
 //!
 //! The order of judgement, where the page leaves it open: `Origin`, a bad `Authorization` (always
 //! 401), no such endpoint, TLS, length, missing `Authorization`, scope, and last the endpoint itself.
@@ -14,113 +13,19 @@ use hyper::{Method, Request, Response};
 use serde::de::DeserializeOwned;
 
 use super::answer::{Answer, Body, Gone, after, before, respond};
-use super::fault::{Act, Point};
+use super::app::ManagementApp;
+use super::endpoint::{Endpoint, MAX_JSON};
+use super::fault::Act;
 use super::journal::Exchange;
 use super::logbook::{self, Note};
 use super::machine::{Bearer, BootPlan};
+use super::point::Point;
 use super::port::Ending;
-use super::scenario::LinkScheme;
+use super::staging;
 use super::unit::Unit;
-use super::{auth, logger, system, upgrade};
+use super::upgrade::Image;
+use super::{app, auth, ext, logger, system, upgrade, vendor};
 use crate::model::{AuditResult, AuditType};
-
-/// JSON bodies (section 2).
-const MAX_JSON: u64 = 7_300;
-/// Raw uploads at the server (section 2).
-const MAX_UPLOAD: u64 = 16 * 1024 * 1024;
-
-/// What the page has.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Endpoint {
-    Version,
-    Status,
-    Checkin,
-    CheckinReply,
-    Challenge,
-    Login,
-    Upload,
-    Check,
-    Install,
-    Reboot,
-    LogKey,
-    LogList,
-    LogFile,
-    /// Keys and crypto: not simulated, but for their refusal over HTTP (section 3).
-    Vault,
-}
-
-impl Endpoint {
-    fn of(method: &Method, path: &str) -> Option<Self> {
-        if path.starts_with("/api/keymgmt/") || path.starts_with("/api/crypto/") {
-            return Some(Self::Vault);
-        }
-        Some(match (method.as_str(), path) {
-            ("GET", "/api/system/version") => Self::Version,
-            ("GET", "/api/system/status") => Self::Status,
-            ("GET", "/api/system/checkin") => Self::Checkin,
-            ("POST", "/api/system/checkin") => Self::CheckinReply,
-            ("GET", "/api/auth/token") => Self::Challenge,
-            ("POST", "/api/auth/token") => Self::Login,
-            ("POST", "/api/system/upgrade/upload_fw") => Self::Upload,
-            ("GET", "/api/system/upgrade/check_fw") => Self::Check,
-            ("GET", "/api/system/upgrade/install_fw") => Self::Install,
-            ("GET", "/api/system/reboot") => Self::Reboot,
-            ("GET", "/api/logger/key") => Self::LogKey,
-            ("GET", path) if path.starts_with(logger::LIST) => Self::LogList,
-            ("GET", path) if path.starts_with(logger::FILE) => Self::LogFile,
-            _ => return None,
-        })
-    }
-
-    fn point(self) -> Point {
-        match self {
-            Self::Version => Point::Version,
-            Self::Status => Point::Status,
-            Self::Checkin => Point::Checkin,
-            Self::CheckinReply => Point::CheckinReply,
-            Self::Challenge => Point::Challenge,
-            Self::Login => Point::Login,
-            Self::Upload => Point::Upload,
-            Self::Check => Point::Check,
-            Self::Install => Point::Install,
-            Self::Reboot => Point::Reboot,
-            Self::LogKey => Point::LogKey,
-            Self::LogList => Point::LogList,
-            Self::LogFile => Point::LogFile,
-            Self::Vault => Point::Any,
-        }
-    }
-
-    /// What appliances do not have (section 1).
-    fn is_ppa_only(self) -> bool {
-        self.is_upgrade() || matches!(self, Self::LogList | Self::LogFile)
-    }
-
-    fn is_upgrade(self) -> bool {
-        matches!(self, Self::Upload | Self::Check | Self::Install)
-    }
-
-    /// The scopes of which one must begin the token's (section 6); none where no token is needed.
-    fn scopes(self) -> &'static [&'static str] {
-        match self {
-            Self::Upload => &["system:upgrade"],
-            Self::Check | Self::Install => &["system:upgrade", "system:config"],
-            Self::Reboot => &["system:config", "system:upgrade", "system:shutdown"],
-            Self::LogKey | Self::LogList | Self::LogFile => &["logger:get"],
-            Self::Vault => &["keymgmt:"],
-            _ => &[],
-        }
-    }
-
-    /// The largest body, where the endpoint takes one.
-    fn longest(self) -> Option<u64> {
-        match self {
-            Self::Upload => Some(MAX_UPLOAD),
-            Self::CheckinReply | Self::Login => Some(MAX_JSON),
-            _ => None,
-        }
-    }
-}
 
 /// The connection that a request came over.
 #[derive(Clone, Default)]
@@ -128,6 +33,8 @@ pub(super) struct Link {
     pub(super) ending: Ending,
     /// The reboot that begins once this connection has ended.
     pub(super) plan: Arc<OnceLock<BootPlan>>,
+    /// Whether it is encrypted.
+    pub(super) tls: bool,
 }
 
 /// One request as the endpoints see it.
@@ -137,6 +44,7 @@ pub(super) struct Call<'a> {
     pub(super) exchange: Exchange<'a>,
     pub(super) act: Option<Act>,
     pub(super) plan: &'a OnceLock<BootPlan>,
+    pub(super) tls: bool,
 }
 
 /// Answers one request, or ends its connection.
@@ -146,7 +54,8 @@ pub(super) async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Gone> {
     let path = request.uri().path().to_owned();
-    let endpoint = Endpoint::of(request.method(), &path);
+    let endpoint = Endpoint::of(request.method().as_str(), &path);
+    let origin = request.headers().get(ORIGIN).cloned();
     let boot = unit.machine().boot.number;
     let mut call = Call {
         unit: &unit,
@@ -154,6 +63,7 @@ pub(super) async fn answer(
         request,
         act: unit.strike(endpoint.map_or(Point::Any, Endpoint::point)),
         plan: &link.plan,
+        tls: link.tls,
     };
     if let Some(Act::Stall { after: 0, .. }) = call.act {
         call.exchange.abandoned();
@@ -179,11 +89,18 @@ pub(super) async fn answer(
     if let Ok(answer) = &said {
         call.exchange.answered(answer.status);
     }
-    respond(said, call.act.as_ref(), &link.ending)
+    let mut response = respond(said, call.act.as_ref(), &link.ending)?;
+    if let Some(origin) = origin.filter(|_| response.status() != 412) {
+        vendor::allow(response.headers_mut(), origin, call.request.method());
+    }
+    Ok(response)
 }
 
 impl Call<'_> {
     async fn judge(&mut self, endpoint: Option<Endpoint>) -> Result<Answer, Gone> {
+        if self.request.method() == Method::OPTIONS && self.origin_is_allowed() {
+            return Ok(Answer::status(204));
+        }
         match self.refusal(endpoint) {
             Err(status) => Ok(Answer::status(status)),
             Ok(endpoint) => self.carry_out(endpoint).await,
@@ -194,16 +111,12 @@ impl Call<'_> {
     fn refusal(&self, endpoint: Option<Endpoint>) -> Result<Endpoint, u16> {
         let unit = self.unit;
         let headers = self.request.headers();
-        if let Some(origin) = headers.get(ORIGIN) {
-            let host = unit.script.host();
-            let own = [format!("https://{host}"), format!("http://{host}")];
-            if !own.iter().any(|o| origin.as_bytes() == o.as_bytes()) {
-                return Err(412);
-            }
+        if !self.origin_is_allowed() {
+            return Err(412);
         }
-        let scope = self.bearer()?.map(|b| b.scope);
+        let bearer = self.bearer()?;
         let endpoint = endpoint.ok_or(404_u16)?;
-        if endpoint == Endpoint::Vault && unit.script.scheme == LinkScheme::Http {
+        if endpoint.wants_tls() && !self.tls {
             return Err(418);
         }
         if endpoint.is_ppa_only() && unit.is_epa() {
@@ -217,14 +130,25 @@ impl Call<'_> {
             }
         }
         let allowed = endpoint.scopes();
-        match scope {
+        match bearer {
             _ if allowed.is_empty() => {}
             None if endpoint.is_upgrade() && unit.script.fresh => {}
             None => return Err(401),
-            Some(scope) if allowed.iter().any(|a| scope.starts_with(a)) => {}
+            Some(bearer) if bearer.sub == "M" && endpoint.denies_master() => return Err(403),
+            Some(bearer) if allowed.iter().any(|a| bearer.scope.starts_with(a)) => {}
             Some(_) => return Err(403),
         }
         Ok(endpoint)
+    }
+
+    /// The allow-list of a device is its own name.
+    fn origin_is_allowed(&self) -> bool {
+        let Some(origin) = self.request.headers().get(ORIGIN) else {
+            return true;
+        };
+        let host = self.unit.script.host();
+        let own = [format!("https://{host}"), format!("http://{host}")];
+        own.iter().any(|o| origin.as_bytes() == o.as_bytes())
     }
 
     /// Writes what an answer leaves behind in the audit log (sections 7 and 9). The page does not say whose
@@ -235,15 +159,18 @@ impl Call<'_> {
             (_, 403) if !endpoint.scopes().is_empty() => {
                 (AuditType::FAILED_SCOPE_CHECK, AuditResult::Failed)
             }
-            (Endpoint::Install, 200) => (AuditType::UPGRADE, AuditResult::Ok),
-            (Endpoint::Install, 406 | 409) => (AuditType::UPGRADE, AuditResult::Error),
+            (Endpoint::Install | Endpoint::InstallUi, 200) => (AuditType::UPGRADE, AuditResult::Ok),
+            (Endpoint::Install | Endpoint::InstallUi, 406 | 409) => {
+                (AuditType::UPGRADE, AuditResult::Error)
+            }
             (Endpoint::Reboot, 200) => (logbook::REBOOT, AuditResult::Ok),
+            (Endpoint::Shutdown, 200) => (logbook::SHUTDOWN, AuditResult::Ok),
             (Endpoint::LogList, 200) => (logbook::LISTED, AuditResult::Ok),
             (Endpoint::LogFile, 200) => (logbook::READ, AuditResult::Ok),
             _ => return,
         };
         let (subject, scope) = match self.bearer() {
-            Ok(Some(bearer)) => (bearer.sub.to_string(), bearer.scope),
+            Ok(Some(bearer)) => (bearer.sub, bearer.scope),
             _ => Default::default(),
         };
         let extra = match kind {
@@ -282,13 +209,26 @@ impl Call<'_> {
             Endpoint::Challenge => Ok(auth::challenge(self).await),
             Endpoint::Login => auth::login(self).await,
             Endpoint::Upload => upgrade::upload(self).await,
-            Endpoint::Check => Ok(upgrade::check(self).await),
+            Endpoint::Check => Ok(staging::check::<Image>(self).await),
             Endpoint::Install => Ok(upgrade::install(self)),
             Endpoint::Reboot => Ok(upgrade::reboot(self)),
             Endpoint::LogKey => Ok(logger::key(self)),
             Endpoint::LogList => Ok(logger::list(self)),
             Endpoint::LogFile => Ok(logger::file(self)),
-            Endpoint::Vault => Ok(Answer::status(404)),
+            Endpoint::ExtRequest => ext::request(self).await,
+            Endpoint::ExtToken => ext::token(self).await,
+            Endpoint::UploadUi => app::upload(self).await,
+            Endpoint::CheckUi => Ok(staging::check::<ManagementApp>(self).await),
+            Endpoint::InstallUi => Ok(app::install(self)),
+            Endpoint::Init => Ok(vendor::init(self)),
+            Endpoint::Config => Ok(vendor::config(self)),
+            Endpoint::Attestation => Ok(vendor::attestation(self)),
+            Endpoint::Selftest => Ok(vendor::selftest(self)),
+            Endpoint::Shutdown => Ok(upgrade::shutdown(self)),
+            Endpoint::KeyList => Ok(vendor::no_keys()),
+            Endpoint::KeySearch => vendor::search(self).await,
+            Endpoint::Keys => Ok(Answer::status(404)),
+            Endpoint::Crypto => Ok(Answer::status(406)),
         }
     }
 

@@ -14,7 +14,9 @@ use super::answer::{Answer, Gone};
 use super::api::Call;
 use super::machine::Bearer;
 use super::sealed;
+use super::unit::Owner;
 use crate::hem::ejwt;
+use crate::model::AuditType;
 
 /// Every reply takes at least this long,
 const USUAL: Duration = Duration::from_millis(500);
@@ -62,7 +64,8 @@ fn clock(call: &Call<'_>) -> Result<i64, u16> {
     call.unit.now().ok_or(403)
 }
 
-fn reply_at(call: &Call<'_>) -> Instant {
+/// When a reply may leave at the earliest.
+pub(super) fn reply_at(call: &Call<'_>) -> Instant {
     let refused = call.unit.machine().boot.refused;
     Instant::now() + call.unit.world.delay(delay(refused))
 }
@@ -87,8 +90,8 @@ pub(super) async fn login(call: &mut Call<'_>) -> Result<Answer, Gone> {
     let reply_at = reply_at(call);
     let answer = match call.json::<Auth>().await {
         Ok(Auth { auth: Some(ejwt) }) => {
-            let user = call.unit.user().await;
-            match judge(call, &ejwt, &user) {
+            let owners = call.unit.owners().await;
+            match judge(call, &ejwt, &owners) {
                 Ok(token) => Answer::object(json!({ "token": token })),
                 Err(status) => Answer::status(status),
             }
@@ -100,7 +103,7 @@ pub(super) async fn login(call: &mut Call<'_>) -> Result<Answer, Gone> {
     Ok(answer)
 }
 
-fn judge(call: &Call<'_>, ejwt: &str, user: &str) -> Result<String, u16> {
+fn judge(call: &Call<'_>, ejwt: &str, owners: &[Owner]) -> Result<String, u16> {
     let now = clock(call)?;
     let mut machine = call.unit.machine();
     // A nonce is spent by any attempt, good or bad.
@@ -108,17 +111,22 @@ fn judge(call: &Call<'_>, ejwt: &str, user: &str) -> Result<String, u16> {
     let fresh = named.is_some_and(|n| machine.boot.spend(&n.jti, now));
     let claims = ejwt::verify(ejwt, &machine.boot.session)
         .ok()
-        .filter(|claims| fresh && claims.iss == user && claims.exp > now);
-    let Some(claims) = claims else {
+        .filter(|claims| fresh && claims.exp > now);
+    let known = claims.and_then(|claims| {
+        let owner = owners.iter().find(|o| o.key == claims.iss)?;
+        Some((claims, owner))
+    });
+    let Some((claims, owner)) = known else {
         machine.boot.refused += 1;
         return Err(401);
     };
     machine.boot.refused = 0;
-    let token = machine.issue(&Bearer {
-        sub: call.unit.credential().role(),
+    let bearer = Bearer {
+        sub: owner.role.to_string(),
         scope: claims.scope,
         exp: claims.exp,
-    });
+    };
+    let token = machine.issue(&bearer, AuditType::TOKEN, bearer.scope.as_bytes());
     drop(machine);
     call.unit.recorder.note(|j| j.logins += 1);
     Ok(token)

@@ -1,14 +1,11 @@
 //! The simulated broker: the check-in relay with the backend behind it, and downloads (sections 5, 12).
-//!
-//! Not simulated: mobile approval (`/notify/…` answers 404).
+//! Notifications are next door, in `notify`.
 //! Must not: know a device's inner state; what it learns, it learns from the check-in itself.
 
 use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
@@ -21,12 +18,18 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use super::answer::{Answer, Body, Gone, after, before, respond};
+use super::answer::{Answer, Body, Gone, cut, respond};
+use super::app;
 use super::checkin::{self, Reply};
 use super::clock::unix_now;
-use super::fault::{Act, Point};
+use super::fault::Act;
+use super::firmware;
+use super::notify::{Notifications, Said, faulty};
+use super::point::Point;
 use super::port::{Ending, OpenPort, Wire};
 use super::unit::{Unit, World};
+use super::world_script::{Download, ImageScript};
+use crate::hem::wire::{download_name, path};
 
 /// Longer than any device's question.
 const MAX_BODY: usize = 64 * 1024;
@@ -36,6 +39,9 @@ pub(super) struct Broker {
     pub(super) world: Arc<World>,
     /// The backend's register of devices, by identity.
     pub(super) devices: HashMap<String, Arc<Unit>>,
+    /// The same in the order of the scenario.
+    pub(super) in_order: Vec<Arc<Unit>>,
+    pub(super) notifications: Notifications,
     pub(super) requests: Mutex<Vec<String>>,
 }
 
@@ -77,6 +83,8 @@ where
 {
     let service = service_fn(|request| answer(Arc::clone(broker), ending.clone(), request));
     let _ = http1::Builder::new()
+        // As devices do, and for the same reason.
+        .title_case_headers(true)
         .serve_connection(TokioIo::new(stream), service)
         .await;
 }
@@ -86,58 +94,60 @@ async fn answer(
     ending: Ending,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Gone> {
-    let path = request.uri().path().to_owned();
+    let asked = request.uri().path().to_owned();
     let method = request.method().to_string();
     broker
         .requests
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
-        .push(format!("{method} {path}"));
-    match (method.as_str(), path.as_str()) {
-        ("POST", "/checkin") => relay(&broker, &ending, request).await,
-        ("GET", path) => Ok(broker.download(path).unwrap_or_else(|| not_found(&ending))),
-        _ => Ok(not_found(&ending)),
-    }
+        .push(format!("{method} {asked}"));
+    let phones = &broker.notifications;
+    let said = match (method.as_str(), asked.as_str()) {
+        ("POST", path::BROKER_CHECKIN) => match object(request).await? {
+            Some(object) => Some(broker.relay(object).await),
+            None => Some((Ok(Answer::status(400)), None)),
+        },
+        ("GET", path::NOTIFY_SESSION) => Some(phones.session(&broker.in_order).await),
+        ("POST", path::NOTIFY_NEW) => match object(request).await? {
+            Some(object) => Some(phones.new_event(&object, &broker.devices).await),
+            None => Some((Ok(Answer::status(400)), None)),
+        },
+        ("GET", asked) if asked.starts_with(path::NOTIFY_CHECK) => phones.check(asked).await,
+        ("DELETE", asked) => phones.withdraw(asked).await,
+        ("GET", asked) => match broker.download(asked) {
+            Some(file) => return Ok(file),
+            None => None,
+        },
+        _ => None,
+    };
+    let (said, act) = said.unwrap_or((Ok(Answer::status(404)), None));
+    respond(said, act.as_ref(), &ending)
 }
 
-fn not_found(ending: &Ending) -> Response<Body> {
-    respond(Ok(Answer::status(404)), None, ending).unwrap_or_default()
-}
-
-async fn relay(
-    broker: &Broker,
-    ending: &Ending,
-    request: Request<Incoming>,
-) -> Result<Response<Body>, Gone> {
+/// Reads the object that a body is to be.
+async fn object(request: Request<Incoming>) -> Result<Option<Map<String, Value>>, Gone> {
     let body = Limited::new(request.into_body(), MAX_BODY).collect().await;
     let body = body.map_err(|_| Gone::Closed)?.to_bytes();
-    let Ok(Value::Object(mut object)) = serde_json::from_slice::<Value>(&body) else {
-        return respond(Ok(Answer::status(400)), None, ending);
-    };
-    let question = object.remove("check");
-    let question = question
-        .as_ref()
-        .and_then(Value::as_str)
-        .and_then(checkin::hear);
-    let device = question.as_ref().and_then(|q| broker.devices.get(&q.iss));
-    let (Some(question), Some(device)) = (question, device) else {
-        return respond(Ok(Answer::status(401)), None, ending);
-    };
-    let act = device.strike(Point::Relay);
-    let said = match before(act.as_ref()).await {
-        Some(said) => said,
-        None => {
-            after(
-                act.as_ref(),
-                broker.check_in(&question, act.as_ref(), object),
-            )
-            .await
-        }
-    };
-    respond(said, act.as_ref(), ending)
+    Ok(serde_json::from_slice(&body).ok())
 }
 
 impl Broker {
+    /// `POST /checkin`.
+    async fn relay(&self, mut object: Map<String, Value>) -> Said {
+        let question = object.remove("check");
+        let question = question
+            .as_ref()
+            .and_then(Value::as_str)
+            .and_then(checkin::hear);
+        let device = question.as_ref().and_then(|q| self.devices.get(&q.iss));
+        let (Some(question), Some(device)) = (question, device) else {
+            return (Ok(Answer::status(401)), None);
+        };
+        let act = device.strike(Point::Relay);
+        let fault = act.clone();
+        faulty(act, || self.check_in(&question, fault.as_ref(), object)).await
+    }
+
     /// The backend's reply; unknown fields go back as they came.
     fn check_in(
         &self,
@@ -145,10 +155,10 @@ impl Broker {
         act: Option<&Act>,
         unknown: Map<String, Value>,
     ) -> Answer {
-        let newer = self.world.firmware.as_ref().filter(|_| self.world.offer);
-        let newfws = newer
-            .map(|f| f.fws.to_string())
-            .filter(|fws| *fws != question.fws);
+        let world = &self.world;
+        let offered = |name: Option<String>| name.filter(|_| world.offer);
+        let newfws = offered(world.firmware.as_ref().map(|f| f.fws.to_string()));
+        let newuis = offered(world.app.as_deref().map(app::uis));
         let reply = Reply {
             jti: question.jti.clone(),
             iat: unix_now(),
@@ -156,7 +166,9 @@ impl Broker {
                 Some(Act::Order { order }) => Some(*order),
                 _ => None,
             },
-            newfws,
+            newfws: newfws.filter(|fws| *fws != question.fws),
+            // An appliance has no app, and is offered none.
+            newuis: newuis.filter(|uis| question.uis.as_ref().is_some_and(|own| own != uis)),
         };
         match checkin::reply(question, &reply) {
             Some(checked) => {
@@ -168,18 +180,33 @@ impl Broker {
         }
     }
 
-    /// `GET /download/firmware/{v}/bin`.
-    fn download(&self, path: &str) -> Option<Response<Body>> {
-        let name = path
-            .strip_prefix("/download/firmware/")?
-            .strip_suffix("/bin")?;
-        let firmware = self.world.firmware.as_ref()?;
-        if name != URL_SAFE_NO_PAD.encode(firmware.fws.0) {
-            return None;
-        }
-        let image: Bytes = self.world.image.clone();
-        Some(Response::new(
-            Full::new(image).map_err(|e| match e {}).boxed_unsync(),
-        ))
+    /// `GET /download/firmware/{v}/bin` and `GET /download/dashboard/{v}`.
+    fn download(&self, asked: &str) -> Option<Response<Body>> {
+        let world = &self.world;
+        let file = if let Some(rest) = asked.strip_prefix(path::DOWNLOAD_FIRMWARE) {
+            let fws = world.firmware.as_ref()?.fws.to_string();
+            (rest.strip_suffix("/bin")? == download_name(&fws)).then(|| world.image.clone())?
+        } else {
+            let name = asked.strip_prefix(path::DOWNLOAD_UI)?;
+            let app = world.app.as_ref()?;
+            // The vendor's own acceptance suite knows its app by this name alone.
+            (name == "current" || name == download_name(&app::uis(app))).then(|| app.clone())?
+        };
+        Some(match world.download {
+            Download::Right => whole(file),
+            Download::Wrong if asked.starts_with(path::DOWNLOAD_UI) => {
+                whole(app::archive(file.len() / 2))
+            }
+            Download::Wrong => whole(firmware::image(&ImageScript {
+                size: file.len(),
+                version: "0.0.1".to_owned(),
+                ..ImageScript::default()
+            })),
+            Download::Short => cut(&file, file.len()),
+        })
     }
+}
+
+fn whole(file: Bytes) -> Response<Body> {
+    Response::new(Full::new(file).map_err(|e| match e {}).boxed_unsync())
 }

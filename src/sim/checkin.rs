@@ -24,6 +24,8 @@ pub(super) struct Question {
     pub(super) iss: String,
     /// What it runs.
     pub(super) fws: String,
+    /// The management app that it serves, where it has one.
+    pub(super) uis: Option<String>,
 }
 
 /// What the backend replies.
@@ -37,6 +39,8 @@ pub(super) struct Reply {
     pub(super) order: Option<char>,
     /// A newer firmware.
     pub(super) newfws: Option<String>,
+    /// A newer management app.
+    pub(super) newuis: Option<String>,
 }
 
 /// A device's identity: `eid` is its public half.
@@ -52,11 +56,12 @@ impl Identity {
         STANDARD.encode(PublicKey::from(&self.0).as_bytes())
     }
 
-    pub(super) fn ask(&self, jti: &str, fws: &str) -> String {
+    pub(super) fn ask(&self, jti: &str, fws: &str, uis: Option<&str>) -> String {
         let question = Question {
             jti: jti.to_owned(),
             iss: self.eid(),
             fws: fws.to_owned(),
+            uis: uis.map(str::to_owned),
         };
         seal(&self.key(), &question)
     }
@@ -66,7 +71,8 @@ impl Identity {
         open(&self.key(), checked)
     }
 
-    fn key(&self) -> [u8; 32] {
+    /// The key that this device shares with the backend.
+    pub(super) fn key(&self) -> [u8; 32] {
         let backend = PublicKey::from(&StaticSecret::from(BACKEND));
         self.0.diffie_hellman(&backend).to_bytes()
     }
@@ -83,7 +89,8 @@ pub(super) fn reply(question: &Question, reply: &Reply) -> Option<String> {
     Some(seal(&backend_key(&question.iss)?, reply))
 }
 
-fn backend_key(eid: &str) -> Option<[u8; 32]> {
+/// The key that the backend shares with the device of this identity.
+pub(super) fn backend_key(eid: &str) -> Option<[u8; 32]> {
     let eid: [u8; 32] = STANDARD.decode(eid).ok()?.try_into().ok()?;
     let shared = StaticSecret::from(BACKEND).diffie_hellman(&PublicKey::from(eid));
     shared.was_contributory().then(|| shared.to_bytes())
@@ -96,7 +103,7 @@ mod tests {
     #[test]
     fn only_the_backends_own_reply_to_this_device_verifies() {
         let (one, two) = (Identity::new([1; 32]), Identity::new([2; 32]));
-        let question = hear(&one.ask("nonce", "fws")).unwrap();
+        let question = hear(&one.ask("nonce", "fws", None)).unwrap();
         assert_eq!(
             (question.jti.as_str(), question.iss.clone()),
             ("nonce", one.eid())
@@ -108,6 +115,7 @@ mod tests {
                 iat: 7,
                 order: None,
                 newfws: None,
+                newuis: None,
             },
         )
         .unwrap();
@@ -122,6 +130,7 @@ mod tests {
             jti: "n".into(),
             iss: one.eid(),
             fws: String::new(),
+            uis: None,
         };
         assert!(hear(&seal(&[9; 32], &forged)).is_none());
         assert!(hear("..").is_none() && hear("").is_none());

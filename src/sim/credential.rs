@@ -2,7 +2,7 @@
 //!
 //! The values are fixed and public, for they protect nothing; the lab folder has them, and
 //! `hemfleet sim` prints them.
-//! Must not: be accepted in place of each other: a device knows one derivation, as real ones do.
+//! Must not: be accepted in place of each other: a device knows one derivation of each, as real ones do.
 
 use super::device_script::AuthScript;
 use crate::hem::ejwt::{self, PrivateKey};
@@ -30,16 +30,19 @@ pub(super) enum Credential {
 }
 
 impl Credential {
-    /// What the device of such a script was initialised with.
-    pub(super) fn of(auth: AuthScript) -> Self {
+    /// What the device of such a script was initialised with: its user's key and its master's, both by the same
+    /// software (Manager 2 and the SDKs, or Manager 1), as it is with real devices.
+    pub(super) fn of(auth: AuthScript) -> [Self; 2] {
         match auth {
-            AuthScript::Argon2 => Self::PassphraseArgon2,
-            AuthScript::MasterWords => Self::MasterWords,
-            AuthScript::MasterWordsLegacy => Self::MasterWordsLegacy,
+            AuthScript::Argon2 | AuthScript::MasterWordsLegacy => {
+                [Self::PassphraseArgon2, Self::MasterWordsLegacy]
+            }
             AuthScript::Passphrase
+            | AuthScript::MasterWords
+            | AuthScript::Mobile
             | AuthScript::WrongPassphrase
             | AuthScript::Token
-            | AuthScript::None => Self::Passphrase,
+            | AuthScript::None => [Self::Passphrase, Self::MasterWords],
         }
     }
 

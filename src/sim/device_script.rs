@@ -4,10 +4,11 @@
 
 use serde::Deserialize;
 
+use super::expect::{Expect, stage};
 use super::fault::Fault;
 use super::period::Period;
-use super::scenario::LinkScheme;
-use crate::model::{OutcomeKind, Stage};
+use super::world_script::LinkScheme;
+use crate::model::Stage;
 
 /// `[[device]]`.
 #[derive(Clone, PartialEq, Debug, Deserialize)]
@@ -46,12 +47,20 @@ pub struct DeviceScript {
     /// Its certificate.
     #[serde(default)]
     pub tls: Certificate,
+    /// What becomes of an expired certificate once the device has checked in.
+    pub renews: Option<Renewal>,
     /// What the inventory says of the login.
     #[serde(default)]
     pub auth: AuthScript,
+    /// What the owner of its paired phone does with requests.
+    #[serde(default)]
+    pub phone: PhoneScript,
     /// What it runs at start.
     #[serde(default)]
     pub runs: Runs,
+    /// Which management app it serves at start.
+    #[serde(default)]
+    pub runs_ui: Runs,
     /// Version of the old firmware.
     #[serde(default = "old_version")]
     pub version: String,
@@ -139,6 +148,51 @@ pub enum Certificate {
     SelfSigned,
 }
 
+/// When a certificate that a check-in delivered is served (section 13: later, or never).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Renewal {
+    /// From the next connection on.
+    AtOnce,
+    /// From the next boot on.
+    AtReboot,
+    /// Not at all.
+    Never,
+}
+
+/// `phone = { … }`: what the owner does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PhoneScript {
+    /// The answer.
+    pub answer: PhoneAnswer,
+    /// How often the client asks in vain before.
+    pub after: u32,
+}
+
+impl Default for PhoneScript {
+    fn default() -> Self {
+        Self {
+            answer: PhoneAnswer::Approve,
+            after: 1,
+        }
+    }
+}
+
+/// What comes of a request to a phone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PhoneAnswer {
+    /// It is approved.
+    Approve,
+    /// It is refused.
+    Deny,
+    /// Nobody looks, and the broker gives up.
+    Expire,
+    /// Nobody looks, for as long as the client waits.
+    Never,
+}
+
 /// What the inventory says of the login, and by that which key the device knows; where it says nothing of
 /// use, the device knows its passphrase.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
@@ -153,6 +207,8 @@ pub enum AuthScript {
     MasterWords,
     /// The device's master words, by Manager 1's derivation.
     MasterWordsLegacy,
+    /// Approval on the paired phone.
+    Mobile,
     /// Another passphrase than the device's.
     WrongPassphrase,
     /// A bearer token, valid until the device reboots.
@@ -174,61 +230,6 @@ pub enum Runs {
     Other,
 }
 
-/// `expect = { … }`: what is to become of a device.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Expect {
-    /// How it ends.
-    #[serde(deserialize_with = "outcome")]
-    pub outcome: Option<OutcomeKind>,
-    /// The stage that it ends in.
-    #[serde(deserialize_with = "stage")]
-    pub stage: Option<Stage>,
-    /// The HTTP status behind it.
-    pub status: Option<u16>,
-    /// The JSON events' word for it.
-    pub code: Option<String>,
-    /// Retries that the client schedules by itself.
-    pub retries: Option<u32>,
-    /// Uploads that were completed.
-    pub uploads: Option<u32>,
-    /// Polls of the verification.
-    pub checks: Option<u32>,
-    /// Install requests received.
-    pub installs: Option<u32>,
-    /// Tokens issued.
-    pub logins: Option<u32>,
-    /// Image bytes received in all uploads together.
-    pub image_bytes: Option<u64>,
-    /// What it runs in the end.
-    pub runs: Option<Runs>,
-    /// How it ends once a person retried.
-    #[serde(deserialize_with = "outcome")]
-    pub after_retry: Option<OutcomeKind>,
-}
-
-fn outcome<'de, D: serde::Deserializer<'de>>(de: D) -> Result<Option<OutcomeKind>, D::Error> {
-    word(de, &OutcomeKind::ALL, OutcomeKind::as_str)
-}
-
-fn stage<'de, D: serde::Deserializer<'de>>(de: D) -> Result<Option<Stage>, D::Error> {
-    word(de, &Stage::ALL, Stage::as_str)
-}
-
-/// Reads a word of the vocabulary, whose one spelling stands in `model`.
-fn word<'de, D: serde::Deserializer<'de>, T: Copy>(
-    de: D,
-    all: &[T],
-    spelling: fn(T) -> &'static str,
-) -> Result<Option<T>, D::Error> {
-    let text = String::deserialize(de)?;
-    let found = all.iter().copied().find(|t| spelling(*t) == text);
-    found.map(Some).ok_or_else(|| {
-        let words: Vec<_> = all.iter().map(|t| spelling(*t)).collect();
-        serde::de::Error::custom(format!("{text:?} is none of {}", words.join(", ")))
-    })
-}
-
 impl DeviceScript {
     /// A healthy device that says nothing special.
     pub fn named(name: &str) -> Self {
@@ -245,8 +246,11 @@ impl DeviceScript {
             trusted_time: true,
             scheme: LinkScheme::default(),
             tls: Certificate::default(),
+            renews: None,
             auth: AuthScript::default(),
+            phone: PhoneScript::default(),
             runs: Runs::default(),
+            runs_ui: Runs::default(),
             version: old_version(),
             fls_state: 0,
             uptime: rested(),
@@ -283,12 +287,16 @@ impl DeviceScript {
                 "say either check_polls or check",
             ),
             (
-                self.runs == Runs::Other,
+                self.runs == Runs::Other || self.runs_ui == Runs::Other,
                 "runs = \"other\" is for expect only",
             ),
             (
-                self.fresh && self.auth == AuthScript::Token,
-                "a fresh device has issued no token",
+                self.fresh && matches!(self.auth, AuthScript::Token | AuthScript::Mobile),
+                "a fresh device has issued no token, and is paired with no phone",
+            ),
+            (
+                self.renews.is_some() && self.tls != Certificate::Expired,
+                "renews is for tls = \"expired\"",
             ),
         ]
         .into_iter()

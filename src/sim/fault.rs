@@ -10,50 +10,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::period::Period;
-
-/// Where a fault strikes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Deserialize, PartialOrd, Ord)]
-#[serde(rename_all = "kebab-case")]
-pub enum Point {
-    /// A TCP connection, before TLS and before any request.
-    Connect,
-    /// Any request to the device.
-    Any,
-    /// `GET /api/system/version`.
-    Version,
-    /// `GET /api/system/status`.
-    Status,
-    /// `GET /api/system/checkin`.
-    Checkin,
-    /// The broker's `POST /checkin` for this device.
-    Relay,
-    /// `POST /api/system/checkin`.
-    CheckinReply,
-    /// `GET /api/auth/token`.
-    Challenge,
-    /// `POST /api/auth/token`.
-    Login,
-    /// `POST /api/system/upgrade/upload_fw`.
-    Upload,
-    /// `GET /api/system/upgrade/check_fw`.
-    Check,
-    /// The verification that `check_fw` starts.
-    Verification,
-    /// `GET /api/system/upgrade/install_fw`.
-    Install,
-    /// `GET /api/system/reboot`.
-    Reboot,
-    /// The reboot that follows an install.
-    Boot,
-    /// `GET /api/logger/key`.
-    LogKey,
-    /// `GET /api/logger/list/…`.
-    LogList,
-    /// `GET /api/logger/…`, one file.
-    LogFile,
-    /// The audit entry that an install leaves behind, whatever comes of it.
-    UpgradeEntry,
-}
+use super::point::Point;
 
 /// What goes wrong there.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -352,10 +309,7 @@ impl Parameters {
 
 impl Act {
     fn fits(&self, at: Point) -> bool {
-        let requests = !matches!(
-            at,
-            Point::Connect | Point::Verification | Point::Boot | Point::UpgradeEntry
-        );
+        let requests = at.is_request();
         match self {
             Self::Status { after: 0, .. }
             | Self::Slow { .. }
@@ -363,13 +317,15 @@ impl Act {
             | Self::Short
             | Self::Odd
             | Self::Omit { .. } => requests,
-            Self::Status { .. } => at == Point::Upload,
+            Self::Status { .. } => at.takes_a_file(),
             Self::Reset { after } | Self::Close { after } | Self::Stall { after, .. } => {
-                (requests || at == Point::Connect) && (*after == 0 || at == Point::Upload)
+                (requests || at == Point::Connect) && (*after == 0 || at.takes_a_file())
             }
             Self::Refuse { .. } => at == Point::Connect,
             Self::LoseAnswer { .. } => requests && at != Point::Relay,
-            Self::Fail | Self::Endless => at == Point::Verification,
+            Self::Fail | Self::Endless => {
+                matches!(at, Point::Verification | Point::UiVerification)
+            }
             Self::Order { .. } => at == Point::Relay,
             Self::Rollback
             | Self::Never
@@ -425,6 +381,8 @@ pub(super) mod tests {
             (r#"{ at = "moon", do = "odd" }"#, "moon"),
             (r#"{ at = "log-file", do = "tamper" }"#, "cannot happen"),
             (r#"{ at = "upgrade-entry", do = "odd" }"#, "cannot happen"),
+            (r#"{ at = "notify", do = "refuse" }"#, "cannot happen"),
+            (r#"{ at = "install-ui", do = "fail" }"#, "cannot happen"),
         ] {
             let error = read(text).unwrap_err();
             assert!(error.contains(says), "{text}: {error}");

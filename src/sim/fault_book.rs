@@ -1,7 +1,8 @@
 //! The book in which a device counts off its scripted faults.
 //! Must not: carry anything out.
 
-use super::fault::{Act, Fault, Point};
+use super::fault::{Act, Fault};
+use super::point::Point;
 
 /// A device's faults, counted off as they strike.
 #[derive(Debug, Default)]
@@ -30,10 +31,7 @@ impl FaultBook {
     }
 
     fn strikes(&mut self, at: Point, only_one: bool) -> Vec<Act> {
-        let any = !matches!(
-            at,
-            Point::Connect | Point::Verification | Point::Boot | Point::Relay | Point::UpgradeEntry
-        );
+        let any = at.is_endpoint();
         let mut acts = Vec::new();
         for (fault, (seen, struck)) in self.faults.iter().zip(&mut self.counts) {
             let here = fault.at == at || (any && fault.at == Point::Any);

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use ed25519_dalek::{Signature, Signer as _, SigningKey};
 
-use super::scenario::{ImageKind, ImageScript};
+use super::world_script::{ImageKind, ImageScript};
 use crate::hem::image;
 use crate::model::{Fwk, Fws, SigningMode};
 
@@ -104,7 +104,7 @@ pub(super) fn image(script: &ImageScript) -> Bytes {
 }
 
 /// Bytes that do not repeat, the same each time (xorshift).
-fn noise(size: usize) -> Vec<u8> {
+pub(super) fn noise(size: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut next = || {
         state ^= state << 13;

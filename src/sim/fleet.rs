@@ -11,42 +11,24 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::task::JoinSet;
 
+use super::app;
 use super::broker::{self, Broker};
 use super::credential::Credential;
-use super::device_script::{DeviceScript, Runs};
+use super::device_script::{Certificate, DeviceScript, Runs};
 use super::firmware;
 use super::journal::Journal;
 use super::life;
+use super::notify::Notifications;
+use super::options::{SimOptions, take};
 use super::pki::Pki;
 use super::port::ShutPort;
-use super::scenario::{LinkScheme, Scenario};
-use super::unit::{Unit, World};
+use super::scenario::Scenario;
+use super::unit::{Certificates, Unit, World};
+use super::world_script::LinkScheme;
 use crate::model::Fws;
 
-/// A receive buffer that makes a throttled device hold its sender back, as a small machine does,
-/// instead of taking everything into the kernel's buffers at once.
-const SMALL_BUFFER: u32 = 16 * 1024;
-
-/// Where and how fast simulated devices run.
-#[derive(Clone, Debug)]
-pub struct SimOptions {
-    /// The address that devices and broker listen on.
-    pub listen: IpAddr,
-    /// The broker's port; devices have the ports after it, in order. Any free ones where absent.
-    pub first_port: Option<u16>,
-    /// Scales the delays of the page; the scenario's own where absent.
-    pub tempo: Option<f64>,
-}
-
-impl Default for SimOptions {
-    fn default() -> Self {
-        Self {
-            listen: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            first_port: None,
-            tempo: None,
-        }
-    }
-}
+/// The broker's public name (section 12).
+const VENDOR: &str = "api.encedo.com";
 
 /// A running fleet. Dropping it ends everything that it runs.
 pub struct SimFleet {
@@ -64,6 +46,7 @@ pub struct SimFleet {
 pub struct SimDevice {
     unit: Arc<Unit>,
     addr: SocketAddr,
+    http: Option<SocketAddr>,
     index: usize,
 }
 
@@ -79,35 +62,42 @@ impl SimFleet {
     )]
     pub async fn start(scenario: &Scenario, options: &SimOptions) -> io::Result<Self> {
         let pki = Pki::new()?;
-        let image = firmware::image(&scenario.image);
-        let world = Arc::new(World {
-            firmware: firmware::verify(&image, &scenario.image.version),
-            version: scenario.image.version.clone(),
-            image,
-            tempo: options.tempo.unwrap_or(scenario.tempo),
-            offer: scenario.broker.offer,
-        });
-        let ports = Ports::new(options);
-        let broker_port = ports.take(0, None)?;
+        let world = Arc::new(world(scenario, options, &pki));
+        let free = SocketAddr::new(options.listen, 0);
+        let broker_port = take(options.broker.unwrap_or(free), None)?;
         let mut tasks = JoinSet::new();
         let mut devices = Vec::with_capacity(scenario.devices.len());
         for (index, script) in scenario.devices.iter().enumerate() {
-            let buffer = script.upload_rate.map(|_| SMALL_BUFFER);
-            let port = ports.take(index + 1, buffer)?;
-            let addr = port.addr()?;
-            let tls = match script.scheme {
-                LinkScheme::Http => None,
-                LinkScheme::Https => Some(pki.device(script.host(), script.tls)?),
-            };
-            let gap = scenario.client.gap();
-            let unit = Arc::new(Unit::new(script.clone(), Arc::clone(&world), tls, gap));
-            let life = life::begin(Arc::clone(&unit), port)?;
-            spawn(&mut tasks, script.name.clone(), life);
-            devices.push(SimDevice { unit, addr, index });
+            let mut script = script.clone();
+            script.host = script.host.or_else(|| options.host.clone());
+            let ports = options.ports(&script, index)?;
+            let addr = ports.own.addr()?;
+            let http = ports.plain.as_ref().map(ShutPort::addr).transpose()?;
+            let is_tls = script.scheme == LinkScheme::Https;
+            let http = http.or_else(|| (is_tls && options.one_port()).then_some(addr));
+            let tls = certificates(&pki, &script)?;
+            let name = script.name.clone();
+            let unit = Arc::new(Unit::new(
+                script,
+                Arc::clone(&world),
+                tls,
+                scenario.client.gap(),
+                options.one_port(),
+            ));
+            let life = life::begin(Arc::clone(&unit), ports)?;
+            spawn(&mut tasks, name, life);
+            devices.push(SimDevice {
+                unit,
+                addr,
+                http,
+                index,
+            });
         }
         let broker = Arc::new(Broker {
             world: Arc::clone(&world),
             devices: by_identity(&devices),
+            in_order: devices.iter().map(|d| Arc::clone(&d.unit)).collect(),
+            notifications: Notifications::default(),
             requests: Mutex::default(),
         });
         let broker_url = open_broker(scenario, &broker, broker_port, &pki, &mut tasks)?;
@@ -140,6 +130,16 @@ impl SimFleet {
     /// The firmware file to roll out.
     pub fn image(&self) -> Bytes {
         self.world.image.clone()
+    }
+
+    /// The management app to roll out, if there is one.
+    pub fn app(&self) -> Option<Bytes> {
+        self.world.app.clone()
+    }
+
+    /// The most requests that waited on all phones together at any time.
+    pub fn most_events_at_once(&self) -> u32 {
+        self.broker.notifications.most_open()
     }
 
     /// The CA of devices and broker, made at start.
@@ -196,7 +196,8 @@ fn open_broker(
             std::future::pending().await
         });
     } else {
-        let names = [host.ip().to_string(), "localhost".to_owned()];
+        // The vendor's own software knows the broker by its public name alone.
+        let names = [host.ip().to_string(), "localhost".into(), VENDOR.into()];
         let tls = match scheme {
             LinkScheme::Http => None,
             LinkScheme::Https => Some(pki.web(&names)?),
@@ -221,31 +222,30 @@ pub(super) fn reachable(ip: IpAddr) -> IpAddr {
     }
 }
 
-struct Ports {
-    listen: IpAddr,
-    first: Option<u16>,
+fn world(scenario: &Scenario, options: &SimOptions, pki: &Pki) -> World {
+    let image = firmware::image(&scenario.image);
+    World {
+        firmware: firmware::verify(&image, &scenario.image.version),
+        version: scenario.image.version.clone(),
+        image,
+        tempo: options.tempo.unwrap_or(scenario.tempo),
+        offer: scenario.broker.offer,
+        app: scenario.app.as_ref().map(|a| app::archive(a.size)),
+        download: scenario.broker.download,
+        attestation: pki.ca_der(),
+    }
 }
 
-impl Ports {
-    fn new(options: &SimOptions) -> Self {
-        Self {
-            listen: options.listen,
-            first: options.first_port,
-        }
+fn certificates(pki: &Pki, script: &DeviceScript) -> io::Result<Option<Certificates>> {
+    if script.scheme == LinkScheme::Http {
+        return Ok(None);
     }
-
-    fn take(&self, index: usize, receive_buffer: Option<u32>) -> io::Result<ShutPort> {
-        let port = match self.first {
-            None => 0,
-            Some(first) => u16::try_from(index)
-                .ok()
-                .and_then(|i| first.checked_add(i))
-                .ok_or_else(|| io::Error::other("no ports left after the first"))?,
-        };
-        let addr = SocketAddr::new(self.listen, port);
-        ShutPort::take(addr, receive_buffer)
-            .map_err(|e| io::Error::new(e.kind(), format!("cannot listen on {addr}: {e}")))
-    }
+    let renewed = match script.renews {
+        Some(_) => Some(pki.device(script.host(), Certificate::Good)?),
+        None => None,
+    };
+    let serving = pki.device(script.host(), script.tls)?;
+    Ok(Some(Certificates::new(serving, renewed)))
 }
 
 impl SimDevice {
@@ -259,14 +259,21 @@ impl SimDevice {
         self.addr
     }
 
+    /// Where it listens for plain HTTP, if it speaks TLS otherwise.
+    pub fn http_addr(&self) -> Option<SocketAddr> {
+        self.http
+    }
+
     /// Its place in the scenario.
     pub(super) fn index(&self) -> usize {
         self.index
     }
 
-    /// What its owner logs in with; a fresh device has no owner.
-    pub(super) fn credential(&self) -> Option<Credential> {
-        (!self.unit.script.fresh).then(|| self.unit.credential())
+    /// What its owners log in with; a fresh device has none.
+    pub(super) fn credentials(&self) -> impl Iterator<Item = Credential> {
+        let owned = !self.unit.script.fresh;
+        let all = owned.then(|| self.unit.credentials());
+        all.into_iter().flatten()
     }
 
     /// Its script.
@@ -301,9 +308,22 @@ impl SimDevice {
         }
     }
 
+    /// Which management app it serves now.
+    pub fn runs_ui(&self) -> Runs {
+        let uis = self.unit.machine().uis.clone();
+        let image = self.unit.world.app.as_deref().map(app::uis);
+        if image.is_some_and(|image| image == uis) {
+            Runs::Image
+        } else if uis == app::earlier_uis() {
+            Runs::Old
+        } else {
+            Runs::Other
+        }
+    }
+
     /// Whether an image is staged that was not installed.
     pub fn has_staged(&self) -> bool {
-        self.unit.machine().staged.is_some()
+        !self.unit.machine().staged.is_empty()
     }
 
     /// Its clock, unix seconds, if it is set.

@@ -19,12 +19,71 @@ pub struct ClientHints {
     pub concurrency: Option<u32>,
     /// The harness is to use `--force`.
     pub force: bool,
+    /// The harness is to use `--component`.
+    pub component: Option<Component>,
+    /// `[audit] mode`.
+    pub audit: Option<AuditMode>,
+    /// `[tls] on_expired`.
+    pub on_expired: Option<OnExpired>,
     /// `[timeouts]`.
     pub timeouts: TimeoutHints,
     /// `[pace]`.
     pub pace: PaceHints,
     /// `[retry]`.
     pub retry: RetryHints,
+}
+
+/// What is to be upgraded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Component {
+    /// The firmware alone.
+    Firmware,
+    /// The management app alone.
+    Ui,
+    /// First the app, then the firmware.
+    Both,
+}
+
+/// How much the audit log's verdict matters.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AuditMode {
+    /// A device without it has failed.
+    Required,
+    /// It is told.
+    Wanted,
+    /// Nobody asks for it.
+    Off,
+}
+
+impl AuditMode {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Required => "required",
+            Self::Wanted => "wanted",
+            Self::Off => "off",
+        }
+    }
+}
+
+/// What is done about an expired certificate.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnExpired {
+    /// Nothing.
+    Fail,
+    /// A check-in over HTTP, and one more try.
+    Checkin,
+}
+
+impl OnExpired {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Fail => "fail",
+            Self::Checkin => "checkin",
+        }
+    }
 }
 
 /// `[client.timeouts]`.
@@ -91,13 +150,16 @@ impl ClientHints {
         hints
     }
 
-    /// The tables `[timeouts]`, `[pace]` and `[retry]` of an inventory, as far as there is something to
+    /// The tables `[timeouts]`, `[pace]`, `[retry]`, `[audit]` and `[tls]` of an inventory, as far as there is something to
     /// say; all else stays at the client's own defaults.
     pub(super) fn tables(&self) -> String {
         let hints = self.spelled_out();
         let (t, p, r) = (&hints.timeouts, &hints.pace, &hints.retry);
         let text = |period: Option<Period>| period.map(|p| format!("\"{p}\""));
-        let tables: [(&str, Keys); 3] = [
+        let word = |word: &str| format!("\"{word}\"");
+        let audit = hints.audit.map(|mode| word(mode.as_str()));
+        let on_expired = hints.on_expired.map(|what| word(what.as_str()));
+        let tables: [(&str, Keys); 5] = [
             (
                 "timeouts",
                 vec![
@@ -125,6 +187,8 @@ impl ClientHints {
                     ("backoff", text(r.backoff)),
                 ],
             ),
+            ("audit", vec![("mode", audit)]),
+            ("tls", vec![("on_expired", on_expired)]),
         ];
         let mut toml = String::new();
         for (name, keys) in tables {

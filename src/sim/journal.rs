@@ -24,6 +24,38 @@ pub struct Request {
     pub boot: u32,
 }
 
+/// What a phone showed of a request.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Shown {
+    /// What was asked for.
+    pub scope: String,
+    /// The note, if one came with it.
+    pub note: Option<String>,
+}
+
+/// What came of the mobile approvals of one device, at the device and at the broker (section 10).
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PhoneJournal {
+    /// Requests that the device made.
+    pub requests: u32,
+    /// Those that reached the phone, in order.
+    pub shown: Vec<Shown>,
+    /// Events that wait for an answer now.
+    pub open: u32,
+    /// The most that did at once.
+    pub most_open: u32,
+    /// Approved by the owner.
+    pub approved: u32,
+    /// Refused by the owner.
+    pub denied: u32,
+    /// Expired without an answer.
+    pub expired: u32,
+    /// Withdrawn by the client, unanswered.
+    pub withdrawn: u32,
+    /// Approvals that the device gave a token for.
+    pub redeemed: u32,
+}
+
 /// Everything that a device has seen since the simulator started.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Journal {
@@ -37,10 +69,16 @@ pub struct Journal {
     pub uploads: u32,
     /// Installs that the device carried out: it rebooted into its bootloader.
     pub installs_executed: u32,
+    /// Uploads of a management app that were read to their end and staged.
+    pub ui_uploads: u32,
+    /// Management apps that came into use.
+    pub ui_installs_executed: u32,
     /// Reboots, whatever for.
     pub reboots: u32,
-    /// Tokens issued.
+    /// Tokens issued, for a secret or on a phone's approval.
     pub logins: u32,
+    /// What came of mobile approvals.
+    pub phone: PhoneJournal,
     /// Check-ins that set the clock.
     pub checkins: u32,
     /// The most requests that were in work at once; more than 1 breaks section 2.
@@ -77,6 +115,11 @@ impl Journal {
     /// Requests to `install_fw`.
     pub fn installs(&self) -> usize {
         self.to("/api/system/upgrade/install_fw").count()
+    }
+
+    /// Requests to `install_ui`.
+    pub fn ui_installs(&self) -> usize {
+        self.to("/api/system/upgrade/install_ui").count()
     }
 
     /// `POST /api/auth/token`, good or bad.

@@ -8,11 +8,12 @@ use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use super::app;
 use super::clock::unix_now;
 use super::credential::Credential;
 use super::device_script::AuthScript;
 use super::fleet::{SimDevice, SimFleet, reachable};
-use super::scenario::LinkScheme;
+use super::world_script::LinkScheme;
 
 /// The first line of the generated inventory; by it a folder is known to be a lab.
 const MARK: &str = "# Written by hemfleet's simulator, and written over by it.";
@@ -23,6 +24,7 @@ const TOKEN_LIFE: i64 = 8 * 3600;
 const INVENTORY: &str = "fleet.toml";
 const CA: &str = "ca.pem";
 const IMAGE: &str = "firmware.bin";
+const APP: &str = app::FILE;
 const WRONG_SECRET: &str = "wrong-passphrase";
 
 /// What was written.
@@ -32,6 +34,8 @@ pub struct Lab {
     pub inventory: PathBuf,
     /// The firmware file.
     pub image: PathBuf,
+    /// The management app, where there is one.
+    pub app: Option<PathBuf>,
     /// The CA of devices and broker.
     pub ca: PathBuf,
     /// Every credential that a device accepts.
@@ -71,7 +75,7 @@ impl SimFleet {
         let _ = writeln!(
             toml,
             "\n[defaults]\ntls = {{ ca = \"{CA}\" }}\nauth = {}",
-            secret("passphrase", Credential::Passphrase.file(), "")
+            secret("passphrase", Credential::Passphrase.file())
         );
         for device in self.devices() {
             table(&mut toml, device);
@@ -92,6 +96,9 @@ impl SimFleet {
             (CA.to_owned(), self.ca_pem().as_bytes().to_vec()),
             (IMAGE.to_owned(), self.image().to_vec()),
         ];
+        if let Some(app) = self.app() {
+            files.push((APP.to_owned(), app.to_vec()));
+        }
         let wrong = |d: &SimDevice| d.script().auth == AuthScript::WrongPassphrase;
         if self.devices().iter().any(wrong) {
             files.push((WRONG_SECRET.to_owned(), b"not this one\n".to_vec()));
@@ -113,6 +120,7 @@ impl SimFleet {
         Ok(Lab {
             inventory: dir.join(INVENTORY),
             image: dir.join(IMAGE),
+            app: self.app().map(|_| dir.join(APP)),
             ca: dir.join(CA),
             accepted,
         })
@@ -122,18 +130,17 @@ impl SimFleet {
     fn accepted(&self) -> Vec<Accepted> {
         let mut all: Vec<Accepted> = Vec::new();
         for device in self.devices() {
-            let Some(credential) = device.credential() else {
-                continue;
-            };
-            let name = device.name().to_owned();
-            match all.iter_mut().find(|a| a.kind == credential.name()) {
-                Some(known) => known.devices.push(name),
-                None => all.push(Accepted {
-                    kind: credential.name(),
-                    file: credential.file().to_owned(),
-                    value: credential.value().to_owned(),
-                    devices: vec![name],
-                }),
+            for credential in device.credentials() {
+                let name = device.name().to_owned();
+                match all.iter_mut().find(|a| a.kind == credential.name()) {
+                    Some(known) => known.devices.push(name),
+                    None => all.push(Accepted {
+                        kind: credential.name(),
+                        file: credential.file().to_owned(),
+                        value: credential.value().to_owned(),
+                        devices: vec![name],
+                    }),
+                }
             }
         }
         for device in self.devices() {
@@ -152,9 +159,9 @@ impl SimFleet {
     }
 }
 
-/// An inventory's `auth`, with further keys where there are any.
-fn secret(kind: &str, file: &str, more: &str) -> String {
-    format!("{{ kind = \"{kind}\", secret = {{ file = \"{file}\" }}{more} }}")
+/// An inventory's `auth`. Which derivation it is by, the client has to find out.
+fn secret(kind: &str, file: &str) -> String {
+    format!("{{ kind = \"{kind}\", secret = {{ file = \"{file}\" }} }}")
 }
 
 fn token_file(index: usize) -> String {
@@ -178,17 +185,19 @@ fn table(toml: &mut String, device: &SimDevice) {
         let tags: Vec<_> = script.tags.iter().map(|t| quoted(t)).collect();
         let _ = writeln!(toml, "tags = [{}]", tags.join(", "));
     }
+    // What a check-in may renew is reached without it.
+    if let Some(http) = device.http_addr().filter(|_| script.renews.is_some()) {
+        let at = SocketAddr::new(reachable(http.ip()), http.port());
+        let _ = writeln!(toml, "http_connect = \"{at}\"");
+    }
     let auth = match script.auth {
-        // Which derivation it is, the client has to find out.
         AuthScript::Passphrase | AuthScript::Argon2 => return,
-        AuthScript::MasterWords => secret("master_words", Credential::MasterWords.file(), ""),
-        AuthScript::MasterWordsLegacy => secret(
-            "master_words",
-            Credential::MasterWordsLegacy.file(),
-            ", legacy = true",
-        ),
-        AuthScript::WrongPassphrase => secret("passphrase", WRONG_SECRET, ""),
-        AuthScript::Token => secret("token", &token_file(device.index()), ""),
+        AuthScript::MasterWords | AuthScript::MasterWordsLegacy => {
+            secret("master_words", Credential::MasterWords.file())
+        }
+        AuthScript::Mobile => "{ kind = \"mobile\" }".to_owned(),
+        AuthScript::WrongPassphrase => secret("passphrase", WRONG_SECRET),
+        AuthScript::Token => secret("token", &token_file(device.index())),
         AuthScript::None => "{ kind = \"none\" }".to_owned(),
     };
     let _ = writeln!(toml, "auth = {auth}");

@@ -18,30 +18,31 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::answer::stand_still;
 use super::api::{self, Link};
-use super::fault::{Act, Point};
+use super::fault::Act;
 use super::machine::BootPlan;
-use super::port::{Ending, OpenPort, ShutPort, Wire};
-use super::unit::Unit;
+use super::point::Point;
+use super::port::{Ending, OpenPort, Ports, ShutPort, Wire};
+use super::unit::{Certificates, Unit};
 
 /// How long a device is gone in a reboot, where the scenario does not say.
 const REBOOT: Duration = Duration::from_secs(20);
 
 /// How a device begins.
 enum Start {
-    Up(OpenPort),
+    Up(Ports<OpenPort>),
     /// Nothing listens, for a while or for ever.
-    Absent(ShutPort, Option<Duration>),
+    Absent(Ports<ShutPort>, Option<Duration>),
 }
 
-/// Opens a device's port, unless it is to be absent at first, and gives the rest of its life, which
+/// Opens a device's ports, unless it is to be absent at first, and gives the rest of its life, which
 /// runs until it is dropped, and with it every connection.
 pub(super) fn begin(
     unit: Arc<Unit>,
-    port: ShutPort,
+    ports: Ports<ShutPort>,
 ) -> io::Result<impl Future<Output = io::Result<()>> + Send> {
     let start = match unit.absence() {
-        Some(Act::Refuse { lasts }) => Start::Absent(port, lasts),
-        _ => Start::Up(port.open()?),
+        Some(Act::Refuse { lasts }) => Start::Absent(ports, lasts),
+        _ => Start::Up(ports.open()?),
     };
     Ok(live(unit, start))
 }
@@ -49,10 +50,10 @@ pub(super) fn begin(
 async fn live(unit: Arc<Unit>, start: Start) -> io::Result<()> {
     let mut open = match start {
         Start::Up(open) => open,
-        Start::Absent(port, lasts) => {
-            // The port is held all the while: nobody else shall answer there.
+        Start::Absent(ports, lasts) => {
+            // They are held all the while: nobody else shall answer there.
             stand_still(lasts).await;
-            port.open()?
+            ports.open()?
         }
     };
     let mut boot = BootPlan::default();
@@ -62,33 +63,33 @@ async fn live(unit: Arc<Unit>, start: Start) -> io::Result<()> {
         }
         let until = boot.vanish.map(|up| Instant::now() + up);
         boot = serve(&unit, &open, until).await;
-        let port = open.shut().await?;
+        let ports = open.shut().await?;
         unit.recorder.note(|j| j.reboots += 1);
         let own = unit.script.reboot.map(|p| p.0);
         sleep(own.unwrap_or_else(|| unit.world.delay(REBOOT))).await;
         if boot.never {
             std::future::pending::<()>().await;
         }
-        unit.machine().reboot(&boot);
-        open = port.open()?;
+        unit.reboot(&boot);
+        open = ports.open()?;
     }
 }
 
 /// Accepts TCP and says nothing.
-async fn hang(port: &OpenPort, lasts: Duration) {
+async fn hang(ports: &Ports<OpenPort>, lasts: Duration) {
     let end = Instant::now() + lasts;
     let mut held = Vec::new();
     loop {
         tokio::select! {
             biased;
             () = sleep_until(end) => return,
-            stream = port.accept() => held.extend(stream),
+            stream = ports.accept() => held.extend(stream),
         }
     }
 }
 
 /// Serves until a reboot is due: one that was asked for, or at `until`.
-async fn serve(unit: &Arc<Unit>, port: &OpenPort, until: Option<Instant>) -> BootPlan {
+async fn serve(unit: &Arc<Unit>, ports: &Ports<OpenPort>, until: Option<Instant>) -> BootPlan {
     let mut connections = JoinSet::new();
     let mut due = until.map(|at| (at, BootPlan::default()));
     loop {
@@ -103,10 +104,10 @@ async fn serve(unit: &Arc<Unit>, port: &OpenPort, until: Option<Instant>) -> Boo
                     due = Some((Instant::now() + plan.linger, plan));
                 }
             }
-            accepted = port.accept() => {
+            accepted = ports.accept() => {
                 // Out of file descriptors, or gone before it was accepted: the next may fare better.
-                if let Ok(tcp) = accepted {
-                    connections.spawn(connection(Arc::clone(unit), tcp));
+                if let Ok((tcp, is_plain)) = accepted {
+                    connections.spawn(connection(Arc::clone(unit), tcp, is_plain));
                 } else {
                     tokio::task::yield_now().await;
                 }
@@ -116,9 +117,14 @@ async fn serve(unit: &Arc<Unit>, port: &OpenPort, until: Option<Instant>) -> Boo
 }
 
 /// One connection, to its end; and the reboot that begins then.
-async fn connection(unit: Arc<Unit>, tcp: TcpStream) -> Option<BootPlan> {
+async fn connection(unit: Arc<Unit>, tcp: TcpStream, is_plain: bool) -> Option<BootPlan> {
     unit.recorder.note(|j| j.connections += 1);
     let ending = Ending::default();
+    let tls = match &unit.tls {
+        Some(_) if is_plain => None,
+        Some(_) if unit.one_port && !begins_tls(&tcp).await => None,
+        certificates => certificates.as_ref().map(Certificates::serving),
+    };
     let wire = Wire::new(tcp, ending.clone());
     match unit.strike(Point::Connect) {
         Some(Act::Reset { .. }) => {
@@ -131,9 +137,10 @@ async fn connection(unit: Arc<Unit>, tcp: TcpStream) -> Option<BootPlan> {
     }
     let link = Link {
         ending,
+        tls: tls.is_some(),
         ..Link::default()
     };
-    match &unit.tls {
+    match tls {
         None => talk(&unit, wire, &link).await,
         Some(acceptor) => match acceptor.accept(wire).await {
             Ok(stream) => talk(&unit, stream, &link).await,
@@ -141,6 +148,12 @@ async fn connection(unit: Arc<Unit>, tcp: TcpStream) -> Option<BootPlan> {
         },
     }
     link.plan.get().cloned()
+}
+
+/// Whether the client begins with a TLS record, of the kind that a handshake is made of.
+async fn begins_tls(tcp: &TcpStream) -> bool {
+    let mut first = [0];
+    matches!(tcp.peek(&mut first).await, Ok(1)) && first == [0x16]
 }
 
 /// One request and its response; then the server closes (section 2).
@@ -154,6 +167,8 @@ where
         .keep_alive(false)
         // A client that has sent less than it promised is still told 406.
         .half_close(true)
+        // Some of the vendor's own clients know headers by this spelling alone.
+        .title_case_headers(true)
         // Not every device knows the date.
         .auto_date_header(false)
         .max_buf_size(16 * 1024)

@@ -17,6 +17,8 @@ use crate::model::{AuditResult, AuditType};
 const STARTUP: AuditType = AuditType(0x1);
 /// It was told to reboot.
 pub(super) const REBOOT: AuditType = AuditType(0x2);
+/// It was told to shut down.
+pub(super) const SHUTDOWN: AuditType = AuditType(0x3);
 /// It tested itself, and passed.
 const SELF_TEST: AuditType = AuditType(0x7);
 /// Somebody listed the log.

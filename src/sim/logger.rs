@@ -6,11 +6,7 @@ use serde_json::json;
 use super::answer::Answer;
 use super::api::Call;
 use super::logbook::Page;
-
-/// The path of a page of the list, up to its offset.
-pub(super) const LIST: &str = "/api/logger/list/";
-/// The path of a file, up to its id.
-pub(super) const FILE: &str = "/api/logger/";
+use crate::hem::wire::path;
 
 /// Ids in one answer.
 const AT_MOST: usize = 128;
@@ -25,11 +21,16 @@ pub(super) fn key(call: &Call<'_>) -> Answer {
     }))
 }
 
-/// `GET /api/logger/list/{offset}`. The page does not say what an offset that is no number gets: 400.
+/// Whether this is a page of the list; without an offset it is the first (the vendor's description).
+pub(super) fn is_list(asked: &str) -> bool {
+    asked.starts_with(path::LOG_LIST) || asked == path::LOG_LIST.trim_end_matches('/')
+}
+
+/// `GET /api/logger/list/{offset}`. An offset that is no number is 406 in the vendor's description.
 pub(super) fn list(call: &Call<'_>) -> Answer {
-    let offset = call.request.uri().path().strip_prefix(LIST);
-    let Some(offset) = offset.and_then(|o| o.parse::<usize>().ok()) else {
-        return Answer::status(400);
+    let offset = call.request.uri().path().strip_prefix(path::LOG_LIST);
+    let Ok(offset) = offset.unwrap_or("0").parse::<usize>() else {
+        return Answer::status(406);
     };
     let machine = call.unit.machine();
     let total = machine.log.ids().count();
@@ -42,7 +43,7 @@ pub(super) fn list(call: &Call<'_>) -> Answer {
 
 /// `GET /api/logger/{id}`.
 pub(super) fn file(call: &Call<'_>) -> Answer {
-    let id = call.request.uri().path().strip_prefix(FILE);
+    let id = call.request.uri().path().strip_prefix(path::LOG_FILE);
     match call.unit.machine().log.read(id.unwrap_or_default()) {
         Page::Text(text) => Answer::text(text),
         Page::Busy => Answer::status(406),

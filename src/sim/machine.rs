@@ -5,18 +5,18 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
-
+use super::approval::{REQUEST_LIFE, Request};
 use super::clock::{Clock, Uptime, unix_now};
 use super::device_script::{ClockState, DeviceScript};
-use super::fault::{Act, Point};
+use super::fault::Act;
 use super::fault_book::FaultBook;
 use super::firmware::Firmware;
 use super::logbook::{Logbook, Note};
+use super::point::Point;
 use super::sealed::{open, seal};
+use super::staging::Slot;
 use crate::model::AuditType;
+use serde::{Deserialize, Serialize};
 
 /// How many nonces a small machine remembers.
 const MAX_NONCES: usize = 16;
@@ -24,7 +24,8 @@ const MAX_NONCES: usize = 16;
 /// What a bearer token says.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Bearer {
-    pub(super) sub: char,
+    /// `U`, `M`, or the key id of a phone (section 6).
+    pub(super) sub: String,
     pub(super) scope: String,
     pub(super) exp: i64,
 }
@@ -41,6 +42,8 @@ pub(super) struct Boot {
     token_key: [u8; 32],
     /// Nonces that were handed out and not used, with their deadlines.
     nonces: Vec<(String, i64)>,
+    /// Mobile approvals that were asked for: nonce, scope, deadline.
+    approvals: Vec<(String, String, i64)>,
     /// Logins refused in a row.
     pub(super) refused: u32,
     /// The question of a check-in that is under way, and whether it carried an unknown field.
@@ -58,6 +61,7 @@ impl Boot {
             session: random(),
             token_key: random(),
             nonces: Vec::new(),
+            approvals: Vec::new(),
             refused: 0,
             asked: None,
             fw_upgrade,
@@ -78,6 +82,23 @@ impl Boot {
     pub(super) fn spend(&mut self, nonce: &str, now: i64) -> bool {
         let found = self.nonces.iter().position(|(n, _)| n == nonce);
         found.is_some_and(|i| self.nonces.remove(i).1 >= now)
+    }
+
+    /// Remembers a request for mobile approval.
+    pub(super) fn asks(&mut self, request: &Request) {
+        if self.approvals.len() == MAX_NONCES {
+            self.approvals.remove(0);
+        }
+        let (jti, scope) = (request.jti.clone(), request.scope.clone());
+        self.approvals
+            .push((jti, scope, request.iat + REQUEST_LIFE));
+    }
+
+    /// The scope that was asked for with this nonce, which by that is spent.
+    pub(super) fn asked_for(&mut self, jti: &str, now: i64) -> Option<String> {
+        let found = self.approvals.iter().position(|(own, ..)| own == jti)?;
+        let (_, scope, deadline) = self.approvals.remove(found);
+        (deadline >= now).then_some(scope)
     }
 
     fn issue(&self, bearer: &Bearer) -> String {
@@ -106,32 +127,6 @@ pub(super) fn random_text() -> String {
 /// A time as the extra field of type 13 has it.
 fn le32(unix: u64) -> [u8; 4] {
     u32::try_from(unix).unwrap_or(u32::MAX).to_le_bytes()
-}
-
-/// An image that was uploaded.
-#[derive(Clone)]
-pub(super) struct Staged {
-    pub(super) bytes: Bytes,
-    pub(super) name: String,
-    /// Tells this upload from the one before it.
-    pub(super) number: u32,
-}
-
-/// The device's own verification of the staged image.
-pub(super) enum Check {
-    /// Not asked for.
-    Idle,
-    /// Running.
-    Running {
-        since: Instant,
-        /// How often 202 was answered.
-        polls: u32,
-        endless: bool,
-        /// What it will find out.
-        finding: Option<Firmware>,
-    },
-    /// Done: the firmware that the image is, if it is valid.
-    Done(Option<Firmware>),
 }
 
 /// A reboot that is to come.
@@ -179,8 +174,12 @@ pub(super) struct Machine {
     pub(super) boot: Boot,
     pub(super) running: Firmware,
     pub(super) fls_state: u32,
-    pub(super) staged: Option<Staged>,
-    pub(super) check: Check,
+    pub(super) staged: Slot<Firmware>,
+    pub(super) staged_app: Slot<String>,
+    /// The management app that is in use (section 8).
+    pub(super) uis: String,
+    /// A certificate was delivered that is to be served from the next boot on.
+    pub(super) renewed: bool,
     /// An install was accepted and the reboot has not come yet.
     pub(super) installing: bool,
     pub(super) faults: FaultBook,
@@ -189,7 +188,12 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    pub(super) fn new(script: &DeviceScript, running: Firmware, faults: FaultBook) -> Self {
+    pub(super) fn new(
+        script: &DeviceScript,
+        running: Firmware,
+        uis: String,
+        faults: FaultBook,
+    ) -> Self {
         let mut boot = Boot::new(1, script.uptime.0, false);
         let uptime = boot.uptime.seconds();
         let before = |now: i64| u64::try_from(now).unwrap_or(0).saturating_sub(uptime);
@@ -210,8 +214,10 @@ impl Machine {
             boot,
             running,
             fls_state: script.fls_state,
-            staged: None,
-            check: Check::Idle,
+            staged: Slot::empty(),
+            staged_app: Slot::empty(),
+            uis,
+            renewed: false,
             installing: false,
             faults,
         }
@@ -231,13 +237,8 @@ impl Machine {
     }
 
     /// Issues a token, and says so in the log.
-    pub(super) fn issue(&mut self, bearer: &Bearer) -> String {
-        let subject = bearer.sub.to_string();
-        self.note(&Note::ok(
-            AuditType::TOKEN,
-            &subject,
-            bearer.scope.as_bytes(),
-        ));
+    pub(super) fn issue(&mut self, bearer: &Bearer, kind: AuditType, extra: &[u8]) -> String {
+        self.note(&Note::ok(kind, &bearer.sub, extra));
         self.boot.issue(bearer)
     }
 
@@ -256,8 +257,8 @@ impl Machine {
         }
         self.boot = Boot::new(self.boot.number + 1, Duration::ZERO, upgraded);
         self.log.open(&self.running.fwv, None);
-        self.staged = None;
-        self.check = Check::Idle;
+        self.staged = Slot::empty();
+        self.staged_app = Slot::empty();
         self.installing = false;
     }
 }

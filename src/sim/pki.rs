@@ -49,6 +49,12 @@ impl Pki {
         &self.ca_pem
     }
 
+    /// The same as base64 DER.
+    pub(super) fn ca_der(&self) -> String {
+        let lines = self.ca_pem.lines().map(str::trim);
+        lines.filter(|l| !l.starts_with('-')).collect()
+    }
+
     /// The TLS side of a device that is called `host`.
     pub(super) fn device(&self, host: &str, kind: Certificate) -> io::Result<TlsAcceptor> {
         let mut leaves = self.leaves.lock().unwrap_or_else(PoisonError::into_inner);

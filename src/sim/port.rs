@@ -83,6 +83,48 @@ impl OpenPort {
     }
 }
 
+/// The ports of a device: its own, and where that one speaks TLS, another for plain HTTP (section 2).
+pub(super) struct Ports<P> {
+    pub(super) own: P,
+    pub(super) plain: Option<P>,
+}
+
+impl Ports<ShutPort> {
+    pub(super) fn open(self) -> io::Result<Ports<OpenPort>> {
+        Ok(Ports {
+            own: self.own.open()?,
+            plain: self.plain.map(ShutPort::open).transpose()?,
+        })
+    }
+}
+
+impl Ports<OpenPort> {
+    /// The next connection, and whether it came to the plain port.
+    pub(super) async fn accept(&self) -> io::Result<(TcpStream, bool)> {
+        let plain = async {
+            match &self.plain {
+                Some(port) => port.accept().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            tcp = self.own.accept() => Ok((tcp?, false)),
+            tcp = plain => Ok((tcp?, true)),
+        }
+    }
+
+    /// Stops listening.
+    pub(super) async fn shut(self) -> io::Result<Ports<ShutPort>> {
+        Ok(Ports {
+            own: self.own.shut().await?,
+            plain: match self.plain {
+                Some(port) => Some(port.shut().await?),
+                None => None,
+            },
+        })
+    }
+}
+
 /// Lets a request handler decide how the connection below it ends.
 #[derive(Clone, Default)]
 pub(super) struct Ending(Arc<AtomicBool>);

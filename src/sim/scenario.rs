@@ -14,15 +14,22 @@
 //!                              # "no-footer" · "mode80": signed in mode 0x80
 //!                              # "new-layout": valid, but its footer is one that only devices know
 //!
-//! [broker]
+//! [app]                        # the management app that is rolled out; where this is not there, none is
+//! size = 300000                # bytes of the archive, webroot.tar
+//!
+//! [broker]                     # check-in, notifications, downloads
 //! down = false                 # true: nothing listens there
 //! scheme = "https"             # or "http"
-//! offer = false                # true: check-ins name the image as `newfws`
+//! offer = false                # true: check-ins name the image as `newfws`, and the app as `newuis`
+//! download = "right"           # "wrong": another file than the one of that name · "short": half of it
 //!
 //! [client]                     # written into the generated fleet.toml, for the client only
 //! quick = true                 # short pauses and limits, for tests; single keys below win
 //! concurrency = 8
 //! force = true                 # a hint to the harness: use --force
+//! component = "both"           # a hint to the harness: use --component firmware, ui or both
+//! audit = "wanted"             # [audit] mode; or "required" · "off"
+//! on_expired = "fail"          # [tls] on_expired; or "checkin"
 //! timeouts = { connect = "1s", request = "5s", upload = "1m", upload_stall = "2s", check = "20s", reboot = "10s" }
 //! pace = { gap = "1ms", check_poll = "10ms", reboot_poll = "20ms", reboot_settle = "50ms" }
 //! retry = { attempts = 3, backoff = "20ms" }
@@ -40,12 +47,16 @@
 //! trusted_time = true          # false: logins work without a clock
 //! scheme = "https"             # or "http"
 //! tls = "good"                 # "expired" · "wrong-name" · "unknown-ca" · "self-signed"
-//! auth = "passphrase"          # the device accepts this key, and no other: "passphrase" by PBKDF2 · "argon2":
-//!                              # the same by Argon2d · "master-words" · "master-words-legacy"
-//!                              # (the last three for other software: hemfleet has no such login yet)
-//!                              # it accepts "passphrase", but the inventory has: "wrong-passphrase" ·
-//!                              # "token": one that is valid once the clock is set · "none"
+//! renews = "at-once"           # for tls = "expired": a check-in delivers a good certificate (`newcrt`), which is
+//!                              # served "at-once", from the next boot on ("at-reboot"), or "never"
+//! auth = "passphrase"          # what the inventory has: "passphrase" by PBKDF2 · "argon2": the same by Argon2d ·
+//!                              # "master-words" · "master-words-legacy" · "mobile": the phone ·
+//!                              # "wrong-passphrase" · "token": one that is valid once the clock is set · "none".
+//!                              # The device knows its user's key and its master's, as Manager 1 makes them for
+//!                              # "argon2" and "master-words-legacy", as Manager 2 does for all others; and its phone
+//! phone = { answer = "approve", after = 1 }  # or "deny" · "expire", after so many polls in vain; or "never"
 //! runs = "old"                 # "image": already current
+//! runs_ui = "old"              # "image": already serves the app
 //! version = "1.2.2"            # of the old firmware
 //! fls_state = 0                # latched faults, as bits
 //! uptime = "72h"               # since boot, at start
@@ -64,27 +75,30 @@
 //! A **fault** strikes `at` a point, `times = n` times (once, where nothing is said; `always = true`
 //! for ever), after `skip = n` unharmed occasions. Points: `connect`, the endpoints `version`,
 //! `status`, `checkin`, `checkin-reply`, `challenge`, `login`, `upload`, `check`, `install`,
-//! `reboot`, `log-key`, `log-list`, `log-file`, or `any` of them; `relay` is the broker's handling of
-//! this device's check-in, `verification` what the first `check` of an upload starts, `boot` the reboot
-//! that follows an install, `upgrade-entry` the audit entry that an install leaves behind (OK with 200,
-//! ERROR with 406 and 409, scripted ones included; a scripted 403 leaves its entry as well). One request suffers at most one fault, the first in the file; at a boot all strike
-//! together.
+//! `ext-request`, `ext-token`, `upload-ui`, `check-ui`, `install-ui`, `reboot`, `log-key`, `log-list`,
+//! `log-file`, or `any` of them. At the broker: `relay`, its handling of this device's check-in; `notify`, of
+//! this device's events; `notify-session`, of anybody's session. Behind them: `verification` and
+//! `ui-verification`, what the first `check` or `check-ui` of an upload starts; `boot`, the reboot that follows
+//! an install; `upgrade-entry`, the audit entry that an install leaves behind, of the firmware or of the app (OK
+//! with 200, ERROR with 406 and 409, scripted ones included; a scripted 403 leaves its entry as well). One
+//! request suffers at most one fault, the first in the file; at a boot all strike together. In the table the
+//! broker's points are endpoints, too.
 //!
 //! | `do` | at | what happens |
 //! | --- | --- | --- |
-//! | `status`, `status = n` | endpoints, relay | this status, nothing done; at upload before the body, or `after = bytes` of it |
-//! | `reset` | connect, endpoints, relay | RST; at upload `after = bytes` |
-//! | `close` | connect, endpoints, relay | closed without a response; at upload `after = bytes` |
-//! | `stall` | connect, endpoints, relay | stands still, `for = "…"` or for ever; at upload `after = bytes` |
+//! | `status`, `status = n` | endpoints | this status, nothing done; at uploads before the body, or `after = bytes` of it |
+//! | `reset` | connect, endpoints | RST; at uploads `after = bytes` |
+//! | `close` | connect, endpoints | closed without a response; at uploads `after = bytes` |
+//! | `stall` | connect, endpoints | stands still, `for = "…"` or for ever; at uploads `after = bytes` |
 //! | `refuse` | connect | nothing listens at first, `for = "…"` or for ever |
-//! | `slow`, `for = "…"` | endpoints, relay | done, but answered late |
+//! | `slow`, `for = "…"` | endpoints | done, but answered late |
 //! | `lose-answer`, `happened = true/false` | endpoints | RST instead of the answer; done or not |
-//! | `short` | endpoints, relay | a body shorter than its `Content-Length` |
-//! | `garbled` | endpoints, relay | 200 and something that is no JSON |
-//! | `odd` | endpoints, relay | extra fields, `null` for absent ones, a body where none is usual |
-//! | `omit`, `field = "exp"` | endpoints, relay | leaves the field out |
-//! | `fail` | verification | it ends in 406, whatever the image |
-//! | `endless` | verification | it never ends |
+//! | `short` | endpoints | a body shorter than its `Content-Length` |
+//! | `garbled` | endpoints | 200 and something that is no JSON |
+//! | `odd` | endpoints | extra fields, `null` for absent ones, a body where none is usual |
+//! | `omit`, `field = "exp"` | endpoints | leaves the field out |
+//! | `fail` | verifications | it ends in 406, whatever the image |
+//! | `endless` | verifications | it never ends |
 //! | `order`, `order = "L"` | relay | the backend orders an action: L, W, R, B or U |
 //! | `linger`, `for = "…"` | boot | answers as before until the reboot really begins |
 //! | `rollback` | boot | the bootloader refuses the image: same `fws`, no `fw_upgrade` |
@@ -104,15 +118,19 @@
 //! `current`, `skipped`, `failed`, `rolled_back`, `lost`, `unknown`, `cancelled`) · `stage` · `status`
 //! · `code` (the JSON events' word) · `retries` (scheduled by the client itself) · what the device
 //! counted: `uploads` (completed), `checks` (polls), `installs` (requests received), `logins` (tokens
-//! issued), `image_bytes` (received in all uploads together) · `runs` (`old`, `image` or `other`) ·
-//! `after_retry` (the outcome once a person retried).
+//! issued), `image_bytes` (received in all uploads together), `ui_uploads`, `ui_installs` (the same of the app),
+//! `approvals` and `withdrawn` (requests to the phone) · `runs` and `runs_ui` (`old`, `image` or `other`) ·
+//! `audit` (`confirmed`, `contradicted`, `missing`, `unavailable`) · `after_retry` (the outcome once a person
+//! retried).
 //!
 //! Must not: know sockets. What a key means on the wire stands where it is carried out.
 
 use serde::Deserialize;
 
+use super::app;
 use super::device_script::DeviceScript;
 use super::hints::ClientHints;
+use super::world_script::{AppScript, BrokerScript, ImageScript};
 use crate::model::MAX_IMAGE_BYTES;
 
 /// Why a text is no scenario.
@@ -138,7 +156,9 @@ pub struct Scenario {
     /// The firmware that is rolled out.
     #[serde(default)]
     pub image: ImageScript,
-    /// The check-in relay.
+    /// The management app that is rolled out, if one is.
+    pub app: Option<AppScript>,
+    /// The broker.
     #[serde(default)]
     pub broker: BrokerScript,
     /// What the generated inventory tells the client.
@@ -151,77 +171,6 @@ pub struct Scenario {
 
 fn true_to_the_page() -> f64 {
     1.0
-}
-
-/// `[image]`.
-#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ImageScript {
-    /// Bytes, footer included.
-    pub size: usize,
-    /// Goes into the footer's name.
-    pub version: String,
-    /// How it is signed.
-    pub kind: ImageKind,
-}
-
-impl Default for ImageScript {
-    fn default() -> Self {
-        Self {
-            size: 200_000,
-            version: "1.2.3".to_owned(),
-            kind: ImageKind::Signed,
-        }
-    }
-}
-
-/// How an image is signed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ImageKind {
-    /// By the devices' firmware key, mode 0.
-    Signed,
-    /// By a key that the devices do not know.
-    OtherKey,
-    /// Not at all.
-    NoFooter,
-    /// By the devices' firmware key, mode 0x80.
-    Mode80,
-    /// By the devices' firmware key, in a layout that only devices know (section 11: it may change).
-    NewLayout,
-}
-
-/// `[broker]`.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct BrokerScript {
-    /// Nothing listens there.
-    pub down: bool,
-    /// How it is spoken to.
-    pub scheme: LinkScheme,
-    /// Check-ins name the image as `newfws`.
-    pub offer: bool,
-}
-
-/// `http` or `https`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LinkScheme {
-    /// Unencrypted.
-    Http,
-    /// TLS.
-    #[default]
-    Https,
-}
-
-impl LinkScheme {
-    /// As in a URL.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Http => "http",
-            Self::Https => "https",
-        }
-    }
 }
 
 impl Scenario {
@@ -256,6 +205,7 @@ impl Scenario {
                 size: 1_500_000,
                 ..ImageScript::default()
             },
+            app: Some(AppScript::default()),
             broker: BrokerScript::default(),
             client: ClientHints::default(),
             devices: (1..=devices).map(device).collect(),
@@ -269,6 +219,15 @@ impl Scenario {
             faults.push(format!(
                 "[image] size = {}: an image has {} to {} bytes",
                 self.image.size,
+                sizes.start(),
+                sizes.end()
+            ));
+        }
+        let sizes = app::MIN_BYTES..=app::MAX_BYTES;
+        if let Some(app) = self.app.as_ref().filter(|a| !sizes.contains(&a.size)) {
+            faults.push(format!(
+                "[app] size = {}: an app has {} to {} bytes",
+                app.size,
                 sizes.start(),
                 sizes.end()
             ));
@@ -308,6 +267,7 @@ mod tests {
             .collect();
         // Both of a pair that excludes itself stand there for the reader.
         let text = docs.replace("check_polls = 3 ", "# ");
+        let text = text.replace("renews = ", "# ");
         let scenario = Scenario::parse(&text).unwrap();
         assert_eq!(scenario.devices[0].faults.len(), 1);
         let documented = DeviceScript {

@@ -10,7 +10,7 @@ use super::api::Call;
 use super::device_script::Model;
 use super::fault::Act;
 use super::firmware;
-use super::scenario::LinkScheme;
+use super::world_script::LinkScheme;
 
 /// Latched by an order to lock the device (section 4).
 const LOCKED: u32 = 0x40;
@@ -32,7 +32,7 @@ pub(super) fn version(call: &Call<'_>) -> Answer {
         "fws": machine.running.fws.to_string(),
     });
     if unit.script.model == Model::Ppa {
-        json["uis"] = "Yb7zwVYLQqTGPy3C1mNHWn0PT4Q5x0nBQGTBQ0mXv4M=".into();
+        json["uis"] = machine.uis.as_str().into();
     }
     Answer {
         absent: &["blk", "bls", "uis", "sd_csd", "sd_cid"],
@@ -60,8 +60,8 @@ pub(super) fn status(call: &Call<'_>) -> Answer {
         json["ts"] = text.unwrap_or_default().into();
         json["time"] = now.into();
     }
-    if script.scheme == LinkScheme::Http {
-        json["https"] = false.into();
+    if !call.tls {
+        json["https"] = (script.scheme == LinkScheme::Https).into();
     }
     if host(call).is_some_and(|asked| asked != script.host()) {
         json["hostname"] = script.host().into();
@@ -98,10 +98,9 @@ fn host(call: &Call<'_>) -> Option<String> {
 pub(super) fn ask(call: &Call<'_>) -> Answer {
     let mut machine = call.unit.machine();
     let jti = super::machine::random_text();
-    let check = call
-        .unit
-        .identity
-        .ask(&jti, &machine.running.fws.to_string());
+    let uis = (!call.unit.is_epa()).then_some(machine.uis.as_str());
+    let fws = machine.running.fws.to_string();
+    let check = call.unit.identity.ask(&jti, &fws, uis);
     // The unknown field that an odd answer carries must come back: objects are forwarded verbatim.
     machine.boot.asked = Some((jti, call.act == Some(Act::Odd)));
     Answer::object(json!({ "check": check }))
@@ -141,8 +140,15 @@ pub(super) async fn hear(call: &mut Call<'_>) -> Result<Answer, Gone> {
     };
     let status = reply.order.map_or_else(|| "OK".into(), |o| o.to_string());
     let mut json = Map::from_iter([("status".to_owned(), Value::from(status))]);
-    if let Some(newfws) = reply.newfws {
-        json.insert("newfws".to_owned(), newfws.into());
+    let newcrt = call.unit.renew().then(|| "OK".to_owned());
+    for (name, value) in [
+        ("newcrt", newcrt),
+        ("newfws", reply.newfws),
+        ("newuis", reply.newuis),
+    ] {
+        if let Some(value) = value {
+            json.insert(name.to_owned(), value.into());
+        }
     }
     Ok(Answer {
         absent: &["newcrt", "newfws", "newuis"],

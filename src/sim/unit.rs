@@ -10,14 +10,18 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::OnceCell;
 use tokio_rustls::TlsAcceptor;
 
+use super::app;
 use super::checkin::Identity;
 use super::credential::Credential;
-use super::device_script::{DeviceScript, Model, Runs};
-use super::fault::{Act, Fault, Point};
+use super::device_script::{DeviceScript, Model, Renewal, Runs};
+use super::fault::{Act, Fault};
 use super::fault_book::FaultBook;
 use super::firmware::Firmware;
 use super::journal::Recorder;
-use super::machine::{Bearer, Machine};
+use super::machine::{Bearer, BootPlan, Machine};
+use super::point::Point;
+use super::world_script::Download;
+use crate::model::AuditType;
 
 /// What all devices of a fleet share.
 pub(super) struct World {
@@ -29,8 +33,41 @@ pub(super) struct World {
     pub(super) version: String,
     /// Scales the delays that the page gives.
     pub(super) tempo: f64,
-    /// Check-ins offer the image.
+    /// Check-ins offer the image, and the app.
     pub(super) offer: bool,
+    /// The management app that is rolled out, if there is one.
+    pub(super) app: Option<Bytes>,
+    /// What downloads bring.
+    pub(super) download: Download,
+    /// The simulator's CA as base64 DER: devices show it where they are asked for an attestation.
+    pub(super) attestation: String,
+}
+
+/// A device's certificates: the one that it serves, and the one that a check-in delivers.
+pub(super) struct Certificates {
+    serving: Mutex<TlsAcceptor>,
+    renewed: Option<TlsAcceptor>,
+}
+
+impl Certificates {
+    pub(super) fn new(serving: TlsAcceptor, renewed: Option<TlsAcceptor>) -> Self {
+        Self {
+            serving: Mutex::new(serving),
+            renewed,
+        }
+    }
+
+    pub(super) fn serving(&self) -> TlsAcceptor {
+        let serving = self.serving.lock();
+        serving.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn serve_the_new_one(&self) {
+        if let Some(renewed) = &self.renewed {
+            let mut serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
+            *serving = renewed.clone();
+        }
+    }
 }
 
 impl World {
@@ -46,17 +83,20 @@ pub(super) struct Unit {
     pub(super) identity: Identity,
     pub(super) world: Arc<World>,
     pub(super) recorder: Recorder,
-    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) tls: Option<Certificates>,
+    /// One port for TLS and plain HTTP: which of them it is, the first byte says.
+    pub(super) one_port: bool,
     machine: Mutex<Machine>,
-    user: OnceCell<String>,
+    owners: OnceCell<Vec<Owner>>,
 }
 
 impl Unit {
     pub(super) fn new(
         script: DeviceScript,
         world: Arc<World>,
-        tls: Option<TlsAcceptor>,
+        tls: Option<Certificates>,
         gap: Duration,
+        one_port: bool,
     ) -> Self {
         let old = || Firmware::earlier(&script.version);
         let running = match script.runs {
@@ -65,7 +105,11 @@ impl Unit {
         };
         let mut faults = script.faults.clone();
         faults.retain(|f| !matches!(f.act, Act::Refuse { .. }));
-        let machine = Machine::new(&script, running, FaultBook::new(faults));
+        let uis = match (script.runs_ui, &world.app) {
+            (Runs::Image, Some(app)) => app::uis(app),
+            _ => app::earlier_uis(),
+        };
+        let machine = Machine::new(&script, running, uis, FaultBook::new(faults));
         // The same name is the same device, also in the next run.
         let identity = Identity::new(Sha256::digest(&script.name).into());
         Self {
@@ -74,8 +118,9 @@ impl Unit {
             world,
             recorder: Recorder::new(gap),
             tls,
+            one_port,
             machine: Mutex::new(machine),
-            user: OnceCell::new(),
+            owners: OnceCell::new(),
         }
     }
 
@@ -119,20 +164,59 @@ impl Unit {
         self.machine().set_clock(unix, self.script.clock_rate);
     }
 
-    /// What its owner logs in with.
-    pub(super) fn credential(&self) -> Credential {
+    /// A check-in delivers a new certificate where the old one has lapsed, which is not to say that it is
+    /// served (section 13). Whether it did.
+    pub(super) fn renew(&self) -> bool {
+        let Some(renewal) = self.script.renews else {
+            return false;
+        };
+        match renewal {
+            Renewal::AtOnce => self.serve_the_new_certificate(),
+            Renewal::AtReboot => self.machine().renewed = true,
+            Renewal::Never => {}
+        }
+        true
+    }
+
+    fn serve_the_new_certificate(&self) {
+        if let Some(certificates) = &self.tls {
+            certificates.serve_the_new_one();
+        }
+    }
+
+    /// Comes up again.
+    pub(super) fn reboot(&self, plan: &BootPlan) {
+        let renewed = {
+            let mut machine = self.machine();
+            machine.reboot(plan);
+            machine.renewed
+        };
+        if renewed {
+            self.serve_the_new_certificate();
+        }
+    }
+
+    /// What its owners log in with: the user, then the master.
+    pub(super) fn credentials(&self) -> [Credential; 2] {
         Credential::of(self.script.auth)
     }
 
-    /// The public key of its owner, derived when it is first needed: off the async threads, for it
+    /// The public keys of its owners, derived when they are first needed: off the async threads, for it
     /// costs as much as the client's own derivation.
-    pub(super) async fn user(&self) -> String {
-        let (eid, credential) = (self.identity.eid(), self.credential());
-        self.user
+    pub(super) async fn owners(&self) -> Vec<Owner> {
+        let (eid, credentials) = (self.identity.eid(), self.credentials());
+        self.owners
             .get_or_init(|| async {
-                let derived = tokio::task::spawn_blocking(move || credential.public_key(&eid));
+                let derive = move || {
+                    credentials
+                        .iter()
+                        .filter_map(|c| Owner::of(*c, &eid))
+                        .collect()
+                };
                 // It fails only where the runtime ends, and the device with it.
-                derived.await.ok().flatten().unwrap_or_default()
+                tokio::task::spawn_blocking(derive)
+                    .await
+                    .unwrap_or_default()
             })
             .await
             .clone()
@@ -140,10 +224,31 @@ impl Unit {
 
     /// A bearer token as somebody obtained it elsewhere, valid until the next reboot.
     pub(super) fn token(&self, scope: &str, exp: i64) -> String {
-        self.machine().issue(&Bearer {
-            sub: self.credential().role(),
+        let [user, _] = self.credentials();
+        let bearer = Bearer {
+            sub: user.role().to_string(),
             scope: scope.to_owned(),
             exp,
+        };
+        let extra = scope.as_bytes();
+        self.machine().issue(&bearer, AuditType::TOKEN, extra)
+    }
+}
+
+/// Somebody whom a device knows.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Owner {
+    /// The public key.
+    pub(super) key: String,
+    /// `U` or `M` (section 6).
+    pub(super) role: char,
+}
+
+impl Owner {
+    fn of(credential: Credential, eid: &str) -> Option<Self> {
+        Some(Self {
+            key: credential.public_key(eid)?,
+            role: credential.role(),
         })
     }
 }

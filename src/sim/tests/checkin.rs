@@ -6,26 +6,6 @@ use super::*;
 
 const CHECKIN: &str = "/api/system/checkin";
 
-/// The broker's step, over TLS with the fleet's CA.
-async fn relay(fleet: &SimFleet, method: &str, path: &str, body: &[u8]) -> Reply {
-    let url = fleet.broker_url();
-    let (scheme, addr) = url.split_once("://").unwrap();
-    let mut bytes = format!(
-        "{method} {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    )
-    .into_bytes();
-    bytes.extend_from_slice(body);
-    let mut tcp = TcpStream::connect(addr).await.unwrap();
-    if scheme == "http" {
-        tcp.write_all(&bytes).await.unwrap();
-        return rest(&mut tcp).await.unwrap();
-    }
-    let mut stream = tls(fleet, tcp, "127.0.0.1").await.unwrap();
-    stream.write_all(&bytes).await.unwrap();
-    rest(&mut stream).await.unwrap()
-}
-
 async fn question(fleet: &SimFleet) -> Reply {
     let question = get(fleet, CHECKIN, "").await.unwrap();
     assert_eq!(question.status, 200);
@@ -35,7 +15,7 @@ async fn question(fleet: &SimFleet) -> Reply {
 /// A whole check-in.
 pub(super) async fn check_in(fleet: &SimFleet) {
     let check = question(fleet).await;
-    let checked = relay(fleet, "POST", "/checkin", &check.body).await;
+    let checked = broker(fleet, "POST", "/checkin", &check.body).await;
     let reply = post(fleet, CHECKIN, "", &checked.body).await.unwrap();
     assert_eq!(reply.status, 200);
 }
@@ -47,7 +27,7 @@ async fn a_check_in_sets_the_clock() {
         let fleet = world(&top, "clock = \"unset\"\nscheme = \"http\"").await;
         assert!(fleet.hem().clock().is_none());
         let check = question(&fleet).await;
-        let checked = relay(&fleet, "POST", "/checkin", &check.body).await;
+        let checked = broker(&fleet, "POST", "/checkin", &check.body).await;
         assert_eq!(checked.status, 200);
         let reply = post(&fleet, CHECKIN, "", &checked.body).await.unwrap();
         assert_eq!((reply.status, &reply.json()["status"]), (200, &"OK".into()));
@@ -62,7 +42,7 @@ async fn a_check_in_sets_the_clock() {
         let newfws = reply.json()["newfws"].as_str().unwrap().to_owned();
         let name = newfws.replace('/', "_").replace('+', "-");
         let path = format!("/download/firmware/{}/bin", name.trim_end_matches('='));
-        let image = relay(&fleet, "GET", &path, b"").await;
+        let image = broker(&fleet, "GET", &path, b"").await;
         assert_eq!((image.status, image.body == fleet.image()), (200, true));
 
         // Replayed.
@@ -83,7 +63,7 @@ async fn a_reply_that_does_not_verify_sets_nothing() {
     assert_eq!(reply.status, 400);
     // The reply to an earlier question.
     let first = question(&fleet).await;
-    let checked = relay(&fleet, "POST", "/checkin", &first.body).await;
+    let checked = broker(&fleet, "POST", "/checkin", &first.body).await;
     question(&fleet).await;
     let reply = post(&fleet, CHECKIN, "", &checked.body).await.unwrap();
     assert_eq!(reply.status, 401);
@@ -99,18 +79,25 @@ async fn the_broker_answers_known_devices_only() {
         ("{}", 401),
         ("{\"check\":\"a.b.c\"}", 401),
     ] {
-        let reply = relay(&fleet, "POST", "/checkin", body.as_bytes()).await;
+        let reply = broker(&fleet, "POST", "/checkin", body.as_bytes()).await;
         assert_eq!(reply.status, status, "{body}");
     }
-    let reply = relay(&fleet, "GET", "/notify/session", b"").await;
-    assert_eq!(reply.status, 404);
+    for path in [
+        "/",
+        "/notify",
+        "/download/firmware/x/bin",
+        "/download/dashboard/x",
+    ] {
+        let reply = broker(&fleet, "GET", path, b"").await;
+        assert_eq!(reply.status, 404, "{path}");
+    }
 }
 
 #[tokio::test]
 async fn the_backend_may_order_an_action() {
     let fleet = one("faults = [{ at = \"relay\", do = \"order\", order = \"L\" }]").await;
     let check = question(&fleet).await;
-    let checked = relay(&fleet, "POST", "/checkin", &check.body).await;
+    let checked = broker(&fleet, "POST", "/checkin", &check.body).await;
     let reply = post(&fleet, CHECKIN, "", &checked.body).await.unwrap();
     assert_eq!((reply.status, &reply.json()["status"]), (200, &"L".into()));
     let status = get(&fleet, "/api/system/status", "").await.unwrap().json();
@@ -125,12 +112,12 @@ async fn the_backend_may_order_an_action() {
 async fn unknown_fields_must_be_forwarded() {
     let fleet = one("faults = [{ at = \"checkin\", do = \"odd\", times = 2 }]").await;
     let check = question(&fleet).await;
-    let checked = relay(&fleet, "POST", "/checkin", &check.body).await;
+    let checked = broker(&fleet, "POST", "/checkin", &check.body).await;
     let reply = post(&fleet, CHECKIN, "", &checked.body).await.unwrap();
     assert_eq!(reply.status, 200);
     let check = question(&fleet).await.json();
     let trimmed = json!({ "check": check["check"] }).to_string();
-    let checked = relay(&fleet, "POST", "/checkin", trimmed.as_bytes()).await;
+    let checked = broker(&fleet, "POST", "/checkin", trimmed.as_bytes()).await;
     let reply = post(&fleet, CHECKIN, "", &checked.body).await.unwrap();
     assert_eq!(reply.status, 400);
 }
@@ -144,7 +131,7 @@ async fn a_broker_may_be_down_or_failing() {
     let fleet = one("faults = [{ at = \"relay\", do = \"status\", status = 503 }]").await;
     let check = question(&fleet).await;
     for status in [503, 200] {
-        let reply = relay(&fleet, "POST", "/checkin", &check.body).await;
+        let reply = broker(&fleet, "POST", "/checkin", &check.body).await;
         assert_eq!(reply.status, status);
     }
 }

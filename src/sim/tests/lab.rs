@@ -5,7 +5,8 @@ use crate::sim::DeviceScript;
 
 const FLEET: &str = r#"
     about = "lab"
-    client = { concurrency = 3, pace = { gap = "1ms" }, retry = { attempts = 2 } }
+    app = { size = 4096 }
+    client = { concurrency = 3, audit = "required", on_expired = "checkin", pace = { gap = "1ms" }, retry = { attempts = 2 } }
     [[device]]
     name = 'a "quoted" name'
     group = "warsaw"
@@ -31,6 +32,11 @@ const FLEET: &str = r#"
     [[device]]
     name = "g"
     auth = "master-words-legacy"
+    [[device]]
+    name = "h"
+    auth = "mobile"
+    tls = "expired"
+    renews = "at-once"
 "#;
 
 async fn fleet() -> SimFleet {
@@ -51,6 +57,8 @@ async fn the_inventory_is_the_issues() {
     assert_eq!(toml["pace"]["gap"].as_str(), Some("1ms"));
     assert_eq!(toml["retry"]["attempts"].as_integer(), Some(2));
     assert!(toml.get("timeouts").is_none());
+    assert_eq!(toml["audit"]["mode"].as_str(), Some("required"));
+    assert_eq!(toml["tls"]["on_expired"].as_str(), Some("checkin"));
     assert_eq!(toml["defaults"]["tls"]["ca"].as_str(), Some("ca.pem"));
     let auth = &toml["defaults"]["auth"];
     assert_eq!(auth["kind"].as_str(), Some("passphrase"));
@@ -72,12 +80,16 @@ async fn the_inventory_is_the_issues() {
     );
     assert_eq!(devices[3]["auth"]["kind"].as_str(), Some("none"));
     assert!(devices[4].get("auth").is_none());
-    for (n, legacy) in [(5, None), (6, Some(true))] {
+    for n in [5, 6] {
         let auth = &devices[n]["auth"];
         assert_eq!(auth["kind"].as_str(), Some("master_words"));
         assert_eq!(auth["secret"]["file"].as_str(), Some("master-words"));
-        assert_eq!(auth.get("legacy").and_then(toml::Value::as_bool), legacy);
+        assert!(auth.get("legacy").is_none());
     }
+    assert_eq!(devices[7]["auth"]["kind"].as_str(), Some("mobile"));
+    let http = fleet.devices()[7].http_addr().unwrap().to_string();
+    assert_eq!(devices[7]["http_connect"].as_str(), Some(http.as_str()));
+    assert!(devices[0].get("http_connect").is_none());
 }
 
 #[tokio::test]
@@ -88,6 +100,9 @@ async fn a_lab_is_written_and_written_over_but_nothing_else_is() {
     let lab = fleet.write_lab(&dir).unwrap();
     assert_eq!(std::fs::read(&lab.image).unwrap(), fleet.image());
     assert_eq!(std::fs::read_to_string(&lab.ca).unwrap(), fleet.ca_pem());
+    let app = lab.app.as_ref().unwrap();
+    assert!(app.ends_with("webroot.tar"));
+    assert_eq!(std::fs::read(app).unwrap(), fleet.app().unwrap());
     let secret = std::fs::read_to_string(dir.join("passphrase")).unwrap();
     assert_eq!(secret.trim_end(), PASSPHRASE);
     assert!(dir.join("token-3").exists() && dir.join("wrong-passphrase").exists());
@@ -107,10 +122,10 @@ async fn a_lab_is_written_and_written_over_but_nothing_else_is() {
         .map(|a| (a.kind, a.devices.concat()))
         .collect();
     let expected = [
-        ("passphrase (PBKDF2)", "a \"quoted\" namebc"),
-        ("passphrase (Argon2d)", "e"),
-        ("master words", "f"),
-        ("master words (legacy)", "g"),
+        ("passphrase (PBKDF2)", "a \"quoted\" namebcfh"),
+        ("master words", "a \"quoted\" namebcfh"),
+        ("passphrase (Argon2d)", "eg"),
+        ("master words (legacy)", "eg"),
         ("bearer token (system:upgrade)", "c"),
     ];
     assert_eq!(told, expected.map(|(kind, by)| (kind, by.to_owned())));
@@ -163,21 +178,54 @@ async fn plain_fleets_are_true_to_the_page() {
     assert!(crate::hem::image::verify(&fleet.image()).is_ok());
 }
 
+/// A port that was free a moment ago, with its successor.
+fn free_pair() -> u16 {
+    loop {
+        let first = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = first.local_addr().unwrap().port();
+        if std::net::TcpListener::bind(("127.0.0.1", port.saturating_add(1))).is_ok() {
+            return port;
+        }
+    }
+}
+
 #[tokio::test]
-async fn fixed_ports_follow_each_other() {
-    // Somewhere among the ephemeral ports a pair is free.
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = free.local_addr().unwrap().port();
-    drop(free);
+async fn ports_host_and_broker_can_be_fixed() {
+    let (port, http, broker) = (free_pair(), free_pair(), free_pair());
     let options = SimOptions {
-        first_port: Some(port),
+        port: Some(port),
+        http_port: Some(http),
+        broker: Some(([127, 0, 0, 1], broker).into()),
+        host: Some("hem.example".to_owned()),
         ..SimOptions::default()
     };
-    if let Ok(fleet) = SimFleet::start(&Scenario::plain(1), &options).await {
-        assert!(fleet.broker_url().ends_with(&format!(":{port}")));
-        assert_eq!(fleet.devices()[0].addr().port(), port + 1);
+    // Somebody else may have been quicker.
+    if let Ok(fleet) = SimFleet::start(&Scenario::plain(2), &options).await {
+        assert_eq!(fleet.broker_url(), format!("https://127.0.0.1:{broker}"));
+        let ports: Vec<_> = fleet.devices().iter().map(|d| d.addr().port()).collect();
+        assert_eq!(ports, [port, port + 1]);
+        let plain = |d: &SimDevice| d.http_addr().unwrap().port();
+        let ports: Vec<_> = fleet.devices().iter().map(plain).collect();
+        assert_eq!(ports, [http, http + 1]);
+        assert_eq!(fleet.hem().script().host(), "hem.example");
+        assert!(get(&fleet, VERSION, "").await.is_ok());
         // Taken now.
         let error = SimFleet::start(&Scenario::plain(1), &options).await.err();
         assert!(error.unwrap().to_string().contains("cannot listen"));
+    }
+}
+
+#[tokio::test]
+async fn one_port_may_serve_both() {
+    let port = free_pair();
+    let options = SimOptions {
+        port: Some(port),
+        http_port: Some(port),
+        ..SimOptions::default()
+    };
+    if let Ok(fleet) = SimFleet::start(&Scenario::plain(1), &options).await {
+        assert_eq!(fleet.hem().http_addr(), Some(fleet.hem().addr()));
+        assert_eq!(get(&fleet, VERSION, "").await.unwrap().status, 200);
+        assert_eq!(plain(&fleet, "GET", STATUS, "").await.status, 200);
     }
 }

@@ -1,13 +1,16 @@
 //! The simulator against the protocol page, seen through a bare TCP client: neither hemfleet's device
 //! link nor an HTTP library is in between.
 
+mod app;
 mod auth;
 mod checkin;
 mod faults;
 mod lab;
 mod logger;
+mod phone;
 mod transport;
 mod upgrade;
+mod vendor;
 
 use std::io;
 use std::sync::Arc;
@@ -23,6 +26,8 @@ use super::{Scenario, SimDevice, SimFleet, SimOptions};
 use crate::hem::{ejwt, kdf};
 use crate::model::Secret;
 
+const VERSION: &str = "/api/system/version";
+const STATUS: &str = "/api/system/status";
 const UPLOAD: &str = "/api/system/upgrade/upload_fw";
 const CHECK: &str = "/api/system/upgrade/check_fw";
 const INSTALL: &str = "/api/system/upgrade/install_fw";
@@ -158,6 +163,35 @@ async fn post_json(fleet: &SimFleet, path: &str, json: &Value) -> Reply {
     post(fleet, path, "", json.to_string().as_bytes())
         .await
         .unwrap()
+}
+
+/// One request to the plain port of a device that speaks TLS otherwise.
+async fn plain(fleet: &SimFleet, method: &str, path: &str, headers: &str) -> Reply {
+    let addr = fleet.hem().http_addr().unwrap();
+    let mut tcp = TcpStream::connect(addr).await.unwrap();
+    let text = format!("{method} {path} HTTP/1.1\r\nHost: my.ence.do\r\n{headers}\r\n");
+    tcp.write_all(text.as_bytes()).await.unwrap();
+    rest(&mut tcp).await.unwrap()
+}
+
+/// One request to the broker, over TLS with the fleet's CA.
+async fn broker(fleet: &SimFleet, method: &str, path: &str, body: &[u8]) -> Reply {
+    let url = fleet.broker_url();
+    let (scheme, addr) = url.split_once("://").unwrap();
+    let mut bytes = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    )
+    .into_bytes();
+    bytes.extend_from_slice(body);
+    let mut tcp = TcpStream::connect(addr).await.unwrap();
+    if scheme == "http" {
+        tcp.write_all(&bytes).await.unwrap();
+        return rest(&mut tcp).await.unwrap();
+    }
+    let mut stream = tls(fleet, tcp, "api.encedo.com").await.unwrap();
+    stream.write_all(&bytes).await.unwrap();
+    rest(&mut stream).await.unwrap()
 }
 
 fn bearer(token: &str) -> String {
