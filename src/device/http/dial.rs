@@ -1,8 +1,10 @@
-//! Opening the connection to a device: directly or through a proxy, then TLS where the URL says so.
+//! Opening the connection to a device: directly, through a proxy or through a jump host, then TLS where
+//! the URL says so.
 //!
 //! Must not: know of HTTP requests, but for a proxy's `CONNECT`.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
@@ -14,7 +16,8 @@ use tokio_socks::tcp::Socks5Stream;
 
 use super::fault;
 use super::metered::{EofTolerant, Metered, Written};
-use crate::model::{HostPort, LinkFault, Proxy, ProxyKind, TlsFault, printable};
+use super::ssh::Jump;
+use crate::model::{HostPort, LinkFault, Proxy, ProxyKind, TlsFault, human_duration, printable};
 
 /// Small enough that "handed to the socket" tells where an upload is: the kernel's own 4 MiB would
 /// swallow a whole image, and a frozen device would show 100 %.
@@ -30,12 +33,22 @@ const MAX_PROXY_HEAD: usize = 16 * 1024;
 pub(super) struct Route {
     /// Where the TCP connection ends.
     pub(super) target: HostPort,
-    /// A proxy on the way.
-    pub(super) proxy: Option<Proxy>,
+    /// What is on the way there.
+    pub(super) via: Via,
     /// What stands between TCP and HTTP.
     pub(super) security: Security,
-    /// For TCP, proxy and TLS together.
+    /// For TCP, proxy or jump host, and TLS together.
     pub(super) limit: Duration,
+}
+
+/// What is on the way to a device.
+pub(super) enum Via {
+    /// Nothing.
+    Direct,
+    /// A proxy.
+    Proxy(Proxy),
+    /// A jump host.
+    Ssh(Arc<Jump>),
 }
 
 /// What stands between TCP and HTTP.
@@ -61,8 +74,10 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 pub(super) struct Link {
     /// The stream to speak HTTP over.
     pub(super) io: Box<dyn Io>,
-    /// What its socket took so far.
+    /// What its socket took so far; behind a proxy or a jump host, what was handed to the tunnel.
     pub(super) written: Written,
+    /// Whether much of that may still be under way: a tunnel holds up to some MiB.
+    pub(super) tunnel: bool,
 }
 
 /// Opens a connection. Dropping the future closes what was opened.
@@ -80,18 +95,24 @@ pub(super) async fn dial(route: &Route) -> Result<Link, LinkFault> {
     if let Security::Broken(fault) = &route.security {
         return Err(fault.clone().into());
     }
-    let tcp = match &route.proxy {
-        None => connect(&route.target, deadline, route.limit).await?,
-        Some(proxy) => {
+    let stream: Box<dyn Io> = match &route.via {
+        Via::Direct => Box::new(connect(&route.target, deadline, route.limit).await?),
+        Via::Proxy(proxy) => {
             let tcp = connect(&proxy.at, deadline, route.limit)
                 .await
                 .map_err(|e| through(proxy, &e.to_string()))?;
-            timeout_at(deadline, tunnel(tcp, proxy, &route.target))
-                .await
-                .map_err(|_| late())??
+            let tunnel = timeout_at(deadline, tunnel(tcp, proxy, &route.target));
+            Box::new(tunnel.await.map_err(|_| late())??)
+        }
+        Via::Ssh(jump) => {
+            let stream = timeout_at(deadline, jump.open(&route.target));
+            Box::new(stream.await.map_err(|_| LinkFault::Ssh {
+                jump: jump.name().to_owned(),
+                reason: format!("not connected within {}", human_duration(route.limit)),
+            })??)
         }
     };
-    let metered = Metered::new(tcp);
+    let metered = Metered::new(stream);
     let written = metered.written();
     let io: Box<dyn Io> = match &route.security {
         Security::Tls { connector, name } => {
@@ -106,7 +127,12 @@ pub(super) async fn dial(route: &Route) -> Result<Link, LinkFault> {
         }
         Security::Plain | Security::Broken(_) => Box::new(metered),
     };
-    Ok(Link { io, written })
+    let tunnel = !matches!(route.via, Via::Direct);
+    Ok(Link {
+        io,
+        written,
+        tunnel,
+    })
 }
 
 /// TCP to the first address of a host that answers; each gets its share of the time that is left, so

@@ -38,6 +38,9 @@ pub(super) fn io_fault(e: &io::Error) -> LinkFault {
 
 /// The fault behind a failed TLS handshake with a host that should be `wanted`.
 pub(super) fn handshake(e: &io::Error, wanted: &str) -> LinkFault {
+    if let Some(fault) = find::<LinkFault>(e) {
+        return fault.clone();
+    }
     match find::<rustls::Error>(e) {
         Some(tls) => tls_fault(tls, wanted).into(),
         None => io_fault(e),
@@ -52,6 +55,10 @@ pub(super) fn exchange(e: &hyper::Error) -> LinkFault {
     }
     if e.is_parse() {
         return garbled(&e.to_string());
+    }
+    // The way under the connection told more than that it ended.
+    if let Some(fault) = find::<LinkFault>(e) {
+        return fault.clone();
     }
     if let Some(tls) = find::<rustls::Error>(e) {
         let what = printable(&tls.to_string(), MAX_TEXT);

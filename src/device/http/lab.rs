@@ -267,18 +267,20 @@ pub(super) fn tls_spec(at: SocketAddr, tls: TlsTrust) -> DeviceSpec {
 
 /// A device without pause between requests.
 pub(super) fn device(spec: DeviceSpec, credential: Credential, timeouts: Timeouts) -> HttpDevice {
+    linked(spec, credential, timeouts, &Links::new())
+}
+
+/// The same, in a run that it shares with others.
+pub(super) fn linked(
+    spec: DeviceSpec,
+    credential: Credential,
+    timeouts: Timeouts,
+    links: &Links,
+) -> HttpDevice {
     let broker = Broker::new("http://127.0.0.1:9", None, &timeouts).unwrap();
     let pace = Pace {
         gap: Duration::ZERO,
         ..Pace::default()
     };
-    HttpDevice::new(
-        spec,
-        credential,
-        timeouts,
-        &pace,
-        Arc::new(broker),
-        &Links::new(),
-    )
-    .unwrap()
+    HttpDevice::new(spec, credential, timeouts, &pace, Arc::new(broker), links).unwrap()
 }

@@ -1,6 +1,6 @@
 //! Devices over HTTP: the adapter of [`super::Device`] (sections 2 to 7), and the broker's client.
 //!
-//! A connection for each request, opened by `dial` (TCP, proxy, TLS), spoken over by `exchange` or
+//! A connection for each request, opened by `dial` (TCP, proxy or `ssh`, TLS), spoken over by `exchange` or
 //! `upload`; `turn` lets one request through at a time. Every way in which a connection can fail ends
 //! as a typed fault (`fault`).
 //!
@@ -18,6 +18,7 @@ mod pinned;
 mod port;
 mod request;
 mod setup;
+mod ssh;
 mod tls;
 mod turn;
 mod upload;

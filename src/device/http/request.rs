@@ -14,7 +14,7 @@ use rustls::pki_types::ServerName;
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
-use super::dial::{Route, Security, dial};
+use super::dial::{Route, Security, Via, dial};
 use super::exchange::{Answer, Need, exchange};
 use super::login::Logins;
 use super::setup::SetupError;
@@ -173,7 +173,11 @@ impl HttpDevice {
             host: host_header.map_err(|_| bad_host())?,
             route: Route {
                 target: spec.target(),
-                proxy: spec.proxy.clone(),
+                via: match (&spec.ssh, &spec.proxy) {
+                    (Some(jump), _) => Via::Ssh(links.jump(jump)),
+                    (None, Some(proxy)) => Via::Proxy(proxy.clone()),
+                    (None, None) => Via::Direct,
+                },
                 security,
                 limit: timeouts.connect,
             },

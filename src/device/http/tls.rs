@@ -17,14 +17,16 @@ use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use super::SetupError;
 use super::dated::Dated;
 use super::pinned::{Anything, Pinned};
-use crate::model::{SpkiPin, TlsTrust};
+use super::ssh::{Jump, Jumps};
+use crate::model::{SpkiPin, SshJump, TlsTrust};
 
-/// The TLS configurations of a run, each made once and shared by all devices that trust the same: the
+/// What the devices of a run share: the jump hosts, and the TLS configurations, each made once and shared by all devices that trust the same: the
 /// system's roots alone cost 0.1 MB and a millisecond or two for every copy.
 #[derive(Debug)]
 pub struct Links {
     provider: Arc<CryptoProvider>,
     configs: Mutex<HashMap<Trust, Arc<ClientConfig>>>,
+    jumps: Jumps,
 }
 
 #[derive(PartialEq, Eq, Hash, Debug)]
@@ -47,7 +49,22 @@ impl Links {
         Self {
             provider: Arc::new(rustls::crypto::ring::default_provider()),
             configs: Mutex::default(),
+            jumps: Jumps::default(),
         }
+    }
+
+    /// With jump hosts of the test's own.
+    #[cfg(test)]
+    pub(super) fn with(jumps: Jumps) -> Self {
+        Self {
+            jumps,
+            ..Self::new()
+        }
+    }
+
+    /// The jump host of this name, the same for all devices behind it.
+    pub(super) fn jump(&self, destination: &SshJump) -> Arc<Jump> {
+        self.jumps.get(destination)
     }
 
     /// The configuration for devices that trust `trust`: TLS 1.3 only (section 2).

@@ -28,7 +28,8 @@ pub(super) struct Limits {
     pub(super) whole: Duration,
     /// Without a byte more being taken by the socket.
     pub(super) stall: Duration,
-    /// From the last byte to the answer.
+    /// From the last byte to the answer; behind a tunnel `stall` longer, since what the tunnel still
+    /// holds may stand still as long as an upload may, and nobody here sees it.
     pub(super) answer: Duration,
 }
 
@@ -51,9 +52,12 @@ pub(super) async fn send(
     link: Link,
     head: Request<()>,
     image: Bytes,
-    limits: Limits,
+    mut limits: Limits,
     progress: &dyn UploadProgress,
 ) -> Result<Answered, LinkFault> {
+    if link.tunnel {
+        limits.answer += limits.stall;
+    }
     let total = image.len() as u64;
     let (request, meter) = gated(head, image, link.written, limits.gate);
     let mut conversation = Conversation::start(link.io).await?;

@@ -4,5 +4,6 @@ mod checkin;
 mod login;
 mod requests;
 mod routes;
+mod ssh;
 mod trust;
 mod uploads;

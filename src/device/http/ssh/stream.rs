@@ -1,0 +1,202 @@
+//! One `ssh -W` as a byte stream.
+//!
+//! Must not: open a connection of its own beside the shared one, or outlive the stream.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, timeout};
+
+use super::master::Master;
+use super::words::Tail;
+use super::{MAX_TEXT, Ssh};
+use crate::model::{HostPort, LinkFault, printable};
+
+/// How long an ssh whose output has ended is waited for.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// What OpenSSH says when the jump host refused the way on.
+const REFUSED: &str = "Session open refused by peer";
+
+/// A stream through a jump host. Where ssh failed, the end of the stream is an error that holds the
+/// [`LinkFault`].
+pub(in crate::device::http) struct SshStream {
+    stdin: Option<ChildStdin>,
+    stdout: ChildStdout,
+    end: End,
+    _permit: OwnedSemaphorePermit,
+}
+
+enum End {
+    /// Not seen yet.
+    Ahead(Box<Inquest>),
+    /// Being looked into.
+    Near(Pin<Box<dyn Future<Output = Option<LinkFault>> + Send>>),
+    /// There is nothing more; in order, or not.
+    Here(Option<LinkFault>),
+}
+
+/// All that is needed to tell how a stream ended.
+struct Inquest {
+    child: Child,
+    stderr: ChildStderr,
+    master: Arc<Master>,
+    begun: Instant,
+    jump: Arc<Ssh>,
+    target: HostPort,
+}
+
+impl SshStream {
+    /// Starts the ssh.
+    pub(super) fn open(
+        ssh: &Arc<Ssh>,
+        master: Arc<Master>,
+        target: &HostPort,
+        permit: OwnedSemaphorePermit,
+    ) -> Result<Self, LinkFault> {
+        let begun = Instant::now();
+        let mut child = Ssh::command("ssh")
+            .args(ssh.words(&[
+                "-oLogLevel=ERROR".to_owned(),
+                "-oControlMaster=no".to_owned(),
+                master.control_path(),
+                // Without the shared connection ssh would open one of its own: no way leads there.
+                "-oProxyCommand=false".to_owned(),
+                format!("-W{target}"),
+            ]))
+            .arg("--")
+            .arg(ssh.destination.as_str())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|e| ssh.not_run(&e))?;
+        let (stdin, stdout, stderr) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (Some(stdout), Some(stderr)) = (stdout, stderr) else {
+            return Err(ssh.fault("cannot be run"));
+        };
+        Ok(Self {
+            stdin,
+            stdout,
+            end: End::Ahead(Box::new(Inquest {
+                child,
+                stderr,
+                master,
+                begun,
+                jump: Arc::clone(ssh),
+                target: target.clone(),
+            })),
+            _permit: permit,
+        })
+    }
+}
+
+impl Inquest {
+    /// Why the output ended; `None` where the device closed the connection.
+    async fn hold(mut self) -> Option<LinkFault> {
+        let end = async { (Tail::of(&mut self.stderr).await, self.child.wait().await) };
+        let (said, status) = timeout(FAREWELL, end).await.ok()?;
+        // An ssh whose shared connection breaks ends as if all was well.
+        if !self.master.is_up() {
+            let said = self.master.words().last().await;
+            return Some(self.jump.fault(match said.as_str() {
+                "" => "the connection ended",
+                said => said,
+            }));
+        }
+        let status = match status {
+            Ok(status) if status.success() => return None,
+            Ok(status) => format!("ended with {status}"),
+            Err(error) => return Some(self.jump.not_run(&error)),
+        };
+        if said.contains(REFUSED) {
+            let reason = self.master.words().refusal(self.begun).await;
+            return Some(self.refused(&reason));
+        }
+        Some(
+            self.jump
+                .fault(if said.is_empty() { &status } else { &said }),
+        )
+    }
+
+    /// The jump host is there. Where it could not connect, that is the device's silence (a PPA that
+    /// reboots takes its network with it), and the words are those of the jump host's system; anything
+    /// else is the jump host's own doing.
+    fn refused(&self, reason: &str) -> LinkFault {
+        let target = format!("{} behind {}", self.target, self.jump.destination);
+        match reason.strip_prefix("connect failed: ") {
+            Some("Connection refused") => LinkFault::Refused { target },
+            Some(why) => LinkFault::Io {
+                what: printable(&format!("{target}: {why}"), MAX_TEXT),
+            },
+            None => self
+                .jump
+                .fault(&format!("no way on to {}: {reason}", self.target)),
+        }
+    }
+}
+
+impl AsyncRead for SshStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            match &mut self.end {
+                End::Ahead(_) => {
+                    let before = buf.filled().len();
+                    ready!(Pin::new(&mut self.stdout).poll_read(cx, buf))?;
+                    if buf.filled().len() > before || buf.remaining() == 0 {
+                        return Poll::Ready(Ok(()));
+                    }
+                    // ssh ends when both directions have: a device that has closed reads nothing more.
+                    self.stdin = None;
+                    self.end = match std::mem::replace(&mut self.end, End::Here(None)) {
+                        End::Ahead(inquest) => End::Near(Box::pin(inquest.hold())),
+                        other => other,
+                    };
+                }
+                End::Near(inquest) => self.end = End::Here(ready!(inquest.as_mut().poll(cx))),
+                End::Here(None) => return Poll::Ready(Ok(())),
+                End::Here(Some(fault)) => {
+                    return Poll::Ready(Err(io::Error::other(fault.clone())));
+                }
+            }
+        }
+    }
+}
+
+impl AsyncWrite for SshStream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.stdin {
+            Some(stdin) => Pin::new(stdin).poll_write(cx, buf),
+            None => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.stdin {
+            Some(stdin) => Pin::new(stdin).poll_flush(cx),
+            None => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stdin = None;
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,226 @@
+//! What ssh says on standard error.
+//! Must not: show anything, or keep more than the last lines.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
+use tokio_util::task::AbortOnDropHandle;
+
+/// Lines that are kept; the verdict stands in the last ones.
+const LINES: usize = 3;
+
+/// The longest line that is kept, in bytes.
+const LINE: usize = 400;
+
+/// Refusals that nobody asked for yet.
+const REFUSALS: usize = 64;
+
+/// How long a word that must be on its way is waited for.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// What stands in the place of a reason that could belong to another stream.
+const ANY_REASON: &str = "open failed";
+
+/// The last lines of a text, put into one.
+#[derive(Debug, Default)]
+pub(super) struct Tail {
+    lines: VecDeque<String>,
+    part: Vec<u8>,
+}
+
+impl Tail {
+    /// Takes in what was read; every line that it completes is given to `line`.
+    fn take(&mut self, bytes: &[u8], mut line: impl FnMut(&str)) {
+        for byte in bytes {
+            match byte {
+                b'\n' => self.end(&mut line),
+                _ if self.part.len() < LINE => self.part.push(*byte),
+                _ => {}
+            }
+        }
+    }
+
+    fn end(&mut self, line: &mut impl FnMut(&str)) {
+        let text = String::from_utf8_lossy(&self.part);
+        // The frame of OpenSSH's large warnings.
+        let text = text.trim_matches(|c: char| c.is_whitespace() || c == '@');
+        if !text.is_empty() {
+            line(text);
+            if self.lines.len() == LINES {
+                self.lines.pop_front();
+            }
+            self.lines.push_back(text.to_owned());
+        }
+        self.part.clear();
+    }
+
+    /// Reads a stream to its end.
+    pub(super) async fn of(mut from: impl AsyncRead + Unpin) -> String {
+        let mut tail = Self::default();
+        let mut bytes = [0; 1024];
+        while let Ok(n @ 1..) = from.read(&mut bytes).await {
+            tail.take(&bytes[..n], |_| ());
+        }
+        tail.end(&mut |_| ());
+        tail.in_one_line()
+    }
+
+    fn in_one_line(&self) -> String {
+        let lines: Vec<_> = self.lines.iter().map(String::as_str).collect();
+        lines.join("; ")
+    }
+}
+
+/// What the ssh that keeps a connection says while it does.
+#[derive(Debug)]
+pub(super) struct Words {
+    heard: Arc<Mutex<Heard>>,
+    /// The number of refusals so far; closed at the end of the text.
+    news: watch::Receiver<u64>,
+    _reader: AbortOnDropHandle<()>,
+}
+
+#[derive(Debug, Default)]
+struct Heard {
+    tail: Tail,
+    refusals: VecDeque<(Instant, String)>,
+}
+
+impl Words {
+    /// Reads a stream to its end, beside everything else.
+    pub(super) fn listen(mut from: impl AsyncRead + Unpin + Send + 'static) -> Self {
+        let heard = Arc::new(Mutex::new(Heard::default()));
+        let (tell, news) = watch::channel(0);
+        let kept = Arc::clone(&heard);
+        let reader = tokio::spawn(async move {
+            let mut bytes = [0; 1024];
+            while let Ok(n @ 1..) = from.read(&mut bytes).await {
+                let refusals = kept
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .hear(&bytes[..n]);
+                tell.send_modify(|sum| *sum += refusals);
+            }
+        });
+        Self {
+            heard,
+            news,
+            _reader: AbortOnDropHandle::new(reader),
+        }
+    }
+
+    /// The last words in one line, once all has been said.
+    pub(super) async fn last(&self) -> String {
+        let mut news = self.news.clone();
+        // Something that ssh has started may hold its standard error open longer.
+        let _ = timeout(PATIENCE, async { while news.changed().await.is_ok() {} }).await;
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.tail.end(&mut |_| ());
+        heard.tail.in_one_line()
+    }
+
+    /// Why a stream that was begun at `since` was refused. OpenSSH says so without a name, so where
+    /// streams were refused for several reasons at the same time each is told that it was refused, and
+    /// none the reason of another.
+    pub(super) async fn refusal(&self, since: Instant) -> String {
+        let mut news = self.news.clone();
+        let find = async {
+            loop {
+                news.mark_unchanged();
+                if let Some(reason) = self.claim(since) {
+                    return reason;
+                }
+                if news.changed().await.is_err() {
+                    return ANY_REASON.to_owned();
+                }
+            }
+        };
+        timeout(PATIENCE, find)
+            .await
+            .unwrap_or_else(|_| ANY_REASON.to_owned())
+    }
+
+    fn claim(&self, since: Instant) -> Option<String> {
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let refusals = &mut heard.refusals;
+        let first = refusals.iter().position(|(at, _)| *at >= since)?;
+        let (_, reason) = refusals.remove(first)?;
+        let mut rest = refusals.iter_mut().filter(|(at, _)| *at >= since);
+        if rest.all(|(_, other)| *other == reason) {
+            return Some(reason);
+        }
+        for (_, other) in refusals.iter_mut().filter(|(at, _)| *at >= since) {
+            ANY_REASON.clone_into(other);
+        }
+        Some(ANY_REASON.to_owned())
+    }
+}
+
+impl Heard {
+    /// Takes in what was read; returns how many refusals there were in it.
+    fn hear(&mut self, bytes: &[u8]) -> u64 {
+        let mut count = 0;
+        let Self { tail, refusals } = self;
+        tail.take(bytes, |line| {
+            tracing::debug!("ssh: {}", crate::model::printable(line, LINE));
+            if let Some((_, reason)) = line.split_once(": open failed: ")
+                && line.starts_with("channel ")
+            {
+                count += 1;
+                if refusals.len() == REFUSALS {
+                    refusals.pop_front();
+                }
+                refusals.push_back((Instant::now(), reason.to_owned()));
+            }
+        });
+        count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_last_lines_become_one() {
+        let text = "@@@@@@@@\r\n@    WARNING: CHANGED!     @\r\n@@@@@@@@\r\none\r\n\r\ntwo\nthree";
+        assert_eq!(Tail::of(text.as_bytes()).await, "one; two; three");
+        let text = "@@@@@@@@\r\n@    WARNING: CHANGED!     @\r\n";
+        assert_eq!(Tail::of(text.as_bytes()).await, "WARNING: CHANGED!");
+        assert_eq!(Tail::of(&b""[..]).await, "");
+        assert_eq!(Tail::of(&[b'x'; 5000][..]).await.len(), LINE);
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_told_to_the_one_it_belongs_to_or_to_nobody() {
+        use tokio::io::AsyncWriteExt as _;
+
+        let (mut ssh, theirs) = tokio::io::duplex(1024);
+        let words = Words::listen(theirs);
+        let since = Instant::now();
+        let refused = b"channel 2: open failed: connect failed: Connection refused\r\n";
+        ssh.write_all(refused).await.unwrap();
+        ssh.write_all(refused).await.unwrap();
+        let reason = "connect failed: Connection refused";
+        assert_eq!(words.refusal(since).await, reason);
+        assert_eq!(words.refusal(since).await, reason);
+
+        ssh.write_all(
+            b"channel 2: open failed: connect failed: Connection refused\r\n\
+              channel 3: open failed: administratively prohibited: open failed\r\n\
+              Connection to host7 closed by remote host.\r\n",
+        )
+        .await
+        .unwrap();
+        drop(ssh);
+        let last = words.last().await;
+        assert!(last.ends_with("host7 closed by remote host."), "{last}");
+        for _ in 0..3 {
+            assert_eq!(words.refusal(since).await, ANY_REASON);
+        }
+    }
+}
