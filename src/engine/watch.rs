@@ -357,10 +357,11 @@ impl<D: Device> Attempt<D> {
     }
 }
 
-/// Whether a look that failed met the device all the same, rather than silence: nobody is to be sent to
-/// power-cycle a device whose new certificate is not the pinned one.
+/// Whether a look that failed was no silence of the device: nobody is to be sent to power-cycle a device
+/// whose new certificate is not the pinned one, or whose jump host is down.
 fn is_there(met: &FailureKind) -> bool {
     match met {
+        FailureKind::Link(LinkFault::Ssh { .. }) => true,
         FailureKind::Link(LinkFault::Tls(fault)) => {
             !matches!(fault, TlsFault::Other { .. } | TlsFault::NotTls)
         }
@@ -383,6 +384,14 @@ mod tests {
     use crate::model::{Component, DeviceId, FlsState, Policy};
 
     /// The image without a footer may be the very one that ran before.
+    #[test]
+    fn a_jump_host_that_is_down_says_nothing_about_the_device() {
+        let (jump, reason) = ("host7".into(), "the connection ended".into());
+        assert!(is_there(&LinkFault::Ssh { jump, reason }.into()));
+        let target = "192.168.7.1:443 behind host7".into();
+        assert!(!is_there(&LinkFault::Refused { target }.into()));
+    }
+
     #[tokio::test(start_paused = true)]
     async fn without_a_footer_only_the_device_tells_an_upgrade_from_a_rollback() {
         let fake = Fake::new();
