@@ -3,7 +3,9 @@
 
 use std::fmt::Write as _;
 
-use crate::model::{VerdictKind, human_bytes, human_duration};
+use crate::model::{
+    AuditObstacle, AuditVerdict, Contradiction, VerdictKind, human_bytes, human_duration,
+};
 
 use super::event::{DeviceFact, Fact, Progress};
 
@@ -16,8 +18,8 @@ impl Fact {
                 payload,
                 devices,
             } => {
-                let s = if *devices == 1 { "" } else { "s" };
-                let mut line = format!("run {run}: {devices} device{s}");
+                let devices = counted(*devices, "device", "devices");
+                let mut line = format!("run {run}: {devices}");
                 if let Some(image) = &payload.firmware {
                     let version = image.version_label();
                     let (size, sha) = (human_bytes(image.file_bytes), image.sha256_hex());
@@ -26,6 +28,9 @@ impl Fact {
                 if let Some(app) = &payload.app {
                     let (size, sha) = (human_bytes(app.file_bytes), app.sha256_hex());
                     let _ = write!(line, ", management app ({size}, sha256 {}…)", &sha[..8]);
+                }
+                if payload.firmware.is_none() && payload.app.is_none() {
+                    line.push_str(", audit logs only");
                 }
                 Some(line)
             }
@@ -93,10 +98,16 @@ impl DeviceFact {
                 "waits for an approval of {scope} on the phone, where it says: {note}"
             )),
             Self::LogRead { read } => Some(match &read.log {
-                Ok(log) if log.verifies() => {
-                    format!("log {}: {} entries, verifies", read.id, log.entries.len())
+                Ok(log) => format!(
+                    "log {}: {}, {}",
+                    read.id,
+                    counted(log.entries.len(), "entry", "entries"),
+                    log.end
+                ),
+                // No fault: one file per boot, and this is the running one (section 9).
+                Err(AuditObstacle::Busy) => {
+                    format!("log {}: in use by the running session, not read", read.id)
                 }
-                Ok(log) => format!("log {}: {}", read.id, log.end),
                 Err(why) => format!("log {}: not read: {why}", read.id),
             }),
             Self::Audited { report } => Some(report.to_string()),
@@ -117,6 +128,48 @@ impl DeviceFact {
                 Some(line)
             }
         }
+    }
+}
+
+fn counted(n: usize, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
+}
+
+/// What the operator does next about a log that does not confirm an upgrade, where there is something to
+/// do. No text claims more for the log than section 9 allows.
+pub fn audit_hint(verdict: &AuditVerdict) -> Option<&'static str> {
+    match verdict {
+        AuditVerdict::Confirmed { .. } => None,
+        AuditVerdict::Contradicted {
+            why: Contradiction::Logged(_),
+            ..
+        } => Some(
+            "Keep the file (hemfleet audit --save), compare it with what the device reports, and find out which \
+             of the two is right before you rely on the device.",
+        ),
+        AuditVerdict::Contradicted { .. } => Some(
+            "Keep the file (hemfleet audit --save) and find out what changed it: the device, the way to it, or a \
+             fault of its storage.",
+        ),
+        AuditVerdict::Missing { .. } => {
+            Some("Look for the upgrade in its other files: hemfleet audit --all-files.")
+        }
+        AuditVerdict::Unavailable(why) => match why {
+            AuditObstacle::NoBroker | AuditObstacle::ClockNotSet => {
+                Some("Check the device in, then read its log with hemfleet audit.")
+            }
+            AuditObstacle::NoLogin | AuditObstacle::NoPermission => {
+                Some("Read it with hemfleet audit and a secret that may read the log.")
+            }
+            AuditObstacle::Busy
+            | AuditObstacle::NoApproval { .. }
+            | AuditObstacle::Stopped
+            | AuditObstacle::Unreadable { .. } => Some("Read it later with hemfleet audit."),
+            AuditObstacle::KeyNotProven => Some(
+                "Something may stand between you and the device: find out before you rely on it.",
+            ),
+            AuditObstacle::Epa | AuditObstacle::NoFile | AuditObstacle::CutShort { .. } => None,
+        },
     }
 }
 

@@ -26,6 +26,7 @@ mod tests;
 mod watch;
 
 pub use command::{Command, Intent, Message, TaskEnd};
+pub use describe::audit_hint;
 pub use event::{DeviceFact, Event, Fact, Progress, Resume, Seen, Watch};
 pub use fleet::{Fleet, Mode, Phase, Stop};
 pub use forecast::Forecast;

@@ -215,15 +215,22 @@ impl AuditLink {
     }
 }
 
-impl fmt::Display for AuditLink {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
+impl AuditLink {
+    /// What a file that verifies is worth.
+    fn words(self) -> &'static str {
+        match self {
             Self::Pinned => "verified over a pinned link",
             Self::System => "verified over a system-trusted link",
             Self::Ca => "verified over a link trusted by your CA",
             Self::Insecure => "read over an unverified link",
             Self::Http => "read over an unencrypted link",
-        })
+        }
+    }
+}
+
+impl fmt::Display for AuditLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.words())
     }
 }
 
@@ -240,6 +247,30 @@ pub struct AuditReport {
     pub log: Option<Arc<AuditLog>>,
 }
 
+impl AuditReport {
+    /// The link in words, where a file was read over it at all: a file that does not verify was read over
+    /// it, not verified.
+    pub fn over(&self) -> Option<&'static str> {
+        let verifies = !matches!(
+            self.verdict,
+            AuditVerdict::Contradicted {
+                why: Contradiction::NotVerified(_),
+                ..
+            }
+        );
+        match (&self.verdict, verifies) {
+            (AuditVerdict::Unavailable(_), _) => None,
+            (_, true) => Some(self.link.words()),
+            (_, false) => Some(match self.link {
+                AuditLink::Pinned => "read over a pinned link",
+                AuditLink::System => "read over a system-trusted link",
+                AuditLink::Ca => "read over a link trusted by your CA",
+                weak @ (AuditLink::Insecure | AuditLink::Http) => weak.words(),
+            }),
+        }
+    }
+}
+
 impl fmt::Display for AuditReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "audit {}", self.verdict.as_str())?;
@@ -247,9 +278,9 @@ impl fmt::Display for AuditReport {
             write!(f, ", file {file}")?;
         }
         write!(f, ": {}", self.verdict)?;
-        match self.verdict {
-            AuditVerdict::Unavailable(_) => Ok(()),
-            _ => write!(f, "; {}", self.link),
+        match self.over() {
+            Some(over) => write!(f, "; {over}"),
+            None => Ok(()),
         }
     }
 }
@@ -270,6 +301,26 @@ pub struct LogRead {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_that_does_not_verify_is_never_called_verified() {
+        let report = |why| AuditReport {
+            verdict: AuditVerdict::Contradicted {
+                line: 7,
+                counter: None,
+                why,
+            },
+            link: AuditLink::Ca,
+            file: LogId::new("62310ba5"),
+            log: None,
+        };
+        let over = |why| report(why).over().unwrap();
+        let logged = Contradiction::Logged(AuditResult::Error);
+        assert_eq!(over(logged), "verified over a link trusted by your CA");
+        let spoiled = Contradiction::NotVerified(LogFault::BadMac);
+        assert_eq!(over(spoiled), "read over a link trusted by your CA");
+        assert!(!report(spoiled).to_string().contains("verified over"));
+    }
 
     #[test]
     fn verdicts_are_told_in_words() {

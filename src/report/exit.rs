@@ -1,7 +1,7 @@
 //! The exit codes, in their one place. Must not: end the process (that is `main`).
 
 use crate::engine::{Fleet, Mode, Row, RowState};
-use crate::model::{OutcomeKind, Verdict};
+use crate::model::{FailureKind, Outcome, OutcomeKind, Verdict};
 
 /// What hemfleet says to whoever started it.
 ///
@@ -16,6 +16,10 @@ use crate::model::{OutcomeKind, Verdict};
 /// An interrupted run is 130 whatever became of its devices: what is missing was not tried. A device
 /// that was cancelled by key in a run that otherwise went on counts only where no device is worse.
 /// `hemfleet plan` changes nothing: it is 0, or 1 where a device cannot be upgraded as things are.
+///
+/// `hemfleet audit` ([`Mode::Audit`]) judges logs: 0 where every log was read and verifies (a rack
+/// appliance has none that could be read, and is skipped), 1 where some log does not verify or a device
+/// cannot show that the log key is its own, 3 where none is like that and some log could not be read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Exit {
@@ -50,8 +54,14 @@ impl Exit {
         self as u8
     }
 
-    /// What the number says of a run, in words.
-    pub fn meaning(self) -> &'static str {
+    /// What the number says of a run in this mode, in words.
+    pub fn meaning(self, mode: Mode) -> &'static str {
+        match (self, mode) {
+            (Self::Good, Mode::Audit { .. }) => return "every log was read and verifies",
+            (Self::Failed, Mode::Audit { .. }) => return "some log does not verify",
+            (Self::Doubt, Mode::Audit { .. }) => return "some log could not be read",
+            _ => {}
+        }
         match self {
             Self::Good => "every device is upgraded, current or skipped",
             Self::Failed => "some device failed, rolled back or is lost",
@@ -63,6 +73,14 @@ impl Exit {
 
     fn of_row(row: &Row, mode: Mode) -> Self {
         match &row.state {
+            RowState::Done(Outcome::Failed(failure)) if matches!(mode, Mode::Audit { .. }) => {
+                match failure.kind {
+                    FailureKind::LogNotVerified { .. } | FailureKind::KeyNotProven { .. } => {
+                        Self::Failed
+                    }
+                    _ => Self::Doubt,
+                }
+            }
             RowState::Done(outcome) => Self::of_kind(outcome.kind()),
             RowState::Planned => match row.verdict.as_ref().and_then(Verdict::outcome) {
                 Some(outcome) => Self::of_kind(outcome.kind()),
@@ -108,7 +126,7 @@ impl From<Exit> for std::process::ExitCode {
 mod tests {
     use super::*;
     use crate::engine::Intent;
-    use crate::model::{Doubt, Outcome, Skip, Touched, Unproven};
+    use crate::model::{Doubt, Failure, Skip, Stage, Touched, Unproven};
     use crate::report::fixture::{Rehearsal, refused_image, unplugged};
 
     fn after(outcomes: &[Outcome]) -> Exit {
@@ -194,5 +212,40 @@ mod tests {
         run.begin();
         run.plan_upgrade(0, &[]);
         assert_eq!(Exit::of(&run.fleet), Exit::Interrupted);
+    }
+
+    #[test]
+    fn an_audit_tells_logs_that_do_not_verify_from_logs_that_were_not_read() {
+        let what = || "line 7".to_owned();
+        let bad = [
+            FailureKind::LogNotVerified { what: what() },
+            FailureKind::KeyNotProven { what: what() },
+        ];
+        let unread = [FailureKind::LogUnread { what: what() }, unplugged()];
+        let after = |kinds: &[&FailureKind]| {
+            let mut run = Rehearsal::new(Mode::Audit { all: false }, kinds.len() + 2);
+            run.begin();
+            for (n, kind) in kinds.iter().enumerate() {
+                run.finish(
+                    n,
+                    Outcome::Failed(Failure {
+                        stage: Stage::Audit,
+                        kind: (*kind).clone(),
+                        touched: Touched::Nothing,
+                    }),
+                );
+            }
+            run.finish(kinds.len(), Outcome::Audited { files: 3 });
+            run.finish(kinds.len() + 1, Outcome::Skipped(Skip::Epa));
+            Exit::of(&run.fleet)
+        };
+        assert_eq!(after(&[]), Exit::Good);
+        for bad in &bad {
+            assert_eq!(after(&[bad]), Exit::Failed, "{bad}");
+            assert_eq!(after(&[&unread[0], bad]), Exit::Failed, "{bad}");
+        }
+        for unread in &unread {
+            assert_eq!(after(&[unread]), Exit::Doubt, "{unread}");
+        }
     }
 }

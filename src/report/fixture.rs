@@ -1,8 +1,12 @@
 //! A run made of messages, for the tests of this room. Must not: be compiled into the program.
 
+mod logs;
+
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::Reporter;
@@ -10,9 +14,14 @@ use crate::engine::{
     DeviceFact, Event, Fact, Fleet, Intent, Message, Mode, Progress, RowSeed, Seen, Watch,
 };
 use crate::model::{
-    Component, Credentials, DeviceId, DeviceStatus, DeviceVersion, Failure, FailureKind, FlsState,
-    Fwk, Fws, ImageFacts, ImageFooter, ImageFormat, LinkFault, Outcome, PayloadFacts, RunId,
-    SigningMode, Stage, Touched, Verdict,
+    AppFacts, AuditLog, AuditObstacle, AuditReport, Component, Credentials, DeviceId, DeviceStatus,
+    DeviceVersion, Failure, FailureKind, FlsState, Fwk, Fws, ImageFacts, ImageFooter, ImageFormat,
+    LinkFault, LogId, LogRead, Outcome, PayloadFacts, RunId, Scope, SigningMode, Stage, Touched,
+    Verdict,
+};
+
+pub(super) use logs::{
+    confirmed, contradicted, cut_log, log, missing, spoiled_log, unavailable, unverified,
 };
 
 const OLD: Fws = Fws([1; 64]);
@@ -35,6 +44,11 @@ impl Rehearsal {
 
     /// A device for each link, in groups of two.
     pub(super) fn with_links(mode: Mode, links: &[&'static str]) -> Self {
+        Self::of(mode, links, payload())
+    }
+
+    /// The same, with another payload.
+    pub(super) fn of(mode: Mode, links: &[&'static str], payload: PayloadFacts) -> Self {
         let seeds: Vec<RowSeed> = links
             .iter()
             .enumerate()
@@ -47,7 +61,7 @@ impl Rehearsal {
             })
             .collect();
         Self {
-            fleet: fleet(mode, &seeds),
+            fleet: fleet(mode, &seeds, payload),
             now: "2026-11-23T12:00:00Z".parse().unwrap(),
             seeds,
             told: Vec::new(),
@@ -201,8 +215,35 @@ impl Rehearsal {
         self.device(n, DeviceFact::Finished { outcome });
     }
 
+    pub(super) fn ask_phone(&mut self, n: usize, scope: Scope) {
+        let until = self.now + Duration::from_mins(5);
+        let note = "hemfleet 7f3a0001: nGINE FW v1.2.3".to_owned();
+        self.device(n, DeviceFact::ApprovalRequested { scope, until, note });
+    }
+
+    pub(super) fn audit(&mut self, n: usize, report: AuditReport) {
+        let report = Box::new(report);
+        self.device(n, DeviceFact::Audited { report });
+    }
+
+    pub(super) fn log_read(&mut self, n: usize, id: &str, log: Result<AuditLog, AuditObstacle>) {
+        let read = Box::new(LogRead {
+            id: LogId::new(id).unwrap(),
+            key: Bytes::new(),
+            raw: Bytes::new(),
+            log: log.map(Arc::new),
+        });
+        self.device(n, DeviceFact::LogRead { read });
+    }
+
     /// A device from its first stage to the proof.
     pub(super) fn upgrade(&mut self, n: usize) {
+        self.upgrade_to_log(n);
+        self.finish(n, Outcome::Upgraded);
+    }
+
+    /// The same, but for its log and its end.
+    pub(super) fn upgrade_to_log(&mut self, n: usize) {
         self.stage(
             n,
             Stage::Probe,
@@ -240,7 +281,6 @@ impl Rehearsal {
         self.stage_done(n, Stage::Reboot, 32_000, 200, "back after 32 s");
         self.stage(n, Stage::Verify, 200, 200, "");
         self.returned(n);
-        self.finish(n, Outcome::Upgraded);
     }
 
     /// A device whose image is refused, after an upload that needed a second try.
@@ -279,7 +319,7 @@ impl Rehearsal {
 
     /// The whole run once more, with a reporter beside it as in a session.
     pub(super) fn report(&self, reporter: &mut impl Reporter) -> io::Result<()> {
-        let mut fleet = fleet(self.fleet.mode(), &self.seeds);
+        let mut fleet = fleet(self.fleet.mode(), &self.seeds, self.fleet.payload().clone());
         for message in &self.told {
             fleet.update(message);
             if let Message::Event(event) = message {
@@ -290,9 +330,9 @@ impl Rehearsal {
     }
 }
 
-fn fleet(mode: Mode, seeds: &[RowSeed]) -> Fleet {
+fn fleet(mode: Mode, seeds: &[RowSeed], payload: PayloadFacts) -> Fleet {
     let run = RunId::from_random([0x7f, 0x3a, 0, 1]);
-    Fleet::new(run, payload(), mode, 8, seeds.to_vec())
+    Fleet::new(run, payload, mode, 8, seeds.to_vec())
 }
 
 pub(super) fn id(n: usize) -> DeviceId {
@@ -311,6 +351,35 @@ pub(super) fn unplugged() -> FailureKind {
     FailureKind::Link(LinkFault::Refused {
         target: "127.0.0.1:8443".to_owned(),
     })
+}
+
+/// The stages of the management app, with what is said of each.
+pub(super) const APP: [(Stage, &str); 4] = [
+    (Stage::UploadUi, "1.1 MB"),
+    (Stage::CheckUi, "9 polls"),
+    (Stage::InstallUi, "accepted"),
+    (Stage::VerifyUi, "hash changed"),
+];
+
+pub(super) fn no_payload() -> PayloadFacts {
+    PayloadFacts::default()
+}
+
+pub(super) fn app_only() -> PayloadFacts {
+    PayloadFacts {
+        app: Some(AppFacts {
+            file_bytes: 1_200_000,
+            sha256: [0xcd; 32],
+        }),
+        firmware: None,
+    }
+}
+
+pub(super) fn both() -> PayloadFacts {
+    PayloadFacts {
+        firmware: Some(image()),
+        ..app_only()
+    }
 }
 
 fn payload() -> PayloadFacts {

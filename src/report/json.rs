@@ -15,7 +15,7 @@
 //! | `secret_wanted` | device fields: the login waits until somebody types the device's secret |
 //! | `approval_requested` | device fields; `scope`, `until` (when it will be withdrawn), `note` (as the phone shows it) |
 //! | `device_logged_in` | device fields; `scope`, `derivation` (where a key was derived) |
-//! | `log_read` | device fields; `file`, `ok`, `entries`, `reason`, `code`, `link` (`hemfleet audit` only) |
+//! | `log_read` | device fields; `file`, `ok`, `entries`, `reason`, `code`, `link` (`hemfleet audit` only; `code` = `busy` is the running session's file, and no fault) |
 //! | `device_audited` | device fields; `verdict`, `link`, `file`, `line`, `counter`, `reason`, `code`; before `device_finished` |
 //! | `device_finished` | device fields; `outcome`, `reason`, `code`, `hint`, `stage`, `status`, `touched`, `from`, `to`, `from_fws`, `to_fws`, `took_ms`, `link`, `group` |
 //! | `run_finished` | `devices`, `counts` (all outcomes), `verdicts` (plan only), `in_doubt` (names), `interrupted`, `exit_code`, `took_ms` |
@@ -35,8 +35,8 @@ use serde::Serialize;
 use super::{Exit, Reporter, words};
 use crate::engine::{Counts, DeviceFact, Event, Fact, Fleet, Mode, Progress, Row};
 use crate::model::{
-    AppFacts, AuditReport, Derivation, DeviceId, FailureKind, ImageFacts, LogId, Outcome,
-    OutcomeKind, Stage, Verdict, VerdictKind,
+    AppFacts, AuditReport, Derivation, DeviceId, FailureKind, ImageFacts, LogEnd, LogId, LogRead,
+    Outcome, OutcomeKind, Stage, Verdict, VerdictKind,
 };
 
 /// The value of `schema`.
@@ -405,19 +405,7 @@ impl<'a> DeviceLine<'a> {
                 "device_logged_in"
             }
             DeviceFact::LogRead { read } => {
-                self.file = Some(read.id.as_str());
-                match &read.log {
-                    Ok(log) => {
-                        self.ok = Some(log.verifies());
-                        self.entries = Some(log.entries.len());
-                        self.reason = (!log.verifies()).then(|| log.end.to_string());
-                    }
-                    Err(why) => {
-                        self.ok = Some(false);
-                        self.reason = Some(why.to_string());
-                        self.code = Some(why.as_str());
-                    }
-                }
+                self.log(read);
                 self.link = row.map(|row| row.link);
                 "log_read"
             }
@@ -458,6 +446,26 @@ impl<'a> DeviceLine<'a> {
             Progress::Silent { last, normal } => {
                 self.seen = Some(last);
                 self.normal_ms = Some(ms(*normal));
+            }
+        }
+    }
+
+    fn log(&mut self, read: &'a LogRead) {
+        self.file = Some(read.id.as_str());
+        self.ok = Some(read.log.as_ref().is_ok_and(|log| log.verifies()));
+        match &read.log {
+            Ok(log) => {
+                self.entries = Some(log.entries.len());
+                self.reason = (!log.verifies()).then(|| log.end.to_string());
+                self.code = match log.end {
+                    LogEnd::Whole => None,
+                    LogEnd::CutShort { .. } => Some("cut_short"),
+                    LogEnd::Failed { fault, .. } => Some(fault.as_str()),
+                };
+            }
+            Err(why) => {
+                self.reason = Some(why.to_string());
+                self.code = Some(why.as_str());
             }
         }
     }

@@ -1,10 +1,11 @@
 //! Headless subscribers of a run: they see the same events and the same state as the dashboard.
 //!
 //! Owns: JSON lines ([`JsonLines`]), plain lines ([`Plain`]), the plan's table ([`plan_table`]), the
-//! final summary ([`print_summary`]) and the exit codes ([`Exit`]).
+//! table of audit logs ([`AuditTable`]), the final summary ([`print_summary`]) and the exit codes ([`Exit`]).
 //! Must not: decide anything about a device, know a file or a terminal (each writes to `impl Write`),
 //! or keep what can be derived from the fleet's state.
 
+mod audit;
 mod exit;
 #[cfg(test)]
 mod fixture;
@@ -19,6 +20,7 @@ use std::io;
 
 use crate::engine::{Event, Fleet};
 
+pub use audit::AuditTable;
 pub use exit::Exit;
 pub use json::JsonLines;
 pub use plain::Plain;

@@ -51,11 +51,14 @@ impl<W: Write> Plain<W> {
     }
 
     fn line(&mut self, at: Timestamp, tone: Option<Tone>, text: &str) -> io::Result<()> {
-        let time = at
-            .to_zoned(self.tz.clone())
-            .strftime("%H:%M:%S")
-            .to_string();
+        let time = self.time(at);
         writeln!(self.out, "{time} {}", paint(self.color, tone, text))
+    }
+
+    fn time(&self, at: Timestamp) -> String {
+        at.to_zoned(self.tz.clone())
+            .strftime("%H:%M:%S")
+            .to_string()
     }
 
     fn greet(&mut self, fleet: &Fleet, at: Timestamp) -> io::Result<()> {
@@ -86,6 +89,7 @@ impl<W: Write> Plain<W> {
                             | Stage::Check
                             | Stage::Install
                             | Stage::Reboot
+                            | Stage::Audit
                     )
             }
             DeviceFact::StageProgress { progress, .. } => self
@@ -120,7 +124,13 @@ impl Heard {
                 self.parts = self.parts.max(parts);
                 news
             }
-            Progress::Queued | Progress::Step { .. } => false,
+            Progress::Queued => {
+                // Said once for each wait: nothing moves until somebody answers another device's.
+                let news = self.parts == 0;
+                self.parts = 1;
+                news
+            }
+            Progress::Step { .. } => false,
             Progress::Polls { .. } | Progress::Silent { .. } => {
                 let since = Duration::try_from(at.duration_since(self.at)).unwrap_or_default();
                 let news = since >= NEWS;
@@ -143,10 +153,12 @@ fn tone(fact: &DeviceFact) -> Option<Tone> {
             Some(Tone::Bad)
         }
         DeviceFact::Audited { report } => match report.verdict {
-            AuditVerdict::Confirmed { .. } => None,
-            AuditVerdict::Contradicted { .. } => Some(Tone::Bad),
-            AuditVerdict::Missing { .. } | AuditVerdict::Unavailable(_) => Some(Tone::Look),
+            AuditVerdict::Confirmed { .. } | AuditVerdict::Unavailable(_) => None,
+            // No failure by itself: red is the device's own end, where the inventory requires a log that
+            // confirms.
+            AuditVerdict::Contradicted { .. } | AuditVerdict::Missing { .. } => Some(Tone::Look),
         },
+        DeviceFact::SecretWanted | DeviceFact::ApprovalRequested { .. } => Some(Tone::Strong),
         _ => None,
     }
 }
@@ -169,6 +181,12 @@ impl<W: Write> Reporter for Plain<W> {
                 if !self.matters(device, event.at, fact) {
                     return Ok(());
                 }
+                let text = match fact {
+                    DeviceFact::ApprovalRequested { until, .. } => {
+                        format!("{text}; until {}", self.time(*until))
+                    }
+                    _ => text,
+                };
                 self.line(event.at, tone(fact), &text)?;
             }
         }
@@ -181,7 +199,7 @@ mod tests {
     use super::*;
     use crate::engine::{Intent, Mode};
     use crate::model::{Doubt, Outcome, Verdict};
-    use crate::report::fixture::{Rehearsal, id, unplugged};
+    use crate::report::fixture::{self, Rehearsal, id, unplugged};
 
     fn written(run: &Rehearsal, color: bool) -> String {
         let mut out = Vec::new();
@@ -211,6 +229,28 @@ mod tests {
         run.stage_done(1, Stage::Probe, 200, 200, "");
         run.finish(1, Outcome::Unknown(Doubt::NoReboot));
         run.end();
+        insta::assert_snapshot!(written(&run, false));
+    }
+
+    #[test]
+    fn a_device_that_waits_for_people_and_what_its_log_says() {
+        let mut run = Rehearsal::of(Mode::Go, &["ca", "ca"], fixture::both());
+        run.begin();
+        run.start(0, Stage::Login, 1);
+        run.device(0, DeviceFact::SecretWanted);
+        run.start(1, Stage::Login, 1);
+        for _ in 0..3 {
+            run.pass(1000);
+            run.progress(1, Stage::Login, Progress::Queued);
+        }
+        run.ask_phone(1, crate::model::Scope::Upgrade);
+        run.pass(30_000);
+        run.stage_done(1, Stage::Login, 33_000, 200, "approved");
+        for (stage, note) in fixture::APP {
+            run.stage(1, stage, 900, 200, note);
+        }
+        run.audit(1, fixture::contradicted());
+        run.finish(1, Outcome::Upgraded);
         insta::assert_snapshot!(written(&run, false));
     }
 

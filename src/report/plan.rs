@@ -71,7 +71,7 @@ pub fn plan_table(fleet: &Fleet, out: &mut impl Write, color: bool) -> io::Resul
 fn cells(fleet: &Fleet, row: &Row) -> [String; 6] {
     let (verdict, why) = verdict(row);
     let new = match planned(row) {
-        Some(Verdict::Upgrade { .. }) => fleet.payload().version_label(),
+        Some(Verdict::Upgrade { .. }) => words::new_label(fleet.payload()),
         _ => String::new(),
     };
     let why: Vec<String> = [
@@ -137,7 +137,7 @@ fn closing(fleet: &Fleet) -> String {
     .filter(|(n, words)| *n > 0 || *words == "will be upgraded")
     .map(|(n, words)| format!("{n} {words}"))
     .collect();
-    let warning = if upgrade > 0 {
+    let warning = if upgrade > 0 && fleet.payload().firmware.is_some() {
         " A firmware upgrade cannot be undone."
     } else {
         ""
@@ -154,7 +154,7 @@ mod tests {
     use super::*;
     use crate::engine::{Intent, Mode};
     use crate::model::{Outcome, Skip, Touched};
-    use crate::report::fixture::{Rehearsal, unplugged};
+    use crate::report::fixture::{self, Rehearsal, unplugged};
 
     fn written(run: &Rehearsal, color: bool) -> String {
         let mut out = Vec::new();
@@ -192,6 +192,18 @@ mod tests {
         run.plan_upgrade(0, &[]);
         run.intend(Intent::Interrupt);
         run.finish(0, Outcome::Cancelled(Touched::Nothing));
+        insta::assert_snapshot!(written(&run, false));
+    }
+
+    #[test]
+    fn an_app_is_no_firmware_and_can_be_undone() {
+        let mut run = Rehearsal::of(Mode::Plan, &["ca"], fixture::app_only());
+        run.begin();
+        run.plan_upgrade(0, &[]);
+        insta::assert_snapshot!(written(&run, false));
+        let mut run = Rehearsal::of(Mode::Plan, &["ca"], fixture::both());
+        run.begin();
+        run.plan_upgrade(0, &[]);
         insta::assert_snapshot!(written(&run, false));
     }
 }

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 
 use super::paint::{Tone, paint};
 use super::{Exit, words};
-use crate::engine::{Fleet, Row};
-use crate::model::{Outcome, OutcomeKind, Touched, human_duration};
+use crate::engine::{Fleet, Mode, Row, audit_hint};
+use crate::model::{AuditVerdict, Outcome, OutcomeKind, Touched, human_duration};
 
 /// How the summary is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,7 +21,8 @@ pub struct Summary {
 }
 
 /// Writes how the run ended: first and loudly the devices in doubt, then those that are not well with
-/// stage, reason, what was touched and what to do, then the counts, the duration and the exit code.
+/// stage, reason, what was touched and what to do, then what the audit logs say otherwise, the counts,
+/// the duration and the exit code. After `hemfleet audit` only the last line or two.
 ///
 /// `now` counts as the end of a run whose last event has not come.
 pub fn print_summary(
@@ -30,6 +31,10 @@ pub fn print_summary(
     style: Summary,
     out: &mut impl Write,
 ) -> io::Result<()> {
+    if matches!(fleet.mode(), Mode::Audit { .. }) {
+        // The table has named each device with what became of it.
+        return closing(fleet, now, style, out);
+    }
     let doubtful: Vec<&Row> = words::in_doubt(fleet).collect();
     if !doubtful.is_empty() {
         let names: Vec<&str> = doubtful.iter().map(|row| row.id.as_str()).collect();
@@ -65,6 +70,7 @@ pub fn print_summary(
         writeln!(out)?;
     }
     left_alone(fleet, out)?;
+    audits(fleet, style.color, out)?;
     closing(fleet, now, style, out)
 }
 
@@ -122,14 +128,64 @@ fn left_alone(fleet: &Fleet, out: &mut impl Write) -> io::Result<()> {
         }
     }
     for (outcome, names) in groups {
-        let who = if names.len() == fleet.rows().len() {
-            "all devices".to_owned()
-        } else {
-            names.join(", ")
-        };
+        let who = who(fleet, &names);
         writeln!(out, "{} ({}): {who}", outcome.kind(), outcome.reason())?;
     }
     Ok(())
+}
+
+/// What the audit logs do not confirm. A log that contradicts is told whatever the device's outcome; of
+/// the others one line for each reason is enough.
+fn audits(fleet: &Fleet, color: bool, out: &mut impl Write) -> io::Result<()> {
+    let reports = || {
+        let rows = fleet.rows().iter();
+        rows.filter_map(|row| row.audit.as_deref().map(|report| (row, report)))
+    };
+    let mut contradicted = reports()
+        .filter(|(_, r)| matches!(r.verdict, AuditVerdict::Contradicted { .. }))
+        .peekable();
+    if contradicted.peek().is_some() {
+        let head = "Contradicted by the device's own audit log:";
+        writeln!(out, "{}", paint(color, Some(Tone::Look), head))?;
+        for (row, report) in contradicted {
+            let ended = row.outcome_kind().map_or("running", OutcomeKind::words);
+            let (id, verdict) = (&row.id, &report.verdict);
+            let over = report.over().unwrap_or_default();
+            let file = report
+                .file
+                .as_ref()
+                .map_or_else(String::new, |f| format!("file {f}, "));
+            writeln!(out, "  {id} ({ended}): {file}{verdict}; {over}")?;
+            if let Some(hint) = audit_hint(verdict) {
+                writeln!(out, "    hint: {hint}")?;
+            }
+        }
+        writeln!(out)?;
+    }
+    let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
+    for (row, report) in reports() {
+        let why = match &report.verdict {
+            AuditVerdict::Confirmed { .. } | AuditVerdict::Contradicted { .. } => continue,
+            AuditVerdict::Missing { .. } => "audit missing (no entry of this upgrade)".to_owned(),
+            AuditVerdict::Unavailable(why) => format!("audit unavailable ({why})"),
+        };
+        match groups.iter_mut().find(|(known, _)| *known == why) {
+            Some((_, names)) => names.push(row.id.as_str()),
+            None => groups.push((why, vec![row.id.as_str()])),
+        }
+    }
+    for (why, names) in groups {
+        writeln!(out, "{why}: {}", who(fleet, &names))?;
+    }
+    Ok(())
+}
+
+fn who(fleet: &Fleet, names: &[&str]) -> String {
+    if names.len() == fleet.rows().len() {
+        "all devices".to_owned()
+    } else {
+        names.join(", ")
+    }
 }
 
 fn is_left_alone(outcome: &Outcome) -> bool {
@@ -164,8 +220,16 @@ fn closing(fleet: &Fleet, now: Timestamp, style: Summary, out: &mut impl Write) 
             )
         )
     )?;
+    if let Some(audits) = words::audits(&fleet.audits()) {
+        writeln!(out, "audit logs: {audits}")?;
+    }
     match style.exit {
-        Some(exit) => writeln!(out, "exit code {}: {}", exit.code(), exit.meaning()),
+        Some(exit) => writeln!(
+            out,
+            "exit code {}: {}",
+            exit.code(),
+            exit.meaning(fleet.mode())
+        ),
         None => Ok(()),
     }
 }
@@ -173,9 +237,9 @@ fn closing(fleet: &Fleet, now: Timestamp, style: Summary, out: &mut impl Write) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{Intent, Mode};
-    use crate::model::{Doubt, Skip, Unproven, Verdict};
-    use crate::report::fixture::{Rehearsal, unplugged};
+    use crate::engine::Intent;
+    use crate::model::{AuditObstacle, Doubt, Skip, Unproven, Verdict};
+    use crate::report::fixture::{self, Rehearsal, unplugged};
 
     fn written(run: &Rehearsal, color: bool) -> String {
         let exit = Some(Exit::of(&run.fleet));
@@ -191,6 +255,30 @@ mod tests {
         run.upgrade(0);
         run.plan(1, Verdict::Current);
         run.finish(1, Outcome::Current);
+        run.end();
+        insta::assert_snapshot!(written(&run, false));
+    }
+
+    #[test]
+    fn what_the_logs_say_is_told_even_where_every_device_is_upgraded() {
+        let mut run = Rehearsal::new(Mode::Go, 6);
+        run.begin();
+        let broker = || fixture::unavailable(AuditObstacle::NoBroker);
+        for (n, report) in [
+            fixture::confirmed(),
+            fixture::contradicted(),
+            fixture::unverified(),
+            broker(),
+            fixture::missing(),
+            broker(),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            run.upgrade_to_log(n);
+            run.audit(n, report);
+            run.finish(n, Outcome::Upgraded);
+        }
         run.end();
         insta::assert_snapshot!(written(&run, false));
     }

@@ -1,8 +1,8 @@
 //! Phrases that plain lines, the plan and the summary share.
 //! Must not: write anywhere.
 
-use crate::engine::{Counts, Fleet, Row};
-use crate::model::{Outcome, OutcomeKind};
+use crate::engine::{Audits, Counts, Fleet, Row};
+use crate::model::{AuditLink, Outcome, OutcomeKind, PayloadFacts};
 
 /// `5 upgraded, 1 failed`; what has not ended comes last.
 pub(super) fn counts(counts: &Counts) -> String {
@@ -31,6 +31,43 @@ pub(super) fn devices(n: usize) -> String {
     match n {
         1 => "1 device".to_owned(),
         n => format!("{n} devices"),
+    }
+}
+
+/// `3 confirmed, 1 contradicted`; absent where no audit log has said anything.
+pub(super) fn audits(audits: &Audits) -> Option<String> {
+    let parts: Vec<String> = [
+        (audits.confirmed, "confirmed"),
+        (audits.contradicted, "contradicted"),
+        (audits.missing, "missing"),
+        (audits.unavailable, "unavailable"),
+    ]
+    .into_iter()
+    .filter(|(n, _)| *n > 0)
+    .map(|(n, word)| format!("{n} {word}"))
+    .collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+/// What a log that was read over `link` is worth, in the words of [`AuditLink`].
+pub(super) fn worth(link: &str) -> Option<AuditLink> {
+    [
+        AuditLink::Pinned,
+        AuditLink::System,
+        AuditLink::Ca,
+        AuditLink::Insecure,
+        AuditLink::Http,
+    ]
+    .into_iter()
+    .find(|known| known.as_str() == link)
+}
+
+/// What a device is to run: `1.2.3`, `app`, or `app, 1.2.3` where both are sent.
+pub(super) fn new_label(payload: &PayloadFacts) -> String {
+    match (&payload.app, &payload.firmware) {
+        (Some(_), Some(_)) => format!("app, {}", payload.version_label()),
+        (Some(_), None) | (None, Some(_)) => payload.version_label(),
+        (None, None) => String::new(),
     }
 }
 

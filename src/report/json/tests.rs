@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::*;
 use crate::engine::Intent;
-use crate::model::{Doubt, LinkFault, Skip, Touched};
-use crate::report::fixture::{Rehearsal, unplugged};
+use crate::model::{AuditObstacle, Doubt, LinkFault, Scope, Skip, Touched};
+use crate::report::fixture::{self, Rehearsal, unplugged};
 
 fn written(run: &Rehearsal) -> String {
     let mut out = Vec::new();
@@ -185,6 +185,77 @@ fn a_second_attempt_is_told_apart() {
         attempts,
         [(1.into(), "failed".into()), (2.into(), "upgraded".into())]
     );
+}
+
+#[test]
+fn people_logins_and_logs_have_events_of_their_own() {
+    let mut run = Rehearsal::of(Mode::Go, &["pinned", "ca"], fixture::both());
+    run.begin();
+    run.start(0, Stage::Login, 1);
+    run.device(0, DeviceFact::SecretWanted);
+    run.device(
+        0,
+        DeviceFact::LoggedIn {
+            scope: Scope::Upgrade,
+            derivation: Some(Derivation::Argon2d),
+        },
+    );
+    run.start(1, Stage::Login, 1);
+    run.progress(1, Stage::Login, Progress::Queued);
+    run.ask_phone(1, Scope::Log);
+    run.device(
+        1,
+        DeviceFact::LoggedIn {
+            scope: Scope::Log,
+            derivation: None,
+        },
+    );
+    let doing = "reading 62310ba5".to_owned();
+    run.progress(0, Stage::Audit, Progress::Step { what: doing });
+    run.audit(0, fixture::confirmed());
+    run.finish(0, Outcome::Upgraded);
+    run.audit(1, fixture::contradicted());
+    run.finish(1, Outcome::Upgraded);
+    insta::assert_snapshot!(written(&run));
+}
+
+#[test]
+fn logs_that_say_less_say_why() {
+    let reports = [
+        (fixture::unverified(), "contradicted", "bad_mac"),
+        (fixture::missing(), "missing", "missing"),
+        (
+            fixture::unavailable(AuditObstacle::NoBroker),
+            "unavailable",
+            "no_broker",
+        ),
+    ];
+    let mut run = Rehearsal::new(Mode::Go, reports.len());
+    run.begin();
+    for (n, (report, ..)) in reports.iter().enumerate() {
+        run.start(n, Stage::Audit, 1);
+        run.audit(n, report.clone());
+    }
+    let lines = lines(&run);
+    for (line, (_, verdict, code)) in named(&lines, "device_audited").iter().zip(&reports) {
+        assert_eq!(
+            (&line["verdict"], &line["code"]),
+            (&(*verdict).into(), &(*code).into())
+        );
+        assert!(line["reason"].is_string() && line["link"] == "ca", "{line}");
+    }
+}
+
+#[test]
+fn an_audit_tells_of_each_file() {
+    let mut run = Rehearsal::of(Mode::Audit { all: true }, &["http"], fixture::no_payload());
+    run.begin();
+    run.log_read(0, "62310ba5", Ok(fixture::log()));
+    run.log_read(0, "62310c00", Ok(fixture::spoiled_log()));
+    run.log_read(0, "62310d00", Err(AuditObstacle::Busy));
+    run.finish(0, Outcome::Audited { files: 2 });
+    run.end();
+    insta::assert_snapshot!(written(&run));
 }
 
 /// A pipe whose reader is gone.
