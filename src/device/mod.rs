@@ -226,9 +226,10 @@ pub trait Device: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`LoginError::ClockUnset`] and [`LoginError::ClockApart`] ask for one check-in and one more try,
-    /// [`LoginError::OtherDerivation`] for one more try, [`LoginError::SecretWanted`] for
-    /// [`Device::give_secret`].
+    /// [`LoginError::ClockUnset`] and [`LoginError::ClockApart`] ask for one check-in and one more try; the
+    /// latter is not said shortly after a check-in, which has settled it. [`LoginError::OtherDerivation`]
+    /// asks for one more try, [`LoginError::SecretWanted`] for [`Device::give_secret`]: a typed secret that
+    /// the device refused in every way is forgotten, and the next login wants another one.
     fn login(
         &self,
         scope: Scope,

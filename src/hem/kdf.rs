@@ -98,7 +98,7 @@ pub fn pbkdf2(passphrase: &Secret, eid: &str) -> PrivateKey {
 ///
 /// An `eid` that is no base64, or decodes to less than the eight bytes that Argon2 demands of a salt.
 pub fn argon2d(passphrase: &Secret, eid: &str) -> Result<PrivateKey, KdfError> {
-    let salt = EID.decode(eid).map_err(KdfError::NotBase64)?;
+    let salt = argon2_salt(eid)?;
     let params = ARGON2.map_err(KdfError::BadSalt)?;
     let mut memory = Zeroizing::new(vec![Block::default(); params.block_count()]);
     let mut key = Zeroizing::new([0_u8; 32]);
@@ -111,6 +111,19 @@ pub fn argon2d(passphrase: &Secret, eid: &str) -> Result<PrivateKey, KdfError> {
         )
         .map_err(KdfError::BadSalt)?;
     Ok(PrivateKey::from_bytes(*key))
+}
+
+/// What `eid` decodes to, the salt of [`argon2d`] (section 6).
+///
+/// # Errors
+///
+/// An `eid` with which [`argon2d`] would fail, whatever the passphrase.
+pub fn argon2_salt(eid: &str) -> Result<Vec<u8>, KdfError> {
+    let salt = EID.decode(eid).map_err(KdfError::NotBase64)?;
+    if salt.len() < argon2::MIN_SALT_LEN {
+        return Err(KdfError::BadSalt(argon2::Error::SaltTooShort));
+    }
+    Ok(salt)
 }
 
 /// The key of 24 master words as Manager 2 derives it: their entropy itself (section 6).

@@ -49,9 +49,11 @@ impl Guest {
     /// Reads a whole request: the head, and as much as its `Content-Length` says.
     pub(super) async fn request(&mut self) -> (String, Vec<u8>) {
         let head = self.head().await;
+        // The broker's client spells its header names otherwise.
         let length = head
+            .to_ascii_lowercase()
             .lines()
-            .find_map(|l| l.strip_prefix("Content-Length: "))
+            .find_map(|l| l.strip_prefix("content-length: "))
             .map_or(0, |n| n.parse().unwrap());
         let mut body = vec![0; length];
         self.io.read_exact(&mut body).await.unwrap();

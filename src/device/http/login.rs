@@ -2,19 +2,19 @@
 //!
 //! Must not: repeat an answered login, or let the secret or the key out of this file.
 
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{Mutex, Semaphore};
 use tokio::time::Instant;
 
 use super::HttpDevice;
+use super::keys::Keyring;
 use super::request::Call;
 use crate::device::{LoginError, Session};
 use crate::hem::ejwt::{self, PrivateKey};
-use crate::hem::kdf;
 use crate::hem::wire::{self, Challenge, path};
 use crate::model::{Credential, Derivation, FailureKind, Scope, Secret};
 
@@ -27,20 +27,83 @@ const BACKDATED: i64 = 5;
 /// Clocks that differ by more may be why a login was refused (section 6).
 const CLOCKS_APART: u64 = 60;
 
+/// For so long after a check-in the device's clock, which gains about 8 %, is not more than
+/// [`CLOCKS_APART`] ahead by itself: a greater difference is the fault of this machine's clock then, and no
+/// reason for a refusal.
+const CLOCK_HOLDS: Duration = Duration::from_secs(10 * 60);
+
 /// A challenge older than this is not answered any more: it dies after 60 s, and the device's clock
 /// runs fast. Only a long queue for the key derivation makes one so old.
 const STALE: Duration = Duration::from_secs(30);
+
+/// How far a time in the device's log may lie outside of a challenge's life: times are cut to seconds.
+const ROUNDING: i64 = 2;
 
 /// The end of the year 9999, in unix seconds.
 const MAX_TIME: i64 = 253_402_300_799;
 
 /// What a device's logins need to remember for one run.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Logins {
-    /// The derived key and the `eid` it was salted with.
-    key: Mutex<Option<(String, PrivateKey)>>,
-    /// How often the device said 401.
+    /// One login at a time, so that none is sent before the last one's 401 is counted.
+    turn: tokio::sync::Mutex<()>,
+    /// How often the device said 401, whatever the secret, its derivation and the scope.
     refused: AtomicU32,
+    /// The secret at hand; none until it is given.
+    keyring: Mutex<Option<Arc<Keyring>>>,
+    /// When a check-in last set the device's clock.
+    clock_set: Mutex<Option<Instant>>,
+}
+
+impl Logins {
+    /// With what the inventory gives.
+    pub(super) fn new(credential: &Credential) -> Self {
+        Self {
+            turn: tokio::sync::Mutex::default(),
+            refused: AtomicU32::new(0),
+            keyring: Mutex::new(Keyring::of(credential).map(Arc::new)),
+            clock_set: Mutex::default(),
+        }
+    }
+
+    /// Another secret: what was derived from the one before is forgotten, what was refused is not.
+    pub(super) fn give(&self, secret: Secret) {
+        *self.keyring() = Some(Arc::new(Keyring::typed(secret)));
+    }
+
+    /// A check-in has just set the device's clock.
+    pub(super) fn clock_was_set(&self) {
+        *self
+            .clock_set
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// Fails after the last 401 that a device may give in one run (section 6).
+    pub(super) fn are_left(&self) -> Result<(), FailureKind> {
+        if self.refused.load(Ordering::Acquire) < MAX_REFUSED {
+            Ok(())
+        } else {
+            Err(FailureKind::LoginsUsedUp)
+        }
+    }
+
+    /// Counts a 401.
+    pub(super) fn count_refusal(&self) {
+        self.refused.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn keyring(&self) -> MutexGuard<'_, Option<Arc<Keyring>>> {
+        self.keyring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn clock_holds(&self) -> bool {
+        let set = *self
+            .clock_set
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        set.is_some_and(|at| at.elapsed() < CLOCK_HOLDS)
+    }
 }
 
 /// A challenge, with both clocks at its arrival.
@@ -52,6 +115,8 @@ struct Asked {
     local: i64,
     /// The device's clock, unix seconds; the local one where the challenge has no `exp`.
     device: i64,
+    /// When the device may take an answer, by its own clock; not known where the challenge has no `exp`.
+    life: Option<RangeInclusive<u64>>,
 }
 
 impl From<FailureKind> for LoginError {
@@ -67,38 +132,77 @@ impl HttpDevice {
         scope: Scope,
         lifetime: Duration,
     ) -> Result<Session, LoginError> {
-        let passphrase = match &self.credential {
-            Credential::None
-            | Credential::Prompt
-            | Credential::MasterWords(..)
-            | Credential::Mobile => return Err(FailureKind::NoCredential.into()),
-            Credential::Token(token) => {
+        match (&self.credential, scope) {
+            // Of a token made elsewhere nothing is known; by the inventory it is for the upgrade.
+            (Credential::None | Credential::Mobile, _) | (Credential::Token(_), Scope::Log) => {
+                return Err(FailureKind::NoCredential.into());
+            }
+            (Credential::Token(token), Scope::Upgrade) => {
                 return Ok(Session {
                     token: Some(token.clone()),
                     ..Session::anonymous()
                 });
             }
-            Credential::Passphrase(passphrase, _) => passphrase,
-        };
-        if self.logins.refused.load(Ordering::Acquire) >= MAX_REFUSED {
-            return Err(FailureKind::LoginsUsedUp.into());
+            (Credential::Passphrase(..) | Credential::MasterWords(..) | Credential::Prompt, _) => {}
         }
+        let _turn = self.logins.turn.lock().await;
+        self.logins.are_left()?;
+        let keyring = self.logins.keyring().clone();
+        let keyring = keyring.ok_or(LoginError::SecretWanted)?;
+        let way = keyring.way();
         let mut asked = self.ask().await?;
-        let key = self.key(passphrase, &asked.challenge.eid).await?;
+        let key = keyring.key(way, &asked.challenge.eid).await?;
         if asked.at.elapsed() > STALE {
             asked = self.ask().await?;
         }
-        self.answer(&asked, &key, scope, lifetime).await
+        let answered = self.answer(&asked, &key, scope, lifetime).await?;
+        let token = answered.ok_or_else(|| self.refused(&asked, &keyring, way))?;
+        keyring.accept();
+        Ok(Session {
+            token: Some(token),
+            // The device's clock gains about 8 %: ten is on the safe side.
+            expires: asked.at.checked_add(lifetime.mul_f64(1.0 / 1.1)),
+            issued: asked.life,
+            derivation: Some(way),
+        })
     }
 
-    /// Answers a challenge. Its nonce is spent by that, however it ends.
+    /// What a 401 to an answered challenge means.
+    fn refused(&self, asked: &Asked, keyring: &Arc<Keyring>, way: Derivation) -> LoginError {
+        self.logins.count_refusal();
+        let left = self.logins.are_left();
+        let seconds = asked.local.abs_diff(asked.device);
+        if seconds > CLOCKS_APART && !self.logins.clock_holds() {
+            return match left {
+                Ok(()) => LoginError::ClockApart { seconds },
+                Err(used_up) => used_up.into(),
+            };
+        }
+        match (keyring.refuse(&asked.challenge.eid), left) {
+            (Some(next), Ok(())) => LoginError::OtherDerivation { refused: way, next },
+            // The other way might have been the right one, but is not tried any more.
+            (Some(_), Err(used_up)) => used_up.into(),
+            (None, _) => {
+                if matches!(self.credential, Credential::Prompt) && !keyring.is_accepted() {
+                    // Mistyped: another one is asked for, unless that has been given already.
+                    let mut current = self.logins.keyring();
+                    if current.as_ref().is_some_and(|c| Arc::ptr_eq(c, keyring)) {
+                        *current = None;
+                    }
+                }
+                FailureKind::WrongSecret.into()
+            }
+        }
+    }
+
+    /// Answers a challenge. Its nonce is spent by that, however it ends. `None` is a 401.
     async fn answer(
         &self,
         asked: &Asked,
         key: &PrivateKey,
         scope: Scope,
         lifetime: Duration,
-    ) -> Result<Session, LoginError> {
+    ) -> Result<Option<Secret>, LoginError> {
         let seconds = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
         let ejwt = ejwt::issue(
             key,
@@ -116,22 +220,9 @@ impl HttpDevice {
         match answer.status {
             200 => {
                 let body = answer.body.map_err(FailureKind::from)?;
-                Ok(Session {
-                    token: Some(wire::parse_token(&body).map_err(|e| bad_answer(&e))?),
-                    // The device's clock gains about 8 %: ten is on the safe side.
-                    expires: asked.at.checked_add(lifetime.mul_f64(1.0 / 1.1)),
-                    issued: None,
-                    derivation: Some(Derivation::Pbkdf2),
-                })
+                Ok(Some(wire::parse_token(&body).map_err(|e| bad_answer(&e))?))
             }
-            401 => {
-                self.logins.refused.fetch_add(1, Ordering::AcqRel);
-                let seconds = asked.local.abs_diff(asked.device);
-                if seconds > CLOCKS_APART {
-                    return Err(LoginError::ClockApart { seconds });
-                }
-                Err(FailureKind::WrongSecret.into())
-            }
+            401 => Ok(None),
             403 => Err(LoginError::ClockUnset),
             status => Err(FailureKind::Status { status }.into()),
         }
@@ -146,7 +237,7 @@ impl HttpDevice {
             403 => return Err(LoginError::ClockUnset),
             status => {
                 if status == 401 {
-                    self.logins.refused.fetch_add(1, Ordering::AcqRel);
+                    self.logins.count_refusal();
                 }
                 return Err(FailureKind::Status { status }.into());
             }
@@ -160,47 +251,19 @@ impl HttpDevice {
             Some(_) => return Err(bad_answer(&"field exp is no time").into()),
             None => local,
         };
+        // A token is issued between the challenge and its end.
+        let life = challenge.exp.map(|exp| {
+            let second = |t: i64| u64::try_from(t).unwrap_or(0);
+            second(exp - wire::CHALLENGE_SECONDS - ROUNDING)..=second(exp + ROUNDING)
+        });
         Ok(Asked {
             challenge,
             at,
             local,
             device,
+            life,
         })
     }
-
-    /// The key, derived on the first call of a run and remembered for this `eid`.
-    async fn key(&self, passphrase: &Secret, eid: &str) -> Result<PrivateKey, LoginError> {
-        let mut known = self.logins.key.lock().await;
-        if let Some((salt, key)) = &*known
-            && salt == eid
-        {
-            return Ok(key.clone());
-        }
-        let key = derive(passphrase.clone(), eid.to_owned()).await?;
-        *known = Some((eid.to_owned(), key.clone()));
-        Ok(key)
-    }
-}
-
-/// Derives off the async threads, never more at once than there are cores, in the whole process.
-async fn derive(passphrase: Secret, eid: String) -> Result<PrivateKey, FailureKind> {
-    static CORES: OnceLock<Arc<Semaphore>> = OnceLock::new();
-    let cores = CORES.get_or_init(|| {
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Arc::new(Semaphore::new(cores))
-    });
-    let died = |what: String| FailureKind::Panicked { what };
-    let permit = Arc::clone(cores)
-        .acquire_owned()
-        .await
-        .map_err(|e| died(e.to_string()))?;
-    tokio::task::spawn_blocking(move || {
-        let key = kdf::pbkdf2(&passphrase, &eid);
-        drop(permit);
-        key
-    })
-    .await
-    .map_err(|e| died(format!("key derivation: {e}")))
 }
 
 fn bad_answer(e: &impl std::fmt::Display) -> FailureKind {

@@ -12,6 +12,7 @@ mod dial;
 mod exchange;
 mod fault;
 mod gate;
+mod keys;
 mod login;
 mod metered;
 mod pinned;

@@ -16,8 +16,8 @@ use crate::device::{
 use crate::hem::audit::{self, Delivery, LogKey};
 use crate::hem::wire::{self, path};
 use crate::model::{
-    AuditLink, CheckinReport, Component, Credentials, DeviceStatus, DeviceVersion, FailureKind,
-    LinkFault, LogId, Scheme, Scope, Secret, human_duration,
+    AuditLink, CheckinReport, Component, Credential, Credentials, DeviceStatus, DeviceVersion,
+    FailureKind, LinkFault, LogId, Scheme, Scope, Secret, human_duration,
 };
 
 /// The JSON of a 200.
@@ -44,10 +44,14 @@ impl Device for HttpDevice {
         wire::require_object(&check)?;
         let reply = self.broker.checkin(check).await?;
         let answer = self.call(Call::post(path::CHECKIN, reply)).await?;
-        match answer.status {
-            status @ (400 | 401) => Err(FailureKind::CheckinRefused { status }),
-            _ => Ok(wire::parse_checkin_report(&json(answer)?)?),
+        if let status @ (400 | 401) = answer.status {
+            return Err(FailureKind::CheckinRefused { status });
         }
+        let report = wire::parse_checkin_report(&json(answer)?)?;
+        if report.action.is_none() {
+            self.logins.clock_was_set();
+        }
+        Ok(report)
     }
 
     async fn checkin_in_clear(&self) -> Result<CheckinReport, FailureKind> {
@@ -71,7 +75,12 @@ impl Device for HttpDevice {
         self.log_in(scope, lifetime).await
     }
 
-    fn give_secret(&self, _secret: Secret) {}
+    fn give_secret(&self, secret: Secret) {
+        // Any other credential has its secret already, and its own way of derivation.
+        if matches!(self.credential, Credential::Prompt) {
+            self.logins.give(secret);
+        }
+    }
 
     async fn request_approval(&self, _scope: Scope, _note: &str) -> Result<Approval, LoginError> {
         Err(FailureKind::NoCredential.into())

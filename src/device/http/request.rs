@@ -22,6 +22,7 @@ use super::tls::Links;
 use super::turn::Turnstile;
 use super::{Broker, USER_AGENT, fault, upload};
 use crate::device::{Image, LoginError, Session, UploadProgress};
+use crate::hem::kdf;
 use crate::hem::wire::{WireError, path};
 use crate::model::{
     APP_UPLOAD_NAME, Credential, DeviceSpec, FailureKind, LinkFault, Pace, Scheme, Secret,
@@ -136,7 +137,7 @@ impl HttpDevice {
     ///
     /// # Errors
     ///
-    /// The inventory's host, token or CA cannot be used at all. A machine without root certificates is
+    /// The inventory's host, token, master words or CA cannot be used at all. A machine without root certificates is
     /// no such error: it fails, device by device, when a connection is opened.
     pub fn new(
         spec: DeviceSpec,
@@ -168,6 +169,9 @@ impl HttpDevice {
         if let Credential::Token(token) = &credential {
             bearer(token).ok_or(SetupError::BadToken)?;
         }
+        if let Credential::MasterWords(words, _) = &credential {
+            kdf::check_master_words(words)?;
+        }
         let host_header = header::HeaderValue::try_from(spec.endpoint.host_header());
         Ok(Self {
             host: host_header.map_err(|_| bad_host())?,
@@ -182,7 +186,7 @@ impl HttpDevice {
                 limit: timeouts.connect,
             },
             turnstile: Turnstile::new(pace.gap),
-            logins: Logins::default(),
+            logins: Logins::new(&credential),
             gate: GATE,
             spec,
             credential,

@@ -1,6 +1,8 @@
 //! What is wrong with an inventory's words for a device or a broker, found before anything is sent.
 //! Must not: hold faults of a connection (those are `model`'s).
 
+use crate::hem::kdf::MasterWordsError;
+
 /// Why a device or the broker cannot even be tried: found before anything is sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SetupError {
@@ -13,6 +15,9 @@ pub enum SetupError {
     /// A token that no HTTP header can carry.
     #[error("the token is empty or holds characters that no HTTP header may hold")]
     BadToken,
+    /// Master words that are none: found before anything is sent (section 6).
+    #[error(transparent)]
+    BadWords(#[from] MasterWordsError),
     /// A CA file without a usable certificate.
     #[error("no usable certificate authority: {what}")]
     BadCa {

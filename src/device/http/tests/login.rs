@@ -11,8 +11,8 @@ use super::super::lab::{Guest, Server, device, patient, spec};
 use crate::device::{Device as _, LoginError};
 use crate::hem::ejwt;
 use crate::model::{
-    AuthMethod, Component, Credential, Credentials, DeviceSpec, FailureKind, KdfChoice, Scope,
-    Secret, SecretSource,
+    AuthMethod, Component, Credential, Credentials, Derivation, DeviceSpec, FailureKind, KdfChoice,
+    Scope, Secret, SecretSource,
 };
 
 type Notes = Arc<Mutex<Vec<String>>>;
@@ -67,6 +67,7 @@ async fn a_login_uses_the_clock_of_the_device() {
             .await
             .unwrap();
         assert_eq!(session.token.unwrap().expose(), b"t.o.k");
+        assert_eq!(session.derivation, Some(Derivation::Pbkdf2));
         let expires = session.expires.unwrap();
         assert!(expires >= begun + LIFETIME * 9 / 10);
         assert!(expires <= Instant::now() + LIFETIME * 10 / 11);
@@ -75,6 +76,10 @@ async fn a_login_uses_the_clock_of_the_device() {
         assert_eq!(claims.scope, "system:upgrade");
         let off = claims.iat - jiff::Timestamp::now().as_second() - ahead.unwrap_or(0);
         assert!((-65..=0).contains(&off), "{off}");
+        // As the log may have it: from the device's now to the end of the challenge.
+        let now = u64::try_from(claims.iat + 5).unwrap();
+        let issued = ahead.map(|_| now - 2..=now + 62);
+        assert_eq!(session.issued, issued);
     }
 }
 
@@ -164,19 +169,6 @@ async fn other_answers_are_told() {
 }
 
 #[tokio::test]
-async fn the_key_is_derived_once() {
-    let server = with_clock(Some(0), 200).await;
-    let device = passphrase(&server);
-    device.login(Scope::Upgrade, LIFETIME).await.unwrap();
-    let first = claims(&server).iss;
-    // Another secret would give another key, if it were asked for again.
-    let mut device = device;
-    device.credential = Credential::Passphrase(Secret::new("other".into()), KdfChoice::Pbkdf2);
-    device.login(Scope::Upgrade, LIFETIME).await.unwrap();
-    assert_eq!(claims(&server).iss, first);
-}
-
-#[tokio::test]
 async fn tokens_and_nothing_ask_nobody() {
     let server = with_clock(Some(0), 200).await;
     let token = Credential::Token(Secret::new("abc".into()));
@@ -184,6 +176,16 @@ async fn tokens_and_nothing_ask_nobody() {
     let session = with_token.login(Scope::Upgrade, LIFETIME).await.unwrap();
     assert_eq!(session.token.unwrap().expose(), b"abc");
     assert_eq!(session.expires, None);
+    // What a token from elsewhere is good for is not known: it is for the upgrade alone.
+    assert_eq!(
+        with_token.login(Scope::Log, LIFETIME).await.unwrap_err(),
+        FailureKind::NoCredential.into()
+    );
+    let phone = device(spec(server.at), Credential::Mobile, patient());
+    assert_eq!(
+        phone.login(Scope::Upgrade, LIFETIME).await.unwrap_err(),
+        FailureKind::NoCredential.into()
+    );
     let without = device(spec(server.at), Credential::None, patient());
     assert_eq!(
         without.login(Scope::Upgrade, LIFETIME).await.unwrap_err(),

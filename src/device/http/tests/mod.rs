@@ -1,6 +1,7 @@
 //! The adapter against raw servers that misbehave as told. Must not: use the simulator.
 
 mod checkin;
+mod derivations;
 mod login;
 mod requests;
 mod routes;

@@ -9,9 +9,10 @@ use tokio_rustls::TlsAcceptor;
 use super::super::lab::{Guest, HOST, Leaf, Pki, Server, device, patient, spec, tls_spec};
 use super::super::{Broker, HttpDevice, Links, SetupError};
 use crate::device::Device as _;
+use crate::hem::kdf::MasterWordsError;
 use crate::model::{
     Credential, DeviceStatus, FailureKind, LinkFault, Pace, Secret, SpkiPin, Timeouts, TlsFault,
-    TlsTrust,
+    TlsTrust, WordsChoice,
 };
 
 /// Asks for the status of a server behind `tls`.
@@ -193,6 +194,11 @@ async fn what_cannot_work_is_refused_before_anything_is_sent() {
             "{bad}"
         );
     }
+    let words = |text: &str| Credential::MasterWords(Secret::new(text.into()), WordsChoice::Auto);
+    assert_eq!(
+        make(spec(at), words("abandon")),
+        Some(SetupError::BadWords(MasterWordsError::Count { found: 1 }))
+    );
     let bad_ca = tls_spec(at, TlsTrust::Ca("no certificate".into()));
     assert!(matches!(
         make(bad_ca, Credential::None),
