@@ -126,6 +126,7 @@ pub(super) fn load(target: &Target) -> Result<(Settings, FirmwareImage), Refusal
         concurrency: target.concurrency,
         force: target.force,
         only: target.only.clone(),
+        ..Overrides::default()
     };
     let mut loaded = config::load(&target.config, &overrides, &config::process_env);
     let image = match &loaded.firmware {

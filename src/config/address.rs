@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::fault::quoted;
 use super::value::{Checked, Complaint, is_odd};
-use crate::model::{HostPort, Proxy, ProxyKind, Scheme, SpkiPin, printable};
+use crate::model::{HostPort, Proxy, ProxyKind, Scheme, SpkiPin, SshJump, printable};
 
 /// What the parts of a URL may be.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -197,6 +197,28 @@ pub(super) fn proxy(text: &str) -> Checked<Option<Proxy>> {
     Ok(Some(Proxy { kind, at }))
 }
 
+/// What `ssh` takes as its destination; `direct` says that there is none.
+pub(super) fn ssh(text: &str) -> Checked<Option<SshJump>> {
+    const HINT: &str =
+        "write it as for ssh itself: \"host7\", \"admin@host7\" or \"ssh://admin@host7:2222\"";
+    if text == "direct" {
+        return Ok(None);
+    }
+    if ssh_user(text).is_some_and(|user| user.contains(':')) {
+        return Err(Complaint::new("a password before a jump host")
+            .hint("ssh takes none: it asks for it, or has a key in its agent"));
+    }
+    SshJump::parse(text)
+        .map(Some)
+        .map_err(|e| Complaint::new(format!("not a destination of ssh: {e}")).hint(HINT))
+}
+
+/// What stands before the `@` of a destination of ssh.
+pub(super) fn ssh_user(text: &str) -> Option<&str> {
+    let place = text.strip_prefix("ssh://").unwrap_or(text);
+    place.rsplit_once('@').map(|(user, _)| user)
+}
+
 /// `sha256//BASE64`, as curl writes it.
 pub(super) fn pin(text: &str) -> Checked<SpkiPin> {
     const HINT: &str = "the SHA-256 of the certificate's public key: sha256// and 44 characters of base64, as curl's --pinnedpubkey takes it";
@@ -335,6 +357,24 @@ mod tests {
             let complaint = proxy(text).unwrap_err();
             assert!(complaint.hint.is_some(), "{text}");
             assert!(!complaint.message.contains("u:p"), "{text}");
+        }
+    }
+
+    #[test]
+    fn jump_hosts() {
+        assert_eq!(ssh("direct"), Ok(None));
+        let jump = ssh("ssh://admin@host7:2222").unwrap().unwrap();
+        assert_eq!(jump.as_str(), "ssh://admin@host7:2222");
+        for text in [
+            "",
+            "-oProxyCommand=x",
+            "a b",
+            "admin@",
+            "admin:hunter2@host7",
+        ] {
+            let complaint = ssh(text).unwrap_err();
+            assert!(complaint.hint.is_some(), "{text}");
+            assert!(!complaint.message.contains("hunter2"), "{text}");
         }
     }
 

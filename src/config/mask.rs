@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
+use super::address::ssh_user;
+use super::auth::{KDFS, kinds};
 use super::value::{is_env_name, nearest};
 
 /// What the names of keys that people put secrets under have in them.
@@ -31,8 +33,15 @@ fn sounds_secret(key: &str) -> bool {
 /// The stretches of `text` to be hidden. `broken` says that the text is not TOML as a whole, so that
 /// values may stand where the parser did not look for them.
 pub(super) fn secrets_in(text: &str, table: &DeTable<'_>, broken: bool) -> Vec<Range<usize>> {
+    let shared = table
+        .iter()
+        .filter(|(key, _)| key.get_ref() == "secrets")
+        .filter_map(|(_, value)| value.get_ref().as_table())
+        .flatten()
+        .map(|(name, _)| name.get_ref().to_string());
     let mut found = Masks {
         text,
+        shared: shared.collect(),
         out: Vec::new(),
     };
     found.table(table, Inside::Plain);
@@ -51,6 +60,8 @@ enum Inside {
 
 struct Masks<'t> {
     text: &'t str,
+    /// The names of `[secrets]`.
+    shared: Vec<String>,
     out: Vec<Range<usize>>,
 }
 
@@ -62,19 +73,42 @@ impl Masks<'_> {
             match (inside, key, value.get_ref()) {
                 (Inside::Secret, "env", DeValue::String(s)) if is_env_name(s) => {}
                 (Inside::Secret, "file" | "prompt" | "command", v) => self.value(v, span),
+                (Inside::Secret, "name", DeValue::String(s)) if self.is_shared(s) => {}
                 (Inside::Secret, _, v) => self.hide(v, span),
                 (_, "auth", DeValue::Table(t)) => self.table(t, Inside::Auth),
                 (_, "auth", DeValue::String(s)) if is_kind(s) => {}
-                (Inside::Auth, "kind", _) => {}
+                (Inside::Auth, "kind", _) | (Inside::Auth, "legacy", DeValue::Boolean(_)) => {}
+                (Inside::Auth, "legacy", DeValue::String(s)) if near(s, ["auto"]) => {}
+                (Inside::Auth, "kdf", DeValue::String(s)) if near(s, KDFS.map(|(k, _)| k)) => {}
+                (Inside::Plain, "secrets", DeValue::Table(t)) => self.shared(t),
                 (_, "secret", DeValue::Table(t)) => self.table(t, Inside::Secret),
                 (Inside::Auth, _, v) | (_, "auth", v) => self.hide(v, span),
                 (_, k, v) if sounds_secret(k) && !v.is_bool() => self.hide(v, span),
-                (_, "url" | "connect" | "proxy", DeValue::String(s)) if s.contains('@') => {
+                (_, "ssh", DeValue::String(s)) if !ssh_user(s).is_some_and(|u| u.contains(':')) => {
+                }
+                (_, "url" | "connect" | "http_connect" | "proxy" | "ssh", DeValue::String(s))
+                    if s.contains('@') =>
+                {
                     self.before_at(span);
                 }
                 (_, _, v) => self.value(v, span),
             }
         }
+    }
+
+    /// The tables of `[secrets]`; whatever else stands there is a secret.
+    fn shared(&mut self, table: &DeTable<'_>) {
+        for (_, value) in table {
+            match value.get_ref() {
+                DeValue::Table(t) => self.table(t, Inside::Secret),
+                other => self.hide(other, value.span()),
+            }
+        }
+    }
+
+    /// Whether a text is the name of a shared secret, or nearly so.
+    fn is_shared(&self, text: &str) -> bool {
+        near(text, self.shared.iter().map(String::as_str))
     }
 
     /// Hides a value with all that is in it: the span of a table with a header is that header only.
@@ -112,8 +146,17 @@ impl Masks<'_> {
     /// Line by line, for a text that the parser did not understand.
     fn lines(&mut self) {
         let mut start = 0;
+        let mut among_secrets = false;
         for line in self.text.split_inclusive('\n') {
-            if let Some(from) = secret_assignment(line) {
+            if let Some(header) = line.trim_start().strip_prefix('[') {
+                among_secrets = path_parts(header).any(|k| sounds_secret(k) || k == "auth");
+            }
+            let hidden = secret_assignment(line).or_else(|| {
+                let (key, value) = line.split_once('=').filter(|_| among_secrets)?;
+                let blanks = value.len() - value.trim_start().len();
+                (key.trim() != "kind").then_some(key.len() + 1 + blanks)
+            });
+            if let Some(from) = hidden {
                 let rest = line[from..].trim();
                 let open = ["\"\"\"", "'''", "[", "{"]
                     .iter()
@@ -138,7 +181,17 @@ impl Masks<'_> {
 }
 
 fn is_kind(text: &str) -> bool {
-    nearest(text, ["none", "token", "passphrase"]).is_some()
+    near(text, kinds())
+}
+
+fn near<'k>(text: &str, known: impl IntoIterator<Item = &'k str>) -> bool {
+    nearest(text, known).is_some()
+}
+
+/// The parts of a dotted key, or of the header of a table.
+fn path_parts(path: &str) -> impl Iterator<Item = &str> {
+    path.split(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-')))
+        .filter(|part| !part.is_empty())
 }
 
 fn closing(open: &str) -> &str {
@@ -156,12 +209,16 @@ fn secret_assignment(line: &str) -> Option<usize> {
         let key = part
             .trim_end_matches('=')
             .trim_end()
-            .rsplit(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-')))
+            .rsplit(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '"' | '\'')))
             .find(|w| !w.is_empty());
         at += part.len();
-        if part.ends_with('=')
-            && key.is_some_and(|k| sounds_secret(k) || k == "auth" && !line[at..].contains('{'))
-        {
+        let secret = |key: &str| {
+            let of_auth = path_parts(key).any(|k| k == "auth")
+                && path_parts(key).last() != Some("kind")
+                && !line[at..].contains('{');
+            of_auth || path_parts(key).any(sounds_secret)
+        };
+        if part.ends_with('=') && key.is_some_and(secret) {
             return Some(at + line[at..].len() - line[at..].trim_start().len());
         }
     }
@@ -209,6 +266,16 @@ mod tests {
             "url = \"https://me:hunter2@my.ence.do\"",
             "url = \"me:hunter2@my.ence.do\"",
             "proxy = \"socks5h://me:hun@hunter2@jump:1080\"",
+            "ssh = \"me:hunter2@jump\"",
+            "ssh = \"ssh://me:hunter2@jump\"",
+            "http_connect = \"hunter2@jump:80\"",
+            "secret = { name = \"hunter2\" }",
+            "auth = { kind = \"passphrase\", kdf = \"hunter2\" }",
+            "auth = { kind = \"master_words\", legacy = \"hunter2\" }",
+            "[secrets]\nwarsaw = \"hunter2\"",
+            "[secrets.warsaw]\nvalue = \"hunter2\"",
+            "[secrets.warsaw]\nenv = \"hunter2!\"",
+            "[[secrets.warsaw]]\nvalue = \"hunter2\"",
             "firmware = \"https://hunter2\\u0040host/\"",
             "tags = [\"http://hunter2@x\"]",
             // Not TOML:
@@ -223,6 +290,10 @@ mod tests {
             "url = https://me:hunter2@my.ence.do",
             "auth = hunter2",
             "a b\ntoken: hunter2",
+            "secrets.warsaw = hunter2",
+            "[secrets.warsaw]\nwords = hunter2",
+            "[device.auth]\nwords = hunter2 hunter2",
+            "a b\nauth.words = hunter2",
         ] {
             let shown = shown(text);
             assert!(!shown.contains("hunter2"), "{shown}");
@@ -237,6 +308,11 @@ mod tests {
             "secret = { command = [\"pass\", \"hem/x\"] }",
             "auth = { kind = \"passphrse\", secret = { prompt = \"Warsaw vaults\" } }",
             "auth = \"none\"",
+            "auth = \"prompt\"",
+            "auth = { kind = \"passphrase\", kdf = \"argon\" }",
+            "auth = { kind = \"master_words\", legacy = true }",
+            "ssh = \"ssh://admin@host7\"",
+            "secret = { name = \"warsav\" }\n[secrets.warsaw]\nenv = \"HEM_PASSPHRASE\"",
             "tags = [\"usb@desk\"]",
             "url = \"https://my.ence.do\"",
         ] {

@@ -9,13 +9,17 @@
 
 mod address;
 mod auth;
+mod device_part;
+mod distinct;
 mod fault;
 mod file;
 mod mask;
 mod pem;
+mod policy;
 mod resolve;
 mod secret_file;
 pub mod secrets;
+mod shared;
 mod source;
 mod syntax;
 mod value;
@@ -48,6 +52,8 @@ const LARGEST_FILE: u64 = 16 * 1024 * 1024;
 pub struct Settings {
     /// The firmware image, if any is named.
     pub firmware: Option<PathBuf>,
+    /// The management app's image, if any is named.
+    pub app: Option<PathBuf>,
     /// Devices worked on at once, 1 to 1024.
     pub concurrency: usize,
     /// The check-in relay.
@@ -72,10 +78,14 @@ pub struct BrokerSettings {
 pub struct Overrides {
     /// `--firmware`, as seen from the working folder.
     pub firmware: Option<PathBuf>,
+    /// `--app`, as seen from the working folder.
+    pub app: Option<PathBuf>,
     /// `--concurrency`.
     pub concurrency: Option<usize>,
     /// `--force`.
     pub force: bool,
+    /// `--require-same-key`.
+    pub same_key: bool,
     /// `--only`: names, groups and tags, spelled as in the inventory. Empty selects every device.
     pub only: Vec<String>,
 }
@@ -91,16 +101,31 @@ pub struct Loaded {
     pub firmware: Option<PathBuf>,
     /// Where that image is named.
     pub firmware_at: Place,
+    /// The management app that a run would take.
+    pub app: Option<PathBuf>,
+    /// Where that is named.
+    pub app_at: Place,
+    /// The names of `[secrets]` that no device uses: no fault, but worth a word.
+    pub unused_secrets: Vec<String>,
 }
 
 impl Loaded {
-    /// A fault of the image itself, at the place that names it.
+    /// A fault of the firmware image itself, at the place that names it.
     pub fn image_fault(&self, message: impl AsRef<str>) -> Fault {
-        let fault = Fault::new(message).place(self.firmware_at.clone());
-        match &self.firmware_at {
-            Place::At(_) => fault.key("fleet.firmware"),
-            _ => fault,
-        }
+        fault_at(&self.firmware_at, "fleet.firmware", message.as_ref())
+    }
+
+    /// A fault of the management app's image itself, at the place that names it.
+    pub fn app_fault(&self, message: impl AsRef<str>) -> Fault {
+        fault_at(&self.app_at, "fleet.app", message.as_ref())
+    }
+}
+
+fn fault_at(place: &Place, key: &str, message: &str) -> Fault {
+    let fault = Fault::new(message).place(place.clone());
+    match place {
+        Place::At(_) => fault.key(key),
+        _ => fault,
     }
 }
 
@@ -118,7 +143,10 @@ pub fn load(path: &Path, overrides: &Overrides, env: &Env<'_>) -> Loaded {
             settings: None,
             faults,
             firmware: overrides.firmware.clone(),
-            firmware_at: named_by(overrides).unwrap_or(Place::Nowhere),
+            firmware_at: named("--firmware", overrides.firmware.as_deref(), None),
+            app: overrides.app.clone(),
+            app_at: named("--app", overrides.app.as_deref(), None),
+            unused_secrets: Vec::new(),
         },
     }
 }
@@ -137,23 +165,25 @@ pub fn load_text(path: &Path, text: &str, overrides: &Overrides, env: &Env<'_>) 
             walk.push(fault.hint(complaint.hint.unwrap_or_default()));
         }
     }
-    let in_file = typed
-        .firmware
-        .good()
-        .map(|(_, spot)| Place::At(walk.location(spot)));
+    let in_file = |given: &walk::Given<PathBuf>| given.good().map(|(_, s)| walk.location(s));
+    let (firmware_at, app_at) = (in_file(&typed.firmware), in_file(&typed.app));
     let faults = walk.into_faults();
     Loaded {
         firmware: settings.firmware.clone(),
-        firmware_at: named_by(overrides).or(in_file).unwrap_or(Place::Nowhere),
+        firmware_at: named("--firmware", overrides.firmware.as_deref(), firmware_at),
+        app: settings.app.clone(),
+        app_at: named("--app", overrides.app.as_deref(), app_at),
+        unused_secrets: typed.unused_secrets,
         settings: faults.is_empty().then_some(settings),
         faults,
     }
 }
 
-fn named_by(overrides: &Overrides) -> Option<Place> {
-    let path = overrides.firmware.as_ref()?;
-    Some(Place::Argument(format!(
-        "--firmware {}",
-        fault::shown_path(path)
-    )))
+/// Where an image is named: on the command line, which wins, or in the file.
+fn named(option: &str, given: Option<&Path>, in_file: Option<Location>) -> Place {
+    match (given, in_file) {
+        (Some(path), _) => Place::Argument(format!("{option} {}", fault::shown_path(path))),
+        (None, Some(at)) => Place::At(at),
+        (None, None) => Place::Nowhere,
+    }
 }

@@ -6,19 +6,18 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::auth::AuthPart;
+use super::device_part::{DevicePart, TlsPart};
+use super::distinct;
 use super::fault::{Fault, Place, quoted, shown_path};
-use super::file::{DevicePart, File, TlsPart};
+use super::file::File;
 use super::pem;
 use super::secret_file;
 use super::value::{self, Complaint};
 use super::walk::{Given, Spot, Walk};
 use super::{BrokerSettings, DEFAULT_BROKER, DEFAULT_CONCURRENCY, Overrides, Settings};
-use crate::model::{
-    AuthMethod, DeviceId, DeviceSpec, Endpoint, HostPort, Scheme, SecretSource, TlsTrust,
-};
+use crate::model::{AuthMethod, DeviceId, DeviceSpec, Endpoint, Scheme, SecretSource, TlsTrust};
 
 /// How the environment is asked for a variable.
 pub type Env<'e> = dyn Fn(&str) -> Option<OsString> + 'e;
@@ -32,7 +31,7 @@ pub(super) fn resolve(
     path: &Path,
 ) -> Settings {
     let mut certificates = Certificates::default();
-    policy_fits(walk, file);
+    file.policy.fits(walk);
     let broker = resolve_broker(walk, file, &mut certificates);
     if file.devices.is_empty() && walk.read_all() {
         walk.push(
@@ -41,7 +40,8 @@ pub(super) fn resolve(
                 .hint("add a [[device]] with name and url; `hemfleet config example` prints a documented one"),
         );
     }
-    names_differ(walk, file);
+    distinct::names(walk, file);
+    one_route(walk, &file.defaults, &file.defaults);
     let mut devices: Vec<(DeviceSpec, &DevicePart)> = Vec::new();
     for part in &file.devices {
         if let Some(spec) = resolve_device(walk, part, &file.defaults, &mut certificates) {
@@ -50,7 +50,7 @@ pub(super) fn resolve(
     }
     // A bad `tls` of [defaults] is one fault, also where no device is left to use it.
     trust(walk, &file.defaults.tls, &mut certificates);
-    targets_differ(walk, &devices);
+    distinct::targets(walk, &devices, &file.defaults);
     unknown_selectors(walk, file, overrides);
     // Also of a device that has other faults: all are to be seen at once.
     let selected = |part: &&DevicePart| selects(overrides, part, &file.defaults);
@@ -74,56 +74,12 @@ pub(super) fn resolve(
             .firmware
             .clone()
             .or_else(|| file.firmware.value().cloned()),
+        app: overrides.app.clone().or_else(|| file.app.value().cloned()),
         concurrency: concurrency.unwrap_or(DEFAULT_CONCURRENCY),
         broker,
-        policy: file.policy.fill(overrides.force),
+        policy: file.policy.fill(overrides),
         devices: devices.into_iter().map(|(spec, _)| spec).collect(),
     }
-}
-
-/// A part that is longer than the whole is a slip of the pen.
-fn policy_fits(walk: &mut Walk, file: &File) {
-    let p = &file.policy;
-    let all = p.fill(false);
-    let (t, pace) = (&all.timeouts, &all.pace);
-    let mut within = |part: (&str, &Given<Duration>, Duration),
-                      whole: (&str, &Given<Duration>, Duration)| {
-        // A default is no slip: it gives way to what was said.
-        let Some((_, spot)) = part.1.good() else {
-            return;
-        };
-        if matches!(whole.1, Given::Bad) || part.2 <= whole.2 {
-            return;
-        }
-        let said = |d| humantime::format_duration(d);
-        let complaint = Complaint::new(format!(
-            "{} ({}) is longer than {} ({})",
-            part.0,
-            said(part.2),
-            whole.0,
-            said(whole.2)
-        ));
-        walk.complain(
-            spot,
-            complaint.hint("a part cannot take longer than the whole"),
-        );
-    };
-    within(
-        ("timeouts.upload_stall", &p.upload_stall, t.upload_stall),
-        ("timeouts.upload", &p.upload, t.upload),
-    );
-    within(
-        ("pace.check_poll", &p.check_poll, pace.check_poll),
-        ("timeouts.check", &p.check, t.check),
-    );
-    within(
-        ("pace.reboot_poll", &p.reboot_poll, pace.reboot_poll),
-        ("timeouts.reboot", &p.reboot, t.reboot),
-    );
-    within(
-        ("pace.reboot_settle", &p.reboot_settle, pace.reboot_settle),
-        ("timeouts.reboot", &p.reboot, t.reboot),
-    );
 }
 
 fn resolve_broker(walk: &mut Walk, file: &File, certificates: &mut Certificates) -> BrokerSettings {
@@ -145,28 +101,6 @@ fn resolve_broker(walk: &mut Walk, file: &File, certificates: &mut Certificates)
     }
 }
 
-fn names_differ(walk: &mut Walk, file: &File) {
-    let mut seen: HashMap<&str, &Spot> = HashMap::new();
-    for part in &file.devices {
-        let Some((name, spot)) = part.name.good() else {
-            continue;
-        };
-        if let Some(first) = seen.get(name.as_str()) {
-            let fault = walk
-                .fault(
-                    spot,
-                    Complaint::new(format!("a second device is called {}", quoted(name))).hint(
-                        "names are how you and your scripts tell devices apart: give each its own",
-                    ),
-                )
-                .related(walk.location(first), "first used here");
-            walk.push(fault);
-        } else {
-            seen.insert(name, spot);
-        }
-    }
-}
-
 fn resolve_device(
     walk: &mut Walk,
     part: &DevicePart,
@@ -185,6 +119,9 @@ fn resolve_device(
             complaint.hint("add url = \"https://my.ence.do\", here or once for all in [defaults]"),
         );
     }
+    if !(part.ssh.is_absent() && part.proxy.is_absent()) {
+        one_route(walk, part, defaults);
+    }
     // The device's own way to trust it makes sense over TLS only; one from [defaults] is for the others.
     if let (Some(((Scheme::Http, _), _)), Some((_, spot))) = (url.good(), part.tls.good()) {
         let complaint = Complaint::new("tls for a device without https");
@@ -198,10 +135,14 @@ fn resolve_device(
             scheme,
             authority,
             connect: part.connect.or(&defaults.connect).value().cloned(),
-            http_connect: None,
+            http_connect: part
+                .http_connect
+                .or(&defaults.http_connect)
+                .value()
+                .cloned(),
         },
         proxy: part.proxy.or(&defaults.proxy).value().cloned().flatten(),
-        ssh: None,
+        ssh: part.ssh.or(&defaults.ssh).value().cloned().flatten(),
         group: part.group.or(&defaults.group).value().cloned(),
         tags: part
             .tags
@@ -211,8 +152,26 @@ fn resolve_device(
             .unwrap_or_default(),
         tls,
         auth: auth_of(part, defaults).map_or(AuthMethod::None, |a| a.method.clone()),
-        allow_plain_login: true,
+        allow_plain_login: *part
+            .allow_plain_login
+            .or(&defaults.allow_plain_login)
+            .value()
+            .unwrap_or(&false),
     })
+}
+
+/// A proxy and a jump host do not go together; which of them would come first is not said anywhere.
+fn one_route(walk: &mut Walk, part: &DevicePart, defaults: &DevicePart) {
+    let proxy = part.proxy.or(&defaults.proxy);
+    let ssh = part.ssh.or(&defaults.ssh);
+    if let (Some((Some(_), proxy)), Some((Some(_), jump))) = (proxy.good(), ssh.good()) {
+        // What the device says itself is where the slip is.
+        let at = if part.ssh.is_absent() { proxy } else { jump };
+        let complaint = Complaint::new("a device behind a proxy and behind ssh at once").hint(
+            "keep one of them; proxy = \"direct\" or ssh = \"direct\" sets aside what [defaults] says",
+        );
+        walk.complain(at, complaint);
+    }
 }
 
 fn auth_of<'p>(part: &'p DevicePart, defaults: &'p DevicePart) -> Option<&'p AuthPart> {
@@ -246,61 +205,6 @@ impl Certificates {
             })
             .clone()
     }
-}
-
-/// Two entries that lead to one device would upgrade it twice at once.
-fn targets_differ(walk: &mut Walk, devices: &[(DeviceSpec, &DevicePart)]) {
-    let mut seen: HashMap<String, (&DeviceSpec, &DevicePart)> = HashMap::new();
-    for (spec, part) in devices {
-        let way = format!("{} {:?}", target(&spec.endpoint), spec.proxy);
-        if let Some((other, first)) = seen.get(&way) {
-            let way = if spec.proxy.is_some() {
-                "through the same proxy"
-            } else {
-                "without a proxy"
-            };
-            let fault = walk
-                .fault(
-                    place_of(part),
-                    Complaint::new(format!(
-                        "{} leads to {} {way}, as {} does",
-                        quoted(spec.id.as_str()),
-                        spec.endpoint.target(),
-                        quoted(other.id.as_str())
-                    ))
-                    .hint("one device must not be upgraded twice at once: remove one of them, or tell them apart by connect or proxy"),
-                )
-                .related(walk.location(place_of(first)), "the same device");
-            walk.push(fault);
-        } else {
-            seen.insert(way, (spec, part));
-        }
-    }
-}
-
-/// Where a connection ends, with the spellings of one place made equal. A device listens on 80 and
-/// 443 alike, so that without `connect` the two are one.
-fn target(endpoint: &Endpoint) -> HostPort {
-    let at = endpoint.target();
-    let host = match at.host.as_str() {
-        "localhost" => "127.0.0.1".to_owned(),
-        host => match host.parse::<std::net::IpAddr>() {
-            Ok(ip) => ip.to_canonical().to_string(),
-            Err(_) => host.trim_end_matches('.').to_ascii_lowercase(),
-        },
-    };
-    let port = match at.port {
-        80 if endpoint.connect.is_none() => 443,
-        port => port,
-    };
-    HostPort { host, port }
-}
-
-/// The key that says where the device is, or the device itself.
-fn place_of(part: &DevicePart) -> &Spot {
-    let connect = part.connect.good().map(|(_, s)| s);
-    let url = part.url.good().map(|(_, s)| s);
-    connect.or(url).unwrap_or(&part.spot)
 }
 
 /// Whether the command line selects this device: by name, group or tag, or by selecting nothing.

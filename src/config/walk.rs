@@ -275,6 +275,21 @@ pub(super) fn flag(value: &DeValue<'_>) -> Checked<bool> {
         .ok_or_else(|| mismatch("true or false", value).hint("write it without quotes"))
 }
 
+/// One of a few words. One that is none of them is not repeated.
+pub(super) fn choice<T: Copy>(value: &DeValue<'_>, known: &[(&'static str, T)]) -> Checked<T> {
+    let word = text(value)?;
+    if let Some((_, meant)) = known.iter().find(|(k, _)| *k == word) {
+        return Ok(*meant);
+    }
+    let words = known.iter().map(|(k, _)| *k);
+    let all: Vec<String> = words.clone().map(|k| format!("\"{k}\"")).collect();
+    let hint = value::nearest(word, words).map_or_else(
+        || format!("known: {}", all.join(", ")),
+        |near| format!("did you mean \"{near}\"?"),
+    );
+    Err(Complaint::new("a word that is not known here").hint(hint))
+}
+
 pub(super) fn duration(
     value: &DeValue<'_>,
     allowed: &std::ops::RangeInclusive<Duration>,

@@ -190,6 +190,10 @@ fn table(toml: &mut String, device: &SimDevice) {
         let at = SocketAddr::new(reachable(http.ip()), http.port());
         let _ = writeln!(toml, "http_connect = \"{at}\"");
     }
+    if script.scheme == LinkScheme::Http {
+        // Without it a client does not log in over such a link.
+        toml.push_str("allow_plain_login = true\n");
+    }
     let auth = match script.auth {
         AuthScript::Passphrase | AuthScript::Argon2 => return,
         AuthScript::MasterWords | AuthScript::MasterWordsLegacy => {

@@ -8,7 +8,10 @@ use std::time::Duration;
 use hemfleet::config::{
     self, DEFAULT_BROKER, DEFAULT_CONCURRENCY, EXAMPLE, Fault, Loaded, Overrides, Place, Settings,
 };
-use hemfleet::model::{AuthMethod, KdfChoice, Policy, ProxyKind, Scheme, SecretSource, TlsTrust};
+use hemfleet::model::{
+    ApprovalPolicy, AuditMode, AuditPolicy, AuthMethod, KdfChoice, OnExpired, Policy, ProxyKind,
+    Scheme, SecretSource, TlsTrust, WordsChoice,
+};
 use proptest::prelude::*;
 
 /// An environment of the tests' own.
@@ -107,7 +110,23 @@ fn the_example_loads_and_says_the_defaults() {
     assert_eq!(settings.broker.url, DEFAULT_BROKER);
     assert_eq!(settings.broker.ca_pem, None);
     assert_eq!(names(&settings), ["vault-01", "vault-02", "spare"]);
-    assert_eq!(settings.devices[0].tls, TlsTrust::System);
+    let [first, second, spare] = settings.devices.as_slice() else {
+        panic!("three devices");
+    };
+    assert_eq!(first.tls, TlsTrust::System);
+    assert!(!first.allow_plain_login);
+    // What `auth` says is what it would say if it said nothing more than kind and secret.
+    let silent = EXAMPLE
+        .replace(", kdf = \"pbkdf2\"", "")
+        .replace(", legacy = false", "");
+    let silent = settings_of(&silent);
+    assert_eq!(silent.devices[0].auth, first.auth);
+    assert_eq!(silent.devices[1].auth, second.auth);
+    assert_eq!(spare.auth, AuthMethod::None);
+}
+
+fn settings_of(text: &str) -> Settings {
+    settings(load_text(text, &Overrides::default()))
 }
 
 #[test]
@@ -135,6 +154,16 @@ fn the_example_spells_out_every_key() {
         "tags",
         "tls",
         "auth",
+        "app",
+        "ssh",
+        "http_connect",
+        "allow_plain_login",
+        "on_expired",
+        "mode",
+        "files",
+        "at_once",
+        "wait",
+        "poll",
     ];
     for key in known {
         let said = EXAMPLE
@@ -147,6 +176,10 @@ fn the_example_spells_out_every_key() {
         "file = ",
         "command = ",
         "prompt = ",
+        "name = ",
+        "kdf = ",
+        "legacy = ",
+        "[secrets.warsaw]",
         "pin = ",
         "insecure = ",
         "system = ",
@@ -169,7 +202,9 @@ fn what_is_not_said_has_its_default() {
         (&device.tls, &device.auth),
         (&TlsTrust::System, &AuthMethod::None)
     );
-    assert!(device.tags.is_empty() && device.group.is_none() && device.proxy.is_none());
+    assert!(device.tags.is_empty() && device.group.is_none());
+    assert!(device.proxy.is_none() && device.ssh.is_none());
+    assert!(device.endpoint.http_connect.is_none() && !device.allow_plain_login);
 }
 
 #[test]
@@ -180,8 +215,8 @@ fn a_device_wins_over_the_defaults_and_paths_start_at_the_file() {
     assert_eq!(settings.broker.url, "http://127.0.0.1:8080/relay");
     assert_eq!(settings.policy.timeouts.connect, Duration::from_secs(90));
     assert_eq!(settings.policy.pace.gap, Duration::from_millis(1));
-    let [first, second, third, fourth, fifth] = settings.devices.as_slice() else {
-        panic!("five devices");
+    let [first, second, third, fourth, fifth, sixth, ..] = settings.devices.as_slice() else {
+        panic!("six devices and more");
     };
     assert_eq!(first.endpoint.host_header(), "my.ence.do");
     assert_eq!(first.tags, ["usb"]);
@@ -213,6 +248,70 @@ fn a_device_wins_over_the_defaults_and_paths_start_at_the_file() {
     assert_eq!(fourth.auth, AuthMethod::None);
     assert_eq!(fifth.proxy.as_ref().unwrap().kind, ProxyKind::Http);
     assert_eq!(fifth.link(), "insecure");
+    assert_eq!(sixth.ssh.as_ref().unwrap().as_str(), "admin@host7");
+    assert_eq!(sixth.target().to_string(), "192.168.7.1:443");
+}
+
+#[test]
+fn every_kind_of_login_and_every_policy_is_read() {
+    let loaded = load(&fixture("valid", "logins.toml"));
+    assert_eq!(loaded.unused_secrets, ["nobody"]);
+    assert_eq!(loaded.app, loaded.settings.as_ref().unwrap().app);
+    let settings = settings(loaded);
+    let folder = Path::new("tests/config/valid");
+    assert_eq!(settings.app, Some(folder.join("images/webroot.tar")));
+    let policy = &settings.policy;
+    assert_eq!(policy.on_expired, OnExpired::Checkin);
+    assert_eq!(
+        policy.audit,
+        AuditPolicy {
+            mode: AuditMode::Required,
+            files: 100
+        }
+    );
+    // The pause shrinks with the wait.
+    assert_eq!(
+        policy.approval,
+        ApprovalPolicy {
+            at_once: 1,
+            wait: Duration::from_secs(10),
+            poll: Duration::from_secs(1)
+        }
+    );
+    let shared = SecretSource::Env("HEM_PASSPHRASE".to_owned());
+    let old = SecretSource::Prompt("Words of the old ones".to_owned());
+    let d = SecretSource::Prompt("d".to_owned());
+    let auths: Vec<&AuthMethod> = settings.devices.iter().map(|d| &d.auth).collect();
+    assert_eq!(
+        auths,
+        [
+            &AuthMethod::Passphrase(shared.clone(), KdfChoice::Pbkdf2),
+            &AuthMethod::Passphrase(shared, KdfChoice::Argon2),
+            &AuthMethod::MasterWords(old, WordsChoice::Legacy),
+            &AuthMethod::MasterWords(d.clone(), WordsChoice::Current),
+            &AuthMethod::MasterWords(d, WordsChoice::Auto),
+            &AuthMethod::Mobile,
+            &AuthMethod::Prompt,
+            &AuthMethod::Prompt,
+        ]
+    );
+    let clear = |n: usize| {
+        let at = settings.devices[n].endpoint.http_connect.as_ref();
+        at.unwrap().to_string()
+    };
+    assert_eq!(
+        (clear(0), clear(1)),
+        ("127.0.0.1:8080".into(), "[::1]:8081".into())
+    );
+    let plain: Vec<bool> = settings
+        .devices
+        .iter()
+        .map(|d| d.allow_plain_login)
+        .collect();
+    assert_eq!(
+        plain,
+        [false, false, false, false, false, false, true, false]
+    );
 }
 
 #[test]
@@ -225,6 +324,8 @@ fn the_command_line_wins_and_selects() {
         firmware: Some("b.bin".into()),
         concurrency: Some(9),
         force: true,
+        same_key: true,
+        app: Some("c.tar".into()),
         only: words.iter().map(ToString::to_string).collect(),
     };
     // What only an unselected device needs is not missed.
@@ -232,7 +333,9 @@ fn the_command_line_wins_and_selects() {
     let settings = settings(loaded);
     assert_eq!(names(&settings), ["a", "b"]);
     assert_eq!(settings.firmware, Some("b.bin".into()));
+    assert_eq!(settings.app, Some("c.tar".into()));
     assert_eq!((settings.concurrency, settings.policy.force), (9, true));
+    assert!(settings.policy.same_key);
 
     let loaded = load_text(text, &only(&["warsav", "b"]));
     insta::assert_snapshot!(rendered(&loaded), @r#"
@@ -409,7 +512,15 @@ fn a_secret_file_is_for_nobody_else() {
 }
 
 /// Where a literal may stand by mistake.
-const LITERAL_PLACES: [&str; 8] = [
+const LITERAL_PLACES: [&str; 16] = [
+    "auth = { kind = \"passphrase\", secret = { name = LITERAL } }",
+    "auth = { kind = \"passphrase\", kdf = LITERAL }",
+    "auth = { kind = \"master_words\", legacy = LITERAL, words = LITERAL }",
+    "[secrets]\nx = LITERAL",
+    "[secrets.x]\nvalue = LITERAL",
+    "[secrets.x]\nvalue = LITERAL bad",
+    "[[secrets]]\nx = { words = LITERAL }",
+    "secrets.x = LITERAL bad",
     "auth = { kind = \"passphrase\", secret = LITERAL }",
     "auth = { kind = \"token\", token = LITERAL }",
     "auth = { kind = 3, secret = { valu = LITERAL } }",
