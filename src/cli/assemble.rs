@@ -52,8 +52,9 @@ pub fn session<D: Device>(
 ) -> Result<Session, Refusal> {
     let mut random = [0; 4];
     getrandom::fill(&mut random).map_err(|e| Refusal::new(format!("no randomness: {e}")))?;
+    let run = RunId::from_random(random);
     let fleet = Fleet::new(
-        RunId::from_random(random),
+        run.clone(),
         payload.facts(),
         mode,
         settings.concurrency,
@@ -61,6 +62,6 @@ pub fn session<D: Device>(
     );
     let policy = settings.policy.clone();
     Ok(Session::new(fleet, |inbox| {
-        Pool::new(devices, payload, policy, inbox)
+        Pool::new(run, devices, payload, policy, inbox)
     }))
 }

@@ -2,20 +2,21 @@
 //! Must not: know the stages' contents (that is `procedure` and `watch`).
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::{
     BrokerFault, DeviceId, Failure, FailureKind, FirmwareImage, LinkFault, Outcome, Payload,
-    Policy, Stage, TlsFault, Touched,
+    Policy, RunId, Secret, Stage, TlsFault, Touched,
 };
 
 use super::command::Message;
 use super::event::{DeviceFact, Event, Progress};
+use super::ledger::Ledger;
 
 /// The longest wait between two tries of one step, before jitter.
 const MAX_BACKOFF: Duration = Duration::from_secs(60);
@@ -71,12 +72,25 @@ pub(super) struct Attempt<D> {
     pub(super) touched: Touched,
     /// Whether this machine's and the device's clock were more than a minute apart at the last probe.
     pub(super) clocks_apart: bool,
+    /// The run, for the note on the owner's phone.
+    pub(super) run: RunId,
+    /// Where secrets come from that a person types.
+    pub(super) answers: mpsc::Receiver<Secret>,
+    /// Turns to ask a phone, over all devices of the run.
+    pub(super) turns: Arc<Semaphore>,
+    /// What this run did to the device in all attempts.
+    pub(super) ledger: Arc<Mutex<Ledger>>,
 }
 
 impl<D> Attempt<D> {
     /// The firmware, where one is rolled out.
     pub(super) fn firmware(&self) -> Option<&FirmwareImage> {
         self.payload.firmware.as_ref()
+    }
+
+    /// What this run did to the device so far. A panic of an earlier attempt leaves nothing half done there.
+    pub(super) fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) async fn begin(&self, stage: Stage, try_no: u32) -> Running {
@@ -193,20 +207,25 @@ fn may_repeat(stage: Stage, kind: &FailureKind) -> bool {
     if stage.is_past_install() {
         return false;
     }
+    let upload = matches!(stage, Stage::Upload | Stage::UploadUi);
+    is_passing(kind) || (upload && *kind == FailureKind::Status { status: 406 })
+}
+
+/// Whether it may pass by itself: a broken way, or a device or broker that failed inside.
+pub(super) fn is_passing(kind: &FailureKind) -> bool {
     match kind {
         // Trust does not grow by asking again; other TLS trouble may be a handshake that was cut.
         FailureKind::Link(LinkFault::Tls(fault)) => matches!(fault, TlsFault::Other { .. }),
         FailureKind::Link(_) | FailureKind::Broker(BrokerFault::Unreachable { .. }) => true,
-        FailureKind::Broker(BrokerFault::Status { status }) => (500..=599).contains(status),
-        FailureKind::Status { status } => {
-            (500..=599).contains(status) || (stage == Stage::Upload && *status == 406)
+        FailureKind::Broker(BrokerFault::Status { status }) | FailureKind::Status { status } => {
+            (500..=599).contains(status)
         }
         _ => false,
     }
 }
 
 /// The wait after the try `try_no` failed: doubling, at most a minute, a quarter more or less.
-fn backoff(first: Duration, try_no: u32) -> Duration {
+pub(super) fn backoff(first: Duration, try_no: u32) -> Duration {
     let doubled = first.saturating_mul(1 << (try_no - 1).min(16));
     let mut random = [0_u8; 2];
     // Without randomness there is no jitter, which is better than no retry.

@@ -6,17 +6,24 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::device::{
     Approval, ApprovalAnswer, ApprovalReply, CheckAnswer, Device, Image, InstallAnswer, LogFile,
     LogKey, LogPage, LoginError, ProvenKey, Session, UploadProgress, Validated,
 };
 use crate::model::{
-    AuditLink, CheckinReport, Component, Credentials, DeviceStatus, DeviceVersion, FailureKind,
-    FirmwareImage, FlsState, Fwk, Fws, ImageFacts, ImageFooter, ImageFormat, LinkFault, LogId,
-    Scope, Secret, SigningMode, TlsFault,
+    AuditLink, AuditResult, AuditType, CheckinReport, Component, Credentials, Derivation, DeviceId,
+    DeviceStatus, DeviceVersion, FailureKind, FirmwareImage, FlsState, Fwk, Fws, ImageFacts,
+    ImageFooter, ImageFormat, LinkFault, LogId, Payload, Policy, RunId, Scope, Secret, SigningMode,
+    TlsFault, Touched,
 };
+
+use super::attempt::{Attempt, Voice};
+use super::command::Message;
+use super::fake_log::Book;
 
 pub(super) const OLD: Fws = Fws([1; 64]);
 pub(super) const NEW: Fws = Fws([2; 64]);
@@ -69,12 +76,40 @@ pub(super) enum Install {
     Flaps(Fws, Fws),
 }
 
+/// An attempt by itself, without a pool.
+pub(super) fn attempt(
+    fake: &Fake,
+    payload: Payload,
+    inbox: mpsc::Sender<Message>,
+) -> Attempt<Fake> {
+    Attempt {
+        device: Arc::new(fake.clone()),
+        payload: Arc::new(payload),
+        policy: Arc::new(Policy::default()),
+        voice: Voice {
+            inbox,
+            device: DeviceId::new("vault-01"),
+            attempt: 1,
+        },
+        cancel: CancellationToken::new(),
+        touched: Touched::Nothing,
+        clocks_apart: false,
+        run: RunId::from_random([0; 4]),
+        answers: mpsc::channel(1).1,
+        turns: Arc::new(Semaphore::new(1)),
+        ledger: Arc::default(),
+    }
+}
+
 /// The device's insides; tests reach in.
 #[expect(clippy::struct_excessive_bools, reason = "a device has many switches")]
 pub(super) struct World {
     pub(super) hwv: &'static str,
     pub(super) fws: Option<Fws>,
-    pub(super) uis: String,
+    pub(super) fwk: Fwk,
+    pub(super) uis: Option<String>,
+    /// Hashes of the management app that will be served: from when.
+    pub(super) uis_to_come: VecDeque<(Instant, String)>,
     pub(super) booted: Instant,
     pub(super) clock_set: bool,
     pub(super) clock_offset: i64,
@@ -83,7 +118,18 @@ pub(super) struct World {
     pub(super) fls_state: u32,
     pub(super) fw_upgrade: bool,
     pub(super) credentials: Credentials,
+    /// Whether a token may travel.
+    pub(super) may_carry_token: bool,
+    /// The certificate has expired.
+    pub(super) expired: bool,
+    /// A check-in over HTTP brings a new one.
+    pub(super) renews: bool,
+    /// The secret that is right, where one is to be typed, and the one that was.
+    pub(super) secret: Option<&'static [u8]>,
+    pub(super) typed: Option<Secret>,
     pub(super) install: Install,
+    /// The same for the management app.
+    pub(super) install_app: Install,
     /// Periods in which nothing answers.
     pub(super) away: Vec<(Instant, Instant)>,
     /// From when its key is another one.
@@ -94,6 +140,13 @@ pub(super) struct World {
     pub(super) probes: VecDeque<FailureKind>,
     pub(super) checkins: VecDeque<Result<CheckinReport, FailureKind>>,
     pub(super) logins: VecDeque<LoginError>,
+    pub(super) requests: VecDeque<LoginError>,
+    pub(super) phone: VecDeque<Result<Phone, FailureKind>>,
+    pub(super) redeems: VecDeque<LoginError>,
+    pub(super) notes: Vec<String>,
+    /// Requests that are out, and the most there were, over all devices that share this.
+    pub(super) out: Arc<Mutex<(i32, i32)>>,
+    pub(super) log: Book,
     pub(super) uploads: VecDeque<(u64, FailureKind)>,
     pub(super) checks: VecDeque<Result<u16, FailureKind>>,
     pub(super) upload_takes: Duration,
@@ -104,6 +157,17 @@ pub(super) struct World {
     pub(super) asked: Vec<&'static str>,
     /// Successful checks minus installs: must never go below zero.
     pub(super) validated: i32,
+    /// The same for the management app.
+    pub(super) validated_apps: i32,
+}
+
+/// What the owner's phone does.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(super) enum Phone {
+    Silent,
+    Approves,
+    Denies,
+    Expires,
 }
 
 #[derive(Clone)]
@@ -114,7 +178,9 @@ impl Fake {
         Self(Arc::new(Mutex::new(World {
             hwv: "PPA rev 2.2",
             fws: Some(OLD),
-            uis: "b2xk".to_owned(),
+            fwk: Fwk([9; 32]),
+            uis: Some("b2xk".to_owned()),
+            uis_to_come: VecDeque::new(),
             booted: Instant::now()
                 .checked_sub(Duration::from_secs(5000))
                 .unwrap_or_else(Instant::now),
@@ -125,13 +191,25 @@ impl Fake {
             fls_state: 0,
             fw_upgrade: false,
             credentials: Credentials::Login,
+            may_carry_token: true,
+            expired: false,
+            renews: true,
+            secret: None,
+            typed: None,
             install: Install::Runs(NEW),
+            install_app: Install::Runs(NEW),
             away: Vec::new(),
             other_key: None,
             boots: VecDeque::new(),
             probes: VecDeque::new(),
             checkins: VecDeque::new(),
             logins: VecDeque::new(),
+            requests: VecDeque::new(),
+            phone: VecDeque::new(),
+            redeems: VecDeque::new(),
+            notes: Vec::new(),
+            out: Arc::default(),
+            log: Book::new(),
             uploads: VecDeque::new(),
             checks: VecDeque::from([Ok(201), Ok(202)]),
             upload_takes: Duration::from_secs(4),
@@ -139,6 +217,7 @@ impl Fake {
             panic_at: None,
             asked: Vec::new(),
             validated: 0,
+            validated_apps: 0,
         })))
     }
 
@@ -170,6 +249,12 @@ impl Fake {
             world.fws = Some(fws);
             world.booted = at;
             world.clock_set = false;
+            world.log.boot();
+        }
+        while let Some((at, _)) = world.uis_to_come.front()
+            && *at <= now
+        {
+            world.uis = world.uis_to_come.pop_front().map(|(_, uis)| uis);
         }
         if world
             .away
@@ -179,6 +264,12 @@ impl Fake {
             return Err(FailureKind::Link(LinkFault::Refused {
                 target: "fake".to_owned(),
             }));
+        }
+        if world.expired && what != "checkin in clear" {
+            return Err(FailureKind::Link(LinkFault::Tls(TlsFault::Expired {
+                days: 3,
+                not_after: "2026-01-01T00:00:00Z".to_owned(),
+            })));
         }
         if world.other_key.is_some_and(|since| since <= now) {
             return Err(FailureKind::Link(LinkFault::Tls(TlsFault::PinMismatch {
@@ -199,9 +290,9 @@ impl Device for Fake {
         Ok(DeviceVersion {
             hwv: world.hwv.to_owned(),
             fwv: "Encedo nGINE FW v1.2.2".to_owned(),
-            fwk: Some(Fwk([9; 32])),
+            fwk: Some(world.fwk),
             fws: world.fws,
-            uis: Some(world.uis.clone()),
+            uis: world.uis.clone(),
         })
     }
 
@@ -241,65 +332,119 @@ impl Device for Fake {
     }
 
     fn may_carry_token(&self) -> bool {
-        true
+        self.world().may_carry_token
     }
 
     async fn checkin_in_clear(&self) -> Result<CheckinReport, FailureKind> {
-        self.checkin().await
+        self.ask("checkin in clear")?;
+        let mut world = self.world();
+        world.clock_set = true;
+        world.expired &= !world.renews;
+        Ok(CheckinReport {
+            newcrt: Some("OK".to_owned()),
+            ..CheckinReport::default()
+        })
     }
 
-    async fn login(&self, _scope: Scope, lifetime: Duration) -> Result<Session, LoginError> {
-        self.ask("login").map_err(LoginError::Failed)?;
+    async fn login(&self, scope: Scope, lifetime: Duration) -> Result<Session, LoginError> {
+        self.ask(match scope {
+            Scope::Upgrade => "login",
+            Scope::Log => "login for the log",
+        })
+        .map_err(LoginError::Failed)?;
         let mut world = self.world();
         if let Some(error) = world.logins.pop_front() {
             return Err(error);
         }
-        if !world.clock_set && world.trusted_time && world.credentials == Credentials::Login {
+        if world.credentials == Credentials::Token {
+            return Ok(Session {
+                token: Some(Secret::new(b"given".to_vec())),
+                ..Session::anonymous()
+            });
+        }
+        if world.credentials == Credentials::Prompt {
+            match (&world.typed, world.secret) {
+                (None, _) => return Err(LoginError::SecretWanted),
+                (Some(typed), Some(right)) if typed.expose() != right => {
+                    return Err(LoginError::Failed(FailureKind::WrongSecret));
+                }
+                _ => {}
+            }
+        }
+        if !world.clock_set && world.trusted_time {
             return Err(LoginError::ClockUnset);
         }
-        Ok(Session {
-            token: None,
-            expires: Some(Instant::now() + lifetime),
-            ..Session::anonymous()
-        })
+        Ok(world.token(scope, AuditType::TOKEN, lifetime, Some(Derivation::Pbkdf2)))
     }
 
-    fn give_secret(&self, _secret: Secret) {}
+    fn give_secret(&self, secret: Secret) {
+        self.world().typed = Some(secret);
+    }
 
-    async fn request_approval(&self, scope: Scope, _note: &str) -> Result<Approval, LoginError> {
+    async fn request_approval(&self, scope: Scope, note: &str) -> Result<Approval, LoginError> {
         self.ask("request").map_err(LoginError::Failed)?;
+        let mut world = self.world();
+        if let Some(error) = world.requests.pop_front() {
+            return Err(error);
+        }
+        if !world.clock_set {
+            return Err(LoginError::ClockUnset);
+        }
+        world.notes.push(note.to_owned());
+        world.goes_out(1);
         Ok(Approval {
             event: "1".to_owned(),
             scope,
-            since: None,
+            since: Some(world.log.now()),
         })
     }
 
     async fn poll_approval(&self, _approval: &Approval) -> Result<ApprovalAnswer, FailureKind> {
         self.ask("poll")?;
-        Ok(ApprovalAnswer::Pending)
+        let mut world = self.world();
+        let phone = world.phone.pop_front().unwrap_or(Ok(Phone::Silent))?;
+        if phone != Phone::Silent {
+            world.goes_out(-1);
+        }
+        Ok(match phone {
+            Phone::Silent => ApprovalAnswer::Pending,
+            Phone::Approves => ApprovalAnswer::Approved(ApprovalReply(Secret::new(Vec::new()))),
+            Phone::Denies => ApprovalAnswer::Denied,
+            Phone::Expires => ApprovalAnswer::Expired,
+        })
     }
 
     async fn redeem_approval(
         &self,
-        _approval: &Approval,
+        approval: &Approval,
         _reply: ApprovalReply,
     ) -> Result<Session, LoginError> {
         self.ask("redeem").map_err(LoginError::Failed)?;
-        Ok(Session::anonymous())
+        let mut world = self.world();
+        if let Some(error) = world.redeems.pop_front() {
+            return Err(error);
+        }
+        let life = Duration::from_secs(15 * 60);
+        Ok(world.token(approval.scope, AuditType::TOKEN_MOBILE, life, None))
     }
 
     async fn withdraw_approval(&self, _approval: &Approval) -> Result<(), FailureKind> {
-        self.ask("withdraw")
+        self.ask("withdraw")?;
+        self.world().goes_out(-1);
+        Ok(())
     }
 
     async fn upload(
         &self,
-        _session: &Session,
+        session: &Session,
         image: Image<'_>,
         progress: &dyn UploadProgress,
     ) -> Result<(), FailureKind> {
-        self.ask("upload")?;
+        self.ask(match image.component() {
+            Component::Firmware => "upload",
+            Component::Ui => "upload app",
+        })?;
+        takes(session, Scope::Upgrade);
         let (fault, takes) = {
             let mut world = self.world();
             (world.uploads.pop_front(), world.upload_takes)
@@ -319,50 +464,111 @@ impl Device for Fake {
     async fn check(
         &self,
         component: Component,
-        _session: &Session,
+        session: &Session,
         _limit: Duration,
     ) -> Result<CheckAnswer, FailureKind> {
-        self.ask("check")?;
+        self.ask(match component {
+            Component::Firmware => "check",
+            Component::Ui => "check app",
+        })?;
         let mut world = self.world();
+        takes(session, Scope::Upgrade);
         match world.checks.pop_front() {
             Some(Ok(201)) => Ok(CheckAnswer::Started),
             Some(Ok(202)) => Ok(CheckAnswer::Running),
             Some(Ok(status)) => Err(FailureKind::Status { status }),
             Some(Err(kind)) => Err(kind),
             None => {
-                world.validated += 1;
+                match component {
+                    Component::Firmware => world.validated += 1,
+                    Component::Ui => world.validated_apps += 1,
+                }
                 Ok(CheckAnswer::Valid(Validated::by_device(component)))
             }
         }
     }
 
-    async fn install(&self, _validated: Validated, _session: &Session) -> InstallAnswer {
-        if self.ask("install").is_err() {
+    async fn install(&self, validated: Validated, session: &Session) -> InstallAnswer {
+        let asked = self.ask(match validated.component() {
+            Component::Firmware => "install",
+            Component::Ui => "install app",
+        });
+        if asked.is_err() {
             return InstallAnswer::NotSent(LinkFault::Reset);
         }
-        let (answer, takes) = self.installed();
+        takes(session, Scope::Upgrade);
+        let (answer, takes) = match validated.component() {
+            Component::Firmware => self.installed(),
+            Component::Ui => self.installed_app(),
+        };
         tokio::time::sleep(takes).await;
         answer
     }
 
-    async fn log_key(&self, _session: &Session) -> Result<ProvenKey, FailureKind> {
+    async fn log_key(&self, session: &Session) -> Result<ProvenKey, FailureKind> {
         self.ask("log key")?;
-        Err(FailureKind::Status { status: 403 })
+        let mut world = self.world();
+        takes(session, Scope::Log);
+        world.log.key()?;
+        Ok(ProvenKey {
+            key: LogKey::any(),
+            answer: Bytes::from_static(b"key"),
+        })
     }
 
-    async fn log_page(&self, _session: &Session, _offset: usize) -> Result<LogPage, FailureKind> {
+    async fn log_page(&self, session: &Session, offset: usize) -> Result<LogPage, FailureKind> {
         self.ask("log page")?;
-        Err(FailureKind::Status { status: 404 })
+        let mut world = self.world();
+        takes(session, Scope::Log);
+        world.log.page(offset)
     }
 
     async fn log_file(
         &self,
-        _session: &Session,
-        _id: &LogId,
+        session: &Session,
+        id: &LogId,
         _key: &LogKey,
     ) -> Result<LogFile, FailureKind> {
         self.ask("log file")?;
-        Err(FailureKind::Status { status: 406 })
+        let mut world = self.world();
+        takes(session, Scope::Log);
+        world.log.file(id)
+    }
+}
+
+/// A token of the wrong scope, or one that is dead, is a bug of the engine's.
+fn takes(session: &Session, scope: Scope) {
+    let alive = session.expires.is_none_or(|at| Instant::now() < at);
+    assert!(alive, "a dead token");
+    if let Some(token) = &session.token {
+        let token = token.expose();
+        assert!(token == scope.as_str().as_bytes() || token == b"given");
+    }
+}
+
+impl World {
+    /// A token, and the entry of the log that tells of it.
+    fn token(
+        &mut self,
+        scope: Scope,
+        kind: AuditType,
+        lifetime: Duration,
+        derivation: Option<Derivation>,
+    ) -> Session {
+        let now = self.log.now();
+        self.log.write(kind, AuditResult::Ok, scope.as_str());
+        Session {
+            token: Some(Secret::new(scope.as_str().as_bytes().to_vec())),
+            expires: Some(Instant::now() + lifetime),
+            issued: Some(now..=now + 60),
+            derivation,
+        }
+    }
+
+    fn goes_out(&self, more: i32) {
+        let mut out = self.out.lock().unwrap();
+        out.0 += more;
+        out.1 = out.1.max(out.0);
     }
 }
 
@@ -375,6 +581,17 @@ impl Fake {
         let lost = InstallAnswer::Unclear {
             why: "connection reset".to_owned(),
         };
+        match world.install {
+            Install::Refused(403) => {
+                let kind = AuditType::FAILED_SCOPE_CHECK;
+                world.log.write(kind, AuditResult::Failed, "system:upgrade");
+            }
+            Install::Refused(_) => {
+                world.log.write(AuditType::UPGRADE, AuditResult::Error, "");
+            }
+            Install::NotSent | Install::LostAndIdle => {}
+            _ => world.log.upgraded(),
+        }
         let now = Instant::now();
         let (gone, up) = (now + Duration::from_secs(2), now + Duration::from_secs(25));
         match world.install {
@@ -398,6 +615,38 @@ impl Fake {
         }
         let answer = match world.install {
             Install::LostButRuns(_) | Install::LostAndIdle => lost,
+            Install::Refused(status) => InstallAnswer::Refused { status },
+            Install::NotSent => InstallAnswer::NotSent(LinkFault::Reset),
+            _ => InstallAnswer::Accepted,
+        };
+        (answer, world.answer_takes)
+    }
+
+    /// The same for the management app: no reboot.
+    fn installed_app(&self) -> (InstallAnswer, Duration) {
+        let mut world = self.world();
+        world.validated_apps -= 1;
+        assert!(
+            world.validated_apps >= 0,
+            "an install without a validated app"
+        );
+        match world.install_app {
+            Install::Runs(_) | Install::LostButRuns(_) => {
+                let at = Instant::now() + Duration::from_secs(4);
+                world.uis_to_come.push_back((at, "bmV3".to_owned()));
+                world.log.write(AuditType::UPGRADE, AuditResult::Ok, "");
+            }
+            Install::Refused(_) => world.log.write(AuditType::UPGRADE, AuditResult::Error, ""),
+            Install::Dies => {
+                let now = Instant::now();
+                world.away.push((now, now + Duration::from_secs(1 << 30)));
+            }
+            _ => {}
+        }
+        let answer = match world.install_app {
+            Install::LostButRuns(_) | Install::LostAndIdle => InstallAnswer::Unclear {
+                why: "connection reset".to_owned(),
+            },
             Install::Refused(status) => InstallAnswer::Refused { status },
             Install::NotSent => InstallAnswer::NotSent(LinkFault::Reset),
             _ => InstallAnswer::Accepted,

@@ -12,14 +12,21 @@ mod describe;
 mod event;
 #[cfg(test)]
 mod fake;
+#[cfg(test)]
+mod fake_log;
 mod fleet;
 #[cfg(test)]
 mod fleet_tests;
 mod forecast;
+mod ledger;
+mod login;
+mod phone;
+mod plan;
 mod pool;
 mod procedure;
 mod row;
 mod session;
+mod staging;
 mod tally;
 #[cfg(test)]
 mod tests;

@@ -3,18 +3,19 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::device::Device;
-use crate::model::{DeviceId, Payload, Policy, Touched, printable};
+use crate::model::{DeviceId, Payload, Policy, RunId, Secret, Touched, printable};
 
 use super::attempt::{Attempt, Voice};
 use super::command::{Command, Message, TaskEnd};
+use super::ledger::Ledger;
 
 /// Whatever carries out the reducer's commands.
 pub trait Launcher: Send + 'static {
@@ -24,34 +25,53 @@ pub trait Launcher: Send + 'static {
 
 /// Runs the procedures of a fleet's devices as tokio tasks. Dropping it stops them all.
 pub struct Pool<D> {
-    devices: HashMap<DeviceId, Arc<D>>,
+    run: RunId,
+    devices: HashMap<DeviceId, Known<D>>,
     payload: Arc<Payload>,
     policy: Arc<Policy>,
     inbox: mpsc::Sender<Message>,
+    /// Turns to ask a phone (section 10).
+    turns: Arc<Semaphore>,
     tasks: HashMap<DeviceId, Task>,
     supervisors: JoinSet<()>,
 }
 
-/// The two ways to stop a device's task.
+/// A device, and what this run did to it.
+struct Known<D> {
+    port: Arc<D>,
+    ledger: Arc<Mutex<Ledger>>,
+}
+
+/// The two ways to stop a device's task, and the one to tell it something.
 struct Task {
     cancel: CancellationToken,
     abort: CancellationToken,
+    answers: mpsc::Sender<Secret>,
 }
 
 impl<D: Device> Pool<D> {
     /// A pool without tasks, which will report into `inbox`.
     pub fn new(
+        run: RunId,
         devices: impl IntoIterator<Item = (DeviceId, D)>,
         payload: Payload,
         policy: Policy,
         inbox: mpsc::Sender<Message>,
     ) -> Self {
+        let known = |device| Known {
+            port: Arc::new(device),
+            ledger: Arc::default(),
+        };
         Self {
+            run,
             devices: devices
                 .into_iter()
-                .map(|(id, device)| (id, Arc::new(device)))
+                .map(|(id, device)| (id, known(device)))
                 .collect(),
             payload: Arc::new(payload),
+            turns: Arc::new(Semaphore::new(
+                policy.approval.at_once.clamp(1, Semaphore::MAX_PERMITS),
+            )),
             policy: Arc::new(policy),
             inbox,
             tasks: HashMap::new(),
@@ -64,13 +84,15 @@ impl<D: Device> Pool<D> {
         device: &DeviceId,
         attempt: u32,
     ) -> Option<(Attempt<D>, CancellationToken)> {
-        let port = self.devices.get(device)?;
+        let known = self.devices.get(device)?;
+        let (tx, answers) = mpsc::channel(1);
         let task = Task {
             cancel: CancellationToken::new(),
             abort: CancellationToken::new(),
+            answers: tx,
         };
         let work = Attempt {
-            device: Arc::clone(port),
+            device: Arc::clone(&known.port),
             payload: Arc::clone(&self.payload),
             policy: Arc::clone(&self.policy),
             voice: Voice {
@@ -81,6 +103,10 @@ impl<D: Device> Pool<D> {
             cancel: task.cancel.clone(),
             touched: Touched::Nothing,
             clocks_apart: false,
+            run: self.run.clone(),
+            answers,
+            turns: Arc::clone(&self.turns),
+            ledger: Arc::clone(&known.ledger),
         };
         let abort = task.abort.clone();
         self.tasks.insert(device.clone(), task);
@@ -137,7 +163,13 @@ impl<D: Device> Launcher for Pool<D> {
                     task.abort.cancel();
                 }
             }
-            Command::Audit { .. } | Command::Answer { .. } | Command::Settle { .. } => {}
+            Command::Answer { device, secret } => {
+                if let Some(task) = self.tasks.get(&device) {
+                    // Full, or nobody there: a secret that nobody waits for is dropped.
+                    let _ = task.answers.try_send(secret);
+                }
+            }
+            Command::Audit { .. } | Command::Settle { .. } => {}
         }
     }
 }

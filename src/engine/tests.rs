@@ -1,5 +1,8 @@
 //! Procedures over a device in memory, on paused time, through the session and the pool.
 
+mod logins;
+mod phones;
+
 use std::time::Duration;
 
 use crate::device::LoginError;
@@ -14,16 +17,27 @@ use super::{
 };
 
 fn session_of(fakes: &[Fake], mode: Mode, concurrency: usize) -> Session {
+    session_with(fakes, mode, concurrency, image().into(), Policy::default())
+}
+
+fn session_with(
+    fakes: &[Fake],
+    mode: Mode,
+    concurrency: usize,
+    payload: Payload,
+    policy: Policy,
+) -> Session {
     let ids: Vec<DeviceId> = (1..=fakes.len())
         .map(|n| DeviceId::new(&format!("vault-{n:02}")))
         .collect();
+    let run = RunId::from_random([1, 2, 3, 4]);
     let fleet = Fleet::new(
-        RunId::from_random([1, 2, 3, 4]),
-        Payload::from(image()).facts(),
+        run.clone(),
+        payload.facts(),
         mode,
         concurrency,
-        ids.iter().map(|id| RowSeed {
-            credentials: Credentials::Login,
+        ids.iter().zip(fakes).map(|(id, fake)| RowSeed {
+            credentials: fake.world().credentials,
             id: id.clone(),
             group: None,
             tags: Vec::new(),
@@ -32,8 +46,29 @@ fn session_of(fakes: &[Fake], mode: Mode, concurrency: usize) -> Session {
     );
     let devices: Vec<(DeviceId, Fake)> = ids.into_iter().zip(fakes.iter().cloned()).collect();
     Session::new(fleet, |inbox| {
-        Pool::new(devices, image().into(), Policy::default(), inbox)
+        Pool::new(run, devices, payload, policy, inbox)
     })
+}
+
+/// One device, upgraded with this policy.
+async fn upgrade_by(fake: &Fake, policy: Policy) -> (Session, Vec<Event>) {
+    let fakes = std::slice::from_ref(fake);
+    let mut session = session_with(fakes, Mode::Go, 1, image().into(), policy);
+    session.intend(Intent::Begin);
+    let events = run(&mut session).await;
+    (session, events)
+}
+
+fn facts(events: &[Event]) -> impl Iterator<Item = &DeviceFact> {
+    events.iter().filter_map(|e| match &e.fact {
+        Fact::Device { fact, .. } => Some(fact),
+        _ => None,
+    })
+}
+
+/// The notes of the plan.
+fn notes(session: &Session) -> String {
+    only(session).verdict.as_ref().unwrap().reason()
 }
 
 /// Runs until nothing is left to do; everything that happened.

@@ -13,7 +13,7 @@ use crate::model::{
 
 use super::attempt::{Attempt, Running};
 use super::event::{DeviceFact, Progress, Seen, Watch};
-use super::procedure::Access;
+use super::login::Access;
 
 /// For how long after an install silence is normal: devices are gone for some 15 to 60 s.
 const NORMAL_SILENCE: Duration = Duration::from_secs(60);
@@ -59,7 +59,7 @@ impl<D: Device> Attempt<D> {
             fw_upgrade_before: status.fw_upgrade,
             fws_before: seen.version.fws,
             uis_before: seen.version.uis.clone(),
-            mark: None,
+            mark: self.ledger().mark(),
         };
         self.voice
             .say(DeviceFact::InstallBegun {
@@ -81,6 +81,9 @@ impl<D: Device> Attempt<D> {
             }
             InstallAnswer::Refused { status } => {
                 self.touched = Touched::ImageStaged;
+                if matches!(status, 406 | 409) {
+                    self.ledger().wrote_install();
+                }
                 return Err(self
                     .fail(running, FailureKind::InstallRefused { status })
                     .await);
@@ -104,7 +107,12 @@ impl<D: Device> Attempt<D> {
     async fn last_look(&mut self) -> Result<DeviceStatus, Outcome> {
         let mut tries = 0;
         loop {
-            let kind = match self.unless_cancelled(self.device.status()).await? {
+            let asked = Instant::now();
+            let status = self.unless_cancelled(self.device.status()).await?;
+            if let Ok(status) = &status {
+                self.ledger().saw(status, asked);
+            }
+            let kind = match status {
                 Ok(status) if status.fls_state.is_healthy() || self.policy.force => {
                     return Ok(status);
                 }
@@ -372,16 +380,12 @@ fn is_there(met: &FailureKind) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use tokio::sync::mpsc;
-    use tokio_util::sync::CancellationToken;
 
-    use super::super::attempt::Voice;
-    use super::super::fake::{Fake, image};
+    use super::super::fake::{Fake, attempt, image};
     use super::*;
     use crate::device::Session;
-    use crate::model::{Component, DeviceId, FlsState, Policy};
+    use crate::model::{Component, FlsState};
 
     /// The image without a footer may be the very one that ran before.
     #[test]
@@ -398,19 +402,7 @@ mod tests {
         let mut unknown = image();
         unknown.facts.footer = None;
         let (inbox, _said) = mpsc::channel(1);
-        let attempt = Attempt {
-            device: Arc::new(fake.clone()),
-            payload: Arc::new(unknown.into()),
-            policy: Arc::new(Policy::default()),
-            voice: Voice {
-                inbox,
-                device: DeviceId::new("vault-01"),
-                attempt: 1,
-            },
-            cancel: CancellationToken::new(),
-            touched: Touched::InstallSent,
-            clocks_apart: false,
-        };
+        let attempt = attempt(&fake, unknown.into(), inbox);
         let now = fake.version().await.unwrap().fws;
         let watch = Watch {
             component: Component::Firmware,
@@ -439,20 +431,9 @@ mod tests {
             status: fake.status().await.unwrap(),
         };
         let (inbox, mut said) = mpsc::channel(1);
-        let cancel = CancellationToken::new();
-        let mut attempt = Attempt {
-            device: Arc::new(fake.clone()),
-            payload: Arc::new(image().into()),
-            policy: Arc::new(Policy::default()),
-            voice: Voice {
-                inbox,
-                device: DeviceId::new("vault-01"),
-                attempt: 1,
-            },
-            cancel: cancel.clone(),
-            touched: Touched::ImageStaged,
-            clocks_apart: false,
-        };
+        let mut attempt = attempt(&fake, image().into(), inbox);
+        attempt.touched = Touched::ImageStaged;
+        let cancel = attempt.cancel.clone();
         let task = tokio::spawn(async move {
             let mut access = Access::Open(Session::anonymous());
             attempt

@@ -1,0 +1,191 @@
+//! The audit log of the device in memory: a file for each boot, and all that can be wrong with them.
+//! Must not: be signed; what verifies is the adapter's to find out, and said here.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use crate::device::{LogFile, LogPage};
+use crate::model::{
+    AuditEntry, AuditExtra, AuditLog, AuditResult, AuditTime, AuditType, FailureKind, LogEnd,
+    LogFault, LogId,
+};
+
+/// What an accepted firmware install leaves behind.
+#[derive(Clone, Copy, PartialEq, Debug)]
+#[expect(dead_code, reason = "the audit's tests follow")]
+pub(super) enum LogEntry {
+    /// UPGRADE with this result.
+    Says(AuditResult),
+    /// Nothing.
+    LeftOut,
+    /// UPGRADE OK, in a file that does not verify at that line.
+    Tampered,
+    /// Nothing any more: the file is cut short before it.
+    CutShort,
+}
+
+/// The log.
+pub(super) struct Book {
+    started: Instant,
+    /// Oldest first; the last is the running session's.
+    files: Vec<Vec<AuditEntry>>,
+    ends: HashMap<usize, LogEnd>,
+    pub(super) upgrade: LogEntry,
+    /// Failures to come: at which question.
+    pub(super) faults: VecDeque<(&'static str, FailureKind)>,
+    /// A failure that stays.
+    pub(super) always: Option<(&'static str, FailureKind)>,
+    /// The list never ends.
+    pub(super) endless: bool,
+    /// The running session's file can be read.
+    pub(super) open: bool,
+}
+
+impl Book {
+    pub(super) fn new() -> Self {
+        let mut book = Self {
+            started: Instant::now(),
+            files: Vec::new(),
+            ends: HashMap::new(),
+            upgrade: LogEntry::Says(AuditResult::Ok),
+            faults: VecDeque::new(),
+            always: None,
+            endless: false,
+            open: false,
+        };
+        book.boot();
+        // Another run's upgrade, which is nobody's proof.
+        book.write(AuditType::TOKEN, AuditResult::Ok, "system:upgrade");
+        book.write(AuditType::UPGRADE, AuditResult::Ok, "");
+        book.started = Instant::now()
+            .checked_sub(Duration::from_secs(5000))
+            .unwrap_or_else(Instant::now);
+        book.boot();
+        book
+    }
+
+    /// The device's clock as its log writes it.
+    pub(super) fn now(&self) -> u64 {
+        1_700_000_000 + self.started.elapsed().as_secs()
+    }
+
+    pub(super) fn boot(&mut self) {
+        self.files.push(Vec::new());
+        self.write(AuditType(1), AuditResult::Ok, "");
+    }
+
+    pub(super) fn write(&mut self, kind: AuditType, result: AuditResult, extra: &str) {
+        let time = AuditTime::Unix(self.now());
+        let extra = if extra.is_empty() {
+            AuditExtra::None
+        } else {
+            AuditExtra::Text(extra.to_owned())
+        };
+        if let Some(file) = self.files.last_mut() {
+            file.push(AuditEntry {
+                line: file.len() + 2,
+                counter: file.len() as u64,
+                time,
+                kind,
+                result,
+                subject: "U".to_owned(),
+                extra,
+            });
+        }
+    }
+
+    pub(super) fn upgraded(&mut self) {
+        let running = self.files.len() - 1;
+        let line = self.files[running].len() + 2;
+        match self.upgrade {
+            LogEntry::Says(result) => self.write(AuditType::UPGRADE, result, ""),
+            LogEntry::LeftOut => {}
+            LogEntry::Tampered => {
+                let fault = LogFault::BadMac;
+                self.ends.insert(
+                    running,
+                    LogEnd::Failed {
+                        line,
+                        counter: None,
+                        fault,
+                    },
+                );
+            }
+            LogEntry::CutShort => {
+                self.ends.insert(running, LogEnd::CutShort { line });
+            }
+        }
+    }
+
+    fn fault(&mut self, at: &str) -> Result<(), FailureKind> {
+        if let Some((what, kind)) = &self.always
+            && *what == at
+        {
+            return Err(kind.clone());
+        }
+        match self.faults.front() {
+            Some((what, _)) if *what == at => self
+                .faults
+                .pop_front()
+                .map_or(Ok(()), |(_, kind)| Err(kind)),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn key(&mut self) -> Result<(), FailureKind> {
+        self.fault("log key")
+    }
+
+    /// Two a page, the last one once more with the next.
+    pub(super) fn page(&mut self, offset: usize) -> Result<LogPage, FailureKind> {
+        self.fault("log page")?;
+        let files = if self.endless {
+            usize::MAX
+        } else {
+            self.files.len()
+        };
+        if offset >= files {
+            return Err(FailureKind::Status { status: 404 });
+        }
+        let from = offset.saturating_sub(1);
+        let ids: Vec<LogId> = (from..files.min(offset + 2)).map(id).collect();
+        Ok(LogPage {
+            next: files.min(offset + 2),
+            ids,
+        })
+    }
+
+    pub(super) fn file(&mut self, wanted: &LogId) -> Result<LogFile, FailureKind> {
+        self.fault("log file")?;
+        let n = (0..self.files.len())
+            .find(|&n| id(n) == *wanted)
+            .ok_or(FailureKind::Status { status: 404 })?;
+        if n + 1 == self.files.len() && !self.open {
+            return Err(FailureKind::Status { status: 406 });
+        }
+        let log = AuditLog {
+            firmware: None,
+            entries: self.files[n].clone(),
+            end: self.ends.get(&n).copied().unwrap_or(LogEnd::Whole),
+            other_lines: Vec::new(),
+        };
+        Ok(LogFile {
+            raw: Bytes::from_static(b"raw"),
+            log,
+        })
+    }
+
+    /// What is wrong with the file `n`, the oldest being 0.
+    #[expect(dead_code, reason = "the audit's tests follow")]
+    pub(super) fn ends(&mut self, n: usize, end: LogEnd) {
+        self.ends.insert(n, end);
+    }
+}
+
+/// Nothing to sort by.
+fn id(n: usize) -> LogId {
+    LogId::new(&format!("{:08x}", (n * 0x9e37 + 5) & 0xffff)).unwrap()
+}

@@ -1,0 +1,152 @@
+//! What a run did to one device in all its attempts: by what its upgrade is known in the device's log
+//! (protocol page, section 9), how often its secret was refused (section 6), what is installed already.
+//! Must not: decide anything, or hold a secret.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::device::{Login, UpgradeMark};
+use crate::model::DeviceStatus;
+
+/// After so many 401 a device is not logged in to any more in this run (section 6).
+const MAX_REFUSED: u32 = 3;
+/// How much slower than this machine's a device's clock may run before its uptime tells of a reboot.
+const SLOW_CLOCK: f64 = 0.9;
+/// Uptimes are whole seconds, and a status takes its time.
+const ROUNDING: Duration = Duration::from_secs(2);
+
+/// What this run did to one device.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    /// The tokens for the upgrade that it got in the present boot of the device.
+    tokens: Vec<Token>,
+    /// The uptime at the last look, and when that was.
+    seen: Option<(Instant, Duration)>,
+    /// How often it was told 401 at a login.
+    refused: u32,
+    /// Whether the management app was seen to be installed.
+    pub(super) app_done: bool,
+}
+
+#[derive(Debug)]
+struct Token {
+    login: Login,
+    issued: Option<RangeInclusive<u64>>,
+    /// Installs behind it that wrote an entry of their own and ended no session.
+    installs: usize,
+}
+
+impl Ledger {
+    /// The device said `status`, asked for at `asked`. After a reboot its log is another file, and what was
+    /// done before it stands in none that matters: a token dies with its boot.
+    pub(super) fn saw(&mut self, status: &DeviceStatus, asked: Instant) {
+        if let Some((at, uptime)) = self.seen {
+            let since = asked.saturating_duration_since(at);
+            if status.uptime + ROUNDING < uptime + since.mul_f64(SLOW_CLOCK) {
+                self.tokens.clear();
+            }
+        }
+        self.seen = Some((asked, status.uptime));
+    }
+
+    /// The device gave a token for the upgrade.
+    pub(super) fn logged_in(&mut self, login: Login, issued: Option<RangeInclusive<u64>>) {
+        self.tokens.push(Token {
+            login,
+            issued,
+            installs: 0,
+        });
+    }
+
+    /// An install was answered, wrote its entry, and did not end the session: the management app's, or one
+    /// that was refused with 406 or 409.
+    pub(super) fn wrote_install(&mut self) {
+        if let Some(token) = self.tokens.last_mut() {
+            token.installs += 1;
+        }
+    }
+
+    /// By what the next install is known in the log; nothing where this run has no token of its own.
+    pub(super) fn mark(&self) -> Option<UpgradeMark> {
+        let last = self.tokens.last()?;
+        let issued: Option<Vec<_>> = self.tokens.iter().map(|t| t.issued.clone()).collect();
+        Some(match issued {
+            Some(issued) => UpgradeMark {
+                login: last.login,
+                issued,
+                earlier: self.tokens.iter().map(|t| t.installs).sum(),
+            },
+            // Without its time only the last token can be found, and only what stands behind that one.
+            None => UpgradeMark {
+                login: last.login,
+                issued: Vec::new(),
+                earlier: last.installs,
+            },
+        })
+    }
+
+    /// A secret was answered with 401.
+    pub(super) fn was_refused(&mut self) {
+        self.refused += 1;
+    }
+
+    /// Whether no further login may be tried.
+    pub(super) fn logins_used_up(&self) -> bool {
+        self.refused >= MAX_REFUSED
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::FlsState;
+
+    fn up(seconds: u64) -> DeviceStatus {
+        DeviceStatus {
+            uptime: Duration::from_secs(seconds),
+            clock: None,
+            initialised: true,
+            fls_state: FlsState(0),
+            trusted_time: true,
+            fw_upgrade: false,
+        }
+    }
+
+    #[test]
+    fn tokens_and_entries_are_forgotten_with_the_boot_that_they_belong_to() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut ledger = Ledger::default();
+        ledger.saw(&up(5000), at(0));
+        assert_eq!(ledger.mark(), None);
+        ledger.wrote_install();
+        ledger.logged_in(Login::Secret, Some(10..=70));
+        ledger.wrote_install();
+        ledger.saw(&up(5108), at(100));
+        ledger.logged_in(Login::Secret, Some(100..=160));
+        let both = UpgradeMark {
+            login: Login::Secret,
+            issued: vec![10..=70, 100..=160],
+            earlier: 1,
+        };
+        assert_eq!(ledger.mark(), Some(both));
+        ledger.saw(&up(40), at(200));
+        assert_eq!(ledger.mark(), None);
+    }
+
+    #[test]
+    fn a_token_of_unknown_time_can_only_be_the_last_one() {
+        let mut ledger = Ledger::default();
+        ledger.logged_in(Login::Secret, Some(10..=70));
+        ledger.wrote_install();
+        ledger.logged_in(Login::Secret, None);
+        let last = UpgradeMark {
+            login: Login::Secret,
+            issued: Vec::new(),
+            earlier: 0,
+        };
+        assert_eq!(ledger.mark(), Some(last));
+    }
+}
