@@ -205,6 +205,10 @@ pub trait Device: Send + Sync + 'static {
     fn checkin(&self) -> impl Future<Output = Result<CheckinReport, FailureKind>> + Send;
 
     /// The same over plain HTTP, for a device whose certificate has expired; nothing secret is in it.
+    ///
+    /// # Errors
+    ///
+    /// [`FailureKind::NoPlainHttp`] where the inventory does not tell where that is reached.
     fn checkin_in_clear(&self) -> impl Future<Output = Result<CheckinReport, FailureKind>> + Send;
 
     /// What the inventory gives this device to be entered with.
@@ -241,12 +245,13 @@ pub trait Device: Send + Sync + 'static {
     fn give_secret(&self, secret: Secret);
 
     /// Steps 1 to 3 of section 10: asks the owner's phone to approve `scope`, with a note of 1 to 128
-    /// characters to be shown there.
+    /// characters to be shown there: a longer one is cut, an empty one left out.
     ///
     /// # Errors
     ///
     /// [`LoginError::ClockUnset`] and [`LoginError::ClockApart`] (the broker's 401) ask for one check-in
-    /// and one more try. Nothing is out then.
+    /// and one more try; right after a check-in that 401 is the broker's [`FailureKind::Broker`]. Nothing is
+    /// out then.
     fn request_approval(
         &self,
         scope: Scope,
@@ -263,7 +268,7 @@ pub trait Device: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`FailureKind::ApprovalRefused`] for 401 and 406.
+    /// [`FailureKind::ApprovalRefused`] for 401 and 406; the 401 counts among the three of a run.
     fn redeem_approval(
         &self,
         approval: &Approval,

@@ -1,8 +1,9 @@
-//! The device's language: bytes ↔ values (protocol page, sections 3 to 7, 9 and 11).
+//! The device's language: bytes ↔ values (protocol page, sections 3 to 12).
 //!
 //! Owns: the eJWT and the key behind it, the firmware image, the audit log, and the JSON of every endpoint.
 //! Must not: do IO, know tokio or HTTP clients, or decide what an answer means for an upgrade.
 
+pub mod approval;
 pub mod audit;
 pub mod ejwt;
 pub mod image;

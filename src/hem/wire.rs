@@ -195,12 +195,10 @@ pub fn parse_checkin_report(body: &[u8]) -> Result<CheckinReport, WireError> {
 
 /// Reads the bearer token (section 6).
 pub fn parse_token(body: &[u8]) -> Result<Secret, WireError> {
-    let map = object(body)?;
-    match map.get("token") {
+    let mut map = object(body)?;
+    match map.remove("token") {
         None | Some(Value::Null) => Err(WireError::Missing { field: "token" }),
-        Some(Value::String(token)) if !token.is_empty() => {
-            Ok(Secret::new(token.clone().into_bytes()))
-        }
+        Some(Value::String(token)) if !token.is_empty() => Ok(Secret::new(token.into_bytes())),
         Some(_) => Err(WireError::Wrong {
             field: "token",
             wanted: "a text",
@@ -224,15 +222,16 @@ pub fn require_object(body: &[u8]) -> Result<(), WireError> {
     }
 }
 
-fn not_json(e: &serde_json::Error) -> WireError {
+/// A fault of the parser, whose words may quote what it read.
+pub(super) fn not_json(e: &serde_json::Error) -> WireError {
     WireError::NotJson {
         what: printable(&e.to_string(), MAX_TEXT),
     }
 }
 
-/// Bytes that are no UTF-8 may stand in a field that nobody needs (a stale `hostname`, section 13):
+/// The fields of a JSON object. Bytes that are no UTF-8 may stand in a field that nobody needs (a stale `hostname`, section 13):
 /// they become replacement characters rather than a reason to refuse the whole answer.
-fn object(body: &[u8]) -> Result<Map<String, Value>, WireError> {
+pub(super) fn object(body: &[u8]) -> Result<Map<String, Value>, WireError> {
     match serde_json::from_str(&String::from_utf8_lossy(body)) {
         Ok(Value::Object(map)) => Ok(map),
         Ok(_) => Err(WireError::NotObject),

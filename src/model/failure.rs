@@ -241,6 +241,12 @@ pub enum FailureKind {
         /// The HTTP status.
         status: u16,
     },
+    /// The device's certificate has expired, and where its plain HTTP is reached is not known.
+    #[error("no check-in over http: where that leads behind {target} is not known")]
+    NoPlainHttp {
+        /// Host and port of its HTTPS.
+        target: String,
+    },
     /// The link is unencrypted, and the inventory does not allow a token to travel over it.
     #[error("no login over http: its token would travel in clear")]
     PlainLogin,
@@ -441,6 +447,7 @@ impl FailureKind {
             Self::LoginsUsedUp => "logins_used_up",
             Self::ClockUnset => "clock_unset",
             Self::CheckinRefused { .. } => "checkin_refused",
+            Self::NoPlainHttp { .. } => "no_plain_http",
             Self::PlainLogin => "plain_login",
             Self::NoSecret => "no_secret",
             Self::ApprovalDenied => "approval_denied",

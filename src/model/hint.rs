@@ -31,6 +31,9 @@ pub(super) fn hint(stage: Stage, kind: &FailureKind) -> String {
         FailureKind::CheckinRefused { .. } => "The reply did not verify on the device: is [broker] url the relay this device \
              belongs to? Retry once; if it stays, ask the vendor."
             .to_owned(),
+        FailureKind::NoPlainHttp { .. } => "Say where this device's port 80 is reached with http_connect = \"host:port\", or check it in by \
+             other means."
+            .to_owned(),
         FailureKind::PlainLogin => "Reach it over https:// (a tunnel and connect may help), or say allow_plain_login = true of \
              this device if the way to it is yours alone."
             .to_owned(),

@@ -1,6 +1,6 @@
-//! The check-in relay: an ordinary web server, spoken to with an ordinary client (sections 5 and 12).
+//! The broker: an ordinary web server, spoken to with an ordinary client (sections 5, 10 and 12).
 //!
-//! Must not: look into what it relays, or ever leave a certificate unverified.
+//! Must not: look into what it relays, log a body, or ever leave a certificate unverified.
 
 use std::error::Error;
 use std::sync::OnceLock;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Url};
+use reqwest::{Client, Method, Url};
 
 use super::{SetupError, fault, tls};
 use crate::hem::wire::{self, path};
@@ -18,14 +18,37 @@ use crate::model::{BrokerFault, Timeouts, printable};
 /// The longest answer that is read, in bytes; what a device takes is far less.
 const MAX_ANSWER: usize = 64 * 1024;
 
-/// The broker of a run. Cheap until the first check-in: only then are the system's roots loaded.
+/// The broker of a run. Cheap until it is first needed: only then are the system's roots loaded.
 #[derive(Debug)]
 pub struct Broker {
-    checkin: Url,
+    /// Without query and fragment; its path may be that of a relay.
+    base: Url,
     ca_pem: Option<String>,
     connect: Duration,
     request: Duration,
     client: OnceLock<Result<Client, BrokerFault>>,
+}
+
+/// What the broker answered.
+#[derive(Debug)]
+pub(super) struct Reply {
+    /// The HTTP status.
+    pub(super) status: u16,
+    /// The body of a 200; of any other answer none is read.
+    pub(super) body: Bytes,
+}
+
+impl Reply {
+    /// The JSON object of a 200.
+    pub(super) fn object(self) -> Result<Bytes, BrokerFault> {
+        if self.status != 200 {
+            return Err(BrokerFault::Status {
+                status: self.status,
+            });
+        }
+        wire::require_object(&self.body).map_err(|e| garbled(&e.to_string()))?;
+        Ok(self.body)
+    }
 }
 
 impl Broker {
@@ -39,19 +62,17 @@ impl Broker {
         let bad = |what: &str| SetupError::BadBrokerUrl {
             what: what.to_owned(),
         };
-        let mut checkin = Url::parse(url).map_err(|e| bad(&e.to_string()))?;
-        if !matches!(checkin.scheme(), "http" | "https") {
+        let mut base = Url::parse(url).map_err(|e| bad(&e.to_string()))?;
+        if !matches!(base.scheme(), "http" | "https") {
             return Err(bad("neither http:// nor https://"));
         }
-        let base = checkin.path().trim_end_matches('/').to_owned();
-        checkin.set_path(&(base + path::BROKER_CHECKIN));
-        checkin.set_query(None);
-        checkin.set_fragment(None);
+        base.set_query(None);
+        base.set_fragment(None);
         if let Some(pem) = ca_pem {
             tls::check_authorities(pem)?;
         }
         Ok(Self {
-            checkin,
+            base,
             ca_pem: ca_pem.map(str::to_owned),
             connect: timeouts.connect,
             request: timeouts.request,
@@ -61,39 +82,77 @@ impl Broker {
 
     /// Relays a device's check object and returns the reply, both byte for byte (section 5).
     pub(super) async fn checkin(&self, check: Bytes) -> Result<Bytes, BrokerFault> {
-        let begun = tokio::time::Instant::now();
-        let client = self.client.get_or_init(|| self.build()).clone()?;
-        let mut answer = client
-            .post(self.checkin.clone())
-            .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
-            .body(check)
-            .send()
-            .await
-            .map_err(|e| self.unreachable(e))?;
-        let status = answer.status().as_u16();
-        tracing::debug!(path = path::BROKER_CHECKIN, status, took = ?begun.elapsed(), "broker");
-        if status != 200 {
-            return Err(BrokerFault::Status { status });
-        }
-        let mut reply = BytesMut::new();
-        while let Some(chunk) = answer.chunk().await.map_err(|e| self.unreachable(e))? {
-            if reply.len() + chunk.len() > MAX_ANSWER {
-                return Err(garbled("too long"));
-            }
-            reply.extend_from_slice(&chunk);
-        }
-        let reply = reply.freeze();
-        wire::require_object(&reply).map_err(|e| garbled(&e.to_string()))?;
+        let reply = self.post(path::BROKER_CHECKIN, check).await?.object()?;
         if reply.len() > wire::MAX_JSON_BODY {
             return Err(garbled("longer than a device takes"));
         }
         Ok(reply)
     }
 
+    /// Asks for `path`, which `name` ends where one is given.
+    pub(super) async fn get(&self, path: &str, name: Option<&str>) -> Result<Reply, BrokerFault> {
+        self.ask(Method::GET, path, name, None).await
+    }
+
+    /// Sends JSON, byte for byte.
+    pub(super) async fn post(&self, path: &str, json: Bytes) -> Result<Reply, BrokerFault> {
+        self.ask(Method::POST, path, None, Some(json)).await
+    }
+
+    /// Deletes what `name` names under `path`.
+    pub(super) async fn delete(&self, path: &str, name: &str) -> Result<Reply, BrokerFault> {
+        self.ask(Method::DELETE, path, Some(name), None).await
+    }
+
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        name: Option<&str>,
+        json: Option<Bytes>,
+    ) -> Result<Reply, BrokerFault> {
+        let begun = tokio::time::Instant::now();
+        let client = self.client.get_or_init(|| self.build()).clone()?;
+        let mut request = client.request(method.clone(), self.url(path, name));
+        if let Some(json) = json {
+            request = request
+                .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+                .body(json);
+        }
+        let mut answer = request.send().await.map_err(|e| self.unreachable(e))?;
+        let status = answer.status().as_u16();
+        tracing::debug!(%method, path, status, took = ?begun.elapsed(), "broker");
+        let mut body = BytesMut::new();
+        if status == 200 {
+            while let Some(chunk) = answer.chunk().await.map_err(|e| self.unreachable(e))? {
+                if body.len() + chunk.len() > MAX_ANSWER {
+                    return Err(garbled("too long"));
+                }
+                body.extend_from_slice(&chunk);
+            }
+        }
+        Ok(Reply {
+            status,
+            body: body.freeze(),
+        })
+    }
+
+    /// `path` under the base URL. The name is somebody else's text: whatever it holds, it stays one
+    /// segment of the path.
+    fn url(&self, path: &str, name: Option<&str>) -> Url {
+        let mut url = self.base.clone();
+        let base = url.path().trim_end_matches('/').to_owned();
+        url.set_path(&(base + path.trim_end_matches('/')));
+        if let (Some(name), Ok(mut segments)) = (name, url.path_segments_mut()) {
+            segments.push(name);
+        }
+        url
+    }
+
     fn unreachable(&self, error: reqwest::Error) -> BrokerFault {
         // Host and port alone: the URL may hold a user's name and password.
-        let host = self.checkin.host_str().unwrap_or_default();
-        let port = self.checkin.port_or_known_default().unwrap_or_default();
+        let host = self.base.host_str().unwrap_or_default();
+        let port = self.base.port_or_known_default().unwrap_or_default();
         let error = error.without_url();
         let why = fault::chain(cause(&error));
         BrokerFault::Unreachable {
@@ -112,15 +171,15 @@ impl Broker {
             .connect_timeout(self.connect)
             .timeout(self.request);
         // A relay on this machine is never behind the proxy that the environment names.
-        if is_loopback(&self.checkin) {
+        if is_loopback(&self.base) {
             builder = builder.no_proxy();
         }
         builder.build().map_err(|e| failed(fault::chain(&e)))
     }
 }
 
-/// Only such redirects are followed as repeat the POST, and never from https to http; any other one
-/// is reported with its status.
+/// Only such redirects are followed as repeat the request as it was, and never from https to http; any
+/// other one is reported with its status.
 fn redirects() -> Policy {
     Policy::custom(|attempt| {
         let repeats = matches!(attempt.status().as_u16(), 307 | 308);
@@ -152,7 +211,8 @@ fn cause(error: &reqwest::Error) -> &(dyn Error + 'static) {
     }
 }
 
-fn garbled(what: &str) -> BrokerFault {
+/// An answer of the broker that cannot be used.
+pub(super) fn garbled(what: &str) -> BrokerFault {
     BrokerFault::Garbled {
         what: printable(what, 200),
     }

@@ -8,8 +8,8 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt as _;
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1;
 use hyper::{Request, Response};
@@ -18,10 +18,16 @@ use tokio::time::{Instant, timeout_at};
 
 use super::dial::Io;
 use super::fault;
-use crate::model::LinkFault;
+use crate::model::{FailureKind, LinkFault};
 
 /// The longest answer that is read, in bytes.
 const MAX_ANSWER: usize = 1024 * 1024;
+
+/// The longest log file that is read, in bytes.
+const MAX_FILE: usize = 16 * 1024 * 1024;
+
+/// A file may take so many times the limit of one request, as long as bytes keep coming.
+const PATIENCE: u32 = 10;
 
 /// How long a body that nobody needs is waited for, so that the connection ends in order.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -32,7 +38,31 @@ pub(super) struct Answer {
     /// The HTTP status, also one outside the usual range such as 795 (section 13).
     pub(super) status: u16,
     /// The body, or why it could not be read; most answers have none that matters.
-    pub(super) body: Result<Bytes, LinkFault>,
+    pub(super) body: Result<Bytes, Broken>,
+}
+
+/// A body that did not come whole.
+#[derive(Debug)]
+pub(super) struct Broken {
+    /// Why not.
+    pub(super) fault: LinkFault,
+    /// Where the connection ended before the body did (section 13): what had come by then.
+    pub(super) cut_short: Option<Bytes>,
+}
+
+impl From<LinkFault> for Broken {
+    fn from(fault: LinkFault) -> Self {
+        Self {
+            fault,
+            cut_short: None,
+        }
+    }
+}
+
+impl From<Broken> for FailureKind {
+    fn from(broken: Broken) -> Self {
+        Self::Link(broken.fault)
+    }
 }
 
 /// What of an answer is needed.
@@ -42,6 +72,8 @@ pub(super) enum Need {
     Status,
     /// A 200 brings JSON.
     Json,
+    /// A 200 brings a file, which may be long, and of which every byte counts.
+    File,
 }
 
 /// An HTTP/1 connection that runs only while something is awaited on it, in the same task: dropping
@@ -127,27 +159,130 @@ where
         .map_err(|e| fault::exchange(&e))?;
     let status = response.status().as_u16();
 
-    let needed = need == Need::Json && status == 200;
-    let until = if needed {
-        deadline
-    } else {
-        deadline.min(Instant::now() + FAREWELL)
+    let needed = need != Need::Status && status == 200;
+    let reading = match need {
+        Need::File if needed => Reading {
+            until: deadline,
+            longest: MAX_FILE,
+            rest: limit * (PATIENCE - 1),
+            limit,
+        },
+        _ => Reading {
+            until: if needed {
+                deadline
+            } else {
+                deadline.min(Instant::now() + FAREWELL)
+            },
+            longest: MAX_ANSWER,
+            rest: Duration::ZERO,
+            limit,
+        },
     };
-    let body = Limited::new(response.into_body(), MAX_ANSWER).collect();
-    let body = match timeout_at(until, conversation.beside(body)).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(e)) => Err(body_fault(&*e)),
-        Err(_) => Err(late),
-    };
+    let body = reading.read(&mut conversation, response.into_body()).await;
     Ok(Answer { status, body })
 }
 
-fn body_fault(e: &(dyn std::error::Error + Send + Sync + 'static)) -> LinkFault {
-    if e.is::<LengthLimitError>() {
-        return fault::garbled("an answer of over 1 MiB");
+/// How a body is read.
+struct Reading {
+    /// When the next bytes must be there.
+    until: Instant,
+    /// In bytes.
+    longest: usize,
+    /// By how much `until` may still move while bytes keep coming.
+    rest: Duration,
+    /// The limit of the request.
+    limit: Duration,
+}
+
+impl Reading {
+    async fn read<B>(
+        mut self,
+        conversation: &mut Conversation<B>,
+        mut body: Incoming,
+    ) -> Result<Bytes, Broken>
+    where
+        B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
+    {
+        let mut came = BytesMut::new();
+        loop {
+            let frame = match timeout_at(self.until, conversation.beside(body.frame())).await {
+                Ok(Some(Ok(frame))) => frame,
+                Ok(Some(Err(e))) => return Err(ended(&e, came)),
+                Ok(None) => return Ok(came.freeze()),
+                Err(_) => return Err(LinkFault::NoAnswer { after: self.limit }.into()),
+            };
+            let Ok(data) = frame.into_data() else {
+                continue;
+            };
+            if came.len() + data.len() > self.longest {
+                let mib = self.longest / (1024 * 1024);
+                return Err(fault::garbled(&format!("an answer of over {mib} MiB")).into());
+            }
+            came.extend_from_slice(&data);
+            self.wait_on();
+        }
     }
-    match e.downcast_ref::<hyper::Error>().map(fault::exchange) {
-        Some(LinkFault::ClosedWithoutAnswer) | None => fault::garbled("the answer was cut short"),
-        Some(fault) => fault,
+
+    /// Bytes came: more may.
+    fn wait_on(&mut self) {
+        let next = self.until.max(Instant::now() + self.limit);
+        let more = (next - self.until).min(self.rest);
+        self.until += more;
+        self.rest -= more;
+    }
+}
+
+/// The connection ended before the body did.
+fn ended(e: &hyper::Error, came: BytesMut) -> Broken {
+    let (fault, cut_short) = match fault::exchange(e) {
+        LinkFault::ClosedWithoutAnswer => (fault::garbled("the answer was cut short"), true),
+        LinkFault::Reset => (LinkFault::Reset, true),
+        other => (other, false),
+    };
+    Broken {
+        fault,
+        cut_short: cut_short.then(|| came.freeze()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::Empty;
+    use tokio::io::{AsyncWriteExt as _, duplex};
+    use tokio::time::sleep;
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(30);
+
+    /// The body of a file of which a part comes every `gap`.
+    async fn dripping(gap: Duration, parts: usize) -> Result<Bytes, Broken> {
+        let (ours, mut theirs) = duplex(4096);
+        let server = tokio::spawn(async move {
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {parts}\r\n\r\n");
+            let _ = theirs.write_all(head.as_bytes()).await;
+            for _ in 0..parts {
+                sleep(gap).await;
+                let _ = theirs.write_all(b"#").await;
+            }
+        });
+        let request = Request::new(Empty::new());
+        let answer = exchange(Box::new(ours), request, Need::File, LIMIT).await;
+        server.abort();
+        answer.unwrap().body
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_file_has_time_while_bytes_keep_coming() {
+        let begun = Instant::now();
+        assert_eq!(dripping(LIMIT * 2 / 3, 10).await.unwrap(), "#".repeat(10));
+        assert!(begun.elapsed() > LIMIT * 6);
+        for (gap, parts) in [(LIMIT * 4 / 3, 1), (LIMIT * 2 / 3, 30)] {
+            let begun = Instant::now();
+            let broken = dripping(gap, parts).await.unwrap_err();
+            assert_eq!(broken.fault, LinkFault::NoAnswer { after: LIMIT });
+            assert_eq!(broken.cut_short, None);
+            assert!(begun.elapsed() <= LIMIT * PATIENCE);
+        }
     }
 }

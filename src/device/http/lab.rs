@@ -286,3 +286,9 @@ pub(super) fn linked(
     };
     HttpDevice::new(spec, credential, timeouts, &pace, Arc::new(broker), links).unwrap()
 }
+
+/// The same, whose broker is at `url`.
+pub(super) fn with_broker(mut device: HttpDevice, url: &str) -> HttpDevice {
+    device.broker = Arc::new(Broker::new(url, None, &patient()).unwrap());
+    device
+}

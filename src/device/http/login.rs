@@ -37,7 +37,7 @@ const CLOCK_HOLDS: Duration = Duration::from_secs(10 * 60);
 const STALE: Duration = Duration::from_secs(30);
 
 /// How far a time in the device's log may lie outside of a challenge's life: times are cut to seconds.
-const ROUNDING: i64 = 2;
+pub(super) const ROUNDING: i64 = 2;
 
 /// The end of the year 9999, in unix seconds.
 const MAX_TIME: i64 = 253_402_300_799;
@@ -97,12 +97,13 @@ impl Logins {
         self.keyring.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn clock_holds(&self) -> bool {
+    /// Whether a check-in set the device's clock so short a time ago.
+    pub(super) fn clock_was_set_within(&self, time: Duration) -> bool {
         let set = *self
             .clock_set
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        set.is_some_and(|at| at.elapsed() < CLOCK_HOLDS)
+        set.is_some_and(|at| at.elapsed() < time)
     }
 }
 
@@ -172,7 +173,7 @@ impl HttpDevice {
         self.logins.count_refusal();
         let left = self.logins.are_left();
         let seconds = asked.local.abs_diff(asked.device);
-        if seconds > CLOCKS_APART && !self.logins.clock_holds() {
+        if seconds > CLOCKS_APART && !self.logins.clock_was_set_within(CLOCK_HOLDS) {
             return match left {
                 Ok(()) => LoginError::ClockApart { seconds },
                 Err(used_up) => used_up.into(),

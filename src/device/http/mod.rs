@@ -1,4 +1,4 @@
-//! Devices over HTTP: the adapter of [`super::Device`] (sections 2 to 7), and the broker's client.
+//! Devices over HTTP: the adapter of [`super::Device`] (sections 2 to 10), and the broker's client.
 //!
 //! A connection for each request, opened by `dial` (TCP, proxy or `ssh`, TLS), spoken over by `exchange` or
 //! `upload`; `turn` lets one request through at a time. Every way in which a connection can fail ends
@@ -15,6 +15,7 @@ mod gate;
 mod keys;
 mod login;
 mod metered;
+mod phone;
 mod pinned;
 mod port;
 mod request;

@@ -7,7 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::HttpDevice;
-use super::exchange::Answer;
+use super::dial::Route;
+use super::exchange::{Answer, Broken};
 use super::request::{Call, Unanswered};
 use crate::device::{
     Approval, ApprovalAnswer, ApprovalReply, CheckAnswer, Device, Image, InstallAnswer, LogFile,
@@ -16,15 +17,37 @@ use crate::device::{
 use crate::hem::audit::{self, Delivery, LogKey};
 use crate::hem::wire::{self, path};
 use crate::model::{
-    AuditLink, CheckinReport, Component, Credential, Credentials, DeviceStatus, DeviceVersion,
-    FailureKind, LinkFault, LogId, Scheme, Scope, Secret, human_duration,
+    AuditLink, AuditLog, CheckinReport, Component, Credential, Credentials, DeviceStatus,
+    DeviceVersion, FailureKind, LinkFault, LogId, Scheme, Scope, Secret, human_duration,
 };
+
+/// The longest log file that is verified on the spot, in bytes: a fraction of a millisecond's work.
+const QUICK: usize = 64 * 1024;
 
 /// The JSON of a 200.
 fn json(answer: Answer) -> Result<Bytes, FailureKind> {
     match answer.status {
         200 => Ok(answer.body?),
         status => Err(FailureKind::Status { status }),
+    }
+}
+
+impl HttpDevice {
+    /// The three steps of section 5, the device's two of them over `route` where one is given.
+    async fn check_in(&self, route: Option<&Route>) -> Result<CheckinReport, FailureKind> {
+        let check = json(self.call(Call::get(path::CHECKIN).over(route)).await?)?;
+        wire::require_object(&check)?;
+        let reply = self.broker.checkin(check).await?;
+        let call = Call::post(path::CHECKIN, reply).over(route);
+        let answer = self.call(call).await?;
+        if let status @ (400 | 401) = answer.status {
+            return Err(FailureKind::CheckinRefused { status });
+        }
+        let report = wire::parse_checkin_report(&json(answer)?)?;
+        if report.action.is_none() {
+            self.logins.clock_was_set();
+        }
+        Ok(report)
     }
 }
 
@@ -40,22 +63,15 @@ impl Device for HttpDevice {
     }
 
     async fn checkin(&self) -> Result<CheckinReport, FailureKind> {
-        let check = json(self.call(Call::get(path::CHECKIN)).await?)?;
-        wire::require_object(&check)?;
-        let reply = self.broker.checkin(check).await?;
-        let answer = self.call(Call::post(path::CHECKIN, reply)).await?;
-        if let status @ (400 | 401) = answer.status {
-            return Err(FailureKind::CheckinRefused { status });
-        }
-        let report = wire::parse_checkin_report(&json(answer)?)?;
-        if report.action.is_none() {
-            self.logins.clock_was_set();
-        }
-        Ok(report)
+        self.check_in(None).await
     }
 
     async fn checkin_in_clear(&self) -> Result<CheckinReport, FailureKind> {
-        self.checkin().await
+        let clear = self.clear.as_ref();
+        let clear = clear.ok_or_else(|| FailureKind::NoPlainHttp {
+            target: self.spec.target().to_string(),
+        })?;
+        self.check_in(Some(clear)).await
     }
 
     fn credentials(&self) -> Credentials {
@@ -82,24 +98,24 @@ impl Device for HttpDevice {
         }
     }
 
-    async fn request_approval(&self, _scope: Scope, _note: &str) -> Result<Approval, LoginError> {
-        Err(FailureKind::NoCredential.into())
+    async fn request_approval(&self, scope: Scope, note: &str) -> Result<Approval, LoginError> {
+        self.ask_owner(scope, note).await
     }
 
-    async fn poll_approval(&self, _approval: &Approval) -> Result<ApprovalAnswer, FailureKind> {
-        Err(FailureKind::NoCredential)
+    async fn poll_approval(&self, approval: &Approval) -> Result<ApprovalAnswer, FailureKind> {
+        self.ask_broker(approval).await
     }
 
     async fn redeem_approval(
         &self,
-        _approval: &Approval,
-        _reply: ApprovalReply,
+        approval: &Approval,
+        reply: ApprovalReply,
     ) -> Result<Session, LoginError> {
-        Err(FailureKind::NoCredential.into())
+        self.redeem(approval, &reply).await
     }
 
-    async fn withdraw_approval(&self, _approval: &Approval) -> Result<(), FailureKind> {
-        Ok(())
+    async fn withdraw_approval(&self, approval: &Approval) -> Result<(), FailureKind> {
+        self.withdraw(approval).await
     }
 
     async fn upload(
@@ -184,14 +200,33 @@ impl Device for HttpDevice {
         key: &LogKey,
     ) -> Result<LogFile, FailureKind> {
         let path = format!("{}{id}", path::LOG_FILE);
-        let answer = self.call(Call::get(path).of(session)).await?;
+        let answer = self.call(Call::get(path).of(session).file()).await?;
         if answer.status != 200 {
             return Err(FailureKind::Status {
                 status: answer.status,
             });
         }
-        let raw = answer.body?;
-        let log = audit::verify(&raw, key, Delivery::Whole);
+        let (raw, delivery) = match answer.body {
+            Ok(raw) => (raw, Delivery::Whole),
+            Err(Broken {
+                cut_short: Some(raw),
+                ..
+            }) => (raw, Delivery::Short),
+            Err(broken) => return Err(broken.into()),
+        };
+        let log = verify(raw.clone(), key.clone(), delivery).await?;
         Ok(LogFile { raw, log })
     }
+}
+
+/// Verifies a log file; a long one off the async threads.
+async fn verify(raw: Bytes, key: LogKey, delivery: Delivery) -> Result<AuditLog, FailureKind> {
+    if raw.len() <= QUICK {
+        return Ok(audit::verify(&raw, &key, delivery));
+    }
+    tokio::task::spawn_blocking(move || audit::verify(&raw, &key, delivery))
+        .await
+        .map_err(|e| FailureKind::Panicked {
+            what: format!("log verification: {e}"),
+        })
 }

@@ -25,8 +25,8 @@ use crate::device::{Image, LoginError, Session, UploadProgress};
 use crate::hem::kdf;
 use crate::hem::wire::{WireError, path};
 use crate::model::{
-    APP_UPLOAD_NAME, Credential, DeviceSpec, FailureKind, LinkFault, Pace, Scheme, Secret,
-    Timeouts, TlsFault,
+    APP_UPLOAD_NAME, Credential, DeviceSpec, FailureKind, HostPort, LinkFault, Pace, Scheme,
+    Secret, Timeouts, TlsFault,
 };
 
 /// How long a device's `100 Continue` is waited for before the body is sent all the same.
@@ -42,6 +42,8 @@ pub struct HttpDevice {
     pub(super) timeouts: Timeouts,
     pub(super) broker: Arc<Broker>,
     route: Route,
+    /// The way to its plain HTTP, where that is known.
+    pub(super) clear: Option<Route>,
     host: header::HeaderValue,
     turnstile: Turnstile,
     pub(super) logins: Logins,
@@ -57,6 +59,8 @@ pub(super) struct Call<'a> {
     body: Option<Bytes>,
     need: Need,
     limit: Option<Duration>,
+    /// Another way than the device's own.
+    over: Option<&'a Route>,
 }
 
 impl<'a> Call<'a> {
@@ -68,6 +72,7 @@ impl<'a> Call<'a> {
             body: None,
             need: Need::Json,
             limit: None,
+            over: None,
         }
     }
 
@@ -92,6 +97,22 @@ impl<'a> Call<'a> {
         Self {
             need: Need::Status,
             ..self.of(session)
+        }
+    }
+
+    /// For a file, which may be long.
+    pub(super) fn file(self) -> Self {
+        Self {
+            need: Need::File,
+            ..self
+        }
+    }
+
+    /// Another way than the device's own, where one is given.
+    pub(super) fn over(self, route: Option<&'a Route>) -> Self {
+        Self {
+            over: route,
+            ..self
         }
     }
 
@@ -137,8 +158,8 @@ impl HttpDevice {
     ///
     /// # Errors
     ///
-    /// The inventory's host, token, master words or CA cannot be used at all. A machine without root certificates is
-    /// no such error: it fails, device by device, when a connection is opened.
+    /// The inventory's host, token, master words or CA cannot be used at all. A machine without root
+    /// certificates is no such error: it fails, device by device, when a connection is opened.
     pub fn new(
         spec: DeviceSpec,
         credential: Credential,
@@ -172,19 +193,21 @@ impl HttpDevice {
         if let Credential::MasterWords(words, _) = &credential {
             kdf::check_master_words(words)?;
         }
+        let route = |target, security| Route {
+            target,
+            via: match (&spec.ssh, &spec.proxy) {
+                (Some(jump), _) => Via::Ssh(links.jump(jump)),
+                (None, Some(proxy)) => Via::Proxy(proxy.clone()),
+                (None, None) => Via::Direct,
+            },
+            security,
+            limit: timeouts.connect,
+        };
         let host_header = header::HeaderValue::try_from(spec.endpoint.host_header());
         Ok(Self {
             host: host_header.map_err(|_| bad_host())?,
-            route: Route {
-                target: spec.target(),
-                via: match (&spec.ssh, &spec.proxy) {
-                    (Some(jump), _) => Via::Ssh(links.jump(jump)),
-                    (None, Some(proxy)) => Via::Proxy(proxy.clone()),
-                    (None, None) => Via::Direct,
-                },
-                security,
-                limit: timeouts.connect,
-            },
+            clear: plain_target(&spec).map(|target| route(target, Security::Plain)),
+            route: route(spec.target(), security),
             turnstile: Turnstile::new(pace.gap),
             logins: Logins::new(&credential),
             gate: GATE,
@@ -238,7 +261,7 @@ impl HttpDevice {
 
         let _turn = self.turnstile.turn().await;
         let begun = Instant::now();
-        let result = match dial(&self.route).await {
+        let result = match dial(call.over.unwrap_or(&self.route)).await {
             Err(fault) => Err(unsent(fault)),
             Ok(link) => {
                 let (written, before) = (link.written.clone(), link.written.bytes());
@@ -321,6 +344,21 @@ impl HttpDevice {
             Ok(status) => tracing::debug!(device, %method, path, status, ?took, "answered"),
             Err(fault) => tracing::debug!(device, %method, path, %fault, ?took, "not answered"),
         }
+    }
+}
+
+/// Where a device's plain HTTP is: where the inventory says so, else at port 80 beside port 443. Of any
+/// other port nothing follows.
+fn plain_target(spec: &DeviceSpec) -> Option<HostPort> {
+    let target = spec.target();
+    match (spec.endpoint.scheme, &spec.endpoint.http_connect) {
+        (Scheme::Http, _) => Some(target),
+        (Scheme::Https, Some(at)) => Some(at.clone()),
+        (Scheme::Https, None) if target.port == Scheme::Https.default_port() => Some(HostPort {
+            port: Scheme::Http.default_port(),
+            ..target
+        }),
+        (Scheme::Https, None) => None,
     }
 }
 

@@ -2,10 +2,13 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::super::lab::{Guest, Leaf, Pki, Server, patient, spec};
+use super::super::lab::{Guest, HOST, Leaf, Pki, Server, patient, spec, tls_spec, with_broker};
 use super::super::{Broker, HttpDevice, Links, SetupError};
 use crate::device::Device as _;
-use crate::model::{BrokerFault, Credential, FailureKind, Pace};
+use crate::model::{
+    BrokerFault, Credential, DeviceSpec, FailureKind, HostPort, LinkFault, Pace, Proxy, ProxyKind,
+    Stage, TlsFault, TlsTrust,
+};
 
 type Notes = Arc<Mutex<Vec<String>>>;
 
@@ -212,4 +215,80 @@ fn bad_brokers_are_refused_at_once() {
         make("https://x", Some("no")),
         Some(SetupError::BadCa { .. })
     ));
+}
+
+/// A device that speaks HTTPS with an expired certificate, and HTTP at `http`.
+fn expired(https: &Server, http: Option<&Server>, pki: &Pki, broker: &Server) -> HttpDevice {
+    let mut spec = tls_spec(https.at, TlsTrust::Ca(pki.ca_pem.as_str().into()));
+    spec.endpoint.http_connect = http.map(|server| HostPort {
+        host: server.at.ip().to_string(),
+        port: server.at.port(),
+    });
+    let device = device_of(spec);
+    with_broker(device, &format!("http://{}", broker.at))
+}
+
+fn device_of(spec: DeviceSpec) -> HttpDevice {
+    super::super::lab::device(spec, Credential::None, patient())
+}
+
+async fn nothing_behind(pki: &Pki) -> Server {
+    let (tls, _) = pki.leaf(HOST, Leaf::Expired);
+    Server::start(Some(tls), |guest: Guest, _| guest.hang()).await
+}
+
+#[tokio::test]
+async fn a_check_in_in_clear_goes_round_the_expired_certificate() {
+    let pki = Pki::new();
+    let https = nothing_behind(&pki).await;
+    let broker = broker_saying(OK).await;
+    let http = device_saying(200, r#"{"status":"OK","newcrt":"OK"}"#).await;
+    let device = expired(&https, Some(&http), &pki, &broker);
+    assert!(matches!(
+        device.checkin().await,
+        Err(FailureKind::Link(LinkFault::Tls(TlsFault::Expired { .. })))
+    ));
+    let report = device.checkin_in_clear().await.unwrap();
+    assert_eq!(report.newcrt.as_deref(), Some("OK"));
+    assert_eq!(http.noted(), [CHECKED]);
+    // All else still goes the way of the inventory.
+    assert!(matches!(
+        device.status().await,
+        Err(FailureKind::Link(LinkFault::Tls(TlsFault::Expired { .. })))
+    ));
+}
+
+#[tokio::test]
+async fn where_plain_http_is_must_be_known() {
+    let pki = Pki::new();
+    let https = nothing_behind(&pki).await;
+    let broker = broker_saying(OK).await;
+    let device = expired(&https, None, &pki, &broker);
+    let expected = FailureKind::NoPlainHttp {
+        target: https.at.to_string(),
+    };
+    assert_eq!(device.checkin_in_clear().await, Err(expected.clone()));
+    let hint = expected.hint(Stage::Checkin);
+    assert!(hint.contains("http_connect"), "{hint}");
+
+    // Beside port 443 it is port 80, on the same way.
+    let proxy = Server::start(None, |mut guest: Guest, notes: Notes| async move {
+        let head = guest.head().await;
+        notes.lock().unwrap().push(head);
+        guest.say("HTTP/1.1 403 Not through me\r\n\r\n").await;
+    })
+    .await;
+    let mut through = tls_spec(proxy.at, TlsTrust::Insecure);
+    through.proxy = Some(Proxy {
+        kind: ProxyKind::Http,
+        at: through.endpoint.connect.take().unwrap(),
+    });
+    device_of(through).checkin_in_clear().await.unwrap_err();
+    let asked = format!("CONNECT {HOST}:80 HTTP/1.1\r\n");
+    assert!(proxy.noted()[0].starts_with(&asked), "{:?}", proxy.noted());
+
+    // A device without TLS is asked where it always is.
+    let plain = device_saying(200, r#"{"status":"OK"}"#).await;
+    let device = with_broker(device_of(spec(plain.at)), &format!("http://{}", broker.at));
+    device.checkin_in_clear().await.unwrap();
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::super::HttpDevice;
-use super::super::lab::{Guest, Server, device, patient, spec};
+use super::super::lab::{Guest, Server, device, patient, spec, with_broker};
 use crate::device::{Device as _, LoginError};
 use crate::hem::ejwt;
 use crate::model::{Credential, Derivation, FailureKind, KdfChoice, Scope, Secret, WordsChoice};
@@ -196,14 +196,6 @@ async fn an_eid_that_cannot_be_argon2s_salt_leaves_one_way() {
     assert_eq!(server.noted(), ["401"]);
 }
 
-/// Broker and device in one: the check-in needs both.
-fn with_broker(server: &Server, credential: Credential) -> HttpDevice {
-    let broker = super::super::Broker::new(&format!("http://{}/b", server.at), None, &patient());
-    let mut device = entering(server, credential);
-    device.broker = Arc::new(broker.unwrap());
-    device
-}
-
 #[tokio::test]
 async fn clocks_apart_come_first_and_a_check_in_settles_them() {
     use Derivation::{Argon2d, Pbkdf2};
@@ -220,7 +212,8 @@ async fn clocks_apart_come_first_and_a_check_in_settles_them() {
     assert_eq!(login(&device, Scope::Upgrade).await, used_up());
 
     // Once a check-in has set the device's clock, it is ours that is wrong.
-    let device = with_broker(&server, passphrase(KdfChoice::Auto));
+    let url = format!("http://{}/b", server.at);
+    let device = with_broker(entering(&server, passphrase(KdfChoice::Auto)), &url);
     let refused = login(&device, Scope::Upgrade).await;
     assert!(matches!(refused, Err(LoginError::ClockApart { .. })));
     device.checkin().await.unwrap();

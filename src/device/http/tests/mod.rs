@@ -2,7 +2,9 @@
 
 mod checkin;
 mod derivations;
+mod logger;
 mod login;
+mod phone;
 mod requests;
 mod routes;
 mod ssh;

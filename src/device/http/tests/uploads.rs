@@ -8,9 +8,12 @@ use tokio::io::AsyncReadExt as _;
 
 use super::super::HttpDevice;
 use super::super::lab::{Guest, HOST, Leaf, Pki, Server, device, patient, spec, tls_spec};
-use crate::device::{Device as _, Image, Session, UploadProgress};
+use crate::device::{CheckAnswer, Device as _, Image, InstallAnswer, Session, UploadProgress};
 use crate::hem::image;
-use crate::model::{Credential, FailureKind, FirmwareImage, LinkFault, Timeouts, TlsTrust};
+use crate::model::{
+    AppFacts, AppImage, Component, Credential, FailureKind, FirmwareImage, LinkFault, Timeouts,
+    TlsTrust,
+};
 
 type Notes = Arc<Mutex<Vec<String>>>;
 
@@ -46,7 +49,7 @@ fn plain(server: &Server, timeouts: Timeouts) -> HttpDevice {
 
 #[tokio::test]
 async fn a_refusal_costs_no_image_byte() {
-    for status in [401, 403, 404, 409] {
+    for status in [401, 403, 404, 406, 409, 411, 412, 413, 418, 500, 795] {
         let server = Server::start(None, move |mut guest: Guest, notes: Notes| async move {
             guest.head().await;
             guest.answer(status, "").await;
@@ -276,6 +279,58 @@ async fn intel_hex_is_sent_under_its_own_name() {
         .await;
     assert_eq!(result, Err(FailureKind::Status { status: 406 }));
     assert!(server.noted()[0].contains("filename=\"firmware.hex\""));
+}
+
+/// Section 8: the same shape as the firmware, under its own names.
+#[tokio::test]
+async fn a_management_app_is_sent_checked_and_installed_under_its_own_names() {
+    let server = Server::start(None, |mut guest: Guest, notes: Notes| async move {
+        let head = guest.head().await;
+        if head.starts_with("POST ") {
+            guest.say(CONTINUE).await;
+            let mut body = vec![0; SIZE];
+            guest.io.read_exact(&mut body).await.unwrap();
+        }
+        notes.lock().unwrap().push(head);
+        guest.answer(200, "").await;
+    })
+    .await;
+    let device = plain(&server, patient());
+    let (session, seen) = (Session::anonymous(), Seen::default());
+    let app = AppImage {
+        bytes: Bytes::from(vec![0x75; SIZE]),
+        facts: AppFacts {
+            file_bytes: SIZE as u64,
+            sha256: [0; 32],
+        },
+    };
+    device
+        .upload(&session, Image::Ui(&app), &seen)
+        .await
+        .unwrap();
+    let limit = Duration::from_secs(60);
+    let answer = device.check(Component::Ui, &session, limit).await.unwrap();
+    let CheckAnswer::Valid(validated) = answer else {
+        panic!("{answer:?}")
+    };
+    assert_eq!(validated.component(), Component::Ui);
+    let answer = device.install(validated, &session).await;
+    assert_eq!(answer, InstallAnswer::Accepted);
+    let heads = server.noted();
+    for (head, line) in heads.iter().zip([
+        "POST /api/system/upgrade/upload_ui HTTP/1.1\r\n",
+        "GET /api/system/upgrade/check_ui HTTP/1.1\r\n",
+        "GET /api/system/upgrade/install_ui HTTP/1.1\r\n",
+    ]) {
+        assert!(head.starts_with(line), "{head}");
+    }
+    for line in [
+        "Content-Disposition: attachment; filename=\"webroot.tar\"",
+        "Content-Length: 2097152",
+        "Expect: 100-continue",
+    ] {
+        assert!(heads[0].contains(&format!("{line}\r\n")), "{line}");
+    }
 }
 
 #[tokio::test]
