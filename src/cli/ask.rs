@@ -10,7 +10,8 @@ use zeroize::Zeroizing;
 
 use crate::config;
 use crate::config::secrets::{Prompter, SecretStore, TerminalPrompter};
-use crate::model::DeviceSpec;
+use crate::hem::kdf::check_master_words;
+use crate::model::{AuthMethod, DeviceSpec, Secret};
 
 use super::Refusal;
 
@@ -23,7 +24,7 @@ pub(super) async fn secrets(
     let devices = devices.to_vec();
     let read = tokio::task::spawn_blocking(move || {
         let mut asking = Asking::default();
-        let secrets = SecretStore::resolve(&devices, &mut asking, &config::process_env);
+        let secrets = SecretStore::resolve(&devices, &mut asking, &config::process_env, &judge);
         (!asking.interrupted).then_some(secrets)
     });
     tokio::select! {
@@ -35,6 +36,17 @@ pub(super) async fn secrets(
             }
             Ok(None)
         }
+    }
+}
+
+/// Names a wrong word of a master key, or a wrong checksum, before anything is sent (section 6): by its
+/// number, never the word itself.
+fn judge(auth: &AuthMethod, secret: &Secret) -> Result<(), String> {
+    match auth {
+        AuthMethod::MasterWords(..) => {
+            check_master_words(secret).map_err(|e| format!("no master key: {e}"))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -97,12 +97,8 @@ pub(super) fn check(path: &Path) -> Result<ExitCode, Refusal> {
         let fault = loaded.image_fault(message);
         loaded.faults.push(fault);
     }
+    let remarks = loaded.remarks();
     let settings = settings_of(loaded)?;
-    let insecure = settings
-        .devices
-        .iter()
-        .filter(|d| matches!(d.link(), "insecure" | "http"))
-        .count();
     let mut out = io::stdout().lock();
     writeln!(
         out,
@@ -110,11 +106,8 @@ pub(super) fn check(path: &Path) -> Result<ExitCode, Refusal> {
         path.display(),
         settings.devices.len()
     )?;
-    if insecure > 0 {
-        writeln!(
-            out,
-            "WARNING: {insecure} of them over links that prove nothing (insecure or http)"
-        )?;
+    for remark in remarks {
+        writeln!(out, "WARNING: {remark}")?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -28,10 +28,6 @@ const KINDS: [(&str, &[&str]); 6] = [
     ("none", &[]),
 ];
 
-/// What is tried where nothing is said.
-const KDF: KdfChoice = KdfChoice::Pbkdf2;
-const WORDS: WordsChoice = WordsChoice::Current;
-
 /// Their names.
 pub(super) fn kinds() -> impl Iterator<Item = &'static str> {
     KINDS.iter().map(|(kind, _)| *kind)
@@ -117,8 +113,10 @@ fn with_secret(
 ) -> AuthMethod {
     match kind {
         "token" => AuthMethod::Token(source),
-        "master_words" => AuthMethod::MasterWords(source, legacy.value().copied().unwrap_or(WORDS)),
-        _ => AuthMethod::Passphrase(source, kdf.value().copied().unwrap_or(KDF)),
+        "master_words" => {
+            AuthMethod::MasterWords(source, legacy.value().copied().unwrap_or_default())
+        }
+        _ => AuthMethod::Passphrase(source, kdf.value().copied().unwrap_or_default()),
     }
 }
 

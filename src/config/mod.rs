@@ -16,6 +16,7 @@ mod file;
 mod mask;
 mod pem;
 mod policy;
+mod remarks;
 mod resolve;
 mod secret_file;
 pub mod secrets;

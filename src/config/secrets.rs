@@ -4,7 +4,12 @@
 use std::collections::HashMap;
 use std::io::{self, Read};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
+use rustix::io::retry_on_intr;
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use zeroize::Zeroizing;
 
 use super::fault::{Fault, Faults, quoted};
@@ -15,6 +20,15 @@ use crate::model::{AuthMethod, Credential, DeviceSpec, Secret, SecretSource, pri
 
 /// More than any passphrase or token; what goes on longer is not one.
 const LONGEST: usize = 64 * 1024;
+
+/// How long a command may take to say a secret; it may be asking a person for the key to its store.
+const COMMAND_LIMIT: Duration = Duration::from_secs(120);
+
+/// How often a person is asked for a secret that cannot be one.
+const PROMPTS: usize = 3;
+
+/// Says what is wrong with a secret that can be judged by itself, without a word of it.
+pub type Judge<'j> = dyn Fn(&AuthMethod, &Secret) -> Result<(), String> + 'j;
 
 /// Asks the person at the terminal for a secret.
 pub trait Prompter {
@@ -37,7 +51,8 @@ impl Prompter for TerminalPrompter {
 pub struct SecretStore(HashMap<SecretSource, Secret>);
 
 impl SecretStore {
-    /// Reads every distinct source that `devices` name, prompts last.
+    /// Reads every distinct source that `devices` name, prompts last. What `judge` says of a secret is a
+    /// fault; a person is asked for another one at once.
     ///
     /// # Errors
     ///
@@ -46,6 +61,7 @@ impl SecretStore {
         devices: &[DeviceSpec],
         prompter: &mut dyn Prompter,
         env: &Env<'_>,
+        judge: &Judge<'_>,
     ) -> Result<Self, Faults> {
         let mut store = Self::default();
         let mut faults = Faults::default();
@@ -65,9 +81,13 @@ impl SecretStore {
             }
             let read = match store.0.get(source) {
                 Some(known) => Ok(known.clone()),
-                None => read(source, prompter, env),
+                None => read(source, prompter, env, &|secret| {
+                    let mut users = devices.iter().filter(|d| d.auth.source() == Some(source));
+                    users.try_for_each(|d| fits(&d.auth, secret, judge))
+                }),
             };
-            match read.and_then(|secret| fits(&device.auth, secret)) {
+            let fitting = |secret| fits(&device.auth, &secret, judge).map(|()| secret);
+            match read.and_then(fitting) {
                 Ok(secret) => {
                     store.0.insert(source.clone(), secret);
                 }
@@ -120,7 +140,13 @@ fn fault(complaint: Complaint, source: &SecretSource, devices: &[DeviceSpec]) ->
     }
 }
 
-fn read(source: &SecretSource, prompter: &mut dyn Prompter, env: &Env<'_>) -> Checked<Secret> {
+/// Reads a source; `check` is for what a person types, who can be asked again.
+fn read(
+    source: &SecretSource,
+    prompter: &mut dyn Prompter,
+    env: &Env<'_>,
+    check: &dyn Fn(&Secret) -> Checked<()>,
+) -> Checked<Secret> {
     match source {
         SecretSource::Env(name) => match env(name) {
             Some(value) => {
@@ -140,20 +166,27 @@ fn read(source: &SecretSource, prompter: &mut dyn Prompter, env: &Env<'_>) -> Ch
                 .hint("write the secret on its first line")
             })
         }
-        SecretSource::Command(words) => run(words),
-        SecretSource::Prompt(text) => ask(text, prompter),
+        SecretSource::Command(words) => run(words, COMMAND_LIMIT),
+        SecretSource::Prompt(text) => ask(text, prompter, check),
     }
 }
 
-/// A token becomes part of a header line; a passphrase may be any bytes.
-fn fits(auth: &AuthMethod, secret: Secret) -> Checked<Secret> {
+/// A token becomes part of a header line; a passphrase may be any bytes; the rest is up to `judge`.
+fn fits(auth: &AuthMethod, secret: &Secret, judge: &Judge<'_>) -> Checked<()> {
     if matches!(auth, AuthMethod::Token(_)) && !secret.expose().iter().all(u8::is_ascii_graphic) {
         return Err(
             Complaint::new("the token holds blanks or characters that no token has")
                 .hint("a token is one word of letters, digits and -._~+/="),
         );
     }
-    Ok(secret)
+    judge(auth, secret).map_err(|message| {
+        Complaint::new(message).hint(match auth {
+            AuthMethod::MasterWords(..) => {
+                "all 24 words stand on one line, with blanks between them"
+            }
+            _ => "look where it comes from",
+        })
+    })
 }
 
 /// The first line, without its end; `None` if there is nothing in it.
@@ -183,7 +216,7 @@ fn read_bounded(from: &mut dyn Read) -> io::Result<Zeroizing<Vec<u8>>> {
     Ok(bytes)
 }
 
-fn run(words: &[String]) -> Checked<Secret> {
+fn run(words: &[String], limit: Duration) -> Checked<Secret> {
     let Some((program, arguments)) = words.split_first() else {
         return Err(Complaint::new("an empty command"));
     };
@@ -199,13 +232,19 @@ fn run(words: &[String]) -> Checked<Secret> {
         Complaint::new(format!("cannot run the command {name}: {}", reason(&e)))
             .hint("no shell is involved: the first word is the program, looked up in PATH")
     })?;
-    let output = match child.stdout.take() {
-        Some(mut stdout) => read_bounded(&mut stdout),
-        None => Err(io::Error::other("no standard output")),
-    };
-    let output = output.map_err(|e| {
+    let output = output_within(&mut child, limit);
+    // Whoever has said all, or too much, is not waited for: it has ended, or is ended now.
+    if output.is_err() {
         stop(&mut child);
-        Complaint::new(format!("the command {name}: {}", reason(&e)))
+    }
+    let output = output.map_err(|e| {
+        let complaint = Complaint::new(format!("the command {name}: {}", reason(&e)));
+        match e.kind() {
+            io::ErrorKind::TimedOut => {
+                complaint.hint("run it by hand: it may wait for an answer that nobody gives here")
+            }
+            _ => complaint,
+        }
     })?;
     let status = child
         .wait()
@@ -222,6 +261,35 @@ fn run(words: &[String]) -> Checked<Secret> {
     })
 }
 
+/// What a command writes until it ends. It is read on a thread of its own, which is left behind where a
+/// grandchild keeps the pipe open: nothing waits for that one.
+fn output_within(child: &mut Child, limit: Duration) -> io::Result<Zeroizing<Vec<u8>>> {
+    let no_output = || io::Error::other("no standard output");
+    let mut stdout = child.stdout.take().ok_or_else(no_output)?;
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let pid = pid.ok_or_else(|| io::Error::other("no process number"))?;
+    let (done, output) = mpsc::sync_channel(1);
+    thread::Builder::new().spawn(move || {
+        let read = read_bounded(&mut stdout).and_then(|bytes| {
+            // Its end is seen, but left to be collected by `wait`, so that its number stays its own.
+            let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+            match retry_on_intr(|| waitid(WaitId::Pid(pid), options)) {
+                Ok(_) => Ok(bytes),
+                Err(e) => Err(e.into()),
+            }
+        });
+        // Nobody takes it any more where the limit is over.
+        let _ = done.send(read);
+    })?;
+    output.recv_timeout(limit).map_err(|_| {
+        let limit = humantime::format_duration(limit);
+        io::Error::new(
+            io::ErrorKind::TimedOut,
+            format!("it did not end within {limit}"),
+        )
+    })?
+}
+
 /// Ends a command whose output nobody reads any more.
 fn stop(child: &mut Child) {
     // It may have ended by itself meanwhile, which is as good.
@@ -229,211 +297,28 @@ fn stop(child: &mut Child) {
     let _ = child.wait();
 }
 
-fn ask(text: &str, prompter: &mut dyn Prompter) -> Checked<Secret> {
-    let answer = prompter.ask(text).map_err(|e| {
-        Complaint::new(format!("cannot ask for {}: {}", quoted(text), reason(&e)))
-            .hint("without a terminal a secret comes from { env }, { file } or { command }")
-    })?;
-    line_of(answer.as_bytes())
-        .ok_or_else(|| Complaint::new(format!("nothing was typed for {}", quoted(text))))
+/// Asks until the answer can be one, but not for ever.
+fn ask(
+    text: &str,
+    prompter: &mut dyn Prompter,
+    check: &dyn Fn(&Secret) -> Checked<()>,
+) -> Checked<Secret> {
+    let mut question = text.to_owned();
+    let mut left = PROMPTS;
+    loop {
+        let answer = prompter.ask(&question).map_err(|e| {
+            Complaint::new(format!("cannot ask for {}: {}", quoted(text), reason(&e)))
+                .hint("without a terminal a secret comes from { env }, { file } or { command }")
+        })?;
+        let nothing = || Complaint::new(format!("nothing was typed for {}", quoted(text)));
+        let typed = line_of(answer.as_bytes()).ok_or_else(nothing);
+        left -= 1;
+        match typed.and_then(|secret| check(&secret).map(|()| secret)) {
+            Err(complaint) if left > 0 => question = format!("{}; {text}", complaint.message),
+            answered => return answered,
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::ffi::OsString;
-
-    use super::*;
-    use crate::model::{DeviceId, Endpoint, HostPort, KdfChoice, Scheme, TlsTrust};
-
-    fn device(name: &str, auth: AuthMethod) -> DeviceSpec {
-        DeviceSpec {
-            id: DeviceId::new(name),
-            endpoint: Endpoint {
-                scheme: Scheme::Https,
-                authority: HostPort {
-                    host: "my.ence.do".to_owned(),
-                    port: 443,
-                },
-                connect: None,
-                http_connect: None,
-            },
-            proxy: None,
-            ssh: None,
-            group: None,
-            tags: vec![],
-            tls: TlsTrust::System,
-            auth,
-            allow_plain_login: false,
-        }
-    }
-
-    fn passphrase(name: &str, source: SecretSource) -> DeviceSpec {
-        device(name, AuthMethod::Passphrase(source, KdfChoice::Auto))
-    }
-
-    fn command(words: &[&str]) -> SecretSource {
-        SecretSource::Command(words.iter().map(ToString::to_string).collect())
-    }
-
-    /// Answers, and remembers what it was asked.
-    #[derive(Default)]
-    struct Person {
-        asked: Vec<String>,
-        answers: Vec<io::Result<&'static str>>,
-    }
-
-    impl Prompter for Person {
-        fn ask(&mut self, text: &str) -> io::Result<Zeroizing<String>> {
-            self.asked.push(text.to_owned());
-            self.answers.remove(0).map(|a| Zeroizing::new(a.to_owned()))
-        }
-    }
-
-    fn env(name: &str) -> Option<OsString> {
-        match name {
-            "PASS" => Some("correct horse \n".into()),
-            "BLANKS" => Some("to ken".into()),
-            "EMPTY" => Some("".into()),
-            _ => None,
-        }
-    }
-
-    fn shown(faults: &Faults) -> String {
-        faults.render(false, 100)
-    }
-
-    fn bytes(credential: &Credential) -> &[u8] {
-        match credential {
-            Credential::Token(s) | Credential::Passphrase(s, _) => s.expose(),
-            other => panic!("no secret in {other:?}"),
-        }
-    }
-
-    #[test]
-    fn each_source_is_read_once() {
-        let prompt = || SecretSource::Prompt("Warsaw vaults".to_owned());
-        let fleet = [
-            passphrase("prompted", prompt()),
-            passphrase("env", SecretSource::Env("PASS".to_owned())),
-            passphrase("too", prompt()),
-            device("fresh", AuthMethod::None),
-        ];
-        let mut person = Person {
-            answers: vec![Ok("hunter2")],
-            ..Person::default()
-        };
-        let store = SecretStore::resolve(&fleet, &mut person, &env).unwrap();
-        assert_eq!(person.asked, ["Warsaw vaults"]);
-        assert_eq!(bytes(&store.credential(&fleet[0])), b"hunter2");
-        assert_eq!(bytes(&store.credential(&fleet[1])), b"correct horse ");
-        assert_eq!(bytes(&store.credential(&fleet[2])), b"hunter2");
-        assert!(matches!(store.credential(&fleet[3]), Credential::None));
-        let stranger = passphrase("x", SecretSource::Env("OTHER".to_owned()));
-        assert!(matches!(store.credential(&stranger), Credential::None));
-        assert!(!format!("{store:?}").contains("hunter2"));
-    }
-
-    #[test]
-    fn all_failures_come_together_and_nobody_is_asked_in_vain() {
-        let fleet = [
-            passphrase("a", SecretSource::Prompt("Warsaw".to_owned())),
-            passphrase("b", SecretSource::Env("UNSET".to_owned())),
-            passphrase("c", SecretSource::Env("EMPTY".to_owned())),
-            device(
-                "d",
-                AuthMethod::Token(SecretSource::Env("BLANKS".to_owned())),
-            ),
-            passphrase("e", SecretSource::Env("UNSET".to_owned())),
-            passphrase("f", SecretSource::File("no-such-file".into())),
-            passphrase("g", command(&["no-such-program-of-hemfleet"])),
-        ];
-        let mut person = Person::default();
-        let faults = SecretStore::resolve(&fleet, &mut person, &env).unwrap_err();
-        assert!(person.asked.is_empty());
-        assert_eq!(faults.len(), 5, "{}", shown(&faults));
-        let text = shown(&faults);
-        assert!(text.contains("device: b and 1 more"), "{text}");
-        assert!(!text.contains("to ken"), "{text}");
-    }
-
-    #[test]
-    fn an_empty_answer_and_a_missing_terminal_are_faults() {
-        let fleet = [
-            passphrase("a", SecretSource::Prompt("Warsaw".to_owned())),
-            passphrase("b", SecretSource::Prompt("Krak\u{f3}w".to_owned())),
-        ];
-        let mut person = Person {
-            answers: vec![Ok(""), Err(io::Error::other("no terminal"))],
-            ..Person::default()
-        };
-        let faults = SecretStore::resolve(&fleet, &mut person, &env).unwrap_err();
-        let text = shown(&faults);
-        assert!(text.contains("nothing was typed for `Warsaw`"), "{text}");
-    }
-
-    #[cfg(unix)]
-    fn one(source: SecretSource) -> Result<Vec<u8>, String> {
-        let fleet = [passphrase("a", source)];
-        SecretStore::resolve(&fleet, &mut Person::default(), &env)
-            .map(|store| bytes(&store.credential(&fleet[0])).to_vec())
-            .map_err(|faults| shown(&faults))
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn commands_run_without_a_shell_and_their_output_stays_secret() {
-        assert_eq!(
-            one(command(&["printf", "a $HOME\\r\\nrest"])).unwrap(),
-            b"a $HOME"
-        );
-        for (words, said) in [
-            (
-                ["sh", "-c", "echo hunter2; exit 3"],
-                "ended with exit status: 3",
-            ),
-            (["sh", "-c", "echo; echo hunter2"], "wrote no secret"),
-            (["sh", "-c", "kill -9 $$"], "ended with signal: 9"),
-            (["sh", "-c", "yes hunter2"], "more than 64 KiB"),
-            (
-                ["sh", "-c", "read x && echo hunter2"],
-                "ended with exit status: 1",
-            ),
-        ] {
-            let text = one(command(&words)).unwrap_err();
-            assert!(
-                text.contains(said) && text.contains("command `sh`"),
-                "{text}"
-            );
-            assert!(!text.contains("hunter2"), "{text}");
-        }
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn files_are_judged_before_they_are_read() {
-        use std::os::unix::fs::PermissionsExt;
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("pass");
-        let write = |bytes: &[u8], mode| {
-            std::fs::write(&path, bytes).unwrap();
-            std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
-            one(SecretSource::File(path.clone()))
-        };
-        assert_eq!(write(b"hunter2\r\nsecond", 0o600).unwrap(), b"hunter2");
-        assert_eq!(
-            write(b"\xff\x00 no text", 0o600).unwrap(),
-            b"\xff\x00 no text"
-        );
-        for (bytes, mode, said) in [
-            (&b"hunter2"[..], 0o640, "others may read"),
-            (b"", 0o600, "is empty"),
-            (b"\nhunter2", 0o600, "is empty"),
-            (&vec![b'x'; LONGEST + 1], 0o600, "more than 64 KiB"),
-        ] {
-            let text = write(bytes, mode).unwrap_err();
-            assert!(text.contains(said) && !text.contains("hunter2"), "{text}");
-        }
-        let text = one(SecretSource::File(dir.path().to_path_buf())).unwrap_err();
-        assert!(text.contains("is a folder"), "{text}");
-    }
-}
+mod tests;

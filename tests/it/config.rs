@@ -117,8 +117,8 @@ fn the_example_loads_and_says_the_defaults() {
     assert!(!first.allow_plain_login);
     // What `auth` says is what it would say if it said nothing more than kind and secret.
     let silent = EXAMPLE
-        .replace(", kdf = \"pbkdf2\"", "")
-        .replace(", legacy = false", "");
+        .replace(", kdf = \"auto\"", "")
+        .replace(", legacy = \"auto\"", "");
     let silent = settings_of(&silent);
     assert_eq!(silent.devices[0].auth, first.auth);
     assert_eq!(silent.devices[1].auth, second.auth);
@@ -226,7 +226,7 @@ fn a_device_wins_over_the_defaults_and_paths_start_at_the_file() {
         first.auth,
         AuthMethod::Passphrase(
             SecretSource::Command(vec![command, "hem".to_owned()]),
-            KdfChoice::Pbkdf2
+            KdfChoice::Auto
         )
     );
     assert!(second.tags.is_empty());
@@ -255,7 +255,12 @@ fn a_device_wins_over_the_defaults_and_paths_start_at_the_file() {
 #[test]
 fn every_kind_of_login_and_every_policy_is_read() {
     let loaded = load(&fixture("valid", "logins.toml"));
-    assert_eq!(loaded.unused_secrets, ["nobody"]);
+    insta::assert_snapshot!(loaded.remarks().join("\n"), @r"
+    reached unencrypted (http://): `f`, `g`
+    will be refused, for they log in over http:// without allow_plain_login = true: `f`
+    log in over http://, where the token travels in clear: `g`
+    no device uses these of [secrets]: `nobody`
+    ");
     assert_eq!(loaded.app, loaded.settings.as_ref().unwrap().app);
     let settings = settings(loaded);
     let folder = Path::new("tests/config/valid");
@@ -285,7 +290,7 @@ fn every_kind_of_login_and_every_policy_is_read() {
     assert_eq!(
         auths,
         [
-            &AuthMethod::Passphrase(shared.clone(), KdfChoice::Pbkdf2),
+            &AuthMethod::Passphrase(shared.clone(), KdfChoice::Auto),
             &AuthMethod::Passphrase(shared, KdfChoice::Argon2),
             &AuthMethod::MasterWords(old, WordsChoice::Legacy),
             &AuthMethod::MasterWords(d.clone(), WordsChoice::Current),

@@ -181,7 +181,7 @@ async fn play(scenario: &Scenario) -> Vec<String> {
     let settings = loaded.settings.unwrap();
     let file = std::fs::read(settings.firmware.as_ref().unwrap()).unwrap();
     let image = image::read(Bytes::from(file)).unwrap();
-    let secrets = SecretStore::resolve(&settings.devices, &mut Nobody, &|_| None)
+    let secrets = SecretStore::resolve(&settings.devices, &mut Nobody, &|_| None, &|_, _| Ok(()))
         .map_err(|faults| faults.render(false, 100))
         .unwrap();
     let devices = assemble::devices(&settings, |spec| secrets.credential(spec))
