@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::model::{
     BrokerFault, DeviceId, Failure, FailureKind, FirmwareImage, LinkFault, Outcome, Payload,
-    Policy, RunId, Secret, Stage, TlsFault, Touched,
+    Policy, RunId, Secret, SshTrouble, Stage, TlsFault, Touched,
 };
 
 use super::command::Message;
@@ -214,8 +214,9 @@ fn may_repeat(stage: Stage, kind: &FailureKind) -> bool {
 /// Whether it may pass by itself: a broken way, or a device or broker that failed inside.
 pub(super) fn is_passing(kind: &FailureKind) -> bool {
     match kind {
-        // Trust does not grow by asking again; other TLS trouble may be a handshake that was cut.
+        // Trust and permission do not grow by asking again; other TLS trouble may be a handshake that was cut.
         FailureKind::Link(LinkFault::Tls(fault)) => matches!(fault, TlsFault::Other { .. }),
+        FailureKind::Link(LinkFault::Ssh { reason, .. }) => !SshTrouble::of(reason).is_refusal(),
         FailureKind::Link(_) | FailureKind::Broker(BrokerFault::Unreachable { .. }) => true,
         FailureKind::Broker(BrokerFault::Status { status }) | FailureKind::Status { status } => {
             (500..=599).contains(status)
@@ -285,5 +286,14 @@ mod tests {
             Stage::Probe,
             &FailureKind::Link(LinkFault::Tls(TlsFault::UnknownIssuer))
         ));
+        for (reason, again) in [
+            ("admin@host7: Permission denied (publickey).", false),
+            ("Host key verification failed.", false),
+            ("Connection to host7 closed by remote host.", true),
+        ] {
+            let (jump, reason) = ("host7".into(), reason.into());
+            let kind = LinkFault::Ssh { jump, reason }.into();
+            assert_eq!(may_repeat(Stage::Probe, &kind), again, "{kind}");
+        }
     }
 }

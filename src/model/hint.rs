@@ -1,7 +1,7 @@
 //! What the person at 3 a.m. does next, for each way to fail.
 //! Must not: know what happened beyond stage and kind.
 
-use super::{FailureKind, LinkFault, Stage, TlsFault};
+use super::{FailureKind, LinkFault, SshTrouble, Stage, TlsFault};
 
 /// What the operator does after a failure of this kind in this stage.
 pub(super) fn hint(stage: Stage, kind: &FailureKind) -> String {
@@ -136,20 +136,24 @@ fn link_hint(link: &LinkFault, stage: Stage) -> &'static str {
     }
 }
 
-/// By the words of OpenSSH, which are the same in every language.
 fn ssh_hint(reason: &str) -> &'static str {
-    let said = |words: &[&str]| words.iter().any(|w| reason.contains(w));
-    if said(&["HAS CHANGED", "has changed"]) {
-        "The jump host shows another key than before: find out why before you touch known_hosts."
-    } else if said(&["Host key verification failed", "host key is known"]) {
-        "hemfleet never accepts an unknown host key: run ssh to the jump host once by hand, compare the key, then retry."
-    } else if said(&["Permission denied", "Too many authentication failures"]) {
-        "hemfleet never asks for a password: ssh to the jump host must work without typing anything. Load the key into \
-         ssh-agent, then retry."
-    } else if said(&["administratively prohibited"]) {
-        "The jump host forbids the way on: its sshd needs AllowTcpForwarding and PermitOpen for this device."
-    } else {
-        "Try it by hand: ssh to the jump host must work without typing anything. Then retry."
+    match SshTrouble::of(reason) {
+        SshTrouble::KeyChanged => {
+            "The jump host shows another key than before: find out why before you touch known_hosts."
+        }
+        SshTrouble::KeyUnknown => {
+            "hemfleet never accepts an unknown host key: run ssh to the jump host once by hand, compare the key, then retry."
+        }
+        SshTrouble::LoginRefused => {
+            "hemfleet never asks for a password: ssh to the jump host must work without typing anything. Load the key into \
+             ssh-agent, then retry."
+        }
+        SshTrouble::WayForbidden => {
+            "The jump host forbids the way on: its sshd needs AllowTcpForwarding and PermitOpen for this device."
+        }
+        SshTrouble::Other => {
+            "Try it by hand: ssh to the jump host must work without typing anything. Then retry."
+        }
     }
 }
 

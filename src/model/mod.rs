@@ -41,6 +41,6 @@ pub use secret::{Secret, SecretSource};
 pub use settings::{
     ApprovalPolicy, AuditMode, AuditPolicy, OnExpired, Pace, Policy, Retry, Timeouts,
 };
-pub use ssh_jump::{SshJump, SshJumpError};
+pub use ssh_jump::{SshJump, SshJumpError, SshTrouble};
 pub use stage::Stage;
 pub use text::{human_bytes, human_duration, printable};

@@ -1,4 +1,4 @@
-//! A jump host, as the inventory names it.
+//! A jump host, as the inventory names it, and what its ssh may say.
 //! Must not: resolve names, or know how ssh is run.
 
 use std::fmt;
@@ -64,6 +64,45 @@ impl SshJump {
 impl fmt::Display for SshJump {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
+    }
+}
+
+/// What is wrong with a way through a jump host, by the words of OpenSSH, which are the same in every
+/// language.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SshTrouble {
+    /// The host key is not the known one.
+    KeyChanged,
+    /// The host key is not known.
+    KeyUnknown,
+    /// The jump host does not let this user in.
+    LoginRefused,
+    /// The jump host does not let this user connect to the device.
+    WayForbidden,
+    /// The network, the configuration, anything.
+    Other,
+}
+
+impl SshTrouble {
+    /// By the reason of a `LinkFault::Ssh`.
+    pub fn of(reason: &str) -> Self {
+        let said = |words: &[&str]| words.iter().any(|w| reason.contains(w));
+        if said(&["HAS CHANGED", "has changed"]) {
+            Self::KeyChanged
+        } else if said(&["Host key verification failed", "host key is known"]) {
+            Self::KeyUnknown
+        } else if said(&["Permission denied", "Too many authentication failures"]) {
+            Self::LoginRefused
+        } else if said(&["administratively prohibited"]) {
+            Self::WayForbidden
+        } else {
+            Self::Other
+        }
+    }
+
+    /// Whether it was refused: asking again changes nothing, and jump hosts lock out who asks too often.
+    pub fn is_refusal(self) -> bool {
+        self != Self::Other
     }
 }
 

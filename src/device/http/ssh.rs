@@ -18,17 +18,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::process::Command;
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
+use tokio::time::{Duration, Instant};
 
 #[cfg(test)]
 pub(super) use self::master::LEASH;
 use self::master::Master;
 pub(super) use self::stream::SshStream;
-use crate::model::{HostPort, LinkFault, SshJump, printable};
+use crate::model::{HostPort, LinkFault, SshJump, SshTrouble, printable};
 
 /// Streams that one connection carries at a time; the next one opens a second connection. OpenSSH's own
 /// `MaxSessions` is 10 and does not count streams like these, but other servers may.
 const STREAMS: usize = 8;
+
+/// For how long a jump host that refused is not asked again: it may lock out who asks too often, and a
+/// hundred devices that fail one after the other would. A person who has set it right and retries is slower.
+const REFUSED: Duration = Duration::from_secs(5);
 
 /// The longest text of ssh that is kept.
 const MAX_TEXT: usize = 300;
@@ -134,9 +138,9 @@ impl Shared {
         if let Some(master) = state.master.as_ref().filter(|m| m.is_up()) {
             return Ok(Arc::clone(master));
         }
-        // Twenty devices that wait for a jump host which refuses are one refused login there, not twenty.
+        // Who waited for the opening that failed is told how it did.
         if let Some((at, fault)) = &state.failed
-            && *at >= asked
+            && (*at >= asked || is_refusal(fault) && at.elapsed() < REFUSED)
         {
             return Err(fault.clone());
         }
@@ -153,6 +157,10 @@ impl Shared {
             }
         }
     }
+}
+
+fn is_refusal(fault: &LinkFault) -> bool {
+    matches!(fault, LinkFault::Ssh { reason, .. } if SshTrouble::of(reason).is_refusal())
 }
 
 /// How ssh is run for one jump host.

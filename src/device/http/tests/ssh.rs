@@ -14,8 +14,12 @@ use super::super::{HttpDevice, Links};
 use crate::device::{Device as _, Image, InstallAnswer, Session, UploadProgress, Validated};
 use crate::hem::image;
 use crate::model::{
-    Component, Credential, DeviceSpec, FailureKind, HostPort, LinkFault, SshJump, Stage, TlsTrust,
+    Component, Credential, DeviceSpec, FailureKind, HostPort, LinkFault, SshJump, Stage, Timeouts,
+    TlsTrust,
 };
+
+/// What sshd logs of a login that it did not let in.
+const REFUSED: &str = "Connection closed by authenticating user";
 
 const STATUS: &str = r#"{"uptime":5,"fls_state":0}"#;
 
@@ -131,6 +135,59 @@ async fn a_jump_host_that_refuses_is_told_in_the_words_of_ssh() {
     }
     assert_eq!(sshd.logins(), 0);
     sshd.gone("").await;
+}
+
+#[tokio::test]
+async fn a_jump_host_that_refused_is_not_asked_by_each_device_in_turn() {
+    let Some(sshd) = Sshd::start() else { return };
+    let links = sshd.links();
+    for _ in 0..5 {
+        let device = behind("locked", spec(nobody()), &links);
+        assert_eq!(device.status().await.unwrap_err().code(), "ssh");
+    }
+    // A login that is let in comes last.
+    let server = answering().await;
+    let device = behind("jump", spec(server.at), &links);
+    device.status().await.unwrap();
+    let logged = async {
+        while sshd.logged(REFUSED) == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    // The words are sshd's, and another one may have others.
+    let _ = tokio::time::timeout(Duration::from_secs(30), logged).await;
+    assert_eq!(sshd.logged(REFUSED), 1);
+}
+
+#[tokio::test]
+async fn after_an_upload_the_tunnel_is_given_time_to_run_empty() {
+    let Some(sshd) = Sshd::start() else { return };
+    let server = Server::start(None, |mut guest: Guest, _| async move {
+        guest.head().await;
+        guest.say("HTTP/1.1 100 Continue\r\n\r\n").await;
+        guest.rest().await;
+    })
+    .await;
+    let links = sshd.links();
+    let (request, upload_stall) = (Duration::from_millis(60), Duration::from_secs(2));
+    let mut spec = spec(server.at);
+    spec.ssh = Some(SshJump::parse("jump").unwrap());
+    let timeouts = Timeouts {
+        request,
+        upload_stall,
+        ..patient()
+    };
+    let device = linked(spec, Credential::None, timeouts, &links);
+    let image = image::read(Bytes::from(vec![0xa5; 100_000])).unwrap();
+    let sent = device
+        .upload(
+            &Session::anonymous(),
+            Image::Firmware(&image),
+            &Seen::default(),
+        )
+        .await;
+    let after = request + upload_stall;
+    assert_eq!(sent, Err(LinkFault::NoAnswer { after }.into()));
 }
 
 #[tokio::test]
@@ -328,7 +385,7 @@ async fn the_limit_of_the_opening_ends_ssh() {
     let mut spec = spec(nobody());
     spec.ssh = Some(SshJump::parse(&format!("ssh://{}", mute.at)).unwrap());
     let limit = Duration::from_millis(300);
-    let timeouts = crate::model::Timeouts {
+    let timeouts = Timeouts {
         connect: limit,
         ..patient()
     };

@@ -34,13 +34,22 @@ impl Drop for Sshd {
 }
 
 impl Sshd {
-    /// Starts one; `None` on a machine without sshd, which is said.
+    /// Starts one; `None` on a machine without sshd, or where processes cannot be looked for, which is said.
     pub(super) fn start() -> Option<Self> {
+        // Past the test harness, which would keep it to itself.
+        let skip = |why| {
+            // In one piece, since tests run side by side.
+            let line = format!("skipped: no {why}\n");
+            stderr().write_all(line.as_bytes()).unwrap();
+        };
         let Some(program) = program() else {
-            // Past the test harness, which would keep it to itself.
-            let _ = writeln!(stderr(), "skipped: no sshd");
+            skip("sshd");
             return None;
         };
+        if !Path::new("/proc/self/cmdline").exists() {
+            skip("/proc");
+            return None;
+        }
         // Where sshd runs as root it wants this folder; its package makes it at boot only.
         let _ = fs::create_dir_all("/run/sshd");
         let folder = tempfile::tempdir().unwrap();
@@ -67,10 +76,13 @@ impl Sshd {
 
     /// How many connections were let in so far.
     pub(super) fn logins(&self) -> usize {
+        self.logged("Accepted publickey")
+    }
+
+    /// How many lines of its log begin like this.
+    pub(super) fn logged(&self, begin: &str) -> usize {
         let log = self.log.lock().unwrap();
-        log.iter()
-            .filter(|l| l.starts_with("Accepted publickey"))
-            .count()
+        log.iter().filter(|l| l.starts_with(begin)).count()
     }
 
     /// The processes that use this user's configuration and have `word` in their command line.
