@@ -44,6 +44,9 @@ pub struct DeviceScript {
     /// How it is spoken to.
     #[serde(default)]
     pub scheme: LinkScheme,
+    /// Whether the inventory allows a login over plain HTTP.
+    #[serde(default = "on")]
+    pub allow_plain_login: bool,
     /// Its certificate.
     #[serde(default)]
     pub tls: Certificate,
@@ -245,6 +248,7 @@ impl DeviceScript {
             clock_rate: gaining(),
             trusted_time: true,
             scheme: LinkScheme::default(),
+            allow_plain_login: true,
             tls: Certificate::default(),
             renews: None,
             auth: AuthScript::default(),

@@ -25,6 +25,8 @@ pub struct ClientHints {
     pub audit: Option<AuditMode>,
     /// `[tls] on_expired`.
     pub on_expired: Option<OnExpired>,
+    /// `[approval]`.
+    pub approval: ApprovalHints,
     /// `[timeouts]`.
     pub timeouts: TimeoutHints,
     /// `[pace]`.
@@ -84,6 +86,16 @@ impl OnExpired {
             Self::Checkin => "checkin",
         }
     }
+}
+
+/// `[client.approval]`.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[expect(missing_docs, reason = "the inventory's own names, explained there")]
+pub struct ApprovalHints {
+    pub at_once: Option<u32>,
+    pub wait: Option<Period>,
+    pub poll: Option<Period>,
 }
 
 /// `[client.timeouts]`.
@@ -147,19 +159,22 @@ impl ClientHints {
         short(&mut hints.pace.reboot_poll, 20);
         short(&mut hints.pace.reboot_settle, 50);
         short(&mut hints.retry.backoff, 20);
+        short(&mut hints.approval.wait, 5_000);
+        short(&mut hints.approval.poll, 10);
         hints
     }
 
-    /// The tables `[timeouts]`, `[pace]`, `[retry]`, `[audit]` and `[tls]` of an inventory, as far as there is something to
-    /// say; all else stays at the client's own defaults.
-    pub(super) fn tables(&self) -> String {
+    /// The tables `[timeouts]`, `[pace]`, `[retry]`, `[approval]`, `[audit]` and `[tls]` of an inventory, as far as there is something to
+    /// say; all else stays at the client's own defaults. `[approval]` is for fleets that ask phones.
+    pub(super) fn tables(&self, asks_phones: bool) -> String {
         let hints = self.spelled_out();
         let (t, p, r) = (&hints.timeouts, &hints.pace, &hints.retry);
         let text = |period: Option<Period>| period.map(|p| format!("\"{p}\""));
         let word = |word: &str| format!("\"{word}\"");
         let audit = hints.audit.map(|mode| word(mode.as_str()));
         let on_expired = hints.on_expired.map(|what| word(what.as_str()));
-        let tables: [(&str, Keys); 5] = [
+        let a = &hints.approval;
+        let tables: [(&str, Keys); 6] = [
             (
                 "timeouts",
                 vec![
@@ -187,12 +202,21 @@ impl ClientHints {
                     ("backoff", text(r.backoff)),
                 ],
             ),
+            (
+                "approval",
+                vec![
+                    ("at_once", a.at_once.map(|n| n.to_string())),
+                    ("wait", text(a.wait)),
+                    ("poll", text(a.poll)),
+                ],
+            ),
             ("audit", vec![("mode", audit)]),
             ("tls", vec![("on_expired", on_expired)]),
         ];
         let mut toml = String::new();
         for (name, keys) in tables {
-            if keys.iter().all(|(_, value)| value.is_none()) {
+            if keys.iter().all(|(_, value)| value.is_none()) || (name == "approval" && !asks_phones)
+            {
                 continue;
             }
             let _ = writeln!(toml, "\n[{name}]");
@@ -221,11 +245,15 @@ mod tests {
             ..ClientHints::default()
         };
         assert_eq!(hints.gap(), Duration::from_millis(7));
-        let tables = hints.tables();
+        assert!(hints.tables(true).contains("poll = \"10ms\""));
+        let tables = hints.tables(false);
         assert!(tables.contains("gap = \"7ms\""), "{tables}");
         assert!(tables.contains("upload_stall = \"2s\""), "{tables}");
-        assert!(!tables.contains("attempts"), "{tables}");
-        assert_eq!(ClientHints::default().tables(), "");
+        assert!(
+            !tables.contains("attempts") && !tables.contains("approval"),
+            "{tables}"
+        );
+        assert_eq!(ClientHints::default().tables(true), "");
         assert_eq!(ClientHints::default().gap(), Pace::default().gap);
     }
 }

@@ -71,7 +71,9 @@ impl SimFleet {
         if scenario.broker.scheme == LinkScheme::Https {
             let _ = writeln!(toml, "ca = \"{CA}\"");
         }
-        toml.push_str(&scenario.client.tables());
+        let asks = |d: &SimDevice| d.script().auth == AuthScript::Mobile;
+        let asks_phones = self.devices().iter().any(asks);
+        toml.push_str(&scenario.client.tables(asks_phones));
         let _ = writeln!(
             toml,
             "\n[defaults]\ntls = {{ ca = \"{CA}\" }}\nauth = {}",

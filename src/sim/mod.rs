@@ -61,7 +61,8 @@ pub use expect::{AuditWord, Expect};
 pub use fault::{Act, Fault};
 pub use fleet::{SimDevice, SimFleet};
 pub use hints::{
-    AuditMode, ClientHints, Component, OnExpired, PaceHints, RetryHints, TimeoutHints,
+    ApprovalHints, AuditMode, ClientHints, Component, OnExpired, PaceHints, RetryHints,
+    TimeoutHints,
 };
 pub use journal::{Journal, PhoneJournal, Request, Shown};
 pub use lab::{Accepted, Lab};

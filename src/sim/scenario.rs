@@ -30,6 +30,7 @@
 //! component = "both"           # a hint to the harness: use --component firmware, ui or both
 //! audit = "wanted"             # [audit] mode; or "required" · "off"
 //! on_expired = "fail"          # [tls] on_expired; or "checkin"
+//! approval = { at_once = 3, wait = "5s", poll = "10ms" }
 //! timeouts = { connect = "1s", request = "5s", upload = "1m", upload_stall = "2s", check = "20s", reboot = "10s" }
 //! pace = { gap = "1ms", check_poll = "10ms", reboot_poll = "20ms", reboot_settle = "50ms" }
 //! retry = { attempts = 3, backoff = "20ms" }
@@ -46,6 +47,7 @@
 //! clock_rate = 1.08            # real devices gain about 8 %
 //! trusted_time = true          # false: logins work without a clock
 //! scheme = "https"             # or "http"
+//! allow_plain_login = true     # for scheme = "http": what the inventory says
 //! tls = "good"                 # "expired" · "wrong-name" · "unknown-ca" · "self-signed"
 //! renews = "at-once"           # for tls = "expired": a check-in delivers a good certificate (`newcrt`), which is
 //!                              # served "at-once", from the next boot on ("at-reboot"), or "never"
