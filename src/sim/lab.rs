@@ -64,6 +64,9 @@ impl SimFleet {
             scenario.about.replace('\n', " ")
         );
         let _ = writeln!(toml, "firmware = \"{IMAGE}\"");
+        if scenario.app.is_some() {
+            let _ = writeln!(toml, "app = \"{APP}\"");
+        }
         if let Some(n) = scenario.client.concurrency {
             let _ = writeln!(toml, "concurrency = {n}");
         }
@@ -77,7 +80,7 @@ impl SimFleet {
         let _ = writeln!(
             toml,
             "\n[defaults]\ntls = {{ ca = \"{CA}\" }}\nauth = {}",
-            secret("passphrase", Credential::Passphrase.file())
+            secret("passphrase", Credential::Passphrase.file(), "")
         );
         for device in self.devices() {
             table(&mut toml, device);
@@ -161,9 +164,9 @@ impl SimFleet {
     }
 }
 
-/// An inventory's `auth`. Which derivation it is by, the client has to find out.
-fn secret(kind: &str, file: &str) -> String {
-    format!("{{ kind = \"{kind}\", secret = {{ file = \"{file}\" }} }}")
+/// An inventory's `auth`, with a further key where there is one.
+fn secret(kind: &str, file: &str, more: &str) -> String {
+    format!("{{ kind = \"{kind}\", secret = {{ file = \"{file}\" }}{more} }}")
 }
 
 fn token_file(index: usize) -> String {
@@ -187,23 +190,29 @@ fn table(toml: &mut String, device: &SimDevice) {
         let tags: Vec<_> = script.tags.iter().map(|t| quoted(t)).collect();
         let _ = writeln!(toml, "tags = [{}]", tags.join(", "));
     }
-    // What a check-in may renew is reached without it.
-    if let Some(http) = device.http_addr().filter(|_| script.renews.is_some()) {
+    if let Some(http) = device.http_addr() {
         let at = SocketAddr::new(reachable(http.ip()), http.port());
         let _ = writeln!(toml, "http_connect = \"{at}\"");
     }
-    if script.scheme == LinkScheme::Http {
+    if script.scheme == LinkScheme::Http && script.allow_plain_login {
         // Without it a client does not log in over such a link.
         toml.push_str("allow_plain_login = true\n");
     }
     let auth = match script.auth {
-        AuthScript::Passphrase | AuthScript::Argon2 => return,
-        AuthScript::MasterWords | AuthScript::MasterWordsLegacy => {
-            secret("master_words", Credential::MasterWords.file())
+        AuthScript::Passphrase => return,
+        // That it is Manager 1's derivation, the client has to find out.
+        AuthScript::Argon2 => {
+            let file = Credential::PassphraseArgon2.file();
+            secret("passphrase", file, ", kdf = \"auto\"")
+        }
+        AuthScript::MasterWords => secret("master_words", Credential::MasterWords.file(), ""),
+        AuthScript::MasterWordsLegacy => {
+            let file = Credential::MasterWordsLegacy.file();
+            secret("master_words", file, ", legacy = \"auto\"")
         }
         AuthScript::Mobile => "{ kind = \"mobile\" }".to_owned(),
-        AuthScript::WrongPassphrase => secret("passphrase", WRONG_SECRET),
-        AuthScript::Token => secret("token", &token_file(device.index())),
+        AuthScript::WrongPassphrase => secret("passphrase", WRONG_SECRET, ""),
+        AuthScript::Token => secret("token", &token_file(device.index()), ""),
         AuthScript::None => "{ kind = \"none\" }".to_owned(),
     };
     let _ = writeln!(toml, "auth = {auth}");

@@ -79,17 +79,21 @@ async fn the_inventory_is_the_issues() {
         Some("token-3")
     );
     assert_eq!(devices[3]["auth"]["kind"].as_str(), Some("none"));
-    assert!(devices[4].get("auth").is_none());
-    for n in [5, 6] {
+    assert_eq!(devices[1]["allow_plain_login"].as_bool(), Some(true));
+    assert!(devices[0].get("allow_plain_login").is_none());
+    assert_eq!(toml["fleet"]["app"].as_str(), Some("webroot.tar"));
+    assert_eq!(devices[4]["auth"]["kdf"].as_str(), Some("auto"));
+    for (n, legacy) in [(5, None), (6, Some("auto"))] {
         let auth = &devices[n]["auth"];
         assert_eq!(auth["kind"].as_str(), Some("master_words"));
         assert_eq!(auth["secret"]["file"].as_str(), Some("master-words"));
-        assert!(auth.get("legacy").is_none());
+        assert_eq!(auth.get("legacy").and_then(toml::Value::as_str), legacy);
     }
     assert_eq!(devices[7]["auth"]["kind"].as_str(), Some("mobile"));
     let http = fleet.devices()[7].http_addr().unwrap().to_string();
     assert_eq!(devices[7]["http_connect"].as_str(), Some(http.as_str()));
-    assert!(devices[0].get("http_connect").is_none());
+    assert!(devices[0].get("http_connect").is_some());
+    assert!(devices[1].get("http_connect").is_none());
 }
 
 #[tokio::test]
