@@ -12,6 +12,7 @@ use ratatui::crossterm::event::{Event as Input, EventStream};
 use ratatui::layout::Size;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
+use zeroize::Zeroizing;
 
 use crate::engine::{Event, Fleet, Intent, Mode, Phase, Session, Stop};
 
@@ -126,7 +127,7 @@ impl Dashboard<'_> {
                 () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => Woke::Time,
             };
             match woken_by {
-                Woke::Input(Some(Ok(input))) => self.input(&input),
+                Woke::Input(Some(Ok(input))) => self.input(input),
                 // Without keys the run can only be brought to its end.
                 Woke::Input(_) | Woke::HungUp => {
                     keys = None;
@@ -205,10 +206,10 @@ impl Dashboard<'_> {
         }
     }
 
-    fn input(&mut self, input: &Input) {
+    fn input(&mut self, input: Input) {
         match input {
             Input::Key(key) => {
-                let actions = self.ui.key(key, self.session.fleet());
+                let actions = self.ui.key(&key, self.session.fleet());
                 for action in actions {
                     self.carry_out(action);
                 }
@@ -216,7 +217,13 @@ impl Dashboard<'_> {
                 self.drawn = None;
             }
             Input::Resize(width, height) => {
-                self.ui.size = Size::new(*width, *height);
+                self.ui.size = Size::new(width, height);
+            }
+            Input::Paste(text) => {
+                // It may be a secret, whatever it is pasted into.
+                let text = Zeroizing::new(text);
+                self.ui.paste(&text, self.session.fleet());
+                self.drawn = None;
             }
             _ => return,
         }
@@ -284,7 +291,7 @@ impl Dashboard<'_> {
     }
 }
 
-/// The next key or resize; waits for ever where there are none any more.
+/// The next key, paste or resize; waits for ever where there are none any more.
 async fn next_input(keys: &mut Option<EventStream>) -> Option<io::Result<Input>> {
     match keys {
         Some(keys) => keys.next().await,

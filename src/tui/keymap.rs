@@ -17,6 +17,8 @@ pub(super) enum Place {
     Reading,
     /// The filter's input. Everything else goes to the text.
     Filter,
+    /// The box that asks for a device's secret. Everything else goes to the text.
+    Secret,
     /// A question to be answered with yes or no.
     Question,
     /// Something to be read and closed.
@@ -50,6 +52,14 @@ pub(super) enum Act {
     Keep,
     Sort,
     Copy,
+    /// What the selected device's audit log says, entry by entry.
+    Audit,
+    /// Ask for the secret that a device waits for.
+    Secret,
+    /// The secret is typed.
+    Send,
+    /// The secret can wait.
+    Later,
     Help,
     Quit,
     Interrupt,
@@ -136,11 +146,13 @@ pub(super) const BINDINGS: &[Binding] = bindings! {
     Devices: [key(KeyCode::Enter)] "Enter" => Detail, 5 "detail", "detail of the device: pane, whole screen, off";
     Devices: [char('r')] "r" => Retry, 2 "retry", "retry the selected device";
     Devices: [char('R')] "R" => RetryFailed, 3 "retry all failed", "retry all that failed, rolled back, are lost or unknown";
-    Devices: [char('c')] "c" => Cancel, 4 "cancel", "cancel the selected device, before its install";
-    Devices: [char('C')] "C" => CancelAll, 10 "cancel all", "cancel all devices, before their install";
-    Devices: [char('/')] "/" => Filter, 7 "filter", "filter by name, group, tag, state";
+    Devices: [char('c')] "c" => Cancel, 4 "cancel", "cancel the selected device (C: all), before the install";
+    Devices: [char('C')] "C" => CancelAll, 10 "cancel all", "";
+    Devices: [char('p')] "p" => Secret, 2 "type secret", "type the secret that a device waits for";
+    Devices: [char('/')] "/" => Filter, 7 "filter", "filter by name, group, tag, state, audit, link";
     Devices: [char('s')] "s" => Sort, 8 "sort", "sort: inventory, state, name, group, stage";
     Devices: [char('l')] "l" => Log, 9 "log", "log: pane, whole screen, off";
+    Devices: [char('a')] "a" => Audit, 9 "audit log", "what the device's audit log says, entry by entry";
     Devices: [char('y')] "y" => Copy, 11 "copy error", "copy the device's last error to the clipboard";
     Devices: [key(KeyCode::Esc)] "Esc" => Back, 0 "", "back: filter, panes; never quits";
     Devices: [char('?')] "?" => Help, 1 "help", "this help";
@@ -156,6 +168,8 @@ pub(super) const BINDINGS: &[Binding] = bindings! {
     Reading: [key(KeyCode::Enter)] "Enter" => Detail, 0 "", "close, from the detail";
     Reading: [char('l')] "l" => Log, 0 "", "close, from the log";
     Reading: [key(KeyCode::Esc)] "Esc" => Back, 2 "back", "back to the devices";
+    Reading: [char('a')] "a" => Audit, 5 "audit log", "the audit log's entries, and back";
+    Reading: [char('p')] "p" => Secret, 2 "type secret", "type the secret that a device waits for";
     Reading: [char('r')] "r" => Retry, 5 "retry", "retry this device";
     Reading: [char('c')] "c" => Cancel, 6 "cancel", "cancel this device, before its install";
     Reading: [char('y')] "y" => Copy, 7 "copy error", "copy the device's last error to the clipboard";
@@ -168,6 +182,11 @@ pub(super) const BINDINGS: &[Binding] = bindings! {
     Filter: [key(KeyCode::Up)] "↑↓" => Up, 2 "select", "";
     Filter: [key(KeyCode::Down)] "↓" => Down, 0 "", "";
     Filter: [CTRL_C] "Ctrl-C" => Interrupt, 0 "", "";
+
+    Secret: [key(KeyCode::Enter)] "Enter" => Send, 1 "send", "";
+    Secret: [key(KeyCode::Esc)] "Esc" => Later, 1 "later", "";
+    Secret: [key(KeyCode::Backspace)] "Backspace" => Erase, 3 "erase", "";
+    Secret: [CTRL_C] "Ctrl-C" => Interrupt, 2 "stop", "";
 
     Question: [char('y')] "y" => Yes, 1 "yes", "";
     Question: [char('n'), key(KeyCode::Esc)] "n Esc" => No, 1 "no", "";

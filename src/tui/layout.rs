@@ -28,6 +28,8 @@ pub(super) enum Wish {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Zoom {
     Detail,
+    /// The audit log's entries, in the detail's place.
+    Audit,
     Log,
 }
 
@@ -39,6 +41,8 @@ pub(super) struct Request {
     pub(super) plan: bool,
     /// Whether a line under the header is needed.
     pub(super) banner: bool,
+    /// Whether a line is needed that says who waits for a person.
+    pub(super) people: bool,
     pub(super) detail: Wish,
     pub(super) log: Wish,
     pub(super) zoom: Option<Zoom>,
@@ -53,6 +57,7 @@ pub(super) struct Areas {
     pub(super) tiny: Option<Rect>,
     pub(super) header: Rect,
     pub(super) banner: Rect,
+    pub(super) people: Rect,
     /// With its title and column heads.
     pub(super) table: Rect,
     pub(super) detail: Option<Rect>,
@@ -78,6 +83,7 @@ impl Areas {
         let mut areas = Self {
             header: rest.take(header),
             banner: rest.take(u16::from(request.banner)),
+            people: rest.take(u16::from(request.people)),
             ..Self::default()
         };
         let body = Rect {
@@ -110,7 +116,7 @@ impl Areas {
 
     fn body(&mut self, body: Rect, request: &Request) {
         match request.zoom {
-            Some(Zoom::Detail) => {
+            Some(Zoom::Detail | Zoom::Audit) => {
                 self.detail = Some(body);
                 return;
             }
@@ -205,6 +211,7 @@ mod tests {
             size: Size { width, height },
             plan: false,
             banner: false,
+            people: false,
             detail,
             log,
             zoom: None,

@@ -70,15 +70,16 @@ fn tone(fact: &Fact) -> Option<Tone> {
         | DeviceFact::LoggedIn { .. }
         | DeviceFact::Returned { .. } => None,
         DeviceFact::Audited { report } => Some(match report.verdict {
-            AuditVerdict::Confirmed { .. } => Tone::Good,
-            AuditVerdict::Contradicted { .. } => Tone::Bad,
-            AuditVerdict::Missing { .. } | AuditVerdict::Unavailable(_) => Tone::Warn,
+            AuditVerdict::Confirmed { .. } | AuditVerdict::Unavailable(_) => Tone::Plain,
+            AuditVerdict::Contradicted { .. } | AuditVerdict::Missing { .. } => Tone::Warn,
         }),
+        DeviceFact::LogRead { .. } | DeviceFact::StageFinished { failure: None, .. } => {
+            Some(Tone::Plain)
+        }
         DeviceFact::SecretWanted
         | DeviceFact::ApprovalRequested { .. }
-        | DeviceFact::LogRead { .. }
-        | DeviceFact::StageFinished { failure: None, .. } => Some(Tone::Plain),
-        DeviceFact::StageFinished { .. } | DeviceFact::RetryScheduled { .. } => Some(Tone::Warn),
+        | DeviceFact::StageFinished { .. }
+        | DeviceFact::RetryScheduled { .. } => Some(Tone::Warn),
         DeviceFact::Planned { verdict, .. } => Some(match verdict.kind() {
             VerdictKind::Cannot => Tone::Bad,
             _ => Tone::Plain,

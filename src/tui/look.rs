@@ -5,7 +5,7 @@ use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier, Style};
 
 use crate::engine::{Row, RowState};
-use crate::model::{OutcomeKind, VerdictKind};
+use crate::model::{AuditVerdict, OutcomeKind, VerdictKind};
 
 /// What the terminal can show.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,21 +62,22 @@ impl Look {
 /// The ASCII character for one that is drawn in one cell; `?` for what has none, such as letters.
 fn ascii(symbol: &str) -> char {
     match symbol.chars().next().unwrap_or(' ') {
+        '○' => 'o',
         '✔' | '┌' | '┐' | '└' | '┘' => '+',
         '≈' => '~',
         '–' | '─' => '-',
-        '●' => '*',
+        '●' | '•' => '*',
         '…' | '·' | '▏' | '▎' | '▍' => '.',
         '✖' => 'x',
         '↺' | '←' => '<',
         '☠' => '!',
         '∅' => '0',
-        '█' | '▉' | '▊' | '▋' | '▌' => '#',
+        '█' | '▉' | '▊' | '▋' | '▌' | '≠' => '#',
         '▸' | '→' => '>',
         '≡' => '%',
         '│' => '|',
         '↑' => '^',
-        '↓' => 'v',
+        '✓' | '↓' => 'v',
         _ => '?',
     }
 }
@@ -129,6 +130,18 @@ impl Mark {
     pub(super) const RUNNING: Self = Self::new("●", "running", Tone::Live);
     pub(super) const WAITING: Self = Self::new("…", "waiting", Tone::Plain);
 
+    pub(super) const CONFIRMED: Self = Self::new("✓", "confirmed", Tone::Plain);
+    pub(super) const CONTRADICTED: Self = Self::new("≠", "contradicted", Tone::Warn);
+    pub(super) const MISSING: Self = Self::new("○", "missing", Tone::Warn);
+    pub(super) const UNAVAILABLE: Self = Self::new("/", "unavailable", Tone::Dull);
+    /// All that an audit log can say.
+    pub(super) const AUDITS: [Self; 4] = [
+        Self::CONFIRMED,
+        Self::CONTRADICTED,
+        Self::MISSING,
+        Self::UNAVAILABLE,
+    ];
+
     const fn new(glyph: &'static str, word: &'static str, tone: Tone) -> Self {
         Self { glyph, word, tone }
     }
@@ -159,13 +172,24 @@ impl Mark {
         Self::new(glyph, kind.as_str(), tone)
     }
 
+    /// Of what the audit log says. None is green or red: green is what hemfleet saw itself (section 7), and
+    /// no log proves that; red is a device's own end, which a log alone does not change.
+    pub(super) fn of_audit(verdict: &AuditVerdict) -> Self {
+        match verdict {
+            AuditVerdict::Confirmed { .. } => Self::CONFIRMED,
+            AuditVerdict::Contradicted { .. } => Self::CONTRADICTED,
+            AuditVerdict::Missing { .. } => Self::MISSING,
+            AuditVerdict::Unavailable(_) => Self::UNAVAILABLE,
+        }
+    }
+
     /// Of a device in the table: the word is the stage while one runs.
     pub(super) fn of_row(row: &Row) -> Self {
         match &row.state {
             RowState::Waiting | RowState::Planned => Self::WAITING,
             RowState::Starting => Self::new("●", "starting", Tone::Live),
             RowState::Running(active) => {
-                let calm = active.pause.is_none() && !row.cancelling;
+                let calm = active.pause.is_none() && active.person.is_none() && !row.cancelling;
                 let tone = if calm { Tone::Live } else { Tone::Warn };
                 Self::new("●", active.stage.as_str(), tone)
             }
@@ -209,11 +233,12 @@ mod tests {
     }
 
     #[test]
-    fn every_outcome_has_a_glyph_of_its_own_in_both_sets() {
+    fn every_outcome_and_audit_has_a_glyph_of_its_own_in_both_sets() {
         let glyphs: Vec<_> = OutcomeKind::ALL
             .map(|k| Mark::of_outcome(k).glyph)
             .into_iter()
             .chain([Mark::RUNNING.glyph, Mark::WAITING.glyph])
+            .chain(Mark::AUDITS.map(|mark| mark.glyph))
             .collect();
         for (n, one) in glyphs.iter().enumerate() {
             for other in &glyphs[n + 1..] {

@@ -14,6 +14,9 @@ mod look;
 mod order;
 #[cfg(test)]
 mod sample;
+mod secret;
+#[cfg(test)]
+mod secret_tests;
 mod terminal;
 mod ui;
 #[cfg(test)]

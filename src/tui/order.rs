@@ -1,8 +1,8 @@
 //! Which devices are shown, and in what order: an index into the fleet's rows.
 //! Must not: be computed while drawing; it changes only when the fleet or a wish changed.
 
-use crate::engine::{Fleet, Row, RowState};
-use crate::model::OutcomeKind;
+use crate::engine::{Fleet, Person, Row, RowState};
+use crate::model::{AuditVerdict, OutcomeKind};
 
 use super::look::Mark;
 
@@ -65,6 +65,16 @@ fn matches(row: &Row, word: &str) -> bool {
         || has(Mark::of_row(row).word)
         || (row.has_task() && has(Mark::RUNNING.word))
         || has(row.link)
+        || row.audit.as_ref().is_some_and(|r| has(r.verdict.as_str()))
+        || row
+            .active()
+            .and_then(|a| a.person.as_ref())
+            .is_some_and(|p| {
+                has(match p {
+                    Person::Secret => "secret",
+                    Person::Phone { .. } => "phone",
+                })
+            })
         || (matches!(row.state, RowState::Planned)
             && row.verdict.as_ref().is_some_and(|v| has(v.kind().as_str())))
 }
@@ -73,24 +83,34 @@ fn matches(row: &Row, word: &str) -> bool {
 fn urgency(row: &Row) -> u8 {
     match &row.state {
         RowState::Done(outcome) => match outcome.kind() {
+            // The device ended well, and its own log says otherwise.
+            _ if contradicted(row) => 4,
             OutcomeKind::Failed => 0,
             OutcomeKind::RolledBack => 1,
             OutcomeKind::Lost => 2,
             OutcomeKind::Unknown => 3,
             OutcomeKind::Unproven => 4,
-            OutcomeKind::Cancelled => 7,
-            OutcomeKind::Upgraded | OutcomeKind::Audited => 8,
-            OutcomeKind::Current => 9,
-            OutcomeKind::Skipped => 10,
+            OutcomeKind::Cancelled => 8,
+            OutcomeKind::Upgraded | OutcomeKind::Audited => 9,
+            OutcomeKind::Current => 10,
+            OutcomeKind::Skipped => 11,
         },
-        RowState::Running(_) | RowState::Starting => 5,
-        RowState::Waiting => 6,
+        RowState::Running(active) if active.person.is_some() => 5,
+        RowState::Running(_) | RowState::Starting => 6,
+        RowState::Waiting => 7,
         // On the plan: what cannot be upgraded first.
         RowState::Planned => match row.verdict.as_ref().map(|v| v.kind() as u8) {
             Some(kind) => 3_u8.saturating_sub(kind),
-            None => 6,
+            None => 7,
         },
     }
+}
+
+/// Whether a device that ended without a failure has a log that contradicts.
+pub(super) fn contradicted(row: &Row) -> bool {
+    let verdict = row.audit.as_ref().map(|report| &report.verdict);
+    matches!(verdict, Some(AuditVerdict::Contradicted { .. }))
+        && row.outcome_kind().is_some_and(|kind| !kind.is_failure())
 }
 
 /// How far a device is; those under way before those that are done, those before the waiting.

@@ -1,6 +1,8 @@
 //! Fleets for tests, brought where they are by events and wishes only, as in a run.
 //! Must not: build what a run could not lead to.
 
+mod audits;
+
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -23,6 +25,8 @@ use crate::model::{
 use super::look::Look;
 use super::ui::{Action, Ui};
 use super::view::{self, Scene};
+
+pub(super) use audits::{app_only, audited, both, people, staged};
 
 pub(super) const MB: u64 = 1024 * 1024;
 
@@ -83,10 +87,15 @@ pub(super) struct Rig {
 
 impl Rig {
     pub(super) fn new(mode: Mode, seeds: Vec<RowSeed>) -> Self {
+        Self::of(mode, seeds, payload())
+    }
+
+    /// The same, with another payload.
+    pub(super) fn of(mode: Mode, seeds: Vec<RowSeed>, payload: PayloadFacts) -> Self {
         let run = RunId::from_random([0x7f, 0x3a, 0, 1]);
         let devices = seeds.len();
         let mut rig = Self {
-            fleet: Fleet::new(run.clone(), payload(), mode, 8, seeds),
+            fleet: Fleet::new(run.clone(), payload.clone(), mode, 8, seeds),
             ui: Ui::new(Size::new(80, 24)),
             look: Look {
                 colour: true,
@@ -96,7 +105,7 @@ impl Rig {
         };
         rig.event(Fact::RunStarted {
             run,
-            payload: Box::new(payload()),
+            payload: Box::new(payload),
             devices,
         });
         rig.intend(Intent::Begin);

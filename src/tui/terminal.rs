@@ -14,6 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use ratatui::Frame;
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::cursor::{Hide, Show};
+use ratatui::crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
 use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
@@ -83,7 +84,13 @@ impl Guard {
         enable_raw_mode()?;
         HELD.store(true, Ordering::SeqCst);
         let broken = Arc::new(OnceLock::new());
-        let entered = execute!(io::stdout(), EnterAlternateScreen, Hide).and_then(|()| {
+        let entered = execute!(
+            io::stdout(),
+            EnterAlternateScreen,
+            EnableBracketedPaste,
+            Hide
+        )
+        .and_then(|()| {
             ratatui::Terminal::new(CrosstermBackend::new(Output::new(Arc::clone(&broken))))
         });
         match entered {
@@ -133,7 +140,12 @@ impl Drop for Guard {
 pub fn restore() {
     if HELD.swap(false, Ordering::SeqCst) {
         // A terminal that is gone needs no restoring.
-        let _ = execute!(io::stdout(), LeaveAlternateScreen, Show);
+        let _ = execute!(
+            io::stdout(),
+            DisableBracketedPaste,
+            LeaveAlternateScreen,
+            Show
+        );
         let _ = disable_raw_mode();
     }
 }

@@ -15,6 +15,7 @@ use super::layout::{Areas, Request, Wish, Zoom};
 use super::log::Log;
 use super::look::Tone;
 use super::order::{Sort, order};
+use super::secret::Secrets;
 use super::wishes::can_cancel_any;
 
 /// What is to be done outside of the screen.
@@ -40,6 +41,8 @@ pub(super) enum Popup {
     Cancel(DeviceId),
     /// Cancel all devices?
     CancelAll,
+    /// This device waits for its secret; what is typed of it is in `secrets`.
+    Secret(DeviceId),
     /// This device can no longer be cancelled.
     PastInstall(DeviceId),
 }
@@ -69,6 +72,9 @@ pub(super) struct Ui {
     /// What the last key led to, until the next.
     pub(super) notice: Option<(Tone, String)>,
     pub(super) log: Log,
+    pub(super) secrets: Secrets,
+    /// Whether the audit log is to be scrolled to the entry in question, before the next frame.
+    pub(super) reveal: bool,
     /// The quickest and the slowest validation so far, for comparison.
     pub(super) checks: Option<(Duration, Duration)>,
     /// The selected device, as an index into the fleet's rows: it stays when the order changes.
@@ -94,6 +100,8 @@ impl Ui {
             typed: String::new(),
             notice: None,
             log: Log::default(),
+            secrets: Secrets::default(),
+            reveal: false,
             checks: None,
             selected: 0,
             order_is_stale: true,
@@ -103,9 +111,12 @@ impl Ui {
     /// Takes in an event that the fleet has taken in already.
     pub(super) fn event(&mut self, event: &Event) {
         self.log.take(event);
-        let Fact::Device { fact, .. } = &event.fact else {
+        let Fact::Device { device, fact, .. } = &event.fact else {
             return;
         };
+        if matches!(fact, DeviceFact::SecretWanted) {
+            self.secrets.wanted(device);
+        }
         if matches!(fact, DeviceFact::StageProgress { .. }) {
             return;
         }
@@ -143,6 +154,7 @@ impl Ui {
         if on_plan(fleet) {
             self.zoom = None;
         }
+        self.settle_secrets(fleet);
     }
 
     /// Where the parts of the screen are.
@@ -151,6 +163,7 @@ impl Ui {
             size: self.size,
             plan: on_plan(fleet),
             banner: fleet.stop().is_some() || (!on_plan(fleet) && fleet.is_over()),
+            people: !on_plan(fleet) && fleet.rows().iter().any(waits_for_person),
             detail: self.detail,
             log: self.log_pane,
             zoom: self.zoom,
@@ -167,6 +180,7 @@ impl Ui {
     pub(super) fn place(&self, fleet: &Fleet) -> Place {
         match &self.popup {
             Some(Popup::Help) => Place::Help,
+            Some(Popup::Secret(_)) => Place::Secret,
             Some(Popup::PastInstall(_)) => Place::Notice,
             // While devices are brought to a safe point there is nothing to say yes to.
             Some(Popup::Quit) if fleet.stop().is_some() => Place::Notice,
@@ -196,6 +210,10 @@ impl Ui {
                 self.edit(event);
                 Vec::new()
             }
+            (None, _) if place == Place::Secret => {
+                self.type_secret(event);
+                Vec::new()
+            }
             _ => Vec::new(),
         };
         self.settle(fleet);
@@ -209,7 +227,7 @@ impl Ui {
         }
     }
 
-    fn edit(&mut self, event: &KeyEvent) {
+    pub(super) fn edit(&mut self, event: &KeyEvent) {
         let control = event.modifiers.contains(KeyModifiers::CONTROL);
         let request = match event.code {
             KeyCode::Char('w') if control => InputRequest::DeletePrevWord,
@@ -234,8 +252,17 @@ impl Ui {
                 self.travel(act, place, fleet);
             }
             Act::Start => return self.start(fleet),
+            Act::Erase if place == Place::Secret => self.erase_secret(),
             Act::Erase => {
                 self.typed.pop();
+            }
+            Act::Secret => self.open_secret(fleet),
+            Act::Send => return self.send_secret(),
+            Act::Later => self.put_off_secret(),
+            Act::Audit => {
+                self.scroll = 0;
+                self.reveal = self.zoom != Some(Zoom::Audit);
+                self.zoom = self.reveal.then_some(Zoom::Audit);
             }
             Act::Detail => self.turn(Zoom::Detail, fleet),
             Act::Log => self.turn(Zoom::Log, fleet),
@@ -319,7 +346,7 @@ impl Ui {
         self.scroll = 0;
         let areas = self.areas(fleet);
         let (wish, shown) = match zoom {
-            Zoom::Detail => (&mut self.detail, areas.detail.is_some()),
+            Zoom::Detail | Zoom::Audit => (&mut self.detail, areas.detail.is_some()),
             Zoom::Log => (&mut self.log_pane, areas.log.is_some()),
         };
         if self.zoom == Some(zoom) {
@@ -361,6 +388,11 @@ impl Ui {
             }
         }
     }
+}
+
+/// Whether a device waits for somebody to do something.
+pub(super) fn waits_for_person(row: &Row) -> bool {
+    row.active().is_some_and(|active| active.person.is_some())
 }
 
 /// Whether the plan is shown, and not the dashboard.

@@ -5,7 +5,7 @@ use crate::model::{DeviceId, Outcome, Stage, Touched, Verdict};
 
 use super::layout::{Wish, Zoom};
 use super::order::Sort;
-use super::sample::{Rig, finished, plan, running, seeds};
+use super::sample::{Rig, audited, finished, people, plan, running, seeds};
 use super::ui::{Action, Popup};
 
 fn names(rig: &Rig) -> Vec<&str> {
@@ -240,6 +240,51 @@ fn filters_know_name_group_tag_state_and_outcome() {
         rig.press(filter);
         assert_eq!(rig.ui.order.len(), hits, "{filter}");
     }
+}
+
+#[test]
+fn filters_know_what_logs_say_and_who_is_waited_for() {
+    for (rig, filter, hits) in [
+        (audited as fn() -> Rig, "contradicted", 2),
+        (audited, "confirmed", 2),
+        (audited, "missing", 1),
+        (audited, "unavailable", 2),
+        (audited, "upgraded confirmed insecure", 1),
+        (people, "secret", 2),
+        (people, "phone", 2),
+    ] {
+        let mut rig = rig();
+        rig.press("/");
+        rig.press(filter);
+        assert_eq!(rig.ui.order.len(), hits, "{filter}");
+    }
+}
+
+#[test]
+fn sorted_by_state_what_needs_a_person_comes_first() {
+    let mut rig = audited();
+    rig.press("s");
+    assert_eq!(names(&rig)[..2], ["vault-02", "vault-04"]);
+    let mut rig = people();
+    rig.press("s");
+    let first = ["vault-01", "vault-02", "vault-03", "vault-04"];
+    assert_eq!(names(&rig)[..4], first);
+}
+
+#[test]
+fn the_log_opens_only_where_one_was_read_and_closes_step_by_step() {
+    let mut rig = audited();
+    rig.press("a");
+    assert_eq!(rig.ui.zoom, Some(Zoom::Audit));
+    rig.press("a");
+    assert_eq!(rig.ui.zoom, None);
+    rig.press("<Enter><Enter>a<Esc>");
+    assert_eq!(rig.ui.zoom, None);
+    rig.select("vault-07");
+    let footer = |rig: &mut Rig| rig.text(200, 24).contains("a audit log");
+    assert!(!footer(&mut rig));
+    rig.select("vault-01");
+    assert!(footer(&mut rig));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::engine::{Fleet, Intent, Mode, Phase, Row, RowState};
 use crate::model::{OutcomeKind, Verdict, VerdictKind};
 
 use super::keymap::{Act, Place};
+use super::layout::Zoom;
 use super::look::Tone;
 use super::ui::{Action, Popup, Ui};
 
@@ -100,7 +101,7 @@ impl Ui {
                 }
                 vec![Action::Intend(Intent::Cancel(id))]
             }
-            Some(Popup::Help | Popup::PastInstall(_)) | None => Vec::new(),
+            Some(Popup::Help | Popup::PastInstall(_) | Popup::Secret(_)) | None => Vec::new(),
         }
     }
 
@@ -136,6 +137,9 @@ impl Ui {
             Act::Cancel => free && row.is_some_and(can_cancel),
             Act::CancelAll => can_cancel_any(fleet),
             Act::Copy => row.and_then(last_error).is_some(),
+            Act::Secret => self.secrets.waiting().next().is_some(),
+            // Esc goes back from there.
+            Act::Audit => self.zoom != Some(Zoom::Audit) && row.is_some_and(|r| r.audit.is_some()),
             Act::Start => fleet.phase() == Phase::Planned,
             Act::Interrupt if place == Place::Devices => !fleet.is_over(),
             Act::Yes => place == Place::Question,

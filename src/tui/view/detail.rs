@@ -6,11 +6,12 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use crate::engine::{Row, RowState, Step};
+use crate::engine::{Person, Row, RowState, Step};
 use crate::model::{Outcome, Touched, human_duration};
 
 use super::super::layout::Zoom;
 use super::super::look::{Mark, Tone, is_weak_link};
+use super::audit;
 use super::message::message;
 use super::text::{fit, left, right, rule, span, time_of_day, wrap};
 use super::{Scene, put};
@@ -34,11 +35,15 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let zoomed = scene.ui.zoom == Some(Zoom::Detail);
     let timeline = timeline(scene, row, width, zoomed);
     let lines: Vec<Line<'static>> = if zoomed {
-        let all: Vec<_> = facts.into_iter().chain(timeline).chain(tail).collect();
+        let log = log(row, width, usize::MAX);
+        let all = facts.into_iter().chain(timeline).chain(tail).chain(log);
+        let all: Vec<_> = all.collect();
         let scroll = scene.ui.scroll.min(all.len().saturating_sub(room));
         all.into_iter().skip(scroll).collect()
     } else {
-        squeeze(facts, timeline, tail, room)
+        let mut lines = squeeze(facts, timeline, tail, room);
+        lines.extend(log(row, width, room.saturating_sub(lines.len())));
+        lines
     };
     for (n, line) in (1..).zip(lines.into_iter().take(room)) {
         put(buf, area, n, &line);
@@ -60,7 +65,18 @@ pub(super) fn height(row: &Row, width: usize) -> usize {
         .iter()
         .map(|s| said(s, width, true).len())
         .sum();
-    facts(row, width).len() + steps + running + headings + tail(row, width).len()
+    facts(row, width).len()
+        + steps
+        + running
+        + headings
+        + tail(row, width).len()
+        + log(row, width, usize::MAX).len()
+}
+
+/// The audit log's entry in question.
+fn log(row: &Row, width: usize, room: usize) -> Vec<Line<'static>> {
+    let report = row.audit.as_deref();
+    report.map_or_else(Vec::new, |report| audit::excerpt(report, width, room))
 }
 
 /// Where not everything fits: the error and the hint stay whole, the timeline keeps its end.
@@ -110,7 +126,7 @@ fn touched(row: &Row) -> Option<String> {
     let outcome = row.outcome()?;
     if matches!(
         outcome,
-        Outcome::Upgraded | Outcome::Current | Outcome::Skipped(_)
+        Outcome::Upgraded | Outcome::Current | Outcome::Skipped(_) | Outcome::Audited { .. }
     ) {
         return None;
     }
@@ -160,6 +176,9 @@ fn more_facts(row: &Row, mut spans: Vec<Span<'static>>, width: usize) -> Vec<Lin
             add(format!("fws {}…", fws.short()));
         }
     }
+    if let Some(derivation) = row.derivation {
+        add(format!("key by {derivation}"));
+    }
     if let Some(after) = &row.after {
         let fws = after
             .fws
@@ -190,10 +209,10 @@ fn timeline(scene: &Scene<'_>, row: &Row, width: usize, whole: bool) -> Vec<Line
         let at = time_of_day(active.since, scene.zone);
         let mut spans = vec![
             span(format!("  {at}  "), Tone::Dull.style()),
-            span(left(active.stage.as_str(), 8), Tone::Live.style()),
-            Span::raw("              "),
+            span(left(active.stage.as_str(), STAGE), Tone::Live.style()),
+            Span::raw(" ".repeat(STEP - 12 - STAGE)),
         ];
-        spans.extend(message(scene, row, width.saturating_sub(34)));
+        spans.extend(message(scene, row, width.saturating_sub(STEP)));
         lines.push(Line::from(fit(spans, width)));
     }
     lines
@@ -204,7 +223,9 @@ fn heading(attempt: u32) -> Line<'static> {
 }
 
 /// Columns before what is said of a step: time, stage, status, duration.
-const STEP: usize = 35;
+const STEP: usize = 27 + STAGE;
+/// The longest stage: `install_ui`.
+const STAGE: usize = 10;
 
 fn step_lines(scene: &Scene<'_>, step: &Step, width: usize, whole: bool) -> Vec<Line<'static>> {
     let at = time_of_day(step.at, scene.zone);
@@ -220,7 +241,7 @@ fn step_lines(scene: &Scene<'_>, step: &Step, width: usize, whole: bool) -> Vec<
         let mut spans = if n == 0 {
             vec![
                 span(format!("  {at}  "), Tone::Dull.style()),
-                span(left(step.stage.as_str(), 8), tone.style()),
+                span(left(step.stage.as_str(), STAGE), tone.style()),
                 span(format!("{}  ", right(&status, 4)), tone.style()),
                 span(format!("{}  ", right(&took, 7)), Tone::Dull.style()),
             ]
@@ -257,12 +278,28 @@ fn said(step: &Step, width: usize, whole: bool) -> Vec<String> {
 
 /// The last error in full, and what to do about it.
 fn tail(row: &Row, width: usize) -> Vec<Line<'static>> {
+    let room = width.saturating_sub(5);
+    let mut lines = outcome(row, room);
+    let person = row.active().and_then(|active| active.person.as_ref());
+    if let Some(Person::Phone { note, .. }) = person {
+        let text = format!("the phone shows: {note}");
+        for line in wrap(&text, room) {
+            lines.push(Line::from(span(format!("    {line}"), Tone::Plain.style())));
+        }
+    }
+    if let Some(report) = &row.audit {
+        lines.extend(audit::verdict(report, width));
+    }
+    lines
+}
+
+/// The end with its reason, and what to do next.
+fn outcome(row: &Row, room: usize) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     let Some(outcome) = row.outcome() else {
         return lines;
     };
     let mark = Mark::of_row(row);
-    let room = width.saturating_sub(5);
     for (n, line) in wrap(&outcome.reason(), room).into_iter().enumerate() {
         let lead = if n == 0 { mark.glyph } else { " " };
         lines.push(Line::from(span(

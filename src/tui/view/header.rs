@@ -7,11 +7,14 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use crate::engine::{Fleet, Row, Stop};
-use crate::model::{ImageFacts, OutcomeKind, human_bytes};
+use crate::engine::{Audits, Fleet, Mode, Person, Progress, Row, Stop};
+use crate::model::{ImageFacts, OutcomeKind, PayloadFacts, human_bytes};
 
 use super::super::look::{Mark, Tone, is_weak_link};
+use super::super::order::contradicted;
+use super::super::ui::waits_for_person;
 use super::bar::{bar, percent};
+use super::message::countdown;
 use super::text::{clock, cut, ends, span};
 use super::{Scene, put};
 
@@ -21,15 +24,10 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let width = usize::from(area.width);
     let wide = width >= 100;
     let mut left = title();
-    left.extend(
-        fleet
-            .payload()
-            .firmware
-            .iter()
-            .flat_map(|facts| image(facts, wide)),
-    );
+    left.extend(payload(fleet.payload(), wide));
     let run = fleet.run().as_str();
     left.push(span(format!("  run {run}"), Tone::Dull.style()));
+    left.extend(audits(&fleet.audits(), width));
     let mut right = Vec::new();
     if let Some(elapsed) = fleet.elapsed(scene.now) {
         right.push(span(clock(elapsed), Tone::Plain.bold()));
@@ -64,6 +62,54 @@ fn image(image: &ImageFacts, wide: bool) -> Vec<Span<'static>> {
         span(cut(&footer.name, 40), Tone::Plain.style()),
         span(format!("  {}…", footer.fws.short()), Tone::Dull.style()),
     ]
+}
+
+/// What is rolled out: the firmware, the management app, or both.
+fn payload(payload: &PayloadFacts, wide: bool) -> Vec<Span<'static>> {
+    let mut spans = Vec::new();
+    if let Some(facts) = &payload.firmware {
+        spans.extend(image(facts, wide));
+    }
+    if let Some(app) = &payload.app {
+        let and = if spans.is_empty() { "" } else { " + " };
+        let name = if wide { "management app " } else { "app " };
+        let sha = &app.sha256_hex()[..8];
+        spans.push(span(format!("{and}{name}{sha}…"), Tone::Plain.style()));
+    }
+    if spans.is_empty() {
+        spans.push(span("audit logs", Tone::Plain.style()));
+    }
+    spans
+}
+
+/// What the audit logs say so far; nothing where none has been read.
+fn audits(audits: &Audits, width: usize) -> Vec<Span<'static>> {
+    let mut spans = Vec::new();
+    for (mark, n) in Mark::AUDITS.into_iter().zip([
+        audits.confirmed,
+        audits.contradicted,
+        audits.missing,
+        audits.unavailable,
+    ]) {
+        if n == 0 {
+            continue;
+        }
+        if spans.is_empty() {
+            spans.push(span("  audit", Tone::Dull.style()));
+        }
+        // The one that must be seen is said in words where that is possible at all.
+        let loud = mark == Mark::CONTRADICTED;
+        let words = width >= if loud { 72 } else { 160 };
+        let word = if words { mark.word } else { "" };
+        let text = format!("  {} {n} {word}", mark.glyph);
+        let style = if loud {
+            mark.tone.bold()
+        } else {
+            mark.tone.style()
+        };
+        spans.push(span(text.trim_end().to_owned(), style));
+    }
+    spans
 }
 
 fn time_left(scene: &Scene<'_>) -> Option<String> {
@@ -223,12 +269,73 @@ fn stopping(fleet: &Fleet, stop: Stop) -> (Tone, String) {
     }
 }
 
+/// Who waits for a person, and until when.
+pub(super) fn draw_people(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
+    let (mut secrets, mut phones) = (0, Vec::new());
+    for row in scene.fleet.rows() {
+        match row.active().and_then(|active| active.person.as_ref()) {
+            Some(Person::Secret) => secrets += 1,
+            Some(Person::Phone { until, .. }) => phones.push((*until, row.id.as_str())),
+            None => {}
+        }
+    }
+    let queued = scene
+        .fleet
+        .rows()
+        .iter()
+        .filter(|row| is_queued(row))
+        .count();
+    let mut parts = Vec::new();
+    if secrets > 0 {
+        let s = plural(secrets);
+        let key = match scene.fleet.stop() {
+            None => " (p types)",
+            Some(_) => "",
+        };
+        parts.push(format!("{secrets} secret{s}{key}"));
+    }
+    if let Some((until, id)) = phones.iter().min() {
+        let left = countdown(scene.now, *until);
+        let n = phones.len();
+        parts.push(format!("{n} phone{} ({id} {left})", plural(n)));
+    }
+    if queued > 0 {
+        parts.push(format!("{queued} queued"));
+    }
+    let text = format!("WAITING: {}", parts.join(" · "));
+    let text = cut(&text, usize::from(area.width).saturating_sub(2));
+    put(buf, area, 0, &format!(" {text}").into());
+    buf.set_style(area, Tone::Warn.bold());
+}
+
+/// Whether its turn to ask a phone has not come.
+fn is_queued(row: &Row) -> bool {
+    let progress = row.active().and_then(|active| active.progress.as_ref());
+    matches!(progress, Some(Progress::Queued)) && !waits_for_person(row)
+}
+
 fn over(fleet: &Fleet) -> (Tone, String) {
     let counts = fleet.counts();
     let good = counts.of(OutcomeKind::Upgraded)
         + counts.of(OutcomeKind::Current)
-        + counts.of(OutcomeKind::Skipped);
+        + counts.of(OutcomeKind::Skipped)
+        + counts.of(OutcomeKind::Audited);
     let rest = counts.done() - good;
+    let doubted = fleet.rows().iter().filter(|row| contradicted(row)).count();
+    if rest == 0 && matches!(fleet.mode(), Mode::Audit { .. }) {
+        return (
+            Tone::Plain,
+            "OVER: every log was read. q leaves.".to_owned(),
+        );
+    }
+    if rest == 0 && doubted > 0 {
+        let verb = if doubted == 1 { "s" } else { "" };
+        let logs = format!("{doubted} log{} contradict{verb}", plural(doubted));
+        return (
+            Tone::Warn,
+            format!("OVER: all went well, but {logs}: a shows it, q leaves."),
+        );
+    }
     if rest == 0 {
         return (
             Tone::Good,
@@ -267,10 +374,29 @@ pub(super) fn in_flight(fleet: &Fleet) -> impl Iterator<Item = &Row> {
 pub(super) fn draw_plan(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let width = usize::from(area.width);
     let mut left = title();
-    let Some(facts) = &scene.fleet.payload().firmware else {
-        return put(buf, area, 0, &ends(left, Vec::new(), width));
-    };
     left.push(span("plan   ", Tone::Live.bold()));
+    let PayloadFacts { app, firmware } = scene.fleet.payload();
+    if let Some(facts) = firmware {
+        planned_image(&mut left, facts, width, app.is_some());
+    }
+    if let Some(app) = app {
+        let (size, sha) = (human_bytes(app.file_bytes), app.sha256_hex());
+        let text = match (firmware, width) {
+            (Some(_), ..120) => format!(" + app {size}"),
+            (Some(_), _) => format!(" + app {size} sha256 {}…", &sha[..8]),
+            (None, _) => format!("management app {size} · sha256 {}…", &sha[..8]),
+        };
+        left.push(span(text, Tone::Plain.style()));
+    }
+    let right = vec![span(
+        format!("run {} ", scene.fleet.run()),
+        Tone::Dull.style(),
+    )];
+    put(buf, area, 0, &ends(left, right, width));
+}
+
+/// The image of a plan, with what is known of its signature.
+fn planned_image(left: &mut Vec<Span<'static>>, facts: &ImageFacts, width: usize, with_app: bool) {
     let size = human_bytes(facts.file_bytes);
     match &facts.footer {
         Some(footer) if width >= 100 => {
@@ -290,10 +416,12 @@ pub(super) fn draw_plan(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
         }
         Some(_) => {
             let version = cut(&facts.version_label(), 20);
-            left.push(span(
-                format!("image v{version} · {size} · signature "),
-                Tone::Plain.style(),
-            ));
+            let text = match (with_app, width) {
+                (true, ..72) => format!("v{version} "),
+                (true, _) => format!("image v{version} · signature "),
+                (false, _) => format!("image v{version} · {size} · signature "),
+            };
+            left.push(span(text, Tone::Plain.style()));
             left.push(span("verifies", Tone::Good.style()));
         }
         None => {
@@ -304,11 +432,6 @@ pub(super) fn draw_plan(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
             ));
         }
     }
-    let right = vec![span(
-        format!("run {} ", scene.fleet.run()),
-        Tone::Dull.style(),
-    )];
-    put(buf, area, 0, &ends(left, right, width));
 }
 
 /// The whole screen in one line, for terminals with room for no more.
@@ -336,6 +459,17 @@ fn summary(scene: &Scene<'_>) -> String {
         let n = counts.of(kind);
         if n > 0 {
             let _ = write!(line, ", {n} {kind}");
+        }
+    }
+    let doubted = fleet.audits().contradicted;
+    if doubted > 0 {
+        let _ = write!(line, ", {doubted} contradicted");
+    }
+    let people = fleet.rows().iter().filter(|row| waits_for_person(row));
+    match people.count() {
+        0 => {}
+        n => {
+            let _ = write!(line, ", {n} waiting for you");
         }
     }
     if let Some(elapsed) = fleet.elapsed(scene.now) {

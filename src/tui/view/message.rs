@@ -1,13 +1,16 @@
 //! What the table says of one device in its widest column: what goes on, or what became of it.
 //! Must not: say more than is known.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use ratatui::text::Span;
 
-use crate::engine::{Active, Pause, Progress, Row, RowState};
-use crate::model::{Stage, human_duration};
+use crate::engine::{Active, Pause, Person, Progress, Row, RowState};
+use crate::model::{Outcome, Scope, Stage, human_duration};
 
 use super::super::look::{Mark, Tone};
+use super::super::order::contradicted;
 use super::Scene;
 use super::bar::bar;
 use super::text::{between, clock, fit, span, time_of_day};
@@ -22,25 +25,39 @@ pub(super) fn message(scene: &Scene<'_>, row: &Row, width: usize) -> Vec<Span<'s
         RowState::Waiting | RowState::Planned => String::new(),
         RowState::Starting => "asking the device".to_owned(),
         RowState::Running(active) => return fit(active_message(scene, row, active, width), width),
-        RowState::Done(outcome) => {
-            let tone = Mark::of_outcome(outcome.kind()).tone;
-            let mut spans = Vec::new();
-            let retry = row.is_retryable() && scene.fleet.stop().is_none();
-            let key = if retry { " · r retry" } else { "" };
-            // What to press must be seen, however long the reason is.
-            spans.extend(fit(
-                vec![span(outcome.reason(), tone.style())],
-                width.saturating_sub(key.chars().count()),
-            ));
-            if retry {
-                spans.push(span(" · ", Tone::Dull.style()));
-                spans.push(span("r", Tone::Plain.bold()));
-                spans.push(span(" retry", Tone::Plain.style()));
-            }
-            return fit(spans, width);
-        }
+        RowState::Done(outcome) => return done(scene, row, outcome, width),
     };
     fit(vec![span(text, Tone::Dull.style())], width)
+}
+
+/// What became of it, and what to press; a log that contradicts comes before the reason of a good end.
+fn done(scene: &Scene<'_>, row: &Row, outcome: &Outcome, width: usize) -> Vec<Span<'static>> {
+    let (reason, key) = match &row.audit {
+        Some(report) if contradicted(row) => (
+            span(
+                format!("LOG CONTRADICTS: {}", report.verdict),
+                Tone::Warn.bold(),
+            ),
+            Some(("a", " log")),
+        ),
+        _ => {
+            let retry = row.is_retryable() && scene.fleet.stop().is_none();
+            let tone = Mark::of_outcome(outcome.kind()).tone;
+            (
+                span(outcome.reason(), tone.style()),
+                retry.then_some(("r", " retry")),
+            )
+        }
+    };
+    // What to press must be seen, however long the reason is.
+    let taken = key.map_or(0, |(key, label)| 3 + key.len() + label.len());
+    let mut spans = fit(vec![reason], width.saturating_sub(taken));
+    if let Some((key, label)) = key {
+        spans.push(span(" · ", Tone::Dull.style()));
+        spans.push(span(key, Tone::Plain.bold()));
+        spans.push(span(label, Tone::Plain.style()));
+    }
+    fit(spans, width)
 }
 
 fn active_message(
@@ -62,6 +79,11 @@ fn active_message(
         spans.push(span(paused(scene, pause, width), Tone::Warn.style()));
         return spans;
     }
+    if let Some(person) = &active.person {
+        let text = waits_for(scene, person);
+        spans.push(span(text, Tone::Warn.style()));
+        return spans;
+    }
     let again = match active.try_no {
         1 => String::new(),
         n => format!(" · try {n}"),
@@ -69,11 +91,14 @@ fn active_message(
     let used: usize = spans.iter().map(Span::width).sum();
     let room = width.saturating_sub(used + again.chars().count());
     spans.extend(match (active.stage, &active.progress) {
-        (Stage::Upload, Some(Progress::Bytes { sent, total })) => {
+        (Stage::Upload | Stage::UploadUi, Some(Progress::Bytes { sent, total })) => {
             upload(active, *sent, *total, room)
         }
-        (Stage::Check, progress) => plain(check(scene, active, progress.as_ref())),
+        (Stage::Check | Stage::CheckUi, progress) => plain(check(scene, active, progress.as_ref())),
         (Stage::Reboot, progress) => return reboot(scene, row, active, progress.as_ref()),
+        (_, Some(progress @ (Progress::Queued | Progress::Step { .. }))) => {
+            plain(progress.to_string())
+        }
         (stage, _) => plain(doing(stage).to_owned()),
     });
     if active.try_no > 1 {
@@ -87,6 +112,30 @@ fn active_message(
 
 fn plain(text: String) -> Vec<Span<'static>> {
     vec![span(text, Tone::Plain.style())]
+}
+
+/// Who must do what, and how long there is for it.
+fn waits_for(scene: &Scene<'_>, person: &Person) -> String {
+    match person {
+        Person::Secret => "waits for its secret · p types it".to_owned(),
+        Person::Phone { until, .. } if scene.now >= *until => {
+            "phone: nobody answered in time".to_owned()
+        }
+        Person::Phone { scope, until, .. } => {
+            let left = countdown(scene.now, *until);
+            let what = match scope {
+                Scope::Upgrade => "the upgrade",
+                Scope::Log => "reading the log",
+            };
+            format!("{left} phone: approve {what}")
+        }
+    }
+}
+
+/// Rounded up: it ends with 1, not with a long 0.
+pub(super) fn countdown(now: Timestamp, until: Timestamp) -> String {
+    let left = between(now, until).as_millis().div_ceil(1000);
+    clock(Duration::from_secs(u64::try_from(left).unwrap_or(u64::MAX)))
 }
 
 /// What a stage without news is about.
@@ -177,9 +226,11 @@ fn check(scene: &Scene<'_>, active: &Active, progress: Option<&Progress>) -> Str
         Some(Progress::Polls { polls, status }) => {
             format!("{status} · poll {polls} · {elapsed}")
         }
-        _ => format!("{} · {elapsed}", doing(Stage::Check)),
+        _ => format!("{} · {elapsed}", doing(active.stage)),
     };
-    if let Some((least, most)) = scene.ui.checks {
+    if active.stage == Stage::Check
+        && let Some((least, most)) = scene.ui.checks
+    {
         let (least, most) = (least.as_secs().max(1), most.as_secs().max(1));
         let took = if least == most {
             format!(" · others took {least} s")

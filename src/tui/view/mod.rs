@@ -4,10 +4,11 @@
 //!  hemfleet  Encedo nGINE FW v1.2.3  AgICAgIC…  run 7f3a0000          3:41  left 2–4 min   header
 //!  ✔ 5 upgraded  ● 4 running  … 1 waiting  ✖ 1 failed        ██████████▌·········  54 %
 //!  STOPPING safely, Ctrl-C again stops at once. Waiting for vault-02                       its banner
+//!  WAITING for people: 2 phones, the next until 12:07:11 · 1 secret, p types it             who waits
 //! ─ Devices ──────────────────────────────────────────────────────── 12 · by inventory ─   table
-//!    NAME      GROUP   STAGE     PROGRESS                              FIRMWARE    TRY TIME
-//!  ✔ vault-01  warsaw  upgraded  proven: rebooted, signature matches   1.2.2 → 1.2.3 1 1:12
-//! ▸● vault-02  warsaw  upload    ███████▋·········  1.4 / 3.0 MB       1.2.2 → 1.2.3 1 0:09   message, bar
+//!    NAME      GROUP   STAGE     AUDIT        PROGRESS                         FIRMWARE    TRY TIME
+//!  ✔ vault-01  warsaw  upgraded  ✓ confirmed  proven: rebooted, signature ma…  1.2.2 → 1.2.3 1 1:12
+//! ▸● vault-02  warsaw  upload                 ███████▋·········  1.4 / 3.0 MB  1.2.2 → 1.2.3 1 0:09   message, bar
 //! ─ vault-02 · ● upload ──────────────────────────────────────────────────────────────── detail
 //!   12:02:11  probe    200    0.2 s  Encedo nGINE FW v1.2.2 · PPA rev 2.2 · healthy
 //! ─ Log ─────────────────────────────────────────────────────────────────────────────────── log
@@ -16,10 +17,11 @@
 //! ```
 //!
 //! Before that, [`plan`]; over it, [`popup`]. From 160 columns on, detail and log stand side by side;
-//! below 84 the detail takes the lower half when asked for.
+//! below 84 the detail takes the lower half when asked for. [`audit`] takes the place of all below the header.
 //!
 //! Owns: drawing. Must not: change anything, read a clock, or build what is not on the screen.
 
+mod audit;
 mod bar;
 mod detail;
 mod footer;
@@ -73,7 +75,10 @@ pub(super) fn draw(scene: &Scene<'_>, buf: &mut Buffer) {
         header::draw(scene, areas.header, buf);
         table::draw(scene, areas.table, buf);
         if let Some(area) = areas.detail {
-            detail::draw(scene, area, buf);
+            match scene.ui.zoom {
+                Some(Zoom::Audit) => audit::draw(scene, area, buf),
+                _ => detail::draw(scene, area, buf),
+            }
         }
         if let Some(area) = areas.log {
             log::draw(scene, area, buf);
@@ -82,6 +87,9 @@ pub(super) fn draw(scene: &Scene<'_>, buf: &mut Buffer) {
     }
     if areas.banner.height > 0 {
         header::draw_banner(scene, areas.banner, buf);
+    }
+    if areas.people.height > 0 {
+        header::draw_people(scene, areas.people, buf);
     }
     if let Some(popup) = &scene.ui.popup
         && areas.tiny.is_none()
@@ -94,6 +102,13 @@ pub(super) fn draw(scene: &Scene<'_>, buf: &mut Buffer) {
 /// Brings what the screen remembers up to date with the fleet and the size, before it is drawn.
 pub(super) fn settle(ui: &mut Ui, fleet: &Fleet) {
     ui.settle(fleet);
+    ui.ask(fleet);
+    if std::mem::take(&mut ui.reveal) {
+        let area = ui.areas(fleet).detail.unwrap_or_default();
+        let (width, room) = (area.width.into(), area.height.saturating_sub(1).into());
+        let row = ui.selected(fleet);
+        ui.scroll = row.map_or(0, |row| audit::reveal(row, width, room));
+    }
     ui.scroll = ui.scroll.min(scroll_limit(ui, fleet));
 }
 
@@ -108,6 +123,12 @@ fn scroll_limit(ui: &Ui, fleet: &Fleet) -> usize {
             let lines = ui
                 .selected(fleet)
                 .map_or(0, |row| detail::height(row, width));
+            lines.saturating_sub(inside(areas.detail))
+        }
+        (_, Some(Zoom::Audit)) => {
+            let width = usize::from(ui.size.width);
+            let lines = ui.selected(fleet);
+            let lines = lines.map_or(0, |row| audit::height(row, width));
             lines.saturating_sub(inside(areas.detail))
         }
         (_, Some(Zoom::Log)) => log::scroll_limit(ui),

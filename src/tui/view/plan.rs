@@ -177,7 +177,8 @@ fn verdict(row: &Row) -> (Mark, String) {
 /// `1.2.2 → 1.2.3` for what will be upgraded, else what runs.
 fn firmware(scene: &Scene<'_>, row: &Row) -> String {
     let from = row.from_label().unwrap_or_else(|| "?".to_owned());
-    if matches!(row.verdict, Some(Verdict::Upgrade { .. })) {
+    let firmware = scene.fleet.payload().firmware.is_some();
+    if firmware && matches!(row.verdict, Some(Verdict::Upgrade { .. })) {
         return format!("{from} → {}", scene.fleet.payload().version_label());
     }
     from
@@ -303,7 +304,7 @@ fn counts(fleet: &Fleet) -> String {
 /// What must have been read before anything starts.
 fn warning(fleet: &Fleet, wanted: usize) -> String {
     let mut line = String::new();
-    if wanted > 0 {
+    if wanted > 0 && fleet.payload().firmware.is_some() {
         line.push_str(" A firmware upgrade cannot be undone.");
     }
     let weak = fleet.rows().iter().filter(|r| is_weak_link(r.link)).count();

@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Clear, Widget};
 
 use crate::engine::{Fleet, Row};
-use crate::model::{OutcomeKind, Stage};
+use crate::model::{DeviceId, OutcomeKind, Stage};
 
 use super::super::keymap::{self, Place};
 use super::super::look::{Mark, Tone};
@@ -22,6 +22,7 @@ pub(super) fn draw(scene: &Scene<'_>, popup: &Popup, area: Rect, buf: &mut Buffe
     let inner = usize::from(width.saturating_sub(4));
     let (title, lines) = match popup {
         Popup::Help => (" Help ", help(scene.ui, scene.fleet, inner)),
+        Popup::Secret(_) => (" A secret is wanted ", question(scene, popup, inner)),
         _ => (" hemfleet asks ", question(scene, popup, inner)),
     };
     let wanted = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX);
@@ -78,6 +79,13 @@ fn help(ui: &Ui, fleet: &Fleet, width: usize) -> Vec<Line<'static>> {
         .collect();
     let mut marks = vec![Mark::RUNNING, Mark::WAITING];
     marks.extend(OutcomeKind::ALL.map(Mark::of_outcome));
+    let log = Mark {
+        glyph: "log:",
+        word: "",
+        tone: Tone::Plain,
+    };
+    marks.push(log);
+    marks.extend(Mark::AUDITS);
     let mut line: Vec<Span<'static>> = Vec::new();
     for mark in marks {
         let mark = span(format!("{} {}  ", mark.glyph, mark.word), mark.tone.style());
@@ -135,6 +143,7 @@ fn question(scene: &Scene<'_>, popup: &Popup, width: usize) -> Vec<Line<'static>
             );
             text.keys(&[("Esc", "back")]);
         }
+        Popup::Secret(id) => secret(&mut text, scene, id),
         Popup::Quit => quit(&mut text, fleet),
     }
     text.lines
@@ -150,6 +159,53 @@ fn cancel_means(row: Option<&Row>) -> String {
         }
         _ => "Its turn has not come: nothing will be sent to it.".to_owned(),
     }
+}
+
+/// Names the device whose secret is wanted and what its link is worth; of the secret, its length only.
+fn secret(text: &mut Text, scene: &Scene<'_>, id: &DeviceId) {
+    let row = scene.fleet.row(id);
+    let group = row.and_then(|row| row.group.as_deref());
+    let group = group.map_or_else(String::new, |group| format!(", group {group}"));
+    text.say(
+        &format!("The passphrase of {id}{group}, to log in to it."),
+        Tone::Plain,
+    );
+    match row.map(|row| row.link) {
+        Some("http") => text.say(
+            "! http: not encrypted. The passphrase stays here, but the token travels in clear.",
+            Tone::Warn,
+        ),
+        Some("insecure") => text.say(
+            "! insecure: the certificate is not verified, this may be another device.",
+            Tone::Warn,
+        ),
+        Some(link) => text.say(&format!("link {link}"), Tone::Dull),
+        None => {}
+    }
+    let room = text.width.saturating_sub(4);
+    let dots = "•".repeat(scene.ui.secrets.typed.len().min(room));
+    text.lines.push(Line::default());
+    text.lines.push(Line::from(vec![
+        span("> ", Tone::Live.bold()),
+        span(dots, Tone::Plain.bold()),
+        span("▏", Tone::Live.style()),
+    ]));
+    let others: Vec<&str> = scene
+        .ui
+        .secrets
+        .waiting()
+        .filter(|other| *other != id)
+        .map(DeviceId::as_str)
+        .collect();
+    if !others.is_empty() {
+        text.line("", Tone::Plain);
+        let names = others.join(", ");
+        text.line(&format!("{} more: {names}", others.len()), Tone::Dull);
+    }
+    text.keys(&[
+        ("Enter", "send it to this device"),
+        ("Esc", "later: the device goes on waiting"),
+    ]);
 }
 
 /// Lists the devices in flight, and says what each way out means for them.
@@ -182,8 +238,8 @@ fn quit(text: &mut Text, fleet: &Fleet) {
         } else {
             ("stopped before its install", Tone::Plain)
         };
-        let name = left(row.id.as_str(), text.width.saturating_sub(50).clamp(8, 24));
-        let line = format!("  {name} {} {what}", left(stage.as_str(), 8));
+        let name = left(row.id.as_str(), text.width.saturating_sub(52).clamp(8, 24));
+        let line = format!("  {name} {} {what}", left(stage.as_str(), 10));
         text.line(&line, tone);
     }
     if flying.len() > 6 {
@@ -223,9 +279,10 @@ impl Text {
 
     fn keys(&mut self, keys: &[(&'static str, &'static str)]) {
         self.lines.push(Line::default());
+        let width = keys.iter().map(|(key, _)| key.len() + 1).max().unwrap_or(0);
         for (key, what) in keys {
             self.lines.push(Line::from(vec![
-                span(left(key, 5), Tone::Plain.bold()),
+                span(left(key, width.max(5)), Tone::Plain.bold()),
                 span(*what, Tone::Plain.style()),
             ]));
         }

@@ -3,10 +3,11 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use crate::engine::{Row, RowState};
-use crate::model::Outcome;
+use crate::model::{AuditVerdict, Outcome, Stage};
 
 use super::super::look::{Mark, POINTER, SELECTED, Tone, is_weak_link};
 use super::message::message;
@@ -18,6 +19,7 @@ struct Columns {
     name: usize,
     group: usize,
     state: usize,
+    audit: usize,
     link: usize,
     message: usize,
     firmware: usize,
@@ -27,6 +29,8 @@ struct Columns {
 
 /// The widest outcome or stage: `rolled back`.
 const STATE: usize = 11;
+/// Glyph and word: `≠ contradicted`.
+const AUDIT: usize = 14;
 /// `1.2.2 → 1.2.3`, and a little more for `-DIAG`.
 const FIRMWARE: usize = 15;
 /// Pointer, glyph and a space.
@@ -52,6 +56,12 @@ impl Columns {
                 0
             },
             state: STATE,
+            // Not before the first log is read: in a run without audit it would stand empty.
+            audit: match (rows.iter().any(is_audited), width >= 100) {
+                (false, _) => 0,
+                (true, true) => AUDIT,
+                (true, false) => 1,
+            },
             link: match (weak, width >= 60) {
                 (false, _) => 0,
                 (true, true) => 8,
@@ -71,6 +81,7 @@ impl Columns {
             self.name,
             self.group,
             self.state,
+            self.audit,
             self.link,
             self.firmware,
             self.attempt,
@@ -144,10 +155,12 @@ pub(super) fn title(scene: &Scene<'_>, width: usize) -> Line<'static> {
 
 fn heads(columns: &Columns) -> Line<'static> {
     let link = if columns.link > 1 { "LINK" } else { "" };
+    let audit = if columns.audit > 1 { "AUDIT" } else { "" };
     let cells = [
         (left("NAME", columns.name), columns.name),
         (left("GROUP", columns.group), columns.group),
         (left("STAGE", columns.state), columns.state),
+        (left(audit, columns.audit), columns.audit),
         (left(link, columns.link), columns.link),
         (left("PROGRESS", columns.message), columns.message),
         (left("FIRMWARE", columns.firmware), columns.firmware),
@@ -190,6 +203,8 @@ fn row_line(scene: &Scene<'_>, row: &Row, columns: &Columns, selected: bool) -> 
         Tone::Dull.style(),
     );
     column(left(mark.word, columns.state), columns.state, style);
+    let (audit, audit_style) = audit(row, columns.audit);
+    column(left(&audit, columns.audit), columns.audit, audit_style);
     let (link, tone) = link(row, columns.link);
     column(left(link, columns.link), columns.link, tone.bold());
     let cell = pad(message(scene, row, columns.message), columns.message);
@@ -233,6 +248,28 @@ pub(super) fn pad(spans: Vec<Span<'static>>, width: usize) -> Vec<Span<'static>>
     spans
 }
 
+fn is_audited(row: &Row) -> bool {
+    row.audit.is_some() || row.active().is_some_and(|a| a.stage == Stage::Audit)
+}
+
+/// What the log says, as glyph and word or, where room is short, the glyph. One that contradicts is bold.
+fn audit(row: &Row, width: usize) -> (String, Style) {
+    let Some(report) = &row.audit else {
+        return (String::new(), Tone::Plain.style());
+    };
+    let mark = Mark::of_audit(&report.verdict);
+    let style = match report.verdict {
+        AuditVerdict::Contradicted { .. } => mark.tone.bold(),
+        _ => mark.tone.style(),
+    };
+    let text = if width > 1 {
+        format!("{} {}", mark.glyph, mark.word)
+    } else {
+        mark.glyph.to_owned()
+    };
+    (text, style)
+}
+
 /// A link that is worth less than it should be is marked at its device.
 pub(super) fn link(row: &Row, width: usize) -> (&'static str, Tone) {
     if !is_weak_link(row.link) {
@@ -246,6 +283,9 @@ fn firmware(scene: &Scene<'_>, row: &Row) -> String {
     let Some(from) = row.from_label() else {
         return String::new();
     };
+    if scene.fleet.payload().firmware.is_none() {
+        return from;
+    }
     let to = match &row.state {
         RowState::Running(_) | RowState::Starting => Some(scene.fleet.payload().version_label()),
         RowState::Done(Outcome::Lost | Outcome::Unknown(_)) if row.after.is_none() => {

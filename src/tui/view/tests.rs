@@ -6,7 +6,9 @@ use ratatui::style::{Color, Modifier};
 
 use crate::engine::{Intent, Mode};
 use crate::model::{FailureKind, Skip, Verdict};
-use crate::tui::sample::{Rig, expired, finished, plan, running, seeds};
+use crate::tui::sample::{
+    Rig, app_only, audited, both, expired, finished, people, plan, running, seeds, staged,
+};
 
 macro_rules! screens {
     ($name:literal, $rig:expr, $($width:literal x $height:literal),+) => {
@@ -100,6 +102,166 @@ fn the_log() {
 }
 
 #[test]
+fn what_the_logs_say() {
+    let mut rig = audited();
+    rig.select("vault-02");
+    screens!("audited", rig, 60 x 20, 120 x 35, 200 x 50, 80 x 24);
+    rig.press("<Enter>");
+    screens!("audited_detail", rig, 60 x 24, 80 x 30, 80 x 24);
+    rig.press("<Enter>");
+    screens!("audited_detail_zoomed", rig, 80 x 24);
+}
+
+#[test]
+fn the_entries_of_a_log() {
+    let mut rig = audited();
+    rig.press("a");
+    screens!("log_confirmed", rig, 60 x 20, 80 x 24, 120 x 35);
+    rig.press("<Esc>");
+    rig.select("vault-02");
+    rig.press("a");
+    screens!("log_contradicted", rig, 80 x 24);
+    rig.press("<Esc>");
+    rig.select("vault-04");
+    rig.press("a");
+    screens!("log_that_does_not_verify", rig, 80 x 24);
+    rig.press("<Esc>");
+    rig.select("vault-05");
+    rig.press("a");
+    screens!("log_missing", rig, 80 x 24);
+    rig.press("<Esc>");
+    rig.select("vault-06");
+    rig.press("a");
+    screens!("log_unavailable", rig, 80 x 24);
+    rig.press("a");
+    rig.select("vault-08");
+    rig.press("a");
+    screens!("log_cut_short", rig, 80 x 24);
+    rig.press("a");
+    rig.select("vault-07");
+    rig.press("a");
+    assert!(rig.text(80, 24).contains("Audit log · vault-07"));
+}
+
+#[test]
+fn the_entry_in_question_is_scrolled_into_view_wherever_it_stands() {
+    let mut rig = audited();
+    rig.select("vault-02");
+    for (width, height) in [(40, 10), (60, 20), (80, 24), (120, 35), (200, 90)] {
+        rig.press("a");
+        let text = rig.text(width, height);
+        assert!(
+            text.lines()
+                .any(|l| l.contains("▸") && l.contains("upgrade") && l.contains("61")),
+            "{text}"
+        );
+        rig.press("a");
+    }
+}
+
+#[test]
+fn a_log_that_contradicts_is_loud_but_the_device_stays_green() {
+    let mut rig = audited();
+    rig.ui.detail = super::super::layout::Wish::Off;
+    for width in [80, 120] {
+        let buffer = rig.buffer(width, 24);
+        for y in 3..23 {
+            let line: String = (0..width).map(|x| buffer[(x, y)].symbol()).collect();
+            let has = |colour: Color, bold: bool| {
+                (0..width).any(|x| {
+                    let cell = &buffer[(x, y)];
+                    cell.fg == colour && (!bold || cell.modifier.contains(Modifier::BOLD))
+                })
+            };
+            assert!(!has(Color::Red, false), "{line}");
+            if line.contains("LOG CONTRADICTS") {
+                assert!(
+                    has(Color::Green, false) && has(Color::Yellow, true),
+                    "{line}"
+                );
+                assert!(line.contains('≠'), "{line}");
+            } else {
+                assert!(
+                    !has(Color::Yellow, true) || line.contains("insecure") || line.contains("http"),
+                    "{line}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn no_screen_says_that_a_log_proves() {
+    let mut rig = audited();
+    for name in [
+        "vault-01", "vault-02", "vault-03", "vault-04", "vault-05", "vault-06",
+    ] {
+        rig.select(name);
+        rig.press("a");
+        let text = rig.text(120, 60).to_lowercase();
+        assert!(!text.contains("prove") && !text.contains("proof"), "{text}");
+        rig.press("a");
+    }
+}
+
+#[test]
+fn people_that_are_waited_for() {
+    let mut rig = people();
+    rig.wait(11);
+    screens!("secret", rig, 60 x 20, 80 x 24, 120 x 35);
+    rig.press("correct horse");
+    screens!("secret_typed", rig, 80 x 24);
+    rig.press("<Esc>");
+    screens!("secret_of_the_next", rig, 80 x 24);
+    rig.press("<Esc>");
+    screens!("people", rig, 60 x 20, 120 x 35, 80 x 24);
+    rig.select("vault-02");
+    rig.press("<Enter>");
+    screens!("people_detail", rig, 80 x 24);
+    rig.wait(31);
+    let text = rig.text(120, 35);
+    assert!(text.contains("(vault-04 0:00)"), "{text}");
+    screens!("people_tiny", rig, 39 x 5);
+}
+
+#[test]
+fn a_countdown_goes_on_by_itself() {
+    let mut rig = people();
+    for _ in 0..2 {
+        rig.text(80, 24);
+        rig.press("<Esc>");
+    }
+    for left in ["0:41", "0:40", "0:39"] {
+        let text = rig.text(80, 24);
+        assert!(text.contains(&format!("(vault-04 {left})")), "{text}");
+        assert!(
+            text.contains(&format!("{left} phone: approve reading the log")),
+            "{text}"
+        );
+        rig.wait(1);
+    }
+}
+
+#[test]
+fn the_management_app() {
+    let mut rig = staged();
+    screens!("app_and_firmware", rig, 60 x 20, 120 x 35, 80 x 24);
+    rig.select("vault-04");
+    rig.press("<Enter>");
+    screens!("app_and_firmware_detail", rig, 80 x 24);
+    let mut rig = Rig::of(Mode::Confirm, seeds(), app_only());
+    for row in seeds() {
+        rig.planned(row.id.as_str(), Verdict::Upgrade { notes: Vec::new() });
+    }
+    screens!("plan_of_an_app", rig, 80 x 24, 120 x 30);
+    let mut rig = Rig::of(Mode::Confirm, seeds(), both());
+    for row in seeds() {
+        rig.planned(row.id.as_str(), Verdict::Upgrade { notes: Vec::new() });
+    }
+    screens!("plan_of_both", rig, 60 x 20, 80 x 24, 160 x 30);
+}
+
+#[test]
 fn help() {
     let mut rig = running();
     rig.press("?");
@@ -153,6 +315,10 @@ fn ascii_without_colours() {
     rig.look.ascii = true;
     rig.look.colour = false;
     screens!("ascii", rig, 80 x 24);
+    let mut rig = audited();
+    rig.look.ascii = true;
+    rig.look.colour = false;
+    screens!("ascii_audited", rig, 120 x 30);
     let mut rig = running();
     rig.look.ascii = true;
     rig.look.colour = false;
@@ -191,7 +357,15 @@ fn a_silence_that_is_longer_than_usual_is_said() {
 fn only_the_sixteen_colours_and_no_reversed_video() {
     let mut rig = running();
     rig.press("?");
-    for mut rig in [rig, running(), plan(), finished()] {
+    for mut rig in [
+        rig,
+        running(),
+        plan(),
+        finished(),
+        audited(),
+        people(),
+        staged(),
+    ] {
         for cell in &rig.buffer(200, 50).content {
             for colour in [cell.fg, cell.bg] {
                 assert!(
@@ -241,9 +415,9 @@ fn ten_thousand_devices_are_drawn_and_walked_through() {
 fn any_rig() -> impl Strategy<Value = (usize, Vec<&'static str>)> {
     let keys = prop::sample::select(vec![
         "<Up>", "<Down>", "<PgUp>", "<PgDn>", "g", "G", "<Enter>", "<Esc>", "r", "R", "c", "C",
-        "y", "n", "l", "/", "s", "?", "q", "<C-c>", "1", "9", "<Back>", "ż",
+        "y", "n", "l", "/", "s", "?", "q", "<C-c>", "1", "9", "<Back>", "ż", "a", "p",
     ]);
-    (0..4_usize, prop::collection::vec(keys, 0..12))
+    (0..8_usize, prop::collection::vec(keys, 0..12))
 }
 
 proptest! {
@@ -260,6 +434,10 @@ proptest! {
             0 => plan(),
             1 => running(),
             2 => finished(),
+            3 => audited(),
+            4 => people(),
+            5 => staged(),
+            6 => Rig::of(Mode::Confirm, seeds(), app_only()),
             _ => Rig::new(Mode::Confirm, seeds()),
         };
         rig.look.ascii = ascii;
