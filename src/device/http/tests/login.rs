@@ -138,19 +138,25 @@ async fn an_unset_clock_is_told_at_both_steps() {
 
 #[tokio::test]
 async fn other_answers_are_told() {
-    let server = with_clock(Some(0), 409).await;
-    let status = FailureKind::Status { status: 409 };
-    assert_eq!(
-        passphrase(&server)
-            .login(Scope::Upgrade, LIFETIME)
-            .await
-            .unwrap_err(),
-        status.into()
-    );
+    for status in [400, 409, 411, 412, 413, 418, 500, 795] {
+        let expected = LoginError::from(FailureKind::Status { status });
+        let server = with_clock(Some(0), status).await;
+        let at_answer = passphrase(&server).login(Scope::Upgrade, LIFETIME).await;
+        assert_eq!(at_answer.unwrap_err(), expected);
+        let server = Server::start(None, move |mut guest: Guest, _| async move {
+            guest.head().await;
+            guest.answer(status, "").await;
+        })
+        .await;
+        let at_challenge = passphrase(&server).login(Scope::Upgrade, LIFETIME).await;
+        assert_eq!(at_challenge.unwrap_err(), expected);
+    }
     for challenge in [
         r#"{"spk":"AAAA","jti":"n","eid":"e"}"#,
         "{}",
         r#"{"exp":-1,"spk":"A","jti":"n","eid":"e"}"#,
+        r#"{"exp":null,"spk":null,"jti":"n","eid":"e"}"#,
+        r#"{"exp":1,"spk":"A","jti":"n","eid":7}"#,
     ] {
         let server = Server::start(None, move |mut guest: Guest, _| async move {
             guest.head().await;

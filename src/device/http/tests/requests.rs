@@ -113,6 +113,11 @@ async fn a_token_is_sent_and_an_impossible_one_is_not() {
 #[tokio::test]
 async fn strange_statuses_are_failures_and_never_panics() {
     for (text, expected) in [
+        ("HTTP/1.1 411 X\r\nContent-Length: 0\r\n\r\n", 411),
+        ("HTTP/1.1 412 X\r\n\r\n{}", 412),
+        // Cut short, and nobody cares: the status has said it all.
+        ("HTTP/1.1 413 X\r\nContent-Length: 9\r\n\r\n{", 413),
+        ("HTTP/1.1 418 I'm a teapot\r\n\r\n", 418),
         ("HTTP/1.1 795 ?\r\nContent-Length: 0\r\n\r\n", 795),
         ("HTTP/1.1 999\r\n\r\n", 999),
         ("HTTP/1.0 404 Not Found\r\n\r\n", 404),
@@ -136,6 +141,53 @@ async fn strange_statuses_are_failures_and_never_panics() {
             matches!(fault, LinkFault::Garbled { .. }),
             "{text}: {fault:?}"
         );
+    }
+}
+
+/// Section 13: what is not needed may be missing, `null`, stale or of any shape.
+#[tokio::test]
+async fn only_what_is_needed_is_demanded() {
+    for (version, uis) in [
+        (r#"{"hwv":"PPA","fwv":"v1","x":{"y":[]}}"#, None),
+        (
+            r#"{"hwv":"PPA","fwv":"v1","fwk":null,"fws":7,"uis":null}"#,
+            None,
+        ),
+        (
+            r#"{"hwv":"PPA","fwv":"v1","fws":"short","uis":"abc="}"#,
+            Some("abc="),
+        ),
+    ] {
+        let text = format!("HTTP/1.1 200 OK\r\n\r\n{version}").leak();
+        let server = saying(text).await;
+        let device = device(spec(server.at), Credential::None, patient());
+        let version = device.version().await.unwrap();
+        assert_eq!((version.fws, version.fwk), (None, None));
+        assert_eq!(version.uis.as_deref(), uis);
+    }
+    for status in [
+        r#"{"uptime":5,"fls_state":0,"hostname":null,"temp":"hot","storage":{}}"#,
+        r#"{"uptime":5.9,"fls_state":0,"inited":null,"time":null,"ts":7,"fw_upgrade":"yes"}"#,
+    ] {
+        let text = format!("HTTP/1.1 200 OK\r\n\r\n{status}").leak();
+        let server = saying(text).await;
+        let device = device(spec(server.at), Credential::None, patient());
+        let status = device.status().await.unwrap();
+        assert_eq!(status.uptime, Duration::from_secs(5));
+        assert_eq!(
+            (status.clock, status.initialised, status.fw_upgrade),
+            (None, true, false)
+        );
+    }
+    for needed in [
+        r#"{"hwv":"PPA","fwv":null}"#,
+        r#"{"hwv":7,"fwv":"v1"}"#,
+        "[]",
+        "",
+    ] {
+        let text = format!("HTTP/1.1 200 OK\r\n\r\n{needed}").leak();
+        let bad = version_of(text).await;
+        assert!(matches!(bad, Err(FailureKind::BadAnswer { .. })), "{bad:?}");
     }
 }
 
