@@ -1,9 +1,11 @@
 //! The command line as typed. Must not: check more than its own shape (that is `config`).
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::model::Component;
 
 /// Upgrade the firmware of many Encedo HEM hardware security modules at once.
 #[derive(Parser, Debug)]
@@ -34,6 +36,10 @@ pub(super) enum Command {
     Demo(Demo),
     /// Serve simulated devices until stopped, with an inventory for them
     Sim(Sim),
+    /// Read and verify the audit logs of devices, or a saved log file
+    Audit(Audit),
+    /// Download what the backend offers devices, and check that it is what was announced
+    Fetch(Fetch),
     /// Say what a firmware image is: size, hash, format, name, signing mode, key, signature
     Inspect(Inspect),
     /// The documented example of an inventory, and the check of one
@@ -41,24 +47,71 @@ pub(super) enum Command {
     Config(Config),
 }
 
-/// Which devices and which image.
-#[derive(Args, Debug)]
-pub(super) struct Target {
+/// Which devices.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Selection {
     /// The inventory
     #[arg(short, long, value_name = "FILE")]
     pub(super) config: PathBuf,
-    /// The image; wins over `[fleet] firmware`
-    #[arg(long, value_name = "FILE")]
-    pub(super) firmware: Option<PathBuf>,
     /// Only these devices: names, groups or tags, separated by commas
     #[arg(long, value_name = "WORDS", value_delimiter = ',')]
     pub(super) only: Vec<String>,
     /// Devices at once; wins over `[fleet] concurrency`
     #[arg(long, value_name = "N")]
     pub(super) concurrency: Option<usize>,
+}
+
+/// Which devices and which image.
+#[derive(Args, Debug)]
+pub(super) struct Target {
+    #[command(flatten)]
+    pub(super) select: Selection,
+    /// What to upgrade: both means the management app first, the firmware last
+    #[arg(long, value_enum, default_value_t = Components::Firmware)]
+    pub(super) component: Components,
+    /// The image; wins over `[fleet] firmware`. "latest" asks the backend first, as `hemfleet fetch` does
+    #[arg(long, value_name = "FILE|latest")]
+    pub(super) firmware: Option<PathBuf>,
+    /// The management app; wins over `[fleet] app`
+    #[arg(long, value_name = "FILE")]
+    pub(super) app: Option<PathBuf>,
     /// Upgrade devices although they report a latched fault
     #[arg(long)]
     pub(super) force: bool,
+    /// Refuse devices whose running firmware was signed by another key than the image
+    #[arg(long)]
+    pub(super) require_same_key: bool,
+    /// Send an image although the signature in its footer does not verify; the device still decides
+    #[arg(long)]
+    pub(super) force_image: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(super) enum Components {
+    /// The firmware
+    Firmware,
+    /// The management app, which the device serves as a web page
+    Ui,
+    /// The management app, then the firmware
+    Both,
+}
+
+impl Components {
+    pub(super) fn has(self, component: Component) -> bool {
+        match self {
+            Self::Both => true,
+            Self::Firmware => component == Component::Firmware,
+            Self::Ui => component == Component::Ui,
+        }
+    }
+}
+
+impl Target {
+    /// `--firmware latest`. A file of that name is `./latest`.
+    pub(super) fn wants_latest(&self) -> bool {
+        self.firmware.as_deref() == Some(Path::new("latest"))
+            && self.component.has(Component::Firmware)
+    }
 }
 
 #[derive(Args, Debug)]
@@ -148,6 +201,65 @@ pub(super) struct Sim {
     /// [default: the address of --listen, any free port]
     #[arg(long, value_name = "IP:PORT")]
     pub(super) broker_listen: Option<SocketAddr>,
+}
+
+#[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(super) struct Audit {
+    #[command(subcommand)]
+    pub(super) saved: Option<AuditSaved>,
+    #[command(flatten)]
+    pub(super) read: Option<AuditRead>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct AuditRead {
+    #[command(flatten)]
+    pub(super) select: Selection,
+    /// All files of each device, rather than the newest few (`[audit] files`)
+    #[arg(long)]
+    pub(super) all_files: bool,
+    /// Keep the files as they came, with the log key and its signed nonce, so that others can verify
+    /// them later
+    #[arg(long, value_name = "DIR")]
+    pub(super) save: Option<PathBuf>,
+    /// A table, or one JSON object a line
+    #[arg(long, value_enum, default_value_t = PlanOutput::Plain)]
+    pub(super) output: PlanOutput,
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum AuditSaved {
+    /// Check a saved log file; exit code 0 verified, 1 not (which line, and why), 2 unreadable
+    Verify(AuditVerify),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct AuditVerify {
+    /// The log file, as `GET /api/logger/{id}` gave it
+    pub(super) file: PathBuf,
+    /// The log key: the saved answer of `GET /api/logger/key`
+    #[arg(long, value_name = "KEY.json")]
+    pub(super) key: PathBuf,
+    /// Print the entries that verify
+    #[arg(long)]
+    pub(super) entries: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Fetch {
+    /// The inventory
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) config: PathBuf,
+    /// Ask this device alone
+    #[arg(long, value_name = "NAME")]
+    pub(super) device: Option<String>,
+    /// What to fetch
+    #[arg(long, value_enum, default_value_t = Components::Firmware)]
+    pub(super) component: Components,
+    /// The folder to write to [default: that of the inventory]
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

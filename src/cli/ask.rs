@@ -67,13 +67,13 @@ impl Prompter for Asking {
 }
 
 /// The controlling terminal and how it was set.
-struct Terminal {
+pub(super) struct Terminal {
     tty: File,
     was: Termios,
 }
 
 impl Terminal {
-    fn remember() -> Option<Self> {
+    pub(super) fn remember() -> Option<Self> {
         let tty = File::options()
             .read(true)
             .write(true)
@@ -83,7 +83,7 @@ impl Terminal {
         Some(Self { tty, was })
     }
 
-    fn restore(mut self) {
+    pub(super) fn restore(mut self) {
         // A terminal that is gone needs nothing back.
         let _ = tcsetattr(&self.tty, OptionalActions::Now, &self.was);
         let _ = writeln!(self.tty);

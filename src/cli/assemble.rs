@@ -16,14 +16,28 @@ pub fn devices(
     settings: &Settings,
     credential: impl Fn(&DeviceSpec) -> Credential,
 ) -> Result<Vec<(DeviceId, HttpDevice)>, Refusal> {
-    let limits = &settings.policy.timeouts;
+    devices_of(settings, &broker(settings)?, credential)
+}
+
+/// The broker of a run; nothing is sent yet.
+pub(super) fn broker(settings: &Settings) -> Result<Arc<Broker>, Refusal> {
     let broker = Broker::new(
         &settings.broker.url,
         settings.broker.ca_pem.as_deref(),
-        limits,
-    )
-    .map_err(|e| Refusal::new(e.to_string()))?;
-    let broker = Arc::new(broker);
+        &settings.policy.timeouts,
+    );
+    broker
+        .map(Arc::new)
+        .map_err(|e| Refusal::new(e.to_string()))
+}
+
+/// [`devices`] with the broker at hand.
+pub(super) fn devices_of(
+    settings: &Settings,
+    broker: &Arc<Broker>,
+    credential: impl Fn(&DeviceSpec) -> Credential,
+) -> Result<Vec<(DeviceId, HttpDevice)>, Refusal> {
+    let limits = &settings.policy.timeouts;
     let links = Arc::new(Links::new());
     settings
         .devices
@@ -34,7 +48,7 @@ pub fn devices(
                 credential(spec),
                 limits.clone(),
                 &settings.policy.pace,
-                Arc::clone(&broker),
+                Arc::clone(broker),
                 &links,
             )
             .map_err(|e| Refusal::new(format!("{}: {e}", spec.id)))?;

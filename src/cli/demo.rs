@@ -7,9 +7,9 @@ use std::process::ExitCode;
 
 use crate::engine::{Fleet, Mode};
 use crate::report::Exit;
-use crate::sim::{Scenario, SimFleet, SimOptions};
+use crate::sim::{self, Scenario, SimFleet, SimOptions};
 
-use super::args::{Cli, Demo, Target};
+use super::args::{Cli, Components, Demo, Selection, Target};
 use super::show::{self, Show};
 use super::{Refusal, foretold, logging, run, runtime, signals};
 
@@ -32,16 +32,25 @@ pub(super) fn demo(cli: &Cli, args: &Demo) -> Result<ExitCode, Refusal> {
         let sims = SimFleet::start(&scenario, &SimOptions::default()).await?;
         let inventory = sims.write_lab(lab.path())?.inventory;
         let target = Target {
-            config: inventory,
+            select: Selection {
+                config: inventory,
+                only: Vec::new(),
+                concurrency: None,
+            },
+            component: match scenario.client.component {
+                None | Some(sim::Component::Firmware) => Components::Firmware,
+                Some(sim::Component::Ui) => Components::Ui,
+                Some(sim::Component::Both) => Components::Both,
+            },
             firmware: None,
-            only: Vec::new(),
-            concurrency: None,
+            app: None,
             force: scenario.client.force,
+            require_same_key: false,
+            force_image: false,
         };
-        let (settings, image) = run::load(&target)?;
+        let (settings, payload) = run::load(&target)?;
         let mut interrupts = signals::interrupts()?;
-        let Some(mut session) =
-            run::open(&settings, image.into(), Mode::Go, &mut interrupts).await?
+        let Some(mut session) = run::open(&settings, payload, Mode::Go, &mut interrupts).await?
         else {
             return Ok(Exit::Interrupted.into());
         };

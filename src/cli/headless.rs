@@ -10,6 +10,7 @@ use crate::engine::{Event, Fleet, Intent, Mode, Phase, Session, Stop};
 use crate::model::{VerdictKind, printable};
 use crate::report::{Reporter, plan_table};
 
+use super::desk::Desk;
 use super::outlet::{Outlet, Page};
 
 /// A reporter that says nothing: what there is to say comes at the end.
@@ -33,17 +34,24 @@ pub(super) async fn run(
     interrupts: &mut mpsc::Receiver<()>,
 ) -> bool {
     let mut out = Some(Outlet::stdout(page.clone()));
+    let mut desk = Desk::default();
     session.intend(Intent::Begin);
     while !session.fleet().is_over() {
         if is_to_confirm(session.fleet()) {
             confirm(session, page.clone(), &mut out, interrupts).await;
             continue;
         }
+        desk.attend(session.fleet());
         tokio::select! {
             event = session.next() => tell(session, reporter, &event, &mut out, interrupts).await,
             Some(()) = interrupts.recv() => interrupt(session),
+            wish = desk.answer() => match wish {
+                Intent::Interrupt => interrupt(session),
+                wish => session.intend(wish),
+            },
         }
     }
+    drop(desk);
     session.finish();
     while let Some(event) = session.try_next() {
         tell(session, reporter, &event, &mut out, interrupts).await;

@@ -6,9 +6,12 @@ use std::process::ExitCode;
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
 
 use crate::hem::image::{self, MAX_FILE_BYTES};
-use crate::model::{FirmwareImage, ImageFacts, SigningMode, human_bytes};
+use crate::model::{
+    AppFacts, AppImage, FirmwareImage, ImageFacts, MAX_APP_BYTES, SigningMode, human_bytes,
+};
 
 use super::Refusal;
 
@@ -25,9 +28,44 @@ pub(super) fn inspect(path: &Path) -> Result<ExitCode, Refusal> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Reads an image; every way in which it is unusable is a message for people.
-pub(super) fn load(path: &Path) -> Result<FirmwareImage, String> {
-    image::read(read(path)?).map_err(|e| format!("image {}: {e}", path.display()))
+/// Reads an image; every way in which it is unusable is a message for people. With `forced` a signature
+/// that does not verify is none.
+pub(super) fn load(path: &Path, forced: bool) -> Result<FirmwareImage, String> {
+    let bytes = read(path)?;
+    let image = if forced {
+        image::read_unverified(bytes)
+    } else {
+        image::read(bytes)
+    };
+    image.map_err(|e| format!("image {}: {e}", path.display()))
+}
+
+/// Reads a management app. It is opaque to us: what can be told is that it fits, and is no firmware.
+pub(super) fn load_app(path: &Path) -> Result<AppImage, String> {
+    let shown = path.display();
+    let bytes = read(path)?;
+    if bytes.is_empty() {
+        return Err(format!("management app {shown} is empty"));
+    }
+    if bytes.len() > MAX_APP_BYTES {
+        let size = human_bytes(bytes.len() as u64);
+        return Err(format!(
+            "management app {shown} has {size}, a device takes at most 16 MiB"
+        ));
+    }
+    if image::verify(&bytes).is_ok() {
+        return Err(format!("management app {shown} is a firmware image"));
+    }
+    Ok(app_of(bytes))
+}
+
+/// A management app, with what can be told of it.
+pub(super) fn app_of(bytes: Bytes) -> AppImage {
+    let facts = AppFacts {
+        file_bytes: bytes.len() as u64,
+        sha256: Sha256::digest(&bytes).into(),
+    };
+    AppImage { bytes, facts }
 }
 
 fn read(path: &Path) -> Result<Bytes, String> {

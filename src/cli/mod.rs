@@ -6,10 +6,14 @@
 mod args;
 mod ask;
 pub mod assemble;
+mod audit;
 mod demo;
+mod desk;
+mod fetch;
 pub mod foretold;
 mod headless;
 mod inspect;
+mod keep;
 mod logging;
 mod outlet;
 mod run;
@@ -25,7 +29,7 @@ use clap::Parser as _;
 use crate::config;
 use crate::report::Exit;
 
-use args::{Cli, Command, Config};
+use args::{AuditSaved, Cli, Command, Config};
 
 /// Diagnostics are cut for this many columns.
 const MESSAGE_WIDTH: usize = 100;
@@ -103,6 +107,12 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, Refusal> {
         Command::Run(run) => run::run(cli, run).map(ExitCode::from),
         Command::Demo(demo) => demo::demo(cli, demo),
         Command::Sim(sim) => sim::sim(cli, sim),
+        Command::Audit(audit) => match (&audit.saved, &audit.read) {
+            (Some(AuditSaved::Verify(args)), _) => audit::verify(args),
+            (None, Some(read)) => audit::read_logs(cli, read).map(ExitCode::from),
+            (None, None) => Err(Refusal::new("no inventory is named").hint("say -c fleet.toml")),
+        },
+        Command::Fetch(fetch) => fetch::fetch(cli, fetch).map(ExitCode::from),
         Command::Inspect(inspect) => inspect::inspect(&inspect.image),
         Command::Config(Config::Example) => {
             io::stdout().lock().write_all(config::EXAMPLE.as_bytes())?;

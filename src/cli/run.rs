@@ -9,10 +9,14 @@ use crate::config::{self, Fault, Loaded, Overrides, Settings};
 use tokio::sync::mpsc;
 
 use crate::engine::{Mode, Session};
-use crate::model::{Credential, FirmwareImage, Payload};
+use crate::model::{
+    AppImage, Component, Credential, Credentials, DeviceSpec, FirmwareImage, Payload,
+};
 use crate::report::{Exit, JsonLines, Reporter, plan_table};
 
-use super::args::{Cli, Plan, PlanOutput, Run, Target};
+use super::args::{Cli, Plan, PlanOutput, Run, Selection, Target};
+use super::desk::Desk;
+use super::fetch::{self, Latest};
 use super::outlet::Page;
 use super::show::{self, Show};
 use super::{Refusal, ask, assemble, headless, inspect, logging, runtime, signals};
@@ -20,10 +24,16 @@ use super::{Refusal, ask, assemble, headless, inspect, logging, runtime, signals
 /// `hemfleet plan`.
 pub(super) fn plan(cli: &Cli, args: &Plan) -> Result<Exit, Refusal> {
     logging::start(cli, Show::Plain)?;
-    let (settings, image) = load(&args.target)?;
+    if args.target.wants_latest() {
+        return Err(Refusal::new(
+            "plan changes nothing, and asking for the latest firmware sets clocks",
+        )
+        .hint("hemfleet fetch first, then plan with the file that it wrote"));
+    }
+    let (settings, payload) = load(&args.target)?;
     // A look needs no secret, so none is read.
     let devices = assemble::devices(&settings, |_| Credential::None)?;
-    let mut session = assemble::session(&settings, image.into(), devices, Mode::Plan)?;
+    let mut session = assemble::session(&settings, payload, devices, Mode::Plan)?;
     if io::stderr().is_terminal() {
         // Absent devices take their time; a silent tool looks dead.
         let _ = writeln!(io::stderr(), "asking {} devices…", settings.devices.len());
@@ -55,13 +65,21 @@ pub(super) fn run(cli: &Cli, args: &Run) -> Result<Exit, Refusal> {
         return Err(Refusal::new("there is no terminal to confirm the plan in")
             .hint("look at it with hemfleet plan, then say --yes"));
     }
-    let (settings, image) = load(&args.target)?;
+    let (settings, mut payload) = load(&args.target)?;
     let log = logging::start(cli, how)?;
     let mode = if args.yes { Mode::Go } else { Mode::Confirm };
     let runtime = runtime()?;
     let exit = runtime.block_on(async {
         let mut interrupts = signals::interrupts()?;
-        let Some(mut session) = open(&settings, image.into(), mode, &mut interrupts).await? else {
+        if args.target.wants_latest() {
+            let dir = fetch::beside(&args.target.select.config);
+            match fetch::latest(&settings, &dir, &mut interrupts).await? {
+                Latest::Image(image) => payload.firmware = Some(*image),
+                Latest::Nothing => return Ok(Exit::Good),
+                Latest::Interrupted => return Ok(Exit::Interrupted),
+            }
+        }
+        let Some(mut session) = open(&settings, payload, mode, &mut interrupts).await? else {
             return Ok(Exit::Interrupted);
         };
         let told = show::show(&mut session, how, &mut interrupts).await?;
@@ -81,6 +99,16 @@ pub(super) async fn open(
     mode: Mode,
     interrupts: &mut mpsc::Receiver<()>,
 ) -> Result<Option<Session>, Refusal> {
+    let prompted = |spec: &&DeviceSpec| spec.auth.credentials() == Credentials::Prompt;
+    if let Some(spec) = settings.devices.iter().find(prompted)
+        && !Desk::is_manned()
+    {
+        return Err(Refusal::new(format!(
+            "{}: its secret is to be typed, and there is no terminal to type it in",
+            spec.id
+        ))
+        .hint("give it a secret from a file, a command or the environment"));
+    }
     let Some(secrets) = ask::secrets(&settings.devices, interrupts).await? else {
         return Ok(None);
     };
@@ -91,11 +119,15 @@ pub(super) async fn open(
 /// `hemfleet config check`.
 pub(super) fn check(path: &Path) -> Result<ExitCode, Refusal> {
     let mut loaded = config::load(path, &Overrides::default(), &config::process_env);
-    if let Some(firmware) = &loaded.firmware
-        && let Err(message) = inspect::load(firmware)
+    if loaded.firmware.is_some()
+        && let Err(fault) = image(&loaded, false)
     {
-        let fault = loaded.image_fault(message);
-        loaded.faults.push(fault);
+        loaded.faults.push(*fault);
+    }
+    if loaded.app.is_some()
+        && let Err(fault) = app(&loaded)
+    {
+        loaded.faults.push(*fault);
     }
     let remarks = loaded.remarks();
     let settings = settings_of(loaded)?;
@@ -112,26 +144,67 @@ pub(super) fn check(path: &Path) -> Result<ExitCode, Refusal> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Inventory and image; everything that is wrong with either, at once.
-pub(super) fn load(target: &Target) -> Result<(Settings, FirmwareImage), Refusal> {
-    let overrides = Overrides {
-        firmware: target.firmware.clone(),
-        concurrency: target.concurrency,
+/// Inventory and what is rolled out; everything that is wrong with either, at once.
+pub(super) fn load(target: &Target) -> Result<(Settings, Payload), Refusal> {
+    let overrides = overrides(target);
+    let mut loaded = config::load(&target.select.config, &overrides, &config::process_env);
+    let mut payload = Payload::default();
+    if target.component.has(Component::Firmware) && !target.wants_latest() {
+        match image(&loaded, target.force_image) {
+            Ok(image) => payload.firmware = Some(image),
+            Err(fault) => loaded.faults.push(*fault),
+        }
+    }
+    if target.component.has(Component::Ui) {
+        match app(&loaded) {
+            Ok(app) => payload.app = Some(app),
+            Err(fault) => loaded.faults.push(*fault),
+        }
+    }
+    Ok((settings_of(loaded)?, payload))
+}
+
+fn image(loaded: &Loaded, forced: bool) -> Result<FirmwareImage, Box<Fault>> {
+    let path = loaded.firmware.as_ref().ok_or_else(|| {
+        let fault = Fault::new("no firmware image is named");
+        fault.hint("say --firmware FILE, or firmware = \"FILE\" under [fleet]")
+    })?;
+    inspect::load(path, forced).map_err(|message| Box::new(loaded.image_fault(message)))
+}
+
+fn app(loaded: &Loaded) -> Result<AppImage, Box<Fault>> {
+    let path = loaded.app.as_ref().ok_or_else(|| {
+        let fault = Fault::new("no management app is named");
+        fault.hint("say --app FILE, or app = \"FILE\" under [fleet]")
+    })?;
+    inspect::load_app(path).map_err(|message| Box::new(loaded.app_fault(message)))
+}
+
+/// The inventory alone, for what needs no image.
+pub(super) fn settings(select: &Selection) -> Result<Settings, Refusal> {
+    settings_of(config::load(
+        &select.config,
+        &selected(select),
+        &config::process_env,
+    ))
+}
+
+fn overrides(target: &Target) -> Overrides {
+    Overrides {
+        firmware: target.firmware.clone().filter(|_| !target.wants_latest()),
+        app: target.app.clone(),
         force: target.force,
-        only: target.only.clone(),
+        same_key: target.require_same_key,
+        ..selected(&target.select)
+    }
+}
+
+fn selected(select: &Selection) -> Overrides {
+    Overrides {
+        concurrency: select.concurrency,
+        only: select.only.clone(),
         ..Overrides::default()
-    };
-    let mut loaded = config::load(&target.config, &overrides, &config::process_env);
-    let image = match &loaded.firmware {
-        Some(path) => inspect::load(path).map_err(|message| loaded.image_fault(message)),
-        None => Err(Fault::new("no firmware image is named")
-            .hint("say --firmware FILE, or firmware = \"FILE\" under [fleet]")),
-    };
-    let image = image.map_err(|fault| loaded.faults.push(fault)).ok();
-    let settings = settings_of(loaded)?;
-    image
-        .map(|image| (settings, image))
-        .ok_or_else(|| Refusal::new("no image"))
+    }
 }
 
 fn settings_of(loaded: Loaded) -> Result<Settings, Refusal> {

@@ -70,6 +70,20 @@ pub enum ImageError {
 ///
 /// Empty, too large, unreadable as Intel HEX, or a recognised footer whose signature does not verify.
 pub fn read(bytes: Bytes) -> Result<FirmwareImage, ImageError> {
+    read_as(bytes, false)
+}
+
+/// [`read`], but a footer whose signature does not verify counts as one that is not recognised: nothing
+/// is known of such an image, and the device decides (`--force-image`).
+///
+/// # Errors
+///
+/// As [`read`], but for the signature.
+pub fn read_unverified(bytes: Bytes) -> Result<FirmwareImage, ImageError> {
+    read_as(bytes, true)
+}
+
+fn read_as(bytes: Bytes, unverified: bool) -> Result<FirmwareImage, ImageError> {
     if bytes.is_empty() {
         return Err(ImageError::Empty);
     }
@@ -95,6 +109,7 @@ pub fn read(bytes: Bytes) -> Result<FirmwareImage, ImageError> {
     let footer = match verify(&image) {
         Ok(footer) => Some(footer),
         Err(ImageError::NoFooter) => None,
+        Err(ImageError::BadSignature { .. }) if unverified => None,
         Err(e) => return Err(e),
     };
     let facts = ImageFacts {

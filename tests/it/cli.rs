@@ -1,96 +1,15 @@
 //! The real binary: what it prints, where, and what it exits with.
 
+mod audit;
+mod fetch;
+mod program;
+
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-fn hemfleet() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_hemfleet"));
-    command
-        .stdin(Stdio::null())
-        .env_remove("RUST_LOG")
-        .env_remove("HEM_PASSPHRASE")
-        .env("RUST_BACKTRACE", "0");
-    command
-}
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn vector(name: &str) -> PathBuf {
-    root().join("tests/vectors/firmware").join(name)
-}
-
-fn text(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).unwrap()
-}
-
-fn run(args: &[&str]) -> Output {
-    hemfleet().args(args).output().unwrap()
-}
-
-fn code(output: &Output) -> i32 {
-    output.status.code().unwrap()
-}
-
-/// `hemfleet sim` in a process of its own, stopped when dropped.
-struct Lab {
-    process: Child,
-    dir: tempfile::TempDir,
-}
-
-impl Lab {
-    fn serve(scenario: &str) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let mut process = hemfleet()
-            .args(["sim", "--scenario"])
-            .arg(root().join("tests/scenarios").join(scenario))
-            .arg("--dir")
-            .arg(dir.path())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let out = BufReader::new(process.stdout.take().unwrap());
-        let ready = out.lines().any(|line| line.unwrap().contains("Ctrl-C"));
-        assert!(ready, "the simulator said nothing");
-        Self { process, dir }
-    }
-
-    fn inventory(&self) -> PathBuf {
-        self.dir.path().join("fleet.toml")
-    }
-
-    fn run(&self) -> Command {
-        let mut command = hemfleet();
-        command
-            .arg("run")
-            .arg("-c")
-            .arg(self.inventory())
-            .args(["--yes", "--output", "json"]);
-        command
-    }
-}
-
-impl Drop for Lab {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn json(stdout: &[u8]) -> Vec<Value> {
-    text(stdout)
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
-}
-
-fn of<'a>(events: &'a [Value], event: &str) -> Vec<&'a Value> {
-    events.iter().filter(|e| e["event"] == event).collect()
-}
+use program::{Lab, code, hemfleet, json, of, run, text, vector};
 
 #[test]
 fn a_run_in_json_says_everything_and_nothing_else() {
@@ -367,7 +286,9 @@ fn usage_errors_are_2_and_help_is_0() {
     assert_eq!(code(&run(&["run"])), 2);
     let help = run(&["--help"]);
     assert_eq!(code(&help), 0);
-    for command in ["plan", "run", "demo", "sim", "inspect", "config"] {
+    for command in [
+        "plan", "run", "demo", "sim", "audit", "fetch", "inspect", "config",
+    ] {
         assert!(text(&help.stdout).contains(command));
     }
 }
@@ -380,6 +301,7 @@ fn the_example_is_printed_and_checks() {
     let file = dir.path().join("fleet.toml");
     std::fs::write(&file, &example.stdout).unwrap();
     std::fs::copy(vector("signed-v1.2.3.bin"), dir.path().join("firmware.bin")).unwrap();
+    std::fs::write(dir.path().join("webroot.tar"), "an app").unwrap();
     let check = hemfleet()
         .args(["config", "check", "-c"])
         .arg(&file)

@@ -22,10 +22,13 @@ const MAX_ANSWER: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct Broker {
     /// Without query and fragment; its path may be that of a relay.
-    base: Url,
+    pub(super) base: Url,
     ca_pem: Option<String>,
     connect: Duration,
-    request: Duration,
+    /// How long an answer, or a part of a download, is waited for.
+    pub(super) request: Duration,
+    /// How long a whole download may take.
+    pub(super) transfer: Duration,
     client: OnceLock<Result<Client, BrokerFault>>,
 }
 
@@ -76,6 +79,7 @@ impl Broker {
             ca_pem: ca_pem.map(str::to_owned),
             connect: timeouts.connect,
             request: timeouts.request,
+            transfer: timeouts.upload,
             client: OnceLock::new(),
         })
     }
@@ -112,7 +116,7 @@ impl Broker {
         json: Option<Bytes>,
     ) -> Result<Reply, BrokerFault> {
         let begun = tokio::time::Instant::now();
-        let client = self.client.get_or_init(|| self.build()).clone()?;
+        let client = self.client()?;
         let mut request = client.request(method.clone(), self.url(path, name));
         if let Some(json) = json {
             request = request
@@ -139,7 +143,7 @@ impl Broker {
 
     /// `path` under the base URL. The name is somebody else's text: whatever it holds, it stays one
     /// segment of the path.
-    fn url(&self, path: &str, name: Option<&str>) -> Url {
+    pub(super) fn url(&self, path: &str, name: Option<&str>) -> Url {
         let mut url = self.base.clone();
         let base = url.path().trim_end_matches('/').to_owned();
         url.set_path(&(base + path.trim_end_matches('/')));
@@ -149,7 +153,7 @@ impl Broker {
         url
     }
 
-    fn unreachable(&self, error: reqwest::Error) -> BrokerFault {
+    pub(super) fn unreachable(&self, error: reqwest::Error) -> BrokerFault {
         // Host and port alone: the URL may hold a user's name and password.
         let host = self.base.host_str().unwrap_or_default();
         let port = self.base.port_or_known_default().unwrap_or_default();
@@ -158,6 +162,10 @@ impl Broker {
         BrokerFault::Unreachable {
             what: printable(&format!("{host}:{port}: {why}"), 300),
         }
+    }
+
+    pub(super) fn client(&self) -> Result<Client, BrokerFault> {
+        self.client.get_or_init(|| self.build()).clone()
     }
 
     fn build(&self) -> Result<Client, BrokerFault> {

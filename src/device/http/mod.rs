@@ -9,6 +9,7 @@
 mod broker;
 mod dated;
 mod dial;
+mod download;
 mod exchange;
 mod fault;
 mod gate;

@@ -1,0 +1,90 @@
+//! The prompts for secrets that are typed while a run goes on without the dashboard, one at a time.
+//! Must not: keep what was typed, or let a prompt that nobody answers hold the run up.
+
+use std::future;
+use std::io;
+
+use tokio::task::JoinHandle;
+use zeroize::Zeroizing;
+
+use crate::config::secrets::{Prompter as _, TerminalPrompter};
+use crate::engine::{Fleet, Intent, Row};
+use crate::model::{DeviceId, Secret};
+
+use super::ask::Terminal;
+
+/// Where a person is asked.
+#[derive(Default)]
+pub(super) struct Desk {
+    open: Option<Prompt>,
+}
+
+struct Prompt {
+    device: DeviceId,
+    typed: JoinHandle<io::Result<Zeroizing<String>>>,
+    terminal: Option<Terminal>,
+}
+
+impl Desk {
+    /// Whether there is anybody to be asked.
+    pub(super) fn is_manned() -> bool {
+        Terminal::remember().is_some()
+    }
+
+    /// Opens the prompt of the first device that waits for its secret, unless one is open.
+    pub(super) fn attend(&mut self, fleet: &Fleet) {
+        if self.open.is_some() {
+            return;
+        }
+        if let Some(row) = fleet.rows().iter().find(|row| row.wants_secret()) {
+            let text = question(row);
+            self.open = Some(Prompt {
+                device: row.id.clone(),
+                terminal: Terminal::remember(),
+                typed: tokio::task::spawn_blocking(move || TerminalPrompter.ask(&text)),
+            });
+        }
+    }
+
+    /// What follows from the prompt that is open, once it has been answered. Safe to drop while waiting.
+    pub(super) async fn answer(&mut self) -> Intent {
+        let Some(prompt) = &mut self.open else {
+            return future::pending().await;
+        };
+        let typed = (&mut prompt.typed).await.map_err(io::Error::other);
+        let device = prompt.device.clone();
+        self.open = None;
+        match typed.and_then(|typed| typed) {
+            Ok(text) => Intent::Answer(device, Secret::new(text.as_bytes().to_vec())),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => Intent::Interrupt,
+            Err(error) => {
+                tracing::error!(%device, %error, "no secret could be asked for: stopping this device");
+                Intent::Cancel(device)
+            }
+        }
+    }
+}
+
+impl Drop for Desk {
+    /// A prompt that was left open has switched the echo off.
+    fn drop(&mut self) {
+        if let Some(terminal) = self.open.take().and_then(|prompt| prompt.terminal) {
+            terminal.restore();
+        }
+    }
+}
+
+fn question(row: &Row) -> String {
+    let again = match row.timeline.iter().rev().find(|s| s.failure.is_some()) {
+        Some(step) if step.attempt == row.attempt => "not accepted; once more: ",
+        _ => "",
+    };
+    match row.link {
+        "insecure" => format!(
+            "{again}passphrase of {} (its certificate is NOT checked)",
+            row.id
+        ),
+        "http" => format!("{again}passphrase of {} (NOT encrypted)", row.id),
+        _ => format!("{again}passphrase of {}", row.id),
+    }
+}

@@ -1,0 +1,371 @@
+//! `hemfleet fetch`, and `--firmware latest`: what the backend offers devices, downloaded and checked.
+//! Must not: install anything, or keep a file that is not the one that was announced.
+
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use jiff::Timestamp;
+use serde::Serialize;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::config::Settings;
+use crate::device::Device;
+use crate::device::http::{Broker, HttpDevice};
+use crate::hem::image;
+use crate::model::{
+    CheckinReport, Component, Credential, DeviceId, FailureKind, FirmwareImage, human_bytes,
+};
+use crate::report::Exit;
+
+use super::args::{Cli, Components, Fetch, Selection};
+use super::show::Show;
+use super::{Refusal, assemble, inspect, keep, logging, run, runtime, signals};
+
+const NOTHING: &str = "nothing newer is offered";
+
+/// A progress line is written anew at most so often.
+const REDRAW: Duration = Duration::from_millis(100);
+
+/// `hemfleet fetch`. Exit code 0 where everything offered is here, also where that is nothing.
+pub(super) fn fetch(cli: &Cli, args: &Fetch) -> Result<Exit, Refusal> {
+    logging::start(cli, Show::Plain)?;
+    let settings = run::settings(&Selection {
+        config: args.config.clone(),
+        only: args.device.iter().cloned().collect(),
+        concurrency: None,
+    })?;
+    let dir = args.out.clone().unwrap_or_else(|| beside(&args.config));
+    let runtime = runtime()?;
+    let exit = runtime.block_on(async {
+        let mut interrupts = signals::interrupts()?;
+        tokio::select! {
+            done = all(&settings, args.component, &dir) => done,
+            Some(()) = interrupts.recv() => Ok(Exit::Interrupted),
+        }
+    });
+    runtime.shutdown_background();
+    exit
+}
+
+/// The folder of the inventory: what relative paths in it start from.
+pub(super) fn beside(config: &Path) -> PathBuf {
+    let dir = config.parent().filter(|dir| !dir.as_os_str().is_empty());
+    dir.unwrap_or(Path::new(".")).to_owned()
+}
+
+async fn all(settings: &Settings, components: Components, dir: &Path) -> Result<Exit, Refusal> {
+    let asked = ask(settings).await?;
+    let mut exit = Exit::Good;
+    for (device, answer) in &asked.answers {
+        if let Err(kind) = answer {
+            exit = Exit::Failed;
+            say(&format!("{device}: {kind}"));
+        }
+    }
+    keep::folder(dir).map_err(|e| Refusal::new(format!("folder {}: {e}", dir.display())))?;
+    let offers = asked.offers(components);
+    if offers.is_empty() && exit == Exit::Good {
+        writeln!(io::stdout(), "{NOTHING}")?;
+    }
+    for offer in &offers {
+        match download(&asked.broker, offer, dir).await {
+            Ok(path) => writeln!(
+                io::stdout(),
+                "{} for {}: {}",
+                offer.component,
+                offer.names(),
+                path.display()
+            )?,
+            Err(why) => {
+                exit = Exit::Failed;
+                say(&format!("{} for {}: {why}", offer.component, offer.names()));
+            }
+        }
+    }
+    Ok(exit)
+}
+
+/// What came of `--firmware latest`.
+pub(super) enum Latest {
+    /// The one firmware that is offered to the selected devices.
+    Image(Box<FirmwareImage>),
+    /// None is.
+    Nothing,
+    /// An interrupt came first.
+    Interrupted,
+}
+
+/// Fetches the one firmware that is offered to the selected devices.
+///
+/// # Errors
+///
+/// It is not the one that was announced, or different devices are offered different ones.
+pub(super) async fn latest(
+    settings: &Settings,
+    dir: &Path,
+    interrupts: &mut mpsc::Receiver<()>,
+) -> Result<Latest, Refusal> {
+    tokio::select! {
+        image = newest(settings, dir) => image,
+        Some(()) = interrupts.recv() => Ok(Latest::Interrupted),
+    }
+}
+
+async fn newest(settings: &Settings, dir: &Path) -> Result<Latest, Refusal> {
+    let asked = ask(settings).await?;
+    for (device, answer) in &asked.answers {
+        if let Err(kind) = answer {
+            say(&format!("{device}: {kind}"));
+        }
+    }
+    let offers = asked.offers(Components::Firmware);
+    let [offer] = &offers[..] else {
+        if offers.is_empty() {
+            say(NOTHING);
+            return Ok(Latest::Nothing);
+        }
+        let lists: Vec<String> = offers.iter().map(Offer::names).collect();
+        return Err(Refusal::new(format!(
+            "the backend offers different firmware to different devices: {}",
+            lists.join(" / ")
+        ))
+        .hint("choose those that belong together with --only"));
+    };
+    let path = download(&asked.broker, offer, dir)
+        .await
+        .map_err(Refusal::new)?;
+    say(&format!(
+        "firmware for {}: {}",
+        offer.names(),
+        path.display()
+    ));
+    let image = inspect::load(&path, false).map_err(Refusal::new)?;
+    Ok(Latest::Image(Box::new(image)))
+}
+
+/// What devices were told by the backend.
+struct Asked {
+    broker: Arc<Broker>,
+    answers: Vec<(DeviceId, Result<CheckinReport, FailureKind>)>,
+}
+
+/// One file that is offered, and to whom.
+struct Offer {
+    component: Component,
+    announced: String,
+    devices: Vec<DeviceId>,
+}
+
+/// Checks every device in: that is how the backend says what is newer (section 5). No login, no token.
+async fn ask(settings: &Settings) -> Result<Asked, Refusal> {
+    let broker = assemble::broker(settings)?;
+    let devices = assemble::devices_of(settings, &broker, |_| Credential::None)?;
+    say(&format!("checking in {} devices…", devices.len()));
+    let answers = futures_util::stream::iter(devices)
+        .map(|(id, device): (DeviceId, HttpDevice)| async move {
+            let answer = device.checkin().await;
+            if let Ok(CheckinReport {
+                action: Some(action),
+                ..
+            }) = &answer
+            {
+                // Never hidden (section 5).
+                say(&format!("{id}: THE BACKEND ORDERS: {action}"));
+            }
+            (id, answer)
+        })
+        .buffered(settings.concurrency)
+        .collect()
+        .await;
+    Ok(Asked { broker, answers })
+}
+
+impl Asked {
+    /// Every distinct file, in the order in which devices name them.
+    fn offers(&self, components: Components) -> Vec<Offer> {
+        let mut offers: BTreeMap<(Component, &str), Offer> = BTreeMap::new();
+        for (device, answer) in &self.answers {
+            let Ok(report) = answer else { continue };
+            let of = [
+                (Component::Ui, &report.newuis),
+                (Component::Firmware, &report.newfws),
+            ];
+            for (component, announced) in of {
+                if let Some(announced) = announced
+                    && components.has(component)
+                {
+                    let offer = Offer {
+                        component,
+                        announced: announced.clone(),
+                        devices: Vec::new(),
+                    };
+                    let offers = offers.entry((component, announced)).or_insert(offer);
+                    offers.devices.push(device.clone());
+                }
+            }
+        }
+        offers.into_values().collect()
+    }
+}
+
+impl Offer {
+    /// The devices, the first few by name.
+    fn names(&self) -> String {
+        let few: Vec<&str> = self.devices.iter().take(3).map(DeviceId::as_str).collect();
+        match self.devices.len() - few.len() {
+            0 => few.join(", "),
+            more => format!("{} and {more} more", few.join(", ")),
+        }
+    }
+}
+
+/// The facts that are written beside a download.
+#[derive(Serialize)]
+struct Facts<'a> {
+    component: &'static str,
+    announced: &'a str,
+    fetched_at: String,
+    broker: String,
+    offered_to: Vec<&'a str>,
+    bytes: usize,
+    sha256: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fws: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fwk: Option<String>,
+}
+
+/// Downloads an offer, makes sure that it is what was announced, and writes it; the file's path.
+async fn download(broker: &Broker, offer: &Offer, dir: &Path) -> Result<PathBuf, String> {
+    let mut line = Line::new(offer.component);
+    let bytes = broker
+        .download(offer.component, &offer.announced, &mut |got, total| {
+            line.show(got, total);
+        })
+        .await;
+    line.end();
+    let bytes = bytes.map_err(|e| e.to_string())?;
+    let mut facts = Facts {
+        component: offer.component.as_str(),
+        announced: &offer.announced,
+        fetched_at: format!("{:.0}", Timestamp::now()),
+        broker: broker.name(),
+        offered_to: offer.devices.iter().map(DeviceId::as_str).collect(),
+        bytes: bytes.len(),
+        sha256: String::new(),
+        name: None,
+        fws: None,
+        fwk: None,
+    };
+    let stem = match offer.component {
+        Component::Firmware => firmware(&bytes, &mut facts)?,
+        Component::Ui => app(&bytes, &mut facts)?,
+    };
+    let ending = match offer.component {
+        Component::Firmware => "bin",
+        Component::Ui => "tar",
+    };
+    let written = |e: io::Error| format!("{} could not be written: {e}", dir.display());
+    let (path, new) = keep::beside_others(dir, &stem, ending, &bytes).map_err(written)?;
+    if new {
+        let mut json = serde_json::to_vec_pretty(&facts).map_err(|e| e.to_string())?;
+        json.push(b'\n');
+        keep::beside_others(dir, &file_stem(&path), "json", &json).map_err(written)?;
+    }
+    Ok(path)
+}
+
+fn file_stem(path: &Path) -> String {
+    path.file_stem()
+        .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
+}
+
+/// A firmware is the announced one where its own signature, which verifies, is the `fws` that was
+/// announced (sections 11 and 12); the stem of its file's name.
+fn firmware(bytes: &Bytes, facts: &mut Facts<'_>) -> Result<String, String> {
+    let image = image::read(bytes.clone()).map_err(|e| format!("the download is no image: {e}"))?;
+    let Some(footer) = &image.facts.footer else {
+        return Err(
+            "the download's footer is not recognised, so that it cannot be compared with what was announced; \
+             nothing was kept"
+                .to_owned(),
+        );
+    };
+    if footer.fws.to_string().trim_end_matches('=') != facts.announced.trim_end_matches('=') {
+        return Err(format!(
+            "the download is another firmware ({}, signature {}…) than the one announced; nothing was kept",
+            image.facts.version_label(),
+            footer.fws.short()
+        ));
+    }
+    facts.sha256 = image.facts.sha256_hex();
+    facts.name = Some(footer.name.clone());
+    facts.fws = Some(footer.fws.to_string());
+    facts.fwk = Some(footer.fwk.to_string());
+    let version = keep::file_name(&image.facts.version_label());
+    Ok(format!("firmware-{version}"))
+}
+
+/// The page does not say how `uis` is made. The one reading that can be checked here is base64 of the
+/// file's SHA-256; another one is refused rather than believed.
+fn app(bytes: &Bytes, facts: &mut Facts<'_>) -> Result<String, String> {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    let app = inspect::app_of(bytes.clone()).facts;
+    if STANDARD.encode(app.sha256).trim_end_matches('=') != facts.announced.trim_end_matches('=') {
+        return Err(
+            "the download's SHA-256 is not the hash that was announced, and no other way to compare them is known; \
+             nothing was kept"
+                .to_owned(),
+        );
+    }
+    facts.sha256 = app.sha256_hex();
+    Ok(format!("webroot-{}", &facts.sha256[..8]))
+}
+
+/// The progress of a download, on standard error where that is a terminal.
+struct Line {
+    component: Component,
+    shown: Option<Instant>,
+    terminal: bool,
+}
+
+impl Line {
+    fn new(component: Component) -> Self {
+        Self {
+            component,
+            shown: None,
+            terminal: io::stderr().is_terminal(),
+        }
+    }
+
+    fn show(&mut self, got: u64, total: Option<u64>) {
+        if !self.terminal || self.shown.is_some_and(|at| at.elapsed() < REDRAW) {
+            return;
+        }
+        self.shown = Some(Instant::now());
+        let of = total.map_or_else(String::new, |t| format!(" of {}", human_bytes(t)));
+        let text = format!("\r{}: {}{of}   ", self.component, human_bytes(got));
+        // A lost progress line is no harm.
+        let _ = io::stderr().write_all(text.as_bytes());
+    }
+
+    fn end(&mut self) {
+        if self.shown.is_some() {
+            let _ = io::stderr().write_all(b"\r\x1b[K");
+        }
+    }
+}
+
+/// Tells on standard error, which may be gone.
+fn say(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}

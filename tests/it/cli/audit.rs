@@ -1,0 +1,87 @@
+//! `hemfleet audit`: saved files, and the logs of simulated devices.
+
+use std::path::PathBuf;
+
+use super::program::{code, root, run, text};
+
+fn vector(name: &str) -> PathBuf {
+    root().join("tests/vectors/audit").join(name)
+}
+
+/// The exit code and what was printed, of a check of these two files of the vectors.
+fn verify(log: &str, key: &str) -> (i32, String) {
+    let (log, key) = (vector(log), vector(key));
+    let output = run(&[
+        "audit",
+        "verify",
+        log.to_str().unwrap(),
+        "--key",
+        key.to_str().unwrap(),
+    ]);
+    let said = [text(&output.stdout), text(&output.stderr)].concat();
+    (code(&output), said)
+}
+
+#[test]
+fn saved_files_are_verified_offline() {
+    for (log, key, exit, says) in [
+        (
+            "vendor-sample.log",
+            "vendor-sample.key.json",
+            0,
+            "verified, 7 entries",
+        ),
+        ("upgrade-ok.log", "made.key.json", 0, "verified"),
+        ("upgrade-error.log", "made.key.json", 0, "verified"),
+        ("no-upgrade.log", "made.key.json", 0, "verified"),
+        (
+            "tampered-line.log",
+            "made.key.json",
+            1,
+            "line 8: its MAC does not fit",
+        ),
+        (
+            "gap.log",
+            "made.key.json",
+            1,
+            "line 5: counter 4 stands where 3 should",
+        ),
+        (
+            "upgrade-ok.log",
+            "vendor-sample.key.json",
+            1,
+            "line 2: its key is not signed by the log key",
+        ),
+        ("absent.log", "made.key.json", 2, "is not readable"),
+        ("upgrade-ok.log", "absent.json", 2, "is not readable"),
+        ("upgrade-ok.log", "gap.log", 2, "log key"),
+    ] {
+        let (got, said) = verify(log, key);
+        assert_eq!(got, exit, "{log} {key}: {said}");
+        assert!(said.contains(says), "{log} {key}: {said}");
+        assert!(!said.contains("prove"), "{said}");
+    }
+}
+
+#[test]
+fn a_key_whose_proof_does_not_fit_verifies_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = std::fs::read_to_string(vector("made.key.json")).unwrap();
+    let other = std::fs::read_to_string(vector("vendor-sample.key.json")).unwrap();
+    let nonce = |text: &str| {
+        let json: serde_json::Value = serde_json::from_str(text).unwrap();
+        json["nonce"].as_str().unwrap().to_owned()
+    };
+    let path = dir.path().join("key.json");
+    std::fs::write(&path, key.replace(&nonce(&key), &nonce(&other))).unwrap();
+    let log = vector("upgrade-ok.log");
+    let output = run(&[
+        "audit",
+        "verify",
+        log.to_str().unwrap(),
+        "--key",
+        path.to_str().unwrap(),
+    ]);
+    assert_eq!(code(&output), 1);
+    assert!(text(&output.stdout).contains("did not sign the nonce"));
+}
