@@ -18,7 +18,7 @@ use crate::model::{
 };
 
 /// What the engine may ask of logs that were read: which entry is an upgrade's, and what it says.
-pub use crate::hem::audit::{LogKey, Login, UpgradeMark, judge};
+pub use crate::hem::audit::{LogKey, Login, UpgradeMark, find_refusal, judge};
 
 /// A login that the device accepted, or the absence of one for a fresh device.
 ///

@@ -70,6 +70,8 @@ pub(super) struct Attempt<D> {
     pub(super) voice: Voice,
     pub(super) cancel: CancellationToken,
     pub(super) touched: Touched,
+    /// The same before the install that was sent last: what it is again if that was refused.
+    pub(super) before_install: Touched,
     /// Whether this machine's and the device's clock were more than a minute apart at the last probe.
     pub(super) clocks_apart: bool,
     /// The run, for the note on the owner's phone.

@@ -93,6 +93,7 @@ pub(super) fn attempt(
         },
         cancel: CancellationToken::new(),
         touched: Touched::Nothing,
+        before_install: Touched::Nothing,
         clocks_apart: false,
         run: RunId::from_random([0; 4]),
         answers: mpsc::channel(1).1,

@@ -15,7 +15,6 @@ use crate::model::{
 
 /// What an accepted firmware install leaves behind.
 #[derive(Clone, Copy, PartialEq, Debug)]
-#[expect(dead_code, reason = "the audit's tests follow")]
 pub(super) enum LogEntry {
     /// UPGRADE with this result.
     Says(AuditResult),
@@ -179,7 +178,6 @@ impl Book {
     }
 
     /// What is wrong with the file `n`, the oldest being 0.
-    #[expect(dead_code, reason = "the audit's tests follow")]
     pub(super) fn ends(&mut self, n: usize, end: LogEnd) {
         self.ends.insert(n, end);
     }

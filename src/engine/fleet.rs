@@ -393,6 +393,14 @@ impl Fleet {
             commands.push(row.settle(judged));
             return;
         }
+        let what = match how {
+            TaskEnd::Aborted => "stopped before the log was read",
+            TaskEnd::Panicked(what) => what,
+        };
+        if let Some(unread) = row.unread(what) {
+            commands.push(row.settle(unread));
+            return;
+        }
         let outcome = match (how, row.watch.is_some()) {
             (TaskEnd::Aborted, true) => Outcome::Unknown(Doubt::StoppedWatching),
             (TaskEnd::Aborted, false) => Outcome::Cancelled(row.touched()),
@@ -461,7 +469,8 @@ impl Row {
         let outcome = if self.watch.is_some() {
             Outcome::Unknown(Doubt::StoppedWatching)
         } else {
-            Outcome::Cancelled(Touched::Nothing)
+            let unread = self.unread("stopped before the log was read");
+            unread.unwrap_or(Outcome::Cancelled(Touched::Nothing))
         };
         self.settle(outcome)
     }

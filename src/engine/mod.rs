@@ -6,7 +6,9 @@
 //! Owns: the events, the reducer, one device's upgrade and the tasks that run it.
 //! Must not: know how a device is reached, or how anything is shown.
 
+mod app;
 mod attempt;
+mod audit;
 mod command;
 mod describe;
 mod event;
@@ -19,7 +21,9 @@ mod fleet;
 mod fleet_tests;
 mod forecast;
 mod ledger;
+mod log;
 mod login;
+mod logs;
 mod phone;
 mod plan;
 mod pool;

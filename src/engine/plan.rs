@@ -89,7 +89,10 @@ impl<D: Device> Attempt<D> {
             notes
                 .push("management app: whether it has this one is not known beforehand".to_owned());
             if version.uis.is_none() {
-                notes.push("reports no uis: the app's install will be unproven".to_owned());
+                notes.push(
+                    "reports no uis: the app's install will be unproven, and nothing follows it"
+                        .to_owned(),
+                );
             }
             if self.payload.firmware.is_some() && !work.firmware {
                 notes.push("firmware is this very image: only the app".to_owned());

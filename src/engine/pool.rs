@@ -102,6 +102,7 @@ impl<D: Device> Pool<D> {
             },
             cancel: task.cancel.clone(),
             touched: Touched::Nothing,
+            before_install: Touched::Nothing,
             clocks_apart: false,
             run: self.run.clone(),
             answers,
@@ -169,7 +170,16 @@ impl<D: Device> Launcher for Pool<D> {
                     let _ = task.answers.try_send(secret);
                 }
             }
-            Command::Audit { .. } | Command::Settle { .. } => {}
+            Command::Audit {
+                device,
+                attempt,
+                all,
+            } => {
+                if let Some((work, abort)) = self.attempt(&device, attempt) {
+                    self.spawn(device, attempt, abort, work.audit(all));
+                }
+            }
+            Command::Settle { .. } => {}
         }
     }
 }

@@ -36,15 +36,20 @@ impl<D: Device> Attempt<D> {
     /// Upgrades the device; or, with `resume`, does only what an earlier attempt left open.
     pub(super) async fn upgrade(mut self, resume: Option<Resume>) {
         let ended = match resume {
-            Some(Resume::Watch(watch)) => Ok(self.look_again(&watch).await),
-            Some(Resume::Log(_)) => Ok(Outcome::Upgraded),
+            Some(Resume::Watch(watch)) => match watch.component {
+                Component::Firmware => Ok(self.look_again(&watch).await),
+                Component::Ui => self.look_at_app_again(&watch).await,
+            },
+            Some(Resume::Log(mark)) => Ok(self.read_again(mark.as_ref()).await),
             None => self.through().await,
         };
         let (Ok(outcome) | Err(outcome)) = ended;
+        self.look_up_refusal(&outcome).await;
         self.voice.say(DeviceFact::Finished { outcome }).await;
     }
 
-    async fn through(&mut self) -> Result<Outcome, Outcome> {
+    /// The whole upgrade, from the first look on: the app first, the firmware last.
+    pub(super) async fn through(&mut self) -> Result<Outcome, Outcome> {
         let seen = self.probe().await?;
         let verdict = self.decide(&seen);
         let settled = verdict.outcome();
@@ -59,7 +64,13 @@ impl<D: Device> Attempt<D> {
         }
         let mut access = self.enter(&seen, Scope::Upgrade).await?;
         let payload = Arc::clone(&self.payload);
-        let Some(image) = &payload.firmware else {
+        let work = self.work(&seen);
+        if let Some(app) = payload.app.as_ref().filter(|_| work.app)
+            && self.roll_app(&mut access, Image::Ui(app)).await?
+        {
+            return Ok(self.app_unconfirmed().await);
+        }
+        let Some(image) = payload.firmware.as_ref().filter(|_| work.firmware) else {
             return Ok(Outcome::Current);
         };
         self.upload(&mut access, Image::Firmware(image)).await?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::model::{
-    AuditReport, Component, Credentials, Derivation, DeviceId, DeviceSpec, DeviceVersion,
+    AuditReport, Component, Credentials, Derivation, DeviceId, DeviceSpec, DeviceVersion, Failure,
     FailureKind, Outcome, OutcomeKind, Scope, Stage, Touched, Verdict,
 };
 
@@ -198,13 +198,15 @@ impl Row {
             return Touched::InstallSent;
         }
         let tries = self.timeline.iter().rev();
-        let uploads = tries
+        let sent = tries
             .take_while(|step| step.attempt == self.attempt)
-            .filter(|step| matches!(step.stage, Stage::Upload | Stage::UploadUi));
-        let sent = uploads.map(|step| match step.failure {
-            None => Touched::ImageStaged,
-            Some(_) => Touched::ImageSent,
-        });
+            .filter_map(|step| match (step.stage, &step.failure) {
+                (Stage::Upload | Stage::UploadUi, None) => Some(Touched::ImageStaged),
+                (Stage::Upload | Stage::UploadUi, Some(_)) => Some(Touched::ImageSent),
+                // Installed, and the firmware was still to come.
+                (Stage::VerifyUi, None) => Some(Touched::InstallSent),
+                _ => None,
+            });
         let now = match self.active().map(|a| a.stage) {
             Some(Stage::Upload | Stage::UploadUi) => Touched::ImageSent,
             _ => Touched::Nothing,
@@ -216,6 +218,19 @@ impl Row {
     pub(super) fn resume(&self) -> Option<Resume> {
         let watch = self.watch.clone().map(|w| Resume::Watch(Box::new(w)));
         watch.or_else(|| self.reread.clone())
+    }
+
+    /// How it ends when it goes away without a word while only its log is to be read once more: as before.
+    pub(super) fn unread(&self, what: &str) -> Option<Outcome> {
+        self.reread.as_ref().map(|_| {
+            Outcome::Failed(Failure {
+                stage: Stage::Audit,
+                kind: FailureKind::NotConfirmed {
+                    what: what.to_owned(),
+                },
+                touched: Touched::InstallSent,
+            })
+        })
     }
 
     /// Its secret was typed.

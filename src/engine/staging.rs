@@ -42,7 +42,7 @@ impl<D: Device> Attempt<D> {
                 }
             };
             if meter.sent.load(Ordering::Relaxed) > 0 {
-                self.touched = Touched::ImageSent;
+                self.touched = self.touched.max(Touched::ImageSent);
             }
             match sent {
                 None => {
@@ -50,7 +50,7 @@ impl<D: Device> Attempt<D> {
                     return Err(Outcome::Cancelled(self.touched));
                 }
                 Some(Ok(())) => {
-                    self.touched = Touched::ImageStaged;
+                    self.touched = self.touched.max(Touched::ImageStaged);
                     let note = describe_upload(total, running.took());
                     self.end(running, Some(200), note).await;
                     return Ok(());

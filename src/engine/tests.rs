@@ -1,7 +1,10 @@
 //! Procedures over a device in memory, on paused time, through the session and the pool.
 
+mod apps;
+mod audits;
 mod logins;
 mod phones;
+mod refusals;
 
 use std::time::Duration;
 
@@ -151,11 +154,13 @@ async fn all_well() {
             Stage::Check,
             Stage::Install,
             Stage::Reboot,
-            Stage::Verify
+            Stage::Verify,
+            Stage::Audit
         ]
     );
     assert_eq!(fake.count("install"), 1);
-    assert_eq!(fake.count("checkin"), 0);
+    // The one before the log is read: no clock outlives a reboot.
+    assert_eq!(fake.count("checkin"), 1);
     let polled = events.iter().any(|e| {
         matches!(
             &e.fact,
@@ -245,7 +250,8 @@ async fn a_403_or_clocks_apart_lead_to_one_checkin_and_one_more_login() {
         let fake = Fake::new().with(|w| w.logins.push_back(error.clone()));
         let (session, _) = upgrade(&fake).await;
         assert_eq!(outcome(&session), &Outcome::Upgraded, "{error:?}");
-        assert_eq!((fake.count("login"), fake.count("checkin")), (2, 1));
+        // The last check-in is the one before the log is read.
+        assert_eq!((fake.count("login"), fake.count("checkin")), (2, 2));
         let twice = Fake::new().with(|w| w.logins.extend([error.clone(), error.clone()]));
         let (session, _) = upgrade(&twice).await;
         assert_eq!(failed(&session).0, Stage::Login);
@@ -529,7 +535,7 @@ async fn a_lost_device_that_was_power_cycled_is_watched_not_installed() {
     assert_eq!(outcome(&session), &Outcome::Upgraded);
     assert_eq!(
         stages(&events),
-        [Stage::Probe, Stage::Reboot, Stage::Verify]
+        [Stage::Probe, Stage::Reboot, Stage::Verify, Stage::Audit]
     );
     assert_eq!(fake.count("install"), 1);
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::device::{Device, InstallAnswer, Validated};
+use crate::device::{Device, InstallAnswer, Session, Validated};
 use crate::model::{
-    DeviceStatus, DeviceVersion, Doubt, FailureKind, Fws, LinkFault, Outcome, Stage, TlsFault,
-    Touched, Unproven, human_duration,
+    Component, DeviceStatus, DeviceVersion, Doubt, Failure, FailureKind, Fws, LinkFault, Outcome,
+    Stage, TlsFault, Touched, Unproven, human_duration,
 };
 
 use super::attempt::{Attempt, Running};
@@ -51,9 +51,8 @@ impl<D: Device> Attempt<D> {
         // device that had just booted, the probe's would be too small to tell. And no install goes
         // to a device that does not answer or has latched a fault since.
         let status = self.last_look().await?;
-        let running = self.begin(Stage::Install, 1).await;
         let watch = Watch {
-            component: validated.component(),
+            component: Component::Firmware,
             since: Instant::now(),
             uptime_before: status.uptime,
             fw_upgrade_before: status.fw_upgrade,
@@ -61,38 +60,8 @@ impl<D: Device> Attempt<D> {
             uis_before: seen.version.uis.clone(),
             mark: self.ledger().mark(),
         };
-        self.voice
-            .say(DeviceFact::InstallBegun {
-                watch: Box::new(watch.clone()),
-            })
-            .await;
-        // Both words may have waited for a slow listener. From here to the answer nothing cancels.
-        let (running, ()) = self.during(running, std::future::ready(())).await?;
-        self.touched = Touched::InstallSent;
-        let accepted = match self.device.install(validated, &session).await {
-            InstallAnswer::Accepted => {
-                self.end(running, Some(200), "accepted".to_owned()).await;
-                true
-            }
-            InstallAnswer::Unclear { why } => {
-                let note = format!("no clear answer ({why}): watching, never asking again");
-                self.end(running, None, note).await;
-                false
-            }
-            InstallAnswer::Refused { status } => {
-                self.touched = Touched::ImageStaged;
-                if matches!(status, 406 | 409) {
-                    self.ledger().wrote_install();
-                }
-                return Err(self
-                    .fail(running, FailureKind::InstallRefused { status })
-                    .await);
-            }
-            InstallAnswer::NotSent(link) => {
-                self.touched = Touched::ImageStaged;
-                return Err(self.fail(running, FailureKind::InstallNotSent(link)).await);
-            }
-        };
+        let (answer, running) = self.send_install(&watch, validated, &session).await?;
+        let accepted = self.answered(running, answer).await?;
         let deadline = watch.since + self.policy.timeouts.reboot;
         Ok(self
             .follow(
@@ -104,7 +73,60 @@ impl<D: Device> Attempt<D> {
             .await)
     }
 
-    async fn last_look(&mut self) -> Result<DeviceStatus, Outcome> {
+    /// Tells of the install, and sends it: once, and only here.
+    pub(super) async fn send_install(
+        &mut self,
+        watch: &Watch,
+        validated: Validated,
+        session: &Session,
+    ) -> Result<(InstallAnswer, Running), Outcome> {
+        let stage = match validated.component() {
+            Component::Firmware => Stage::Install,
+            Component::Ui => Stage::InstallUi,
+        };
+        let running = self.begin(stage, 1).await;
+        self.voice
+            .say(DeviceFact::InstallBegun {
+                watch: Box::new(watch.clone()),
+            })
+            .await;
+        // Both words may have waited for a slow listener. From here to the answer nothing cancels.
+        let (running, ()) = self.during(running, std::future::ready(())).await?;
+        self.before_install = self.touched;
+        self.touched = Touched::InstallSent;
+        Ok((self.device.install(validated, session).await, running))
+    }
+
+    /// What the answer means: accepted, or not clear; anything else ends the attempt.
+    pub(super) async fn answered(
+        &mut self,
+        running: Running,
+        answer: InstallAnswer,
+    ) -> Result<bool, Outcome> {
+        let kind = match answer {
+            InstallAnswer::Accepted => {
+                self.end(running, Some(200), "accepted".to_owned()).await;
+                return Ok(true);
+            }
+            InstallAnswer::Unclear { why } => {
+                let note = format!("no clear answer ({why}): watching, never asking again");
+                self.end(running, None, note).await;
+                return Ok(false);
+            }
+            InstallAnswer::Refused { status } => {
+                if matches!(status, 406 | 409) {
+                    self.ledger().wrote_install();
+                }
+                FailureKind::InstallRefused { status }
+            }
+            InstallAnswer::NotSent(link) => FailureKind::InstallNotSent(link),
+        };
+        self.touched = self.before_install;
+        Err(self.fail(running, kind).await)
+    }
+
+    /// The last look before an install: none goes to a device that does not answer or has latched a fault.
+    pub(super) async fn last_look(&mut self) -> Result<DeviceStatus, Outcome> {
         let mut tries = 0;
         loop {
             let asked = Instant::now();
@@ -148,14 +170,10 @@ impl<D: Device> Attempt<D> {
                 );
                 self.end(running, Some(200), note).await;
                 if !rebooted && self.is_image(seen.version.fws) {
-                    self.voice
-                        .say(DeviceFact::Returned {
-                            component: watch.component,
-                            version: Box::new(seen.version),
-                            outcome: Some(Outcome::Current),
-                        })
-                        .await;
-                    return Outcome::Current;
+                    let judged = Outcome::Current;
+                    let stopped = self.if_stopped(&judged).unwrap_or_else(|| judged.clone());
+                    self.returned(watch, seen.version, Some(stopped)).await;
+                    return self.confirm(watch.mark.as_ref(), judged).await;
                 }
             }
             Err(kind) => self.end_failed(running, kind).await,
@@ -313,25 +331,31 @@ impl<D: Device> Attempt<D> {
                 Err(_) => tokio::time::sleep(self.policy.pace.reboot_poll).await,
             }
         };
-        let outcome = self.judge(watch, status, version.fws);
+        let mut outcome = self.judge(watch, status, version.fws);
         let faults = status.fls_state;
-        let label = version.fwv.clone();
-        self.returned(watch, version, None).await;
-        if outcome == Outcome::Upgraded && !faults.is_healthy() && !self.policy.force {
+        let note = format!("{} · signature matches", version.fwv);
+        let kind = if outcome == Outcome::Upgraded && !faults.is_healthy() && !self.policy.force {
             // Proven, but nobody should find a broken device among the green ones.
-            return self
-                .fail(running, FailureKind::FaultAfterwards(faults))
-                .await;
-        }
-        if outcome == Outcome::Upgraded {
-            self.end(running, Some(200), format!("{label} · signature matches"))
-                .await;
+            let kind = FailureKind::FaultAfterwards(faults);
+            outcome = Outcome::Failed(Failure {
+                stage: Stage::Verify,
+                kind: kind.clone(),
+                touched: self.touched,
+            });
+            Some(kind)
+        } else if outcome == Outcome::Upgraded {
+            None
         } else {
             let what = outcome.reason();
-            self.end_failed(running, FailureKind::NotThisImage { what })
-                .await;
+            Some(FailureKind::NotThisImage { what })
+        };
+        let stopped = self.if_stopped(&outcome);
+        self.returned(watch, version, stopped).await;
+        match kind {
+            None => self.end(running, Some(200), note).await,
+            Some(kind) => self.end_failed(running, kind).await,
         }
-        outcome
+        self.confirm(watch.mark.as_ref(), outcome).await
     }
 
     /// What a device that has rebooted, says `status` and runs `now` proves.
@@ -367,7 +391,7 @@ impl<D: Device> Attempt<D> {
 
 /// Whether a look that failed was no silence of the device: nobody is to be sent to power-cycle a device
 /// whose new certificate is not the pinned one, or whose jump host is down.
-fn is_there(met: &FailureKind) -> bool {
+pub(super) fn is_there(met: &FailureKind) -> bool {
     match met {
         FailureKind::Link(LinkFault::Ssh { .. }) => true,
         FailureKind::Link(LinkFault::Tls(fault)) => {

@@ -16,6 +16,9 @@ pub enum Contradiction {
     /// The device logged another result than OK for the upgrade.
     #[error("the device logged the upgrade with {0}")]
     Logged(AuditResult),
+    /// The device logged that a token had the wrong scope or role (403).
+    #[error("the device logged a failed scope check")]
+    ScopeCheck,
     /// The log file does not verify.
     #[error("the log does not verify: {0}")]
     NotVerified(LogFault),

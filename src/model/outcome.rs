@@ -71,6 +71,8 @@ impl fmt::Display for Unproven {
 pub enum Doubt {
     /// The answer was lost, and the device answered all the time without a reboot.
     AnswerLost,
+    /// The management app's install was sent, and the device still serves the app that it served.
+    AppUnseen,
     /// The install was accepted, and the device answered all the time without a reboot.
     NoReboot,
     /// It answers again, but not so that it could be looked at: the certificate is not trusted, the
@@ -89,6 +91,9 @@ impl fmt::Display for Doubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AnswerLost => f.write_str("install sent, its answer was lost, no reboot seen"),
+            Self::AppUnseen => f.write_str(
+                "the management app's install was sent, and the device serves what it served",
+            ),
             Self::NoReboot => f.write_str("install accepted, but no reboot seen"),
             Self::Unseen { last } => {
                 write!(
@@ -111,6 +116,9 @@ impl fmt::Display for Doubt {
 pub enum Outcome {
     /// A reboot was observed and the device reports the very `fws` of the image.
     Upgraded,
+    /// Only the management app was to be installed, and the device serves another one than before; what
+    /// it would report of this one nobody knows beforehand (section 8).
+    AppInstalled,
     /// Changed or maybe changed, without that proof.
     Unproven(Unproven),
     /// It runs the image already.
@@ -137,7 +145,7 @@ pub enum Outcome {
 /// [`Outcome`] without its reasons: for counts, filters, glyphs and exit codes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
 pub enum OutcomeKind {
-    /// See [`Outcome::Upgraded`].
+    /// See [`Outcome::Upgraded`] and [`Outcome::AppInstalled`].
     Upgraded,
     /// See [`Outcome::Unproven`].
     Unproven,
@@ -225,7 +233,7 @@ impl Outcome {
     /// The kind without the reasons.
     pub fn kind(&self) -> OutcomeKind {
         match self {
-            Self::Upgraded => OutcomeKind::Upgraded,
+            Self::Upgraded | Self::AppInstalled => OutcomeKind::Upgraded,
             Self::Unproven(_) => OutcomeKind::Unproven,
             Self::Current => OutcomeKind::Current,
             Self::Skipped(_) => OutcomeKind::Skipped,
@@ -242,6 +250,7 @@ impl Outcome {
     pub fn reason(&self) -> String {
         match self {
             Self::Upgraded => "proven: rebooted, signature matches".to_owned(),
+            Self::AppInstalled => "the management app it serves has changed".to_owned(),
             Self::Unproven(u) => u.to_string(),
             Self::Current => "runs this very image".to_owned(),
             Self::Skipped(s) => s.to_string(),
@@ -261,7 +270,11 @@ impl Outcome {
     /// What the operator does next, where there is something to do.
     pub fn hint(&self) -> Option<String> {
         let text = match self {
-            Self::Upgraded | Self::Current | Self::Skipped(_) | Self::Audited { .. } => {
+            Self::Upgraded
+            | Self::AppInstalled
+            | Self::Current
+            | Self::Skipped(_)
+            | Self::Audited { .. } => {
                 return None;
             }
             Self::Failed(f) => return Some(f.hint()),
@@ -280,7 +293,7 @@ impl Outcome {
             Self::Lost => {
                 "Devices have no watchdog: power-cycle it, wait a minute, then retry. The retry watches; it never installs twice."
             }
-            Self::Unknown(Doubt::AnswerLost | Doubt::NoReboot) => {
+            Self::Unknown(Doubt::AnswerLost | Doubt::AppUnseen | Doubt::NoReboot) => {
                 "Nothing is sent twice: retry looks again. If it stays, power-cycle the device and start a new run."
             }
             Self::Unknown(Doubt::Unseen { .. }) => {
@@ -313,6 +326,7 @@ impl Outcome {
             Self::Failed(f) => f.touched,
             Self::Cancelled(t) => *t,
             Self::Upgraded
+            | Self::AppInstalled
             | Self::Unproven(_)
             | Self::RolledBack
             | Self::Lost
@@ -349,7 +363,7 @@ impl Outcome {
             Self::Unproven(Unproven::RebootNotSeen) => "reboot_not_seen",
             Self::Unproven(Unproven::AppUnchanged) => "app_unchanged",
             Self::Unproven(Unproven::NoAppHash) => "no_app_hash",
-            Self::Unknown(Doubt::AnswerLost) => "answer_lost",
+            Self::Unknown(Doubt::AnswerLost | Doubt::AppUnseen) => "answer_lost",
             Self::Unknown(Doubt::NoReboot) => "no_reboot",
             Self::Unknown(Doubt::Unseen { .. }) => "unseen",
             Self::Unknown(Doubt::StoppedWatching) => "stopped_watching",

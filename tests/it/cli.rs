@@ -44,7 +44,7 @@ fn a_run_in_json_says_everything_and_nothing_else() {
             .map(|e| e["stage"].as_str().unwrap())
             .collect();
         let wanted = [
-            "probe", "login", "upload", "check", "install", "reboot", "verify",
+            "probe", "login", "upload", "check", "install", "reboot", "verify", "audit",
         ];
         assert_eq!(stages, wanted);
     }

@@ -17,5 +17,5 @@ mod tests;
 
 pub use file::{Delivery, verify};
 pub use key::{KeyAnswer, KeyFault, LogKey, LogList, parse_key_answer, parse_list, prove_key};
-pub use search::{Login, UpgradeMark, find_upgrade, judge};
+pub use search::{Login, UpgradeMark, find_refusal, find_upgrade, judge};
 pub use write::{NewEntry, answer_key, key_line, sign_line};

@@ -70,30 +70,69 @@ pub fn judge<'a>(
     ))
 }
 
+/// What a file says of a refusal: the last entry behind this run's tokens that tells of a failed scope check,
+/// or of an upgrade that did not go well (section 9).
+///
+/// There is no good end to be found here: what was refused was refused, and the entry only says so.
+pub fn find_refusal(log: &AuditLog, mark: &UpgradeMark) -> AuditVerdict {
+    let found = find_behind(log, mark, |entry| {
+        entry.kind == AuditType::FAILED_SCOPE_CHECK
+            || (entry.kind == AuditType::UPGRADE && entry.result != AuditResult::Ok)
+    });
+    match found.entries.last() {
+        Some(entry) if log.verifies() && entry.kind == AuditType::FAILED_SCOPE_CHECK => {
+            AuditVerdict::Contradicted {
+                line: entry.line,
+                counter: Some(entry.counter),
+                why: Contradiction::ScopeCheck,
+            }
+        }
+        last => verdict(log, found.token_line, last.copied()),
+    }
+}
+
+/// Entries behind the tokens of this run.
+struct Behind<'a> {
+    token_line: Option<usize>,
+    entries: Vec<&'a AuditEntry>,
+}
+
 struct Found {
     token_line: Option<usize>,
     verdict: AuditVerdict,
 }
 
 fn find(log: &AuditLog, mark: &UpgradeMark) -> Found {
+    let behind = find_behind(log, mark, |entry| entry.kind == AuditType::UPGRADE);
+    let upgrade = behind.entries.get(mark.earlier..).and_then(<[_]>::last);
+    Found {
+        token_line: behind.token_line,
+        verdict: verdict(log, behind.token_line, upgrade.copied()),
+    }
+}
+
+fn find_behind<'a>(
+    log: &'a AuditLog,
+    mark: &UpgradeMark,
+    wanted: impl Fn(&AuditEntry) -> bool,
+) -> Behind<'a> {
     let last_token = log.entries.iter().rposition(is_upgrade_token);
     let mut ours = false;
     let mut token_line = None;
-    let mut upgrades = Vec::new();
+    let mut entries = Vec::new();
     for (n, entry) in log.entries.iter().enumerate() {
         if is_upgrade_token(entry) {
             ours = mark.is_of(entry) && (!mark.issued.is_empty() || Some(n) == last_token);
             if ours {
                 token_line = Some(entry.line);
             }
-        } else if ours && entry.kind == AuditType::UPGRADE {
-            upgrades.push(entry);
+        } else if ours && wanted(entry) {
+            entries.push(entry);
         }
     }
-    let upgrade = upgrades.get(mark.earlier..).and_then(<[_]>::last);
-    Found {
+    Behind {
         token_line,
-        verdict: verdict(log, token_line, upgrade.copied()),
+        entries,
     }
 }
 

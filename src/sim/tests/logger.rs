@@ -226,6 +226,7 @@ async fn an_upgrades_entry_can_go_wrong() {
     let says = |deed: &str, verdict: &AuditVerdict| match verdict {
         AuditVerdict::Missing { token_line, .. } => deed == "leave-out" && token_line.is_some(),
         AuditVerdict::Contradicted { why, .. } => match why {
+            Contradiction::ScopeCheck => false,
             Contradiction::NotVerified(_) => deed == "tamper",
             Contradiction::Logged(result) => deed == "log-error" && *result == AuditResult::Error,
         },

@@ -126,7 +126,11 @@ fn touched(row: &Row) -> Option<String> {
     let outcome = row.outcome()?;
     if matches!(
         outcome,
-        Outcome::Upgraded | Outcome::Current | Outcome::Skipped(_) | Outcome::Audited { .. }
+        Outcome::Upgraded
+            | Outcome::AppInstalled
+            | Outcome::Current
+            | Outcome::Skipped(_)
+            | Outcome::Audited { .. }
     ) {
         return None;
     }

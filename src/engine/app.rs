@@ -1,0 +1,168 @@
+//! The management app: its install, and whether the device serves another one now (protocol page,
+//! section 8). It comes without a reboot; what it serves is known by `uis`, and that only as changed.
+//! Must not: install an app whose install is open, or go on to the firmware of a device that it cannot
+//! explain.
+
+use tokio::time::Instant;
+
+use crate::device::{Device, Image, Validated};
+use crate::model::{
+    Component, DeviceVersion, Doubt, FailureKind, Outcome, Stage, Touched, Unproven,
+};
+
+use super::attempt::Attempt;
+use super::event::{DeviceFact, Watch};
+use super::login::Access;
+use super::watch::is_there;
+
+/// What the looks after an install came to.
+enum Sight {
+    /// It serves another app than before.
+    Changed,
+    /// It serves what it served.
+    Same,
+    /// It does not say what it serves.
+    NoHash,
+    /// It does not answer, or not properly.
+    Gone(FailureKind),
+}
+
+impl<D: Device> Attempt<D> {
+    /// Sends, checks and installs the app. Says whether nothing is left to do on this device.
+    pub(super) async fn roll_app(
+        &mut self,
+        access: &mut Access,
+        image: Image<'_>,
+    ) -> Result<bool, Outcome> {
+        self.upload(access, image).await?;
+        let validated = self.check(access, Component::Ui).await?;
+        self.install_app(access, validated).await
+    }
+
+    async fn install_app(
+        &mut self,
+        access: &mut Access,
+        validated: Validated,
+    ) -> Result<bool, Outcome> {
+        let session = self.session(access, self.policy.timeouts.request).await?;
+        // What it serves must be as young as can be, else a change by others would be taken for ours.
+        let status = self.last_look().await?;
+        let version = self.last_version().await?;
+        let watch = Watch {
+            component: Component::Ui,
+            since: Instant::now(),
+            uptime_before: status.uptime,
+            fw_upgrade_before: status.fw_upgrade,
+            fws_before: version.fws,
+            uis_before: version.uis,
+            mark: self.ledger().mark(),
+        };
+        let (answer, running) = self.send_install(&watch, validated, &session).await?;
+        let accepted = self.answered(running, answer).await?;
+        self.verify_app(&watch, Some(accepted)).await
+    }
+
+    async fn last_version(&mut self) -> Result<DeviceVersion, Outcome> {
+        let asked = self.insist(|| self.device.version());
+        match self.unless_cancelled(asked).await? {
+            Ok(version) => Ok(version),
+            Err(kind) => {
+                let running = self.begin(Stage::Probe, 1).await;
+                Err(self.fail(running, kind).await)
+            }
+        }
+    }
+
+    /// A further attempt on a device whose app's install is open: looks, and never installs that again.
+    /// Only where it is proven the firmware follows, as in a first attempt.
+    pub(super) async fn look_at_app_again(&mut self, watch: &Watch) -> Result<Outcome, Outcome> {
+        self.touched = Touched::InstallSent;
+        if self.verify_app(watch, None).await? {
+            return Ok(self.app_unconfirmed().await);
+        }
+        self.through().await
+    }
+
+    /// Looks until the device serves another app, within the time of a request. `accepted` tells whether
+    /// the install was answered with 200, where that is known.
+    async fn verify_app(&mut self, watch: &Watch, accepted: Option<bool>) -> Result<bool, Outcome> {
+        let running = self.begin(Stage::VerifyUi, 1).await;
+        let deadline = Instant::now() + self.policy.timeouts.request;
+        let (sight, version) = loop {
+            let (sight, version) = self.look_at_app(watch).await;
+            // Only after a look: the wait for the install's answer may have used up all the time.
+            if matches!(sight, Sight::Changed) || Instant::now() >= deadline {
+                break (sight, version);
+            }
+            tokio::time::sleep(self.policy.pace.reboot_poll).await;
+        };
+        let last =
+            self.firmware().is_none() || version.as_ref().is_some_and(|v| self.is_image(v.fws));
+        let (outcome, kind) = match sight {
+            Sight::Changed => {
+                {
+                    let mut ledger = self.ledger();
+                    ledger.app_done = true;
+                    ledger.wrote_install();
+                }
+                let judged = last.then(|| {
+                    self.if_stopped(&Outcome::AppInstalled)
+                        .unwrap_or(Outcome::AppInstalled)
+                });
+                self.app_returned(version, judged).await;
+                let note = "the management app has changed".to_owned();
+                self.end(running, Some(200), note).await;
+                return Ok(last);
+            }
+            Sight::Same | Sight::NoHash if accepted != Some(true) => {
+                let outcome = Outcome::Unknown(Doubt::AppUnseen);
+                let what = outcome.reason();
+                (outcome, FailureKind::NotThisImage { what })
+            }
+            Sight::Same => unproven(Unproven::AppUnchanged),
+            Sight::NoHash => unproven(Unproven::NoAppHash),
+            Sight::Gone(kind) if is_there(&kind) => {
+                let last = kind.to_string();
+                (Outcome::Unknown(Doubt::Unseen { last }), kind)
+            }
+            Sight::Gone(kind) => (Outcome::Lost, kind),
+        };
+        if accepted == Some(true) {
+            self.ledger().wrote_install();
+        }
+        self.app_returned(version, Some(outcome.clone())).await;
+        self.end_failed(running, kind).await;
+        Err(outcome)
+    }
+
+    async fn look_at_app(&self, watch: &Watch) -> (Sight, Option<DeviceVersion>) {
+        let version = match self.device.version().await {
+            Ok(version) => version,
+            Err(kind) => return (Sight::Gone(kind), None),
+        };
+        let sight = match (&watch.uis_before, &version.uis) {
+            (Some(before), Some(now)) if before != now => Sight::Changed,
+            (Some(_), Some(_)) => Sight::Same,
+            // A field may be left out once (section 13): what was not there cannot have changed.
+            _ => Sight::NoHash,
+        };
+        (sight, Some(version))
+    }
+
+    async fn app_returned(&self, version: Option<DeviceVersion>, outcome: Option<Outcome>) {
+        if let Some(version) = version {
+            self.voice
+                .say(DeviceFact::Returned {
+                    component: Component::Ui,
+                    version: Box::new(version),
+                    outcome,
+                })
+                .await;
+        }
+    }
+}
+
+fn unproven(why: Unproven) -> (Outcome, FailureKind) {
+    let what = why.to_string();
+    (Outcome::Unproven(why), FailureKind::NotThisImage { what })
+}

@@ -1,0 +1,134 @@
+//! Reading a device's audit log: its key, its list and its files (protocol page, section 9).
+//! Must not: judge what a log says (that is `audit`), or log in.
+
+use std::collections::HashSet;
+use std::future::Future;
+
+use crate::device::{Device, LogFile, ProvenKey, Session};
+use crate::model::{AuditObstacle, FailureKind, LogId, Stage, printable};
+
+use super::attempt::{Attempt, backoff, is_passing};
+use super::event::Progress;
+
+/// Pages that are asked for at most; with 128 files a page no device has so many.
+const MAX_PAGES: usize = 1000;
+/// Longest text that is kept of what stood in the way.
+const MAX_TEXT: usize = 200;
+
+/// The log of a device.
+pub(super) struct OpenLog {
+    /// Its key, proven.
+    pub(super) key: ProvenKey,
+    /// The closed files, oldest first, as the device lists them: never sorted, for an id is no date.
+    pub(super) closed: Vec<LogId>,
+    /// The running session's file, which is listed last; nothing where the list is empty.
+    pub(super) running: Option<LogId>,
+}
+
+impl<D: Device> Attempt<D> {
+    /// The log's key and files.
+    pub(super) async fn open_log(&self, session: &Session) -> Result<OpenLog, AuditObstacle> {
+        self.step("asking for the log key".to_owned());
+        let key = self.insist(|| self.device.log_key(session)).await;
+        let key = key.map_err(|kind| obstacle(&kind))?;
+        let mut closed = self.list_log(session).await?;
+        let running = closed.pop();
+        Ok(OpenLog {
+            key,
+            closed,
+            running,
+        })
+    }
+
+    /// All ids, oldest first. A page that brings nothing new is the end, and so is a 404.
+    async fn list_log(&self, session: &Session) -> Result<Vec<LogId>, AuditObstacle> {
+        let mut ids = Vec::new();
+        let mut known = HashSet::new();
+        let mut offset = 0;
+        for _ in 0..MAX_PAGES {
+            self.step(format!("listing the log files, {} so far", ids.len()));
+            let page = match self.insist(|| self.device.log_page(session, offset)).await {
+                Ok(page) => page,
+                Err(FailureKind::Status { status: 404 }) => return Ok(ids),
+                Err(kind) => return Err(obstacle(&kind)),
+            };
+            // A page of nothing but unusable ids is none that brings nothing.
+            let mut fresh = page.ids.is_empty();
+            for id in page.ids {
+                if known.insert(id.clone()) {
+                    fresh = true;
+                    ids.push(id);
+                }
+            }
+            if !fresh || page.next <= offset {
+                return Ok(ids);
+            }
+            offset = page.next;
+        }
+        Err(AuditObstacle::Unreadable {
+            what: "the list of log files has no end".to_owned(),
+        })
+    }
+
+    /// One file, verified as far as it came.
+    pub(super) async fn log_file(
+        &self,
+        session: &Session,
+        log: &OpenLog,
+        id: &LogId,
+    ) -> Result<LogFile, FailureKind> {
+        self.step(format!("reading {id}"));
+        self.insist(|| self.device.log_file(session, id, &log.key.key))
+            .await
+    }
+
+    /// Asks again what may pass by itself, as often as the inventory says. For questions only.
+    pub(super) async fn insist<T, F>(&self, ask: impl Fn() -> F) -> Result<T, FailureKind>
+    where
+        F: Future<Output = Result<T, FailureKind>>,
+    {
+        let mut try_no = 1;
+        loop {
+            match ask().await {
+                Err(kind) if is_passing(&kind) && try_no < self.policy.retry.attempts => {
+                    self.step(format!("{kind}; once more"));
+                }
+                answer => return answer,
+            }
+            tokio::time::sleep(backoff(self.policy.retry.backoff, try_no)).await;
+            try_no += 1;
+        }
+    }
+
+    /// Says what is being done in the audit stage.
+    pub(super) fn step(&self, what: String) {
+        self.voice.mention(Stage::Audit, Progress::Step { what });
+    }
+}
+
+/// What a failure means for a log that was to be read.
+pub(super) fn obstacle(kind: &FailureKind) -> AuditObstacle {
+    match kind {
+        FailureKind::ClockUnset => AuditObstacle::ClockNotSet,
+        FailureKind::WrongSecret
+        | FailureKind::LoginsUsedUp
+        | FailureKind::Status { status: 401 | 403 } => AuditObstacle::NoPermission,
+        FailureKind::NoCredential | FailureKind::PlainLogin | FailureKind::NoSecret => {
+            AuditObstacle::NoLogin
+        }
+        FailureKind::ApprovalDenied
+        | FailureKind::ApprovalExpired
+        | FailureKind::ApprovalTimeout { .. }
+        | FailureKind::ApprovalRefused { .. } => AuditObstacle::NoApproval {
+            what: kind.to_string(),
+        },
+        FailureKind::LogUnread { what } => AuditObstacle::NoApproval { what: what.clone() },
+        FailureKind::KeyNotProven { .. } => AuditObstacle::KeyNotProven,
+        FailureKind::Status { status: 406 } => AuditObstacle::Busy,
+        FailureKind::Status { status: 404 } => AuditObstacle::NoFile,
+        FailureKind::Stopped => AuditObstacle::Stopped,
+        other => AuditObstacle::Unreadable {
+            what: printable(&other.to_string(), MAX_TEXT),
+        },
+    }
+}

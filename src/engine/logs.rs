@@ -1,0 +1,159 @@
+//! `hemfleet audit`: a device's log files, read and verified one by one (protocol page, section 9).
+//! Must not: change anything on the device, or hold more than one raw file.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::device::{Device, LogFile};
+use crate::model::{
+    AuditObstacle, Credentials, FailureKind, LogId, LogRead, Outcome, Scope, Stage,
+};
+
+use super::attempt::{Attempt, Running};
+use super::event::{DeviceFact, Seen};
+use super::log::{OpenLog, obstacle};
+use super::login::Access;
+
+/// How long a token must live to begin another file.
+const SPARE: Duration = Duration::from_secs(60);
+
+/// What reading the files came to.
+#[derive(Default)]
+struct Tally {
+    verified: usize,
+    /// The first file that does not verify.
+    fault: Option<String>,
+    /// The first one that could not be read, though it should.
+    unread: Option<String>,
+}
+
+impl<D: Device> Attempt<D> {
+    /// Reads the device's audit log: all files, or the newest few.
+    pub(super) async fn audit(mut self, all: bool) {
+        let (Ok(outcome) | Err(outcome)) = self.logs(all).await;
+        self.voice.say(DeviceFact::Finished { outcome }).await;
+    }
+
+    async fn logs(&mut self, all: bool) -> Result<Outcome, Outcome> {
+        let seen = self.probe().await?;
+        if let Some(kind) = self.no_log(&seen) {
+            let running = self.begin(Stage::Audit, 1).await;
+            return Err(self.fail(running, kind).await);
+        }
+        let mut access = self.enter(&seen, Scope::Log).await?;
+        let session = self.session(&mut access, SPARE).await?;
+        let running = self.begin(Stage::Audit, 1).await;
+        let (running, log) = self.during(running, self.open_log(&session)).await?;
+        let log = match log {
+            Ok(log) if log.closed.is_empty() => Err(AuditObstacle::NoFile),
+            other => other,
+        };
+        match log {
+            Ok(log) => self.read_files(running, &mut access, &log, all).await,
+            Err(why) => Err(self.fail(running, unread(&why)).await),
+        }
+    }
+
+    /// Why this device has no log that could be read.
+    fn no_log(&self, seen: &Seen) -> Option<FailureKind> {
+        let lacks_login = !seen.status.initialised
+            || matches!(
+                self.device.credentials(),
+                Credentials::None | Credentials::Token
+            );
+        if seen.version.is_epa() {
+            Some(unread(&AuditObstacle::Epa))
+        } else if lacks_login {
+            Some(unread(&AuditObstacle::NoLogin))
+        } else if !self.device.may_carry_token() {
+            Some(FailureKind::PlainLogin)
+        } else {
+            None
+        }
+    }
+
+    /// The running session's file, which is busy by the page, and the closed ones, the newest first.
+    async fn read_files(
+        &mut self,
+        mut running: Running,
+        access: &mut Access,
+        log: &OpenLog,
+        all: bool,
+    ) -> Result<Outcome, Outcome> {
+        let files = if all {
+            usize::MAX
+        } else {
+            self.policy.audit.files.max(1)
+        };
+        let mut tally = Tally::default();
+        let closed = log.closed.iter().rev().take(files);
+        for id in log.running.iter().chain(closed) {
+            if self.expires_within(access, SPARE) {
+                let note = "the token is about to expire".to_owned();
+                self.end(running, None, note).await;
+                self.session(access, SPARE).await?;
+                running = self.begin(Stage::Audit, 1).await;
+            }
+            let session = self.session(access, SPARE).await?;
+            let file = self.log_file(&session, log, id);
+            let (still, file) = self.during(running, file).await?;
+            running = still;
+            let gone = matches!(file, Err(FailureKind::Link(_)));
+            let read = Box::new(tally.count(log, id, file));
+            self.voice.say(DeviceFact::LogRead { read }).await;
+            if gone {
+                break;
+            }
+        }
+        let kind = match (tally.fault, tally.unread) {
+            (Some(what), _) => FailureKind::LogNotVerified { what },
+            (None, Some(what)) => FailureKind::LogUnread { what },
+            (None, None) => {
+                let files = tally.verified;
+                let note = format!("{files} of {} closed files verify", log.closed.len());
+                self.end(running, Some(200), note).await;
+                return Ok(Outcome::Audited { files });
+            }
+        };
+        Err(self.fail(running, kind).await)
+    }
+}
+
+impl Tally {
+    /// Takes in one file. The running session's may be busy.
+    fn count(&mut self, log: &OpenLog, id: &LogId, file: Result<LogFile, FailureKind>) -> LogRead {
+        let is_running = log.running.as_ref() == Some(id);
+        let (raw, read) = match file {
+            Ok(file) => {
+                let end = file.log.end;
+                if file.log.verifies() {
+                    self.verified += 1;
+                } else {
+                    self.fault.get_or_insert(format!("file {id} {end}"));
+                }
+                (file.raw, Ok(Arc::new(file.log)))
+            }
+            Err(kind) => {
+                let why = obstacle(&kind);
+                if !(is_running && why == AuditObstacle::Busy) {
+                    self.unread.get_or_insert(format!("file {id}: {why}"));
+                }
+                (Bytes::new(), Err(why))
+            }
+        };
+        LogRead {
+            id: id.clone(),
+            key: log.key.answer.clone(),
+            raw,
+            log: read,
+        }
+    }
+}
+
+fn unread(why: &AuditObstacle) -> FailureKind {
+    FailureKind::LogUnread {
+        what: why.to_string(),
+    }
+}

@@ -1,0 +1,583 @@
+//! What the audit log says of an upgrade, what that counts, and what stands in its way.
+
+use super::*;
+use crate::model::{
+    AuditLink, AuditMode, AuditObstacle, AuditPolicy, AuditReport, AuditResult, AuditType,
+    AuditVerdict, BrokerFault, Contradiction, LogEnd, LogFault, Secret,
+};
+
+use super::super::fake::Phone;
+use super::super::fake_log::LogEntry;
+
+fn policy(mode: AuditMode) -> Policy {
+    Policy {
+        audit: AuditPolicy { mode, files: 3 },
+        ..Policy::default()
+    }
+}
+
+fn report(session: &Session) -> &AuditReport {
+    only(session).audit.as_ref().unwrap()
+}
+
+fn unavailable(session: &Session) -> AuditObstacle {
+    match &report(session).verdict {
+        AuditVerdict::Unavailable(why) => why.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn not_confirmed(session: &Session) -> String {
+    match failed(session) {
+        (Stage::Audit, FailureKind::NotConfirmed { what }, Touched::InstallSent) => what,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upgrade_is_confirmed_by_its_own_entry_and_the_link_is_told() {
+    let fake = Fake::new();
+    let (session, events) = upgrade_by(&fake, policy(AuditMode::Required)).await;
+    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    let report = report(&session);
+    assert!(matches!(report.verdict, AuditVerdict::Confirmed { .. }));
+    assert_eq!(report.link, AuditLink::Pinned);
+    assert!(report.file.is_some() && report.log.is_some());
+    assert_eq!(session.fleet().audits().confirmed, 1);
+    let told: Vec<_> = facts(&events)
+        .filter(|f| matches!(f, DeviceFact::Audited { .. } | DeviceFact::Finished { .. }))
+        .collect();
+    assert!(matches!(
+        told[..],
+        [DeviceFact::Audited { .. }, DeviceFact::Finished { .. }]
+    ));
+    // The first closed file holds the token: no other is read, and never the running one.
+    assert_eq!(fake.count("log file"), 1);
+    assert_eq!(fake.count("login for the log"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_log_says_changes_an_upgrade_only_where_it_is_required() {
+    for (entry, word) in [
+        (LogEntry::Says(AuditResult::Error), "contradicted"),
+        (LogEntry::Tampered, "contradicted"),
+        (LogEntry::LeftOut, "missing"),
+        (LogEntry::CutShort, "unavailable"),
+    ] {
+        let fake = || Fake::new().with(|w| w.log.upgrade = entry);
+        let (session, _) = upgrade_by(&fake(), policy(AuditMode::Wanted)).await;
+        assert_eq!(outcome(&session), &Outcome::Upgraded, "{entry:?}");
+        assert_eq!(report(&session).verdict.as_str(), word);
+        let (session, _) = upgrade_by(&fake(), policy(AuditMode::Required)).await;
+        let what = not_confirmed(&session);
+        assert!(what.starts_with(word), "{what}");
+        let off = fake();
+        let (session, events) = upgrade_by(&off, policy(AuditMode::Off)).await;
+        assert_eq!(outcome(&session), &Outcome::Upgraded);
+        assert!(only(&session).audit.is_none());
+        assert!(!stages(&events).contains(&Stage::Audit));
+        assert_eq!(off.count("login for the log") + off.count("checkin"), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_install_whose_reboot_was_seen_is_looked_up_and_no_other() {
+    for (install, read) in [
+        (Install::Runs(OLD), true),
+        (Install::Runs(OTHER), true),
+        (Install::LostButRuns(NEW), true),
+        (Install::Dies, false),
+        (Install::LostAndIdle, false),
+        (Install::AcceptedAndIdle, false),
+        (Install::OtherKey(NEW), false),
+    ] {
+        let fake = Fake::new().with(|w| w.install = install);
+        let mut wanted = upgrade_by(&fake, policy(AuditMode::Off)).await.0;
+        let fake = Fake::new().with(|w| w.install = install);
+        let (session, _) = upgrade_by(&fake, policy(AuditMode::Required)).await;
+        assert_eq!(only(&session).audit.is_some(), read, "{install:?}");
+        if install != Install::LostButRuns(NEW) {
+            assert_eq!(outcome(&session).kind(), outcome(&wanted).kind());
+        }
+        wanted.finish();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_sessions_entry_is_nobodys_proof() {
+    // The file of this upgrade is not among those that are read; an older one tells of another run's.
+    let fake = Fake::new().with(|w| w.log.upgrade = LogEntry::LeftOut);
+    let (session, _) = upgrade(&fake).await;
+    assert!(matches!(
+        report(&session).verdict,
+        AuditVerdict::Missing {
+            token_line: Some(_),
+            ..
+        }
+    ));
+    // Another run's token stands between this run's and the entry.
+    let fake = Fake::new().with(|w| w.upload_takes = Duration::from_secs(200));
+    let mut session = begin(&fake).await;
+    until(&mut session, |f| {
+        matches!(
+            f,
+            DeviceFact::StageStarted {
+                stage: Stage::Check,
+                ..
+            }
+        )
+    })
+    .await;
+    fake.world()
+        .log
+        .write(AuditType::TOKEN, AuditResult::Ok, "system:upgrade");
+    run(&mut session).await;
+    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    assert!(matches!(
+        report(&session).verdict,
+        AuditVerdict::Missing { .. }
+    ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_that_rebooted_twice_is_found_in_an_older_file() {
+    let fake = Fake::new().with(|w| w.install = Install::Flaps(NEW, NEW));
+    let (session, _) = upgrade(&fake).await;
+    assert!(matches!(
+        report(&session).verdict,
+        AuditVerdict::Confirmed { .. }
+    ));
+    assert_eq!(fake.count("log file"), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_stands_in_the_way_is_told_by_its_kind() {
+    let status = |status| FailureKind::Status { status };
+    let key = |what: &str| FailureKind::KeyNotProven {
+        what: what.to_owned(),
+    };
+    for (at, kind, why) in [
+        ("log key", status(403), AuditObstacle::NoPermission),
+        ("log page", status(403), AuditObstacle::NoPermission),
+        ("log file", status(403), AuditObstacle::NoPermission),
+        ("log file", status(406), AuditObstacle::Busy),
+        ("log file", status(404), AuditObstacle::NoFile),
+        ("log page", status(404), AuditObstacle::NoFile),
+        ("log key", key("no"), AuditObstacle::KeyNotProven),
+        (
+            "log key",
+            status(409),
+            AuditObstacle::Unreadable {
+                what: status(409).to_string(),
+            },
+        ),
+        (
+            "log file",
+            reset(),
+            AuditObstacle::Unreadable {
+                what: "connection reset".to_owned(),
+            },
+        ),
+    ] {
+        let fake = Fake::new().with(|w| w.log.always = Some((at, kind.clone())));
+        let (session, _) = upgrade(&fake).await;
+        assert_eq!(outcome(&session), &Outcome::Upgraded);
+        assert_eq!(unavailable(&session), why, "{at} {kind:?}");
+    }
+    let endless = Fake::new().with(|w| w.log.endless = true);
+    let (session, _) = upgrade(&endless).await;
+    assert!(matches!(
+        unavailable(&session),
+        AuditObstacle::Unreadable { .. }
+    ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn link_trouble_is_asked_again() {
+    let fake = Fake::new().with(|w| {
+        for at in ["log key", "log page", "log file"] {
+            w.log.faults.extend([(at, reset()), (at, reset())]);
+        }
+    });
+    let (session, _) = upgrade(&fake).await;
+    assert!(matches!(
+        report(&session).verdict,
+        AuditVerdict::Confirmed { .. }
+    ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_newer_file_that_cannot_be_read_hides_nothing() {
+    // The newest closed file is busy, and the older one that verifies is another run's: not missing.
+    let fake = Fake::new().with(|w| {
+        w.log
+            .faults
+            .push_back(("log file", FailureKind::Status { status: 406 }));
+    });
+    let (session, _) = upgrade(&fake).await;
+    assert_eq!(unavailable(&session), AuditObstacle::Busy);
+    // A file of the boot before that does not verify is not this upgrade's.
+    let old = Fake::new().with(|w| {
+        let end = LogEnd::Failed {
+            line: 1,
+            counter: None,
+            fault: LogFault::Empty,
+        };
+        w.log.ends(0, end);
+    });
+    let (session, _) = upgrade(&old).await;
+    assert!(matches!(
+        report(&session).verdict,
+        AuditVerdict::Confirmed { .. }
+    ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_clock_there_is_no_log_and_the_backends_orders_are_never_hidden() {
+    let unreachable = FailureKind::Broker(BrokerFault::Unreachable {
+        what: "no route".to_owned(),
+    });
+    let fake = Fake::new().with(|w| w.checkins.extend(vec![Err(unreachable); 3]));
+    let (session, _) = upgrade(&fake).await;
+    assert_eq!(unavailable(&session), AuditObstacle::NoBroker);
+    assert_eq!(fake.count("checkin"), 3);
+    let order = |action: &str| {
+        Ok(CheckinReport {
+            action: Some(action.to_owned()),
+            ..CheckinReport::default()
+        })
+    };
+    let fake = Fake::new().with(|w| w.checkins.push_back(order("W")));
+    let (session, _) = upgrade(&fake).await;
+    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    let AuditObstacle::Unreadable { what } = unavailable(&session) else {
+        panic!();
+    };
+    assert!(what.ends_with(": W"), "{what}");
+    assert_eq!(fake.count("login for the log"), 0);
+    let fake = Fake::new().with(|w| w.checkins.push_back(order("R")));
+    let (session, _) = upgrade(&fake).await;
+    let last = only(&session).timeline.last().unwrap();
+    assert!(last.note.contains("ORDERS: R"), "{}", last.note);
+}
+
+#[tokio::test(start_paused = true)]
+async fn fresh_devices_and_foreign_tokens_leave_nothing_to_read_the_log_with() {
+    let fresh = Fake::new().with(|w| w.initialised = false);
+    let token = Fake::new().with(|w| w.credentials = Credentials::Token);
+    for fake in [fresh, token] {
+        let (session, _) = upgrade_by(&fake, policy(AuditMode::Required)).await;
+        assert!(notes(&session).contains("will end as not confirmed"));
+        assert_eq!(unavailable(&session), AuditObstacle::NoLogin);
+        not_confirmed(&session);
+        assert_eq!(fake.count("login for the log") + fake.count("checkin"), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn stopping_the_audit_ends_the_audit_alone() {
+    let auditing = |f: &DeviceFact| {
+        matches!(
+            f,
+            DeviceFact::StageStarted {
+                stage: Stage::Audit,
+                ..
+            }
+        )
+    };
+    for wishes in 1..=2 {
+        let fake = Fake::new().with(|w| w.log.faults.extend(vec![("log key", reset()); 2]));
+        let mut session = begin(&fake).await;
+        until(&mut session, auditing).await;
+        for _ in 0..wishes {
+            session.intend(Intent::Interrupt);
+        }
+        run(&mut session).await;
+        assert_eq!(outcome(&session), &Outcome::Upgraded, "{wishes}");
+        if wishes == 1 {
+            assert_eq!(unavailable(&session), AuditObstacle::Stopped);
+        }
+    }
+    // Required: not confirmed then, and a retry reads the log.
+    for wishes in 1..=2 {
+        let fake = Fake::new().with(|w| w.log.faults.extend(vec![("log key", reset()); 2]));
+        let fakes = std::slice::from_ref(&fake);
+        let required = policy(AuditMode::Required);
+        let mut session = session_with(fakes, Mode::Go, 1, image().into(), required);
+        session.intend(Intent::Begin);
+        until(&mut session, auditing).await;
+        let id = only(&session).id.clone();
+        if wishes == 1 {
+            session.intend(Intent::Cancel(id));
+            run(&mut session).await;
+            assert!(not_confirmed(&session).contains("stopped"));
+            retry(&mut session).await;
+            assert_eq!(outcome(&session), &Outcome::Upgraded);
+            assert_eq!(fake.count("upload"), 1);
+        } else {
+            session.intend(Intent::Interrupt);
+            session.intend(Intent::Interrupt);
+            run(&mut session).await;
+            assert!(not_confirmed(&session).contains("stopped"));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_the_audit_leaves_the_upgrade() {
+    let fake = Fake::new().with(|w| w.panic_at = Some("log page"));
+    let (session, _) = upgrade(&fake).await;
+    assert_eq!(outcome(&session), &Outcome::Upgraded);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_of_the_unconfirmed_reads_the_log_and_does_nothing_else() {
+    let fake = Fake::new().with(|w| {
+        w.log.always = Some(("log key", FailureKind::Status { status: 403 }));
+    });
+    let (mut session, _) = upgrade_by(&fake, policy(AuditMode::Required)).await;
+    assert!(not_confirmed(&session).contains("permission"));
+    let before = fake.world().asked.len();
+    // Still refused, then stopped in line, then readable.
+    retry(&mut session).await;
+    not_confirmed(&session);
+    fake.world().log.always = None;
+    let events = retry(&mut session).await;
+    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    assert_eq!(stages(&events), [Stage::Audit]);
+    let world = fake.world();
+    for asked in &world.asked[before..] {
+        let read = [
+            "status",
+            "login for the log",
+            "log key",
+            "log page",
+            "log file",
+        ];
+        assert!(read.contains(asked), "{asked}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_that_was_lost_is_looked_up_once_it_is_proven() {
+    let fake = Fake::new().with(|w| w.install = Install::Dies);
+    let (mut session, _) = upgrade_by(&fake, policy(AuditMode::Required)).await;
+    assert_eq!(outcome(&session), &Outcome::Lost);
+    {
+        let mut world = fake.world();
+        world.away.clear();
+        world.booted = tokio::time::Instant::now();
+        world.fws = Some(NEW);
+        world.clock_set = false;
+        world.log.boot();
+    }
+    retry(&mut session).await;
+    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    assert_eq!(fake.count("install"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_install_of_an_earlier_attempt_is_passed_over() {
+    let fake = Fake::new().with(|w| w.install = Install::Refused(409));
+    let (mut session, _) = upgrade_by(&fake, policy(AuditMode::Required)).await;
+    fake.world().install = Install::Runs(NEW);
+    fake.world().log.upgrade = LogEntry::LeftOut;
+    retry(&mut session).await;
+    // Its ERROR is the first install's, and not what became of this one.
+    assert!(matches!(
+        report(&session).verdict,
+        AuditVerdict::Missing { .. }
+    ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_owner_is_asked_once_more_for_the_log_and_may_say_no() {
+    for (phone, confirmed) in [(Phone::Approves, true), (Phone::Denies, false)] {
+        let fake = Fake::new().with(|w| {
+            w.credentials = Credentials::Mobile;
+            w.phone.extend([Ok(Phone::Approves), Ok(phone)]);
+        });
+        let (session, _) = upgrade(&fake).await;
+        assert!(notes(&session).contains("twice"));
+        assert_eq!(outcome(&session), &Outcome::Upgraded);
+        assert!(fake.world().notes[1].contains("read the audit log of vault-01"));
+        match &report(&session).verdict {
+            AuditVerdict::Confirmed { .. } => assert!(confirmed),
+            AuditVerdict::Unavailable(AuditObstacle::NoApproval { what }) => {
+                assert!(!confirmed && what.contains("refused"), "{what}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    let silent = Fake::new().with(|w| {
+        w.credentials = Credentials::Mobile;
+        w.phone.push_back(Ok(Phone::Approves));
+    });
+    let (session, _) = upgrade(&silent).await;
+    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    assert!(matches!(
+        unavailable(&session),
+        AuditObstacle::NoApproval { .. }
+    ));
+    assert_eq!(silent.count("withdraw"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_typed_secret_serves_the_log_as_well() {
+    let fake = Fake::new().with(|w| w.credentials = Credentials::Prompt);
+    let mut session = begin(&fake).await;
+    until(&mut session, |f| matches!(f, DeviceFact::SecretWanted)).await;
+    let id = only(&session).id.clone();
+    session.intend(Intent::Answer(id, Secret::new(b"right".to_vec())));
+    let events = run(&mut session).await;
+    assert!(!facts(&events).any(|f| matches!(f, DeviceFact::SecretWanted)));
+    assert!(matches!(
+        report(&session).verdict,
+        AuditVerdict::Confirmed { .. }
+    ));
+}
+
+fn auditor(fake: &Fake, all: bool) -> Session {
+    let fakes = std::slice::from_ref(fake);
+    let mut session = session_with(
+        fakes,
+        Mode::Audit { all },
+        1,
+        Payload::default(),
+        policy(AuditMode::Wanted),
+    );
+    session.intend(Intent::Begin);
+    session
+}
+
+async fn audited(fake: &Fake, all: bool) -> (Session, Vec<Event>) {
+    let mut session = auditor(fake, all);
+    let events = run(&mut session).await;
+    (session, events)
+}
+
+fn booted(fake: Fake, times: usize) -> Fake {
+    fake.with(|w| (0..times).for_each(|_| w.log.boot()))
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_audit_reads_the_newest_files_or_all_and_changes_nothing() {
+    for (all, files, logins) in [(false, 3, 1), (true, 6, 1)] {
+        let fake = booted(Fake::new().with(|w| w.clock_set = false), 5);
+        let (session, events) = audited(&fake, all).await;
+        assert_eq!(outcome(&session), &Outcome::Audited { files });
+        let read: Vec<_> = facts(&events)
+            .filter_map(|f| match f {
+                DeviceFact::LogRead { read } => Some(read),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(read.len(), files + 1);
+        assert_eq!(read[0].log, Err(AuditObstacle::Busy));
+        assert!(read[1..].iter().all(|r| r.log.is_ok() && !r.raw.is_empty()));
+        assert_eq!(&*read[1].key, b"key");
+        let mut ids: Vec<_> = read.iter().map(|r| r.id.to_string()).collect();
+        ids.dedup();
+        assert_eq!(ids.len(), files + 1);
+        assert_eq!(
+            stages(&events),
+            [Stage::Probe, Stage::Checkin, Stage::Login, Stage::Audit]
+        );
+        assert_eq!(fake.count("login for the log"), logins);
+        assert_eq!(fake.count("login") + fake.count("upload"), 0);
+        assert_eq!(session.fleet().counts().of(OutcomeKind::Audited), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_audit_fails_by_what_does_not_verify_or_cannot_be_read() {
+    let tampered = booted(Fake::new(), 3).with(|w| {
+        let end = LogEnd::Failed {
+            line: 7,
+            counter: Some(5),
+            fault: LogFault::BadMac,
+        };
+        w.log.ends(2, end);
+    });
+    let (session, events) = audited(&tampered, false).await;
+    let (stage, FailureKind::LogNotVerified { what }, Touched::Nothing) = failed(&session) else {
+        panic!("{:?}", outcome(&session));
+    };
+    assert_eq!(stage, Stage::Audit);
+    assert!(
+        what.contains("line 7") && what.starts_with("file "),
+        "{what}"
+    );
+    // The others are read all the same.
+    let read = facts(&events).filter(|f| matches!(f, DeviceFact::LogRead { .. }));
+    assert_eq!(read.count(), 4);
+    let short = booted(Fake::new(), 1).with(|w| w.log.ends(1, LogEnd::CutShort { line: 3 }));
+    let (session, _) = audited(&short, false).await;
+    assert!(matches!(
+        failed(&session).1,
+        FailureKind::LogNotVerified { .. }
+    ));
+    let busy = booted(Fake::new(), 2).with(|w| {
+        w.log.always = Some(("log file", FailureKind::Status { status: 406 }));
+    });
+    let (session, _) = audited(&busy, false).await;
+    assert!(matches!(failed(&session).1, FailureKind::LogUnread { .. }));
+    // A retry is another audit.
+    busy.world().log.always = None;
+    let mut session = session;
+    retry(&mut session).await;
+    assert_eq!(outcome(&session), &Outcome::Audited { files: 3 });
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_audit_says_why_there_is_nothing_to_read() {
+    for fake in [
+        Fake::new().with(|w| w.hwv = "EPA rev 1.0 @x"),
+        Fake::new().with(|w| w.initialised = false),
+        Fake::new().with(|w| w.credentials = Credentials::Token),
+        Fake::new().with(|w| w.credentials = Credentials::None),
+        Fake::new().with(|w| {
+            w.log.always = Some(("log page", FailureKind::Status { status: 404 }));
+        }),
+    ] {
+        let (session, _) = audited(&fake, false).await;
+        assert!(matches!(
+            failed(&session),
+            (
+                Stage::Audit,
+                FailureKind::LogUnread { .. },
+                Touched::Nothing
+            )
+        ));
+    }
+    let plain = Fake::new().with(|w| w.may_carry_token = false);
+    let (session, _) = audited(&plain, false).await;
+    assert_eq!(failed(&session).1, FailureKind::PlainLogin);
+    assert_eq!(plain.count("login for the log"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_audit_can_be_stopped() {
+    let fake = booted(Fake::new(), 9);
+    fake.world().log.faults.push_back(("log file", reset()));
+    let mut session = auditor(&fake, true);
+    until(&mut session, |f| {
+        matches!(
+            f,
+            DeviceFact::StageStarted {
+                stage: Stage::Audit,
+                ..
+            }
+        )
+    })
+    .await;
+    session.intend(Intent::Interrupt);
+    run(&mut session).await;
+    assert_eq!(outcome(&session).kind(), OutcomeKind::Cancelled);
+}
+
+#[test]
+fn what_contradicts_is_told() {
+    let why = Contradiction::ScopeCheck.to_string();
+    assert_eq!(why, "the device logged a failed scope check");
+}

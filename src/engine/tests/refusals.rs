@@ -1,0 +1,131 @@
+//! What a device wrote when it refused, looked up where that harms nobody.
+
+use super::*;
+use crate::model::{AuditMode, AuditObstacle, AuditPolicy, AuditVerdict, Contradiction};
+
+use super::super::fake::Phone;
+
+fn verdict(session: &Session) -> Option<&AuditVerdict> {
+    only(session).audit.as_ref().map(|report| &report.verdict)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_looked_up_and_stays_the_outcome() {
+    for status in [403, 406, 409] {
+        let fake = Fake::new().with(|w| w.install = Install::Refused(status));
+        let (session, _) = upgrade(&fake).await;
+        assert_eq!(
+            failed(&session),
+            (
+                Stage::Install,
+                FailureKind::InstallRefused { status },
+                Touched::ImageStaged
+            )
+        );
+        let busy = AuditVerdict::Unavailable(AuditObstacle::Busy);
+        assert_eq!(verdict(&session), Some(&busy));
+        let last = only(&session).timeline.last().unwrap();
+        assert!(last.note.contains("next reboot"), "{}", last.note);
+        assert_eq!(fake.count("login for the log"), 1);
+        // Where the running file can be read all the same.
+        let open = Fake::new().with(|w| {
+            w.install = Install::Refused(status);
+            w.log.open = true;
+        });
+        let (session, _) = upgrade(&open).await;
+        assert_eq!(failed(&session).0, Stage::Install);
+        let Some(AuditVerdict::Contradicted { why, .. }) = verdict(&session) else {
+            panic!("{status}: {:?}", verdict(&session));
+        };
+        assert_eq!(*why == Contradiction::ScopeCheck, status == 403);
+    }
+    for stage in ["upload", "check"] {
+        let fake = Fake::new().with(|w| {
+            let kind = FailureKind::Status { status: 403 };
+            if stage == "upload" {
+                w.uploads.push_back((0, kind));
+            } else {
+                w.checks.push_back(Err(kind));
+            }
+        });
+        let (session, _) = upgrade(&fake).await;
+        assert_eq!(failed(&session).1, FailureKind::Status { status: 403 });
+        assert!(verdict(&session).is_some(), "{stage}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_bothered_for_it_and_nothing_else_is_looked_up() {
+    let refuses = || Fake::new().with(|w| w.install = Install::Refused(409));
+    let mobile = refuses().with(|w| {
+        w.credentials = Credentials::Mobile;
+        w.phone.push_back(Ok(Phone::Approves));
+    });
+    let token = refuses().with(|w| w.credentials = Credentials::Token);
+    let fresh = refuses().with(|w| w.initialised = false);
+    let bad_image = Fake::new().with(|w| w.checks.push_back(Ok(406)));
+    for fake in [mobile, token, fresh, bad_image] {
+        let (session, _) = upgrade(&fake).await;
+        assert_eq!(verdict(&session), None);
+        assert_eq!(fake.count("login for the log"), 0);
+        assert!(fake.count("request") <= 1);
+    }
+    let off = refuses();
+    let policy = Policy {
+        audit: AuditPolicy {
+            mode: AuditMode::Off,
+            files: 3,
+        },
+        ..Policy::default()
+    };
+    let (session, _) = upgrade_by(&off, policy).await;
+    assert_eq!(verdict(&session), None);
+    // One login, whatever comes of it.
+    let sick = refuses().with(|w| w.panic_at = None);
+    let mut session = begin(&sick).await;
+    until(&mut session, |f| {
+        matches!(f, DeviceFact::InstallBegun { .. })
+    })
+    .await;
+    sick.world()
+        .logins
+        .extend(vec![LoginError::Failed(reset()); 5]);
+    run(&mut session).await;
+    assert_eq!(failed(&session).0, Stage::Install);
+    assert_eq!(sick.count("login for the log"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn stopped_in_the_look_up_it_is_refused_and_not_in_doubt() {
+    for wishes in 1..=2 {
+        let fake = Fake::new().with(|w| {
+            w.install = Install::Refused(409);
+            w.log
+                .faults
+                .extend(vec![("log key", reset()), ("log key", reset())]);
+        });
+        let mut session = begin(&fake).await;
+        until(&mut session, |f| {
+            matches!(
+                f,
+                DeviceFact::StageStarted {
+                    stage: Stage::Audit,
+                    ..
+                }
+            )
+        })
+        .await;
+        for _ in 0..wishes {
+            session.intend(Intent::Interrupt);
+        }
+        run(&mut session).await;
+        assert_eq!(
+            failed(&session),
+            (
+                Stage::Install,
+                FailureKind::InstallRefused { status: 409 },
+                Touched::ImageStaged
+            )
+        );
+    }
+}
