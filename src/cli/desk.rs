@@ -46,8 +46,9 @@ impl Desk {
         }
     }
 
-    /// What follows from the prompt that is open, once it has been answered. Safe to drop while waiting.
-    pub(super) async fn answer(&mut self) -> Intent {
+    /// What follows from the prompt that is open, once it has been answered; nothing where an empty line
+    /// has to be asked for again. Safe to drop while waiting.
+    pub(super) async fn answer(&mut self) -> Option<Intent> {
         let Some(prompt) = &mut self.open else {
             return future::pending().await;
         };
@@ -55,11 +56,16 @@ impl Desk {
         let device = prompt.device.clone();
         self.open = None;
         match typed.and_then(|typed| typed) {
-            Ok(text) => Intent::Answer(device, Secret::new(text.as_bytes().to_vec())),
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => Intent::Interrupt,
+            // No device has an empty passphrase, and each wrong one is counted there.
+            Ok(text) if text.is_empty() => None,
+            Ok(text) => Some(Intent::Answer(
+                device,
+                Secret::new(text.as_bytes().to_vec()),
+            )),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => Some(Intent::Interrupt),
             Err(error) => {
                 tracing::error!(%device, %error, "no secret could be asked for: stopping this device");
-                Intent::Cancel(device)
+                Some(Intent::Cancel(device))
             }
         }
     }

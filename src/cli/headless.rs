@@ -46,8 +46,9 @@ pub(super) async fn run(
             event = session.next() => tell(session, reporter, &event, &mut out, interrupts).await,
             Some(()) = interrupts.recv() => interrupt(session),
             wish = desk.answer() => match wish {
-                Intent::Interrupt => interrupt(session),
-                wish => session.intend(wish),
+                Some(Intent::Interrupt) => interrupt(session),
+                Some(wish) => session.intend(wish),
+                None => {}
             },
         }
     }
