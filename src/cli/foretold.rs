@@ -4,7 +4,7 @@
 
 use crate::engine::{Fleet, Row};
 use crate::model::{Outcome, OutcomeKind, Stage};
-use crate::sim::{Expect, Journal, Scenario, SimFleet};
+use crate::sim::{AuditWord, Expect, Journal, Scenario, SimFleet};
 
 /// Everything that is other than the scenario foretells, a line each.
 pub fn surprises(fleet: &Fleet, scenario: &Scenario, sims: &SimFleet) -> Vec<String> {
@@ -63,6 +63,8 @@ fn outcome(found: &mut Compare<'_>, row: &Row, expect: &Expect) {
     found.compare::<OutcomeKind>("outcome", expect.outcome, row.outcome_kind());
     found.compare::<Stage>("stage", expect.stage, outcome.and_then(Outcome::stage));
     found.compare("status", expect.status, outcome.and_then(Outcome::status));
+    let verdict = row.audit.as_ref().map(|report| report.verdict.as_str());
+    found.compare("audit", expect.audit.map(AuditWord::as_str), verdict);
     found.compare("code", expect.code.as_deref(), outcome.map(Outcome::code));
 }
 
