@@ -214,8 +214,16 @@ pub(super) struct Audit {
 
 #[derive(Args, Debug)]
 pub(super) struct AuditRead {
-    #[command(flatten)]
-    pub(super) select: Selection,
+    // Not a flattened Selection: beside a subcommand clap takes these for absent unless they are its own.
+    /// The inventory
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) config: PathBuf,
+    /// Only these devices: names, groups or tags, separated by commas
+    #[arg(long, value_name = "WORDS", value_delimiter = ',')]
+    pub(super) only: Vec<String>,
+    /// Devices at once; wins over `[fleet] concurrency`
+    #[arg(long, value_name = "N")]
+    pub(super) concurrency: Option<usize>,
     /// All files of each device, rather than the newest few (`[audit] files`)
     #[arg(long)]
     pub(super) all_files: bool,

@@ -12,7 +12,7 @@ use crate::model::{
 };
 use crate::report::{AuditTable, Exit, JsonLines, Reporter};
 
-use super::args::{AuditRead, AuditVerify, Cli, PlanOutput};
+use super::args::{AuditRead, AuditVerify, Cli, PlanOutput, Selection};
 use super::outlet::Page;
 use super::show::{self, Show};
 use super::{Refusal, headless, keep, logging, run, runtime, signals};
@@ -27,7 +27,11 @@ pub(super) fn read_logs(cli: &Cli, args: &AuditRead) -> Result<Exit, Refusal> {
         PlanOutput::Json => Show::Json,
     };
     logging::start(cli, how)?;
-    let settings = run::settings(&args.select)?;
+    let settings = run::settings(&Selection {
+        config: args.config.clone(),
+        only: args.only.clone(),
+        concurrency: args.concurrency,
+    })?;
     if let Some(dir) = &args.save {
         keep::folder(dir).map_err(|e| Refusal::new(format!("folder {}: {e}", dir.display())))?;
     }

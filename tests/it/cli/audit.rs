@@ -1,8 +1,9 @@
 //! `hemfleet audit`: saved files, and the logs of simulated devices.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
-use super::program::{code, root, run, text};
+use super::program::{Lab, code, hemfleet, json, of, root, run, text};
 
 fn vector(name: &str) -> PathBuf {
     root().join("tests/vectors/audit").join(name)
@@ -84,4 +85,61 @@ fn a_key_whose_proof_does_not_fit_verifies_nothing() {
     ]);
     assert_eq!(code(&output), 1);
     assert!(text(&output.stdout).contains("did not sign the nonce"));
+}
+
+/// `hemfleet audit` over the devices of `lab`.
+fn audit(lab: &Lab, more: &[&str]) -> std::process::Output {
+    let mut command = hemfleet();
+    command.args(["audit", "-c"]).arg(lab.inventory());
+    command.args(more).output().unwrap()
+}
+
+#[test]
+fn logs_are_read_kept_and_verified_later() {
+    let lab = Lab::serve("audit-300-logs.toml");
+    let few = audit(&lab, &[]);
+    assert_eq!(code(&few), 0, "{}", text(&few.stderr));
+    let kept = lab.dir.path().join("logs");
+    let save = ["--all-files", "--save", kept.to_str().unwrap()];
+    let all = audit(&lab, &save);
+    assert_eq!(code(&all), 0, "{}", text(&all.stderr));
+    assert!(text(&all.stdout).lines().count() > 300);
+    assert!(text(&few.stdout).lines().count() < 20);
+
+    let device = std::fs::read_dir(&kept).unwrap().next().unwrap().unwrap();
+    let files = std::fs::read_dir(device.path()).unwrap();
+    let mut logs: Vec<PathBuf> = files
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == "log"))
+        .collect();
+    logs.sort();
+    assert_eq!(logs.len(), 300);
+    let log = &logs[7];
+    let output = run(&[
+        "audit",
+        "verify",
+        log.to_str().unwrap(),
+        "--key",
+        log.with_extension("key.json").to_str().unwrap(),
+    ]);
+    assert_eq!(code(&output), 0, "{}", text(&output.stdout));
+    let mode = std::fs::metadata(log).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn logs_in_json_say_what_was_read_over_which_link() {
+    let lab = Lab::serve("audit-300-logs.toml");
+    let output = audit(&lab, &["--output", "json"]);
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    let events = json(&output.stdout);
+    assert_eq!(events[0]["mode"], "audit");
+    let read = of(&events, "log_read");
+    assert!(read.iter().any(|e| e["ok"] == true));
+    assert!(
+        read.iter()
+            .all(|e| e["link"] == "ca" && e["file"].is_string())
+    );
+    let finished = of(&events, "device_finished");
+    assert!(finished.iter().all(|e| e["outcome"] == "audited"));
 }
