@@ -7,14 +7,14 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::model::{
-    AuditLink, AuditObstacle, AuditReport, AuditVerdict, Component, Credentials, DeviceId, Doubt,
-    Failure, FailureKind, LinkFault, Outcome, OutcomeKind, Payload, RunId, Skip, Stage, Touched,
-    Unproven, Verdict, VerdictKind,
+    AuditLink, AuditObstacle, AuditReport, AuditVerdict, Component, Credentials, DeviceId,
+    DeviceVersion, Doubt, Failure, FailureKind, LinkFault, Outcome, OutcomeKind, Payload, RunId,
+    Skip, Stage, Touched, Unproven, Verdict, VerdictKind,
 };
 
 use super::fake::image;
 use super::{
-    Audits, Command, DeviceFact, Event, Fact, Fleet, Intent, Message, Mode, Phase, RowSeed,
+    Audits, Command, DeviceFact, Event, Fact, Fleet, Intent, Message, Mode, Phase, Resume, RowSeed,
     RowState, Stop, TaskEnd, Watch,
 };
 
@@ -253,6 +253,106 @@ fn what_the_logs_say_is_counted_and_forgotten_with_a_new_attempt() {
     tell(&mut fleet, 1, 1, finished(Outcome::RolledBack));
     wish(&mut fleet, Intent::Retry(id(1)));
     assert_eq!(fleet.audits().missing, 0);
+}
+
+/// Upgraded and proven, but not confirmed by its log, and that is required.
+fn unconfirmed() -> Outcome {
+    Outcome::Failed(Failure {
+        stage: Stage::Audit,
+        kind: FailureKind::NotConfirmed {
+            what: "missing".to_owned(),
+        },
+        touched: Touched::InstallSent,
+    })
+}
+
+#[test]
+fn what_is_not_confirmed_is_only_read_again_until_it_is() {
+    let resume = |commands: &[Command]| match commands {
+        [Command::Start { resume, .. }] => resume.clone(),
+        other => panic!("{other:?}"),
+    };
+    let mut fleet = one(Mode::Go);
+    tell(&mut fleet, 0, 1, started(Stage::Install));
+    tell(&mut fleet, 0, 1, install_begun());
+    tell(&mut fleet, 0, 1, finished(unconfirmed()));
+    let commands = wish(&mut fleet, Intent::Retry(id(0)));
+    assert_eq!(resume(&commands), Some(Resume::Log(None)));
+    // Aborted, panicked, or not confirmed once more: it stays what it is.
+    tell(&mut fleet, 0, 2, started(Stage::Audit));
+    let commands = lost(&mut fleet, 2, TaskEnd::Panicked("bug".to_owned()));
+    settle(&mut fleet, commands);
+    assert!(matches!(fleet.rows()[0].outcome(), Some(Outcome::Failed(f)) if f.is_about_log()));
+    let commands = wish(&mut fleet, Intent::RetryFailed);
+    assert_eq!(resume(&commands), Some(Resume::Log(None)));
+    tell(&mut fleet, 0, 3, finished(unconfirmed()));
+    let commands = wish(&mut fleet, Intent::Retry(id(0)));
+    assert_eq!(resume(&commands), Some(Resume::Log(None)));
+    tell(&mut fleet, 0, 4, finished(Outcome::Upgraded));
+    assert_eq!(wish(&mut fleet, Intent::Retry(id(0))), []);
+}
+
+#[test]
+fn what_is_not_confirmed_stays_so_when_its_retry_is_cancelled_in_line() {
+    let mut fleet = fleet(Mode::Go, 1, 2);
+    wish(&mut fleet, Intent::Begin);
+    tell(&mut fleet, 0, 1, install_begun());
+    tell(&mut fleet, 0, 1, finished(unconfirmed()));
+    assert_eq!(wish(&mut fleet, Intent::Retry(id(0))), []);
+    let commands = wish(&mut fleet, Intent::Cancel(id(0)));
+    settle(&mut fleet, commands);
+    tell(&mut fleet, 1, 1, finished(Outcome::Upgraded));
+    let again = wish(&mut fleet, Intent::Retry(id(0)));
+    assert!(matches!(
+        &again[..],
+        [Command::Start {
+            resume: Some(Resume::Log(_)),
+            ..
+        }]
+    ));
+}
+
+#[test]
+fn a_task_that_dies_in_the_audit_leaves_what_was_judged() {
+    for how in [TaskEnd::Aborted, TaskEnd::Panicked("bug".to_owned())] {
+        for judged in [Outcome::Upgraded, Outcome::RolledBack, unconfirmed()] {
+            let mut fleet = one(Mode::Go);
+            tell(&mut fleet, 0, 1, started(Stage::Install));
+            tell(&mut fleet, 0, 1, install_begun());
+            let version = DeviceVersion {
+                hwv: "PPA".to_owned(),
+                fwv: "v1".to_owned(),
+                fwk: None,
+                fws: None,
+                uis: None,
+            };
+            let returned = DeviceFact::Returned {
+                component: Component::Firmware,
+                version: Box::new(version),
+                outcome: Some(judged.clone()),
+            };
+            tell(&mut fleet, 0, 1, returned);
+            tell(&mut fleet, 0, 1, started(Stage::Audit));
+            let commands = lost(&mut fleet, 1, how.clone());
+            assert_eq!(commands, [settled(0, 1, judged)]);
+        }
+    }
+}
+
+#[test]
+fn an_audit_run_audits_and_a_retry_audits_again() {
+    let audit = |attempt| Command::Audit {
+        device: id(0),
+        attempt,
+        all: true,
+    };
+    let mut fleet = fleet(Mode::Audit { all: true }, 1, 1);
+    assert_eq!(wish(&mut fleet, Intent::Begin), [audit(1)]);
+    tell(&mut fleet, 0, 1, finished(Outcome::Failed(unplugged())));
+    assert_eq!(wish(&mut fleet, Intent::Retry(id(0))), [audit(2)]);
+    tell(&mut fleet, 0, 2, finished(Outcome::Audited { files: 2 }));
+    assert!(fleet.is_over());
+    assert_eq!(wish(&mut fleet, Intent::Retry(id(0))), []);
 }
 
 #[test]

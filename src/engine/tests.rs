@@ -1,5 +1,6 @@
 //! Procedures over a device in memory, on paused time, through the session and the pool.
 
+mod any_order;
 mod apps;
 mod audits;
 mod logins;
@@ -791,108 +792,4 @@ async fn no_more_than_the_limit_run_at_once() {
         session.next().await;
     }
     assert_eq!(session.fleet().counts().of(OutcomeKind::Upgraded), 10);
-}
-
-mod any_order {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[derive(Clone, Debug)]
-    enum Wish {
-        Retry,
-        RetryFailed,
-        Cancel,
-        CancelAll,
-        Interrupt,
-        Events(usize),
-    }
-
-    fn wish() -> impl Strategy<Value = Wish> {
-        prop_oneof![
-            3 => Just(Wish::Retry),
-            1 => Just(Wish::RetryFailed),
-            2 => Just(Wish::Cancel),
-            1 => Just(Wish::CancelAll),
-            1 => Just(Wish::Interrupt),
-            8 => (1..40_usize).prop_map(Wish::Events),
-        ]
-    }
-
-    fn install() -> impl Strategy<Value = Install> {
-        prop_oneof![
-            Just(Install::Runs(NEW)),
-            Just(Install::Runs(OLD)),
-            Just(Install::LostButRuns(NEW)),
-            Just(Install::LostAndIdle),
-            Just(Install::Dies),
-            Just(Install::Refused(409)),
-            Just(Install::NotSent),
-            Just(Install::Flaps(OLD, NEW)),
-        ]
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(300))]
-
-        /// Whatever is wished when: at most one install for each validated image (the fake panics
-        /// otherwise, and a panic would show), none after one whose end is open, and green only on
-        /// the image's own signature.
-        #[test]
-        fn one_install_for_each_validated_image(
-            install in install(),
-            wishes in proptest::collection::vec(wish(), 0..25),
-            resets in 0..3_usize,
-        ) {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_time()
-                .start_paused(true)
-                .build()
-                .unwrap();
-            runtime.block_on(async {
-                let fake = Fake::new().with(|w| {
-                    w.install = install;
-                    w.uploads.extend(vec![(1, reset()); resets]);
-                });
-                let mut session = begin(&fake).await;
-                let id = only(&session).id.clone();
-                let mut open_installs = None;
-                for wish in wishes {
-                    match wish {
-                        Wish::Retry => session.intend(Intent::Retry(id.clone())),
-                        Wish::RetryFailed => session.intend(Intent::RetryFailed),
-                        Wish::Cancel => session.intend(Intent::Cancel(id.clone())),
-                        Wish::CancelAll => session.intend(Intent::CancelAll),
-                        Wish::Interrupt => session.intend(Intent::Interrupt),
-                        Wish::Events(n) => {
-                            for _ in 0..n {
-                                if session.fleet().is_over() {
-                                    break;
-                                }
-                                session.next().await;
-                            }
-                        }
-                    }
-                    match only(&session).outcome() {
-                        Some(o) if o.leaves_doubt() => {
-                            let sent = *open_installs.get_or_insert(fake.count("install"));
-                            assert_eq!(sent, fake.count("install"));
-                        }
-                        Some(_) => open_installs = None,
-                        None => if let Some(sent) = open_installs {
-                            assert_eq!(sent, fake.count("install"));
-                        }
-                    }
-                }
-                run(&mut session).await;
-                let row = only(&session);
-                let outcome = row.outcome().unwrap();
-                assert!(!matches!(outcome, Outcome::Failed(f) if matches!(f.kind, FailureKind::Panicked { .. })), "{outcome:?}");
-                assert!(!matches!(outcome, Outcome::Unknown(Doubt::Panicked(_))), "{outcome:?}");
-                if *outcome == Outcome::Upgraded {
-                    assert_eq!(fake.world().fws, Some(NEW));
-                }
-            });
-        }
-    }
 }
