@@ -11,6 +11,7 @@ mod failure;
 mod firmware;
 mod hint;
 mod id;
+mod link_fault;
 mod outcome;
 mod secret;
 mod settings;
@@ -29,13 +30,14 @@ pub use device_spec::{
     Proxy, ProxyKind, Scheme, Scope, SpkiPin, TlsTrust, WordsChoice,
 };
 pub use facts::{CheckinReport, DeviceStatus, DeviceVersion, FlsState};
-pub use failure::{BrokerFault, Failure, FailureKind, LinkFault, TlsFault, Touched};
+pub use failure::{Failure, FailureKind, Touched};
 pub use firmware::{
     APP_UPLOAD_NAME, AppFacts, AppImage, Component, FirmwareImage, Fwk, Fws, FwsParseError,
     ImageFacts, ImageFooter, ImageFormat, MAX_APP_BYTES, MAX_IMAGE_BYTES, Payload, PayloadFacts,
     SigningMode,
 };
 pub use id::{DeviceId, RunId};
+pub use link_fault::{BrokerFault, LinkFault, TlsFault};
 pub use outcome::{Doubt, Outcome, OutcomeKind, Skip, Unproven, Verdict, VerdictKind};
 pub use secret::{Secret, SecretSource};
 pub use settings::{
