@@ -127,7 +127,8 @@ impl<D: Device> Attempt<D> {
             }
             Sight::Gone(kind) => (Outcome::Lost, kind),
         };
-        if accepted == Some(true) {
+        // What is in doubt is counted by the look that finds it, once.
+        if matches!(outcome, Outcome::Unproven(_)) {
             self.ledger().wrote_install();
         }
         self.app_returned(version, Some(outcome.clone())).await;

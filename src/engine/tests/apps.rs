@@ -214,6 +214,21 @@ async fn a_device_that_is_silent_after_the_app_is_lost_and_only_looked_at() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_entry_of_an_app_that_was_in_doubt_is_passed_over_once() {
+    let fake = Fake::new().with(|w| w.install_app = Install::Dies);
+    let (mut session, _) = roll(&fake, both(), required()).await;
+    assert_eq!(outcome(&session), &Outcome::Lost);
+    {
+        let mut world = fake.world();
+        world.away.clear();
+        world.uis = Some("bmV3".to_owned());
+    }
+    retry(&mut session).await;
+    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    assert_eq!(installs(&fake), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_fails_after_the_app_does_not_send_the_app_again() {
     let fake = Fake::new().with(|w| w.install = Install::Refused(409));
     let (mut session, _) = roll(&fake, both(), Policy::default()).await;
