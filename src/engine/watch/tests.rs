@@ -1,0 +1,122 @@
+//! What tells of a reboot, of an upgrade and of a cancel in the last moment.
+
+use tokio::sync::mpsc;
+
+use super::*;
+use crate::device::Session;
+use crate::engine::fake::{Fake, attempt, image};
+use crate::model::{Component, FlsState};
+
+/// The image without a footer may be the very one that ran before.
+#[test]
+fn a_jump_host_that_is_down_says_nothing_about_the_device() {
+    let (jump, reason) = ("host7".into(), "the connection ended".into());
+    assert!(is_there(&LinkFault::Ssh { jump, reason }.into()));
+    let target = "192.168.7.1:443 behind host7".into();
+    assert!(!is_there(&LinkFault::Refused { target }.into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_footer_only_the_device_tells_an_upgrade_from_a_rollback() {
+    let fake = Fake::new();
+    let mut unknown = image();
+    unknown.facts.footer = None;
+    let (inbox, _said) = mpsc::channel(1);
+    let attempt = attempt(&fake, unknown.into(), inbox);
+    let now = fake.version().await.unwrap().fws;
+    let watch = Watch {
+        component: Component::Firmware,
+        since: Instant::now(),
+        uptime_before: Duration::from_secs(9),
+        fw_upgrade_before: false,
+        fws_before: now,
+        uis_before: None,
+        mark: None,
+    };
+    let mut status = fake.status().await.unwrap();
+    assert_eq!(attempt.judge(&watch, &status, now), Outcome::RolledBack);
+    status.fw_upgrade = true;
+    assert_eq!(
+        attempt.judge(&watch, &status, now),
+        Outcome::Unproven(Unproven::NoExpectedSignature)
+    );
+}
+
+/// A subscriber that is slow to listen holds the task up right before the install.
+#[tokio::test(start_paused = true)]
+async fn a_cancel_counts_until_the_install_is_sent() {
+    let fake = Fake::new().with(|w| w.validated = 1);
+    let seen = Seen {
+        version: fake.version().await.unwrap(),
+        status: fake.status().await.unwrap(),
+    };
+    let (inbox, mut said) = mpsc::channel(1);
+    let mut attempt = attempt(&fake, image().into(), inbox);
+    attempt.touched = Touched::ImageStaged;
+    let cancel = attempt.cancel.clone();
+    let task = tokio::spawn(async move {
+        let mut access = Access::Open(Session::anonymous());
+        attempt
+            .install(
+                Validated::by_device(Component::Firmware),
+                &mut access,
+                &seen,
+            )
+            .await
+    });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    cancel.cancel();
+    let mut last = None;
+    while let Some(message) = said.recv().await {
+        last = Some(message);
+    }
+    assert!(
+        format!("{last:?}").contains("Stopped"),
+        "the stage has an end: {last:?}"
+    );
+    let stopped = Outcome::Cancelled(Touched::ImageStaged);
+    assert_eq!(task.await.unwrap(), Err(stopped));
+    assert_eq!(fake.count("install"), 0);
+}
+
+/// What the device says of itself some time after the install; both times in seconds.
+fn shows_reboot(since: u64, uptime: u64, before: u64, flags: (bool, bool)) -> bool {
+    let now = Instant::now();
+    let watch = Watch {
+        component: Component::Firmware,
+        since: now,
+        uptime_before: Duration::from_secs(before),
+        fw_upgrade_before: flags.0,
+        fws_before: None,
+        uis_before: None,
+        mark: None,
+    };
+    let status = DeviceStatus {
+        uptime: Duration::from_secs(uptime),
+        clock: None,
+        initialised: true,
+        fls_state: FlsState(0),
+        trusted_time: true,
+        fw_upgrade: flags.1,
+    };
+    watch.shows_reboot(&status, now + Duration::from_secs(since))
+}
+
+#[test]
+fn a_reboot_is_told_by_the_uptime_or_by_a_new_flag() {
+    for (since, uptime, before, flags, rebooted) in [
+        (40, 15, 5000, (false, false), true),
+        (40, 5040, 5000, (false, false), false),
+        // Booted shortly before the install: smaller than before is not enough, nor is the reverse.
+        (10, 60, 5000, (false, false), false),
+        (100, 60, 50, (false, false), false),
+        // Back after 30 s and looked at ten minutes after the install, with a clock 8 % fast.
+        (600, 615, 5000, (false, false), true),
+        // The flag, where it was not up before.
+        (40, 5040, 5000, (false, true), true),
+        (40, 5040, 5000, (true, true), false),
+    ] {
+        let got = shows_reboot(since, uptime, before, flags);
+        assert_eq!(got, rebooted, "{since} {uptime} {before} {flags:?}");
+    }
+}
