@@ -31,9 +31,10 @@ impl Desk {
         Terminal::remember().is_some()
     }
 
-    /// Opens the prompt of the first device that waits for its secret, unless one is open.
+    /// Opens the prompt of the first device that waits for its secret, unless one is open. Once the run
+    /// is being stopped nobody is asked any more.
     pub(super) fn attend(&mut self, fleet: &Fleet) {
-        if self.open.is_some() {
+        if self.open.is_some() || fleet.stop().is_some() {
             return;
         }
         if let Some(row) = fleet.rows().iter().find(|row| row.wants_secret()) {
@@ -62,7 +63,9 @@ impl Desk {
                 device,
                 Secret::new(text.as_bytes().to_vec()),
             )),
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => Some(Intent::Interrupt),
+            // Ctrl-C: rpassword raises the signal as well, and that one is obeyed. Counted twice, one key
+            // would be the second Ctrl-C too, and leave devices where they stand.
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => None,
             Err(error) => {
                 tracing::error!(%device, %error, "no secret could be asked for: stopping this device");
                 Some(Intent::Cancel(device))
@@ -81,9 +84,10 @@ impl Drop for Desk {
 }
 
 fn question(row: &Row) -> String {
-    let again = match row.timeline.iter().rev().find(|s| s.failure.is_some()) {
-        Some(step) if step.attempt == row.attempt => "not accepted; once more: ",
-        _ => "",
+    let again = if row.secret_refused() {
+        "not accepted; once more: "
+    } else {
+        ""
     };
     match row.link {
         "insecure" => format!(

@@ -45,10 +45,8 @@ pub(super) async fn run(
         tokio::select! {
             event = session.next() => tell(session, reporter, &event, &mut out, interrupts).await,
             Some(()) = interrupts.recv() => interrupt(session),
-            wish = desk.answer() => match wish {
-                Some(Intent::Interrupt) => interrupt(session),
-                Some(wish) => session.intend(wish),
-                None => {}
+            wish = desk.answer() => if let Some(wish) = wish {
+                session.intend(wish);
             },
         }
     }

@@ -168,12 +168,14 @@ impl Ui {
         self.secrets.typed.0.pop();
     }
 
-    /// A key that is no binding goes into the text.
+    /// A key that is no binding goes into the text. Chords do not: a terminal makes Alt-p of Esc and p
+    /// that come at once, and a letter that nobody meant is not to be seen here.
     pub(super) fn type_secret(&mut self, event: &KeyEvent) {
         let control = event.modifiers.contains(KeyModifiers::CONTROL);
+        let chord = control || event.modifiers.contains(KeyModifiers::ALT);
         match event.code {
             KeyCode::Char('u') if control => self.secrets.typed.clear(),
-            KeyCode::Char(_) if control => {}
+            KeyCode::Char(_) if chord => {}
             KeyCode::Char(c) => {
                 let mut bytes = Zeroizing::new([0; 4]);
                 self.secrets.typed.push(c.encode_utf8(&mut *bytes));

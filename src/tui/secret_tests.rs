@@ -1,10 +1,11 @@
 //! Secrets at the keyboard: who is asked, what is sent, and that nothing of it is ever seen.
 
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::layout::Size;
 use zeroize::Zeroizing;
 
 use crate::engine::{DeviceFact, Intent};
-use crate::model::{DeviceId, Outcome, Secret, Touched};
+use crate::model::{DeviceId, FailureKind, Outcome, Secret, Stage, Touched};
 
 use super::sample::{Rig, people, running};
 use super::ui::{Action, Popup};
@@ -73,6 +74,35 @@ fn a_key_before_the_box_was_seen_is_no_part_of_a_secret() {
     assert_eq!(asks(&mut rig).as_deref(), Some("vault-03"));
     assert_eq!(rig.press("<Enter>"), [], "nothing is never sent");
     assert_eq!(asks(&mut rig).as_deref(), Some("vault-03"));
+}
+
+#[test]
+fn a_chord_is_no_part_of_a_secret() {
+    let mut rig = people();
+    asks(&mut rig);
+    // What a terminal makes of Esc and p at once, and of Ctrl-W.
+    for modifiers in [KeyModifiers::ALT, KeyModifiers::CONTROL] {
+        let event = KeyEvent::new(KeyCode::Char('w'), modifiers);
+        assert_eq!(rig.ui.key(&event, &rig.fleet), []);
+    }
+    assert_eq!(rig.press("x<Enter>"), [answer("vault-03", "x")]);
+}
+
+#[test]
+fn a_refused_secret_is_told_where_the_next_one_is_wanted() {
+    let mut rig = people();
+    asks(&mut rig);
+    assert!(!rig.text(80, 24).contains("not accepted"));
+    rig.press("x<Enter>");
+    asks(&mut rig);
+    rig.press("<Esc>");
+    rig.fail_stage("vault-03", Stage::Login, 1, FailureKind::WrongSecret);
+    rig.tell("vault-03", DeviceFact::SecretWanted);
+    assert_eq!(asks(&mut rig).as_deref(), Some("vault-03"));
+    assert!(
+        rig.text(80, 24)
+            .contains("401: the last one was not accepted")
+    );
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The real binary in a terminal: keys in, screen out, and the terminal given back on every way out.
 
 mod panics;
+mod people;
 mod tty;
 
 use tty::Tty;

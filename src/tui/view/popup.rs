@@ -170,6 +170,9 @@ fn secret(text: &mut Text, scene: &Scene<'_>, id: &DeviceId) {
         &format!("The passphrase of {id}{group}, to log in to it."),
         Tone::Plain,
     );
+    if row.is_some_and(Row::secret_refused) {
+        text.say("401: the last one was not accepted.", Tone::Warn);
+    }
     match row.map(|row| row.link) {
         Some("http") => text.say(
             "! http: not encrypted. The passphrase stays here, but the token travels in clear.",

@@ -26,6 +26,8 @@ pub(super) struct Tty {
     master: Box<dyn MasterPty + Send>,
     slave: Option<Box<dyn SlavePty + Send>>,
     screen: Arc<(Mutex<Parser>, Condvar)>,
+    /// All that was written, as it came.
+    written: Arc<Mutex<Vec<u8>>>,
     closing: Arc<AtomicBool>,
     ended: Receiver<ExitStatus>,
     killer: Box<dyn ChildKiller + Send + Sync>,
@@ -97,12 +99,15 @@ impl Tty {
         let screen = Arc::new((Mutex::new(parser), Condvar::new()));
         let closing = Arc::new(AtomicBool::new(false));
         let reader = pair.master.try_clone_reader().unwrap();
-        feed(reader, Arc::clone(&screen), Arc::clone(&closing));
+        let written = Arc::default();
+        let copy = Arc::clone(&written);
+        feed(reader, Arc::clone(&screen), copy, Arc::clone(&closing));
         Self {
             writer: pair.master.take_writer().unwrap(),
             master: pair.master,
             slave: Some(pair.slave),
             screen,
+            written,
             closing,
             ended,
             killer,
@@ -188,6 +193,11 @@ impl Tty {
         status.exit_code()
     }
 
+    /// All that the program has written to the terminal so far, with its escape sequences.
+    pub(super) fn output(&self) -> String {
+        String::from_utf8_lossy(&self.written.lock().unwrap()).into_owned()
+    }
+
     pub(super) fn log(&self) -> String {
         let path = self.dir.path().join("hemfleet/hemfleet.log");
         std::fs::read_to_string(path).unwrap()
@@ -205,11 +215,13 @@ impl Drop for Tty {
 fn feed(
     mut reader: Box<dyn Read + Send>,
     screen: Arc<(Mutex<Parser>, Condvar)>,
+    written: Arc<Mutex<Vec<u8>>>,
     closing: Arc<AtomicBool>,
 ) {
     thread::spawn(move || {
         let mut buffer = [0; 4096];
         while let Ok(n @ 1..) = reader.read(&mut buffer) {
+            written.lock().unwrap().extend_from_slice(&buffer[..n]);
             screen.0.lock().unwrap().process(&buffer[..n]);
             screen.1.notify_all();
             if closing.load(Ordering::SeqCst) {
