@@ -64,14 +64,14 @@ impl<D: Device> Attempt<D> {
         self.weigh(judged, &verdict)
     }
 
-    /// A further attempt on a device that is upgraded and not confirmed: reads its log, and does nothing
-    /// else.
-    pub(super) async fn read_again(&mut self, mark: Option<&UpgradeMark>) -> Outcome {
+    /// A further attempt on a device that is judged and not confirmed: reads its log, and does nothing
+    /// else. What the log says makes no more of it than was seen.
+    pub(super) async fn read_again(
+        &mut self,
+        mark: Option<&UpgradeMark>,
+        judged: Outcome,
+    ) -> Outcome {
         self.touched = Touched::InstallSent;
-        let judged = match self.firmware() {
-            Some(_) => Outcome::Upgraded,
-            None => Outcome::AppInstalled,
-        };
         self.confirm(mark, judged).await
     }
 
@@ -218,13 +218,14 @@ impl<D: Device> Attempt<D> {
         let log = self.open_log(session).await?;
         let newest = log.closed.iter().rev().take(self.policy.audit.files.max(1));
         let mut read: Vec<(LogId, Arc<AuditLog>)> = Vec::new();
-        let mut unread = None;
+        // What could not be read, and how many newer files could.
+        let mut unread: Option<(usize, AuditObstacle)> = None;
         let judged = |read: &[(LogId, Arc<AuditLog>)]| judge(read.iter().map(|(_, l)| &**l), mark);
         for id in newest {
             match self.log_file(session, &log, id).await {
                 Ok(file) => read.push((id.clone(), Arc::new(file.log))),
                 Err(kind) => {
-                    unread.get_or_insert(obstacle(&kind));
+                    unread.get_or_insert((read.len(), obstacle(&kind)));
                     if matches!(kind, FailureKind::Link(_)) {
                         break;
                     }
@@ -235,9 +236,14 @@ impl<D: Device> Attempt<D> {
             }
         }
         let (n, verdict) = judged(&read);
+        // Only a token that is known by its time is this run's whatever stands in a newer file; and a newer
+        // file that does not verify stays one that does not.
+        let decides = |newer| match verdict {
+            AuditVerdict::Contradicted { .. } if n.is_some_and(|n| n < newer) => true,
+            _ => holds_token(&verdict) && !mark.issued.is_empty(),
+        };
         match unread {
-            // Only a token that is known by its time is this run's whatever stands in a newer file.
-            Some(unread) if !holds_token(&verdict) || mark.issued.is_empty() => Err(unread),
+            Some((newer, unread)) if !decides(newer) => Err(unread),
             None if read.is_empty() => Err(AuditObstacle::NoFile),
             _ => {
                 let (file, log) = read.swap_remove(n.unwrap_or(0));

@@ -238,6 +238,11 @@ pub struct Watch {
 pub enum Resume {
     /// An install may have been sent: watch, and never install.
     Watch(Box<Watch>),
-    /// Upgraded and proven, but not confirmed by the log: read that again, and do nothing else.
-    Log(Option<UpgradeMark>),
+    /// Judged, but not confirmed by the log: read that again, and do nothing else.
+    Log {
+        /// By what the install is known in the log.
+        mark: Option<UpgradeMark>,
+        /// What the attempt ends as once the log confirms it: no more than was seen of the device.
+        judged: Outcome,
+    },
 }

@@ -162,6 +162,9 @@ impl Book {
         let n = (0..self.files.len())
             .find(|&n| id(n) == *wanted)
             .ok_or(FailureKind::Status { status: 404 })?;
+        if n == 0 {
+            self.fault("oldest log file")?;
+        }
         if n + 1 == self.files.len() && !self.open {
             return Err(FailureKind::Status { status: 406 });
         }

@@ -275,19 +275,24 @@ fn what_is_not_confirmed_is_only_read_again_until_it_is() {
     let mut fleet = one(Mode::Go);
     tell(&mut fleet, 0, 1, started(Stage::Install));
     tell(&mut fleet, 0, 1, install_begun());
+    tell(&mut fleet, 0, 1, ended(Stage::Verify, None));
     tell(&mut fleet, 0, 1, finished(unconfirmed()));
     let commands = wish(&mut fleet, Intent::Retry(id(0)));
-    assert_eq!(resume(&commands), Some(Resume::Log(None)));
+    let read_again = Some(Resume::Log {
+        mark: None,
+        judged: Outcome::Upgraded,
+    });
+    assert_eq!(resume(&commands), read_again);
     // Aborted, panicked, or not confirmed once more: it stays what it is.
     tell(&mut fleet, 0, 2, started(Stage::Audit));
     let commands = lost(&mut fleet, 2, TaskEnd::Panicked("bug".to_owned()));
     settle(&mut fleet, commands);
     assert!(matches!(fleet.rows()[0].outcome(), Some(Outcome::Failed(f)) if f.is_about_log()));
     let commands = wish(&mut fleet, Intent::RetryFailed);
-    assert_eq!(resume(&commands), Some(Resume::Log(None)));
+    assert_eq!(resume(&commands), read_again);
     tell(&mut fleet, 0, 3, finished(unconfirmed()));
     let commands = wish(&mut fleet, Intent::Retry(id(0)));
-    assert_eq!(resume(&commands), Some(Resume::Log(None)));
+    assert_eq!(resume(&commands), read_again);
     tell(&mut fleet, 0, 4, finished(Outcome::Upgraded));
     assert_eq!(wish(&mut fleet, Intent::Retry(id(0))), []);
 }
@@ -306,7 +311,7 @@ fn what_is_not_confirmed_stays_so_when_its_retry_is_cancelled_in_line() {
     assert!(matches!(
         &again[..],
         [Command::Start {
-            resume: Some(Resume::Log(_)),
+            resume: Some(Resume::Log { .. }),
             ..
         }]
     ));

@@ -40,7 +40,7 @@ impl<D: Device> Attempt<D> {
                 Component::Firmware => Ok(self.look_again(&watch).await),
                 Component::Ui => self.look_at_app_again(&watch).await,
             },
-            Some(Resume::Log(mark)) => Ok(self.read_again(mark.as_ref()).await),
+            Some(Resume::Log { mark, judged }) => Ok(self.read_again(mark.as_ref(), judged).await),
             None => self.through().await,
         };
         let (Ok(outcome) | Err(outcome)) = ended;

@@ -347,6 +347,33 @@ impl Row {
         from + (to - from) * inside
     }
 
+    /// What this attempt saw of an install before its log was read. Only the firmware's own stage ends well
+    /// after a reboot that was seen.
+    fn seen_of(&self, component: Component) -> Outcome {
+        let mut tries = self.timeline.iter().rev();
+        match component {
+            Component::Ui => Outcome::AppInstalled,
+            Component::Firmware
+                if tries.any(|s| {
+                    s.attempt == self.attempt && s.stage == Stage::Verify && s.failure.is_none()
+                }) =>
+            {
+                Outcome::Upgraded
+            }
+            Component::Firmware => Outcome::Current,
+        }
+    }
+
+    /// The refusal that the last try of this attempt ended with: what is looked up of it changes nothing.
+    fn refused(&self) -> Option<Outcome> {
+        let last = self.timeline.last().filter(|s| s.attempt == self.attempt)?;
+        Some(Outcome::Failed(Failure {
+            stage: last.stage,
+            kind: last.failure.clone()?,
+            touched: self.touched(),
+        }))
+    }
+
     fn waits_for(&mut self, person: Option<Person>) {
         if let RowState::Running(active) = &mut self.state {
             active.person = person;
@@ -358,6 +385,9 @@ impl Row {
         match fact {
             DeviceFact::StageStarted { stage, try_no } => {
                 self.started.get_or_insert(at);
+                if *stage == Stage::Audit && self.judged.is_none() {
+                    self.judged = self.refused();
+                }
                 self.state = RowState::Running(Active {
                     stage: *stage,
                     since: at,
@@ -452,7 +482,10 @@ impl Row {
         self.judged = None;
         self.reread = match outcome {
             Outcome::Failed(failure) if failure.is_about_log() => {
-                let watched = self.watch.take().map(|watch| Resume::Log(watch.mark));
+                let watched = self.watch.take().map(|watch| Resume::Log {
+                    judged: self.seen_of(watch.component),
+                    mark: watch.mark,
+                });
                 watched.or(self.reread.take())
             }
             _ => None,

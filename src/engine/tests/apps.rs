@@ -281,3 +281,15 @@ async fn a_stop_after_the_app_says_that_it_was_installed() {
     run(&mut session).await;
     assert_eq!(outcome(&session), &Outcome::Unknown(Doubt::StoppedWatching));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_is_read_again_turns_an_app_into_no_firmware() {
+    // The firmware was there before: only the app is this run's doing.
+    let fake = Fake::new().with(|w| w.fws = Some(NEW));
+    let (mut session, _) = roll(&fake, both(), required()).await;
+    assert_eq!(failed(&session).0, Stage::Audit);
+    fake.world().log.boot();
+    retry(&mut session).await;
+    assert_eq!(outcome(&session), &Outcome::AppInstalled);
+    assert_eq!(installs(&fake), (1, 0));
+}

@@ -216,6 +216,12 @@ async fn a_newer_file_that_cannot_be_read_hides_nothing() {
     });
     let (session, _) = upgrade(&fake).await;
     assert_eq!(unavailable(&session), AuditObstacle::Busy);
+    // Nor does an older one that cannot be read hide that the newest does not verify.
+    let spoiled = Fake::new().with(|w| w.log.upgrade = LogEntry::Tampered);
+    let gone = FailureKind::Status { status: 404 };
+    spoiled.world().log.always = Some(("oldest log file", gone));
+    let (session, _) = upgrade(&spoiled).await;
+    assert_eq!(report(&session).verdict.as_str(), "contradicted");
     // A file of the boot before that does not verify is not this upgrade's.
     let old = Fake::new().with(|w| {
         let end = LogEnd::Failed {
@@ -356,6 +362,28 @@ async fn a_retry_of_the_unconfirmed_reads_the_log_and_does_nothing_else() {
         ];
         assert!(read.contains(asked), "{asked}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_is_read_again_is_no_reboot_that_nobody_saw() {
+    let fake = Fake::new().with(|w| w.install = Install::LostAndIdle);
+    let (mut session, _) = upgrade_by(&fake, policy(AuditMode::Required)).await;
+    assert_eq!(outcome(&session), &Outcome::Unknown(Doubt::AnswerLost));
+    // It runs the image now, and nobody knows since when.
+    fake.world().fws = Some(NEW);
+    retry(&mut session).await;
+    not_confirmed(&session);
+    {
+        let mut world = fake.world();
+        world.log.upgraded();
+        world.log.boot();
+    }
+    retry(&mut session).await;
+    assert!(matches!(
+        report(&session).verdict,
+        AuditVerdict::Confirmed { .. }
+    ));
+    assert_eq!(outcome(&session), &Outcome::Current);
 }
 
 #[tokio::test(start_paused = true)]

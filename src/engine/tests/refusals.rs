@@ -129,3 +129,41 @@ async fn stopped_in_the_look_up_it_is_refused_and_not_in_doubt() {
         );
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn whatever_becomes_of_the_look_up_the_refusal_is_the_outcome() {
+    let refused = || {
+        Fake::new().with(|w| {
+            let kind = FailureKind::Status { status: 403 };
+            w.checks.push_back(Err(kind));
+            w.log.faults.push_back(("log key", reset()));
+        })
+    };
+    let stopped = refused();
+    let mut session = begin(&stopped).await;
+    until(&mut session, |f| {
+        matches!(
+            f,
+            DeviceFact::StageStarted {
+                stage: Stage::Audit,
+                ..
+            }
+        )
+    })
+    .await;
+    session.intend(Intent::Interrupt);
+    session.intend(Intent::Interrupt);
+    run(&mut session).await;
+    let broken = refused().with(|w| w.panic_at = Some("log key"));
+    let (other, _) = upgrade(&broken).await;
+    for session in [session, other] {
+        assert_eq!(
+            failed(&session),
+            (
+                Stage::Check,
+                FailureKind::Status { status: 403 },
+                Touched::ImageStaged
+            )
+        );
+    }
+}
