@@ -82,7 +82,12 @@ impl Saving<'_> {
         };
         let dir = dir.join(keep::file_name(device.as_str()));
         keep::folder(&dir)?;
-        let (log, new) = keep::beside_others(&dir, read.id.as_str(), "log", &read.raw)?;
+        // Of a file that came short nothing in the file itself tells: what came is whole lines at times.
+        let ending = match &read.log {
+            Ok(log) if matches!(log.end, LogEnd::CutShort { .. }) => "cut.log",
+            _ => "log",
+        };
+        let (log, new) = keep::beside_others(&dir, read.id.as_str(), ending, &read.raw)?;
         if new {
             // The nonce is another one each time: the key goes with the file that it was read with.
             keep::new_file(&log.with_extension("key.json"), &read.key)?;

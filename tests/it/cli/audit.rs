@@ -143,3 +143,21 @@ fn logs_in_json_say_what_was_read_over_which_link() {
     let finished = of(&events, "device_finished");
     assert!(finished.iter().all(|e| e["outcome"] == "audited"));
 }
+
+#[test]
+fn a_file_that_came_short_is_kept_under_a_name_that_says_so() {
+    let lab = Lab::serve("audit-short.toml");
+    let kept = lab.dir.path().join("logs");
+    let save = ["--all-files", "--save", kept.to_str().unwrap()];
+    assert_eq!(code(&audit(&lab, &save)), 1);
+    let device = std::fs::read_dir(&kept).unwrap().next().unwrap().unwrap();
+    let names: Vec<String> = std::fs::read_dir(device.path())
+        .unwrap()
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert!(names.iter().any(|n| n.ends_with(".cut.log")), "{names:?}");
+    assert!(
+        names.iter().any(|n| n.ends_with(".cut.key.json")),
+        "{names:?}"
+    );
+}
