@@ -303,6 +303,9 @@ impl Outcome {
             Self::Unknown(_) => {
                 "It may be rebooting: do not unplug it. Look at it with hemfleet plan in a few minutes."
             }
+            Self::Cancelled(Touched::InstallSent) => {
+                "Its management app was installed, its firmware is as before: retry goes on from there."
+            }
             Self::Cancelled(_) => {
                 "It still runs what it ran before: retry or run again when you are ready."
             }
