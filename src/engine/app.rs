@@ -63,7 +63,7 @@ impl<D: Device> Attempt<D> {
     }
 
     async fn last_version(&mut self) -> Result<DeviceVersion, Outcome> {
-        let asked = self.insist(|| self.device.version());
+        let asked = self.insist(Stage::InstallUi, || self.device.version());
         match self.unless_cancelled(asked).await? {
             Ok(version) => Ok(version),
             Err(kind) => {

@@ -6,6 +6,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::device::{Device, Session, UpgradeMark, find_refusal, judge};
 use crate::model::{
     AuditLog, AuditMode, AuditObstacle, AuditReport, AuditVerdict, BrokerFault, Component,
@@ -72,7 +74,21 @@ impl<D: Device> Attempt<D> {
         judged: Outcome,
     ) -> Outcome {
         self.touched = Touched::InstallSent;
+        if judged == Outcome::AppInstalled && self.is_same_boot().await {
+            return self.app_unconfirmed().await;
+        }
         self.confirm(mark, judged).await
+    }
+
+    /// Whether the device, as far as it says, has not rebooted since this run's last token for the upgrade.
+    async fn is_same_boot(&self) -> bool {
+        let asked = Instant::now();
+        let status = self.unless_cancelled(self.device.status()).await;
+        if let Ok(Ok(status)) = status {
+            self.ledger().saw(&status, asked);
+            return self.ledger().mark().is_some();
+        }
+        false
     }
 
     /// The log of a device whose management app alone was installed: without a reboot its entry stands in
@@ -144,7 +160,7 @@ impl<D: Device> Attempt<D> {
         remarks: &mut Vec<String>,
     ) -> Result<Found, AuditObstacle> {
         let status = self.within(async {
-            let status = self.insist(|| self.device.status()).await;
+            let status = self.insist(Stage::Audit, || self.device.status()).await;
             status.map_err(|kind| obstacle(&kind))
         });
         let status = status.await?;
@@ -163,18 +179,16 @@ impl<D: Device> Attempt<D> {
             self.check_in_for_log(remarks).await?;
             checked_in = true;
         }
-        let (mut try_no, mut ask) = (1, false);
+        let mut try_no = 1;
         loop {
             self.step(format!("logging in for {}", Scope::Log));
-            let entered = self.log_in(Stage::Audit, Scope::Log, ask).await;
+            let entered = self.log_in(Stage::Audit, Scope::Log, false).await;
             let refused = match entered.map_err(|_| AuditObstacle::Stopped)? {
                 Ok(session) => return Ok(session),
                 Err(refused) => refused,
             };
-            ask = false;
             match self.after_login(refused, checked_in) {
                 Next::Again(_) => {}
-                Next::AskAgain(_) => ask = true,
                 Next::Checkin(_) => {
                     self.check_in_for_log(remarks).await?;
                     checked_in = true;
@@ -187,7 +201,8 @@ impl<D: Device> Attempt<D> {
                     self.pause(wait).await.map_err(|_| AuditObstacle::Stopped)?;
                     try_no += 1;
                 }
-                Next::End(kind) => return Err(of_login(&kind)),
+                // The device took a typed secret before: what is judged waits for nobody to type another.
+                Next::AskAgain(kind) | Next::End(kind) => return Err(of_login(&kind)),
             }
         }
     }
@@ -196,7 +211,7 @@ impl<D: Device> Attempt<D> {
     async fn check_in_for_log(&mut self, remarks: &mut Vec<String>) -> Result<(), AuditObstacle> {
         self.step("checking in: the clock is not set".to_owned());
         let report = self.within(async {
-            let report = self.insist(|| self.device.checkin()).await;
+            let report = self.insist(Stage::Audit, || self.device.checkin()).await;
             report.map_err(|kind| match kind {
                 FailureKind::Broker(BrokerFault::Unreachable { .. }) => AuditObstacle::NoBroker,
                 other => obstacle(&other),

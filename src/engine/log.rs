@@ -29,7 +29,9 @@ impl<D: Device> Attempt<D> {
     /// The log's key and files.
     pub(super) async fn open_log(&self, session: &Session) -> Result<OpenLog, AuditObstacle> {
         self.step("asking for the log key".to_owned());
-        let key = self.insist(|| self.device.log_key(session)).await;
+        let key = self
+            .insist(Stage::Audit, || self.device.log_key(session))
+            .await;
         let key = key.map_err(|kind| obstacle(&kind))?;
         let mut closed = self.list_log(session).await?;
         let running = closed.pop();
@@ -47,7 +49,10 @@ impl<D: Device> Attempt<D> {
         let mut offset = 0;
         for _ in 0..MAX_PAGES {
             self.step(format!("listing the log files, {} so far", ids.len()));
-            let page = match self.insist(|| self.device.log_page(session, offset)).await {
+            let page = match self
+                .insist(Stage::Audit, || self.device.log_page(session, offset))
+                .await
+            {
                 Ok(page) => page,
                 Err(FailureKind::Status { status: 404 }) => return Ok(ids),
                 Err(kind) => return Err(obstacle(&kind)),
@@ -78,12 +83,18 @@ impl<D: Device> Attempt<D> {
         id: &LogId,
     ) -> Result<LogFile, FailureKind> {
         self.step(format!("reading {id}"));
-        self.insist(|| self.device.log_file(session, id, &log.key.key))
-            .await
+        self.insist(Stage::Audit, || {
+            self.device.log_file(session, id, &log.key.key)
+        })
+        .await
     }
 
     /// Asks again what may pass by itself, as often as the inventory says. For questions only.
-    pub(super) async fn insist<T, F>(&self, ask: impl Fn() -> F) -> Result<T, FailureKind>
+    pub(super) async fn insist<T, F>(
+        &self,
+        stage: Stage,
+        ask: impl Fn() -> F,
+    ) -> Result<T, FailureKind>
     where
         F: Future<Output = Result<T, FailureKind>>,
     {
@@ -91,7 +102,8 @@ impl<D: Device> Attempt<D> {
         loop {
             match ask().await {
                 Err(kind) if is_passing(&kind) && try_no < self.policy.retry.attempts => {
-                    self.step(format!("{kind}; once more"));
+                    let what = format!("{kind}; once more");
+                    self.voice.mention(stage, Progress::Step { what });
                 }
                 answer => return answer,
             }

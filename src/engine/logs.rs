@@ -129,7 +129,7 @@ impl Tally {
             Ok(file) => {
                 let end = file.log.end;
                 if file.log.verifies() {
-                    self.verified += 1;
+                    self.verified += usize::from(!is_running);
                 } else {
                     self.fault.get_or_insert(format!("file {id} {end}"));
                 }

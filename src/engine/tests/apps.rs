@@ -49,6 +49,14 @@ async fn roll(fake: &Fake, payload: Payload, policy: Policy) -> (Session, Vec<Ev
     (session, events)
 }
 
+/// Somebody reboots the device.
+fn reboot(fake: &Fake) {
+    let mut world = fake.world();
+    world.booted = tokio::time::Instant::now();
+    world.clock_set = false;
+    world.log.boot();
+}
+
 const APP_STAGES: [Stage; 4] = [
     Stage::UploadUi,
     Stage::CheckUi,
@@ -110,12 +118,13 @@ async fn the_app_alone_reboots_nothing_and_its_entry_is_not_asked_for() {
         failed(&session),
         (Stage::Audit, FailureKind::NotConfirmed { .. }, _)
     ));
-    {
-        let mut world = fake.world();
-        world.booted = tokio::time::Instant::now();
-        world.clock_set = false;
-        world.log.boot();
-    }
+    // Nor does a retry before that find it missing.
+    retry(&mut session).await;
+    assert_eq!(failed(&session).0, Stage::Audit);
+    let report = only(&session).audit.as_ref().unwrap();
+    let busy = AuditVerdict::Unavailable(AuditObstacle::Busy);
+    assert_eq!(report.verdict, busy);
+    reboot(&fake);
     retry(&mut session).await;
     assert_eq!(outcome(&session), &Outcome::AppInstalled);
     assert_eq!(installs(&fake), (1, 0));
@@ -264,6 +273,8 @@ async fn a_stop_after_the_app_says_that_it_was_installed() {
         }
         run(&mut session).await;
         assert_eq!(outcome(&session), &Outcome::Cancelled(Touched::InstallSent));
+        let hint = outcome(&session).hint().unwrap();
+        assert!(hint.contains("app was installed"), "{hint}");
         assert_eq!(installs(&fake), (1, 0));
     }
     // Between its install and what it serves then: in doubt, and watched.
@@ -288,7 +299,7 @@ async fn a_log_that_is_read_again_turns_an_app_into_no_firmware() {
     let fake = Fake::new().with(|w| w.fws = Some(NEW));
     let (mut session, _) = roll(&fake, both(), required()).await;
     assert_eq!(failed(&session).0, Stage::Audit);
-    fake.world().log.boot();
+    reboot(&fake);
     retry(&mut session).await;
     assert_eq!(outcome(&session), &Outcome::AppInstalled);
     assert_eq!(installs(&fake), (1, 0));

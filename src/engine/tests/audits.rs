@@ -465,6 +465,25 @@ async fn a_typed_secret_serves_the_log_as_well() {
     ));
 }
 
+#[tokio::test(start_paused = true)]
+async fn nobody_is_asked_to_type_once_the_upgrade_is_judged() {
+    let fake = Fake::new().with(|w| w.credentials = Credentials::Prompt);
+    let mut session = begin(&fake).await;
+    until(&mut session, |f| matches!(f, DeviceFact::SecretWanted)).await;
+    let id = only(&session).id.clone();
+    session.intend(Intent::Answer(id, Secret::new(b"right".to_vec())));
+    until(&mut session, |f| {
+        matches!(f, DeviceFact::InstallBegun { .. })
+    })
+    .await;
+    let wrong = LoginError::Failed(FailureKind::WrongSecret);
+    fake.world().logins.push_back(wrong);
+    let events = run(&mut session).await;
+    assert!(!facts(&events).any(|f| matches!(f, DeviceFact::SecretWanted)));
+    assert_eq!(unavailable(&session), AuditObstacle::NoPermission);
+    assert_eq!(outcome(&session), &Outcome::Upgraded);
+}
+
 fn auditor(fake: &Fake, all: bool) -> Session {
     let fakes = std::slice::from_ref(fake);
     let mut session = session_with(
