@@ -69,7 +69,8 @@ pub(super) struct Target {
     /// What to upgrade: both means the management app first, the firmware last
     #[arg(long, value_enum, default_value_t = Components::Firmware)]
     pub(super) component: Components,
-    /// The image; wins over `[fleet] firmware`. "latest" asks the backend first, as `hemfleet fetch` does
+    /// The image; wins over `[fleet] firmware`. "latest" asks the backend first, as `hemfleet fetch`
+    /// does; not for `plan`, since that sets clocks
     #[arg(long, value_name = "FILE|latest")]
     pub(super) firmware: Option<PathBuf>,
     /// The management app; wins over `[fleet] app`

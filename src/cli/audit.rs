@@ -20,7 +20,7 @@ use super::{Refusal, headless, keep, logging, run, runtime, signals};
 /// The largest log file, or file of a key, that is read, in bytes.
 const MAX_LOG: u64 = 64 * 1024 * 1024;
 
-/// `hemfleet audit`: reads and verifies the logs of devices. Exit code as for a run.
+/// `hemfleet audit`: reads and verifies the logs of devices. Its exit codes stand at [`Exit`].
 pub(super) fn read_logs(cli: &Cli, args: &AuditRead) -> Result<Exit, Refusal> {
     let how = match args.output {
         PlanOutput::Plain => Show::Plain,

@@ -7,7 +7,7 @@
 //! | `event` | fields beside those four |
 //! | --- | --- |
 //! | `run_started` | `devices` (number), `concurrency`, `mode`, `image` (see [`JsonLines`]), `app` (`bytes`, `sha256`) |
-//! | `device_planned` | device fields; `verdict`, `reason`, `code`, `hint`, `from`, `to`, `from_fws`, `to_fws`, `link`, `group` |
+//! | `device_planned` | device fields; `verdict`, `reason`, `code`, `hint`, `stage`, `status`, `from`, `to`, `from_fws`, `to_fws`, `link`, `group` |
 //! | `stage_started` | device fields; `stage`, `try`. From `stage` = `install` on, the request may have been sent |
 //! | `stage_progress` | device fields; `stage`, and `bytes`, `total` (upload) or `polls`, `status` (check) or `seen`, `normal_ms` (reboot) or `doing` (login, audit) |
 //! | `stage_finished` | device fields; `stage`, `try`, `ok`, `took_ms`, `status`, `note`, and on failure `reason`, `code`, `hint` |
