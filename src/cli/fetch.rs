@@ -77,14 +77,13 @@ async fn all(settings: &Settings, components: Components, dir: &Path) -> Result<
         match download(&asked.broker, offer, dir).await {
             Ok(path) => writeln!(
                 io::stdout(),
-                "{} for {}: {}",
-                offer.component,
-                offer.names(),
+                "{}: {}, as announced",
+                offer.title(),
                 path.display()
             )?,
             Err(why) => {
                 exit = Exit::Failed;
-                say(&format!("{} for {}: {why}", offer.component, offer.names()));
+                say(&format!("{}: {why}", offer.title()));
             }
         }
     }
@@ -141,8 +140,8 @@ async fn newest(settings: &Settings, dir: &Path) -> Result<Latest, Refusal> {
         .await
         .map_err(Refusal::new)?;
     say(&format!(
-        "firmware for {}: {}",
-        offer.names(),
+        "{}: {}, as announced",
+        offer.title(),
         path.display()
     ));
     let image = inspect::load(&path, false).map_err(Refusal::new)?;
@@ -166,7 +165,8 @@ struct Offer {
 async fn ask(settings: &Settings) -> Result<Asked, Refusal> {
     let broker = assemble::broker(settings)?;
     let devices = assemble::devices_of(settings, &broker, |_| Credential::None)?;
-    say(&format!("checking in {} devices…", devices.len()));
+    let plural = if devices.len() == 1 { "" } else { "s" };
+    say(&format!("checking in {} device{plural}…", devices.len()));
     let answers = futures_util::stream::iter(devices)
         .map(|(id, device): (DeviceId, HttpDevice)| async move {
             let answer = device.checkin().await;
@@ -215,6 +215,15 @@ impl Asked {
 }
 
 impl Offer {
+    /// What it is and for whom.
+    fn title(&self) -> String {
+        let what = match self.component {
+            Component::Firmware => "firmware",
+            Component::Ui => "management app",
+        };
+        format!("{what} for {}", self.names())
+    }
+
     /// The devices, the first few by name.
     fn names(&self) -> String {
         let few: Vec<&str> = self.devices.iter().take(3).map(DeviceId::as_str).collect();

@@ -46,8 +46,9 @@ fn tell(out: &mut impl io::Write, sims: &SimFleet, lab: &Lab) -> io::Result<()> 
     let devices = sims.devices();
     writeln!(
         out,
-        "{} simulated devices: {}",
+        "{} simulated device{}: {}",
         devices.len(),
+        if devices.len() == 1 { "" } else { "s" },
         sims.scenario().about
     )?;
     for device in devices {
