@@ -61,17 +61,23 @@ pub(super) fn beside(config: &Path) -> PathBuf {
 
 async fn all(settings: &Settings, components: Components, dir: &Path) -> Result<Exit, Refusal> {
     let asked = ask(settings).await?;
-    let mut exit = Exit::Good;
-    for (device, answer) in &asked.answers {
-        if let Err(kind) = answer {
-            exit = Exit::Failed;
-            say(&format!("{device}: {kind}"));
-        }
-    }
+    let mut exit = if asked.complain() {
+        Exit::Good
+    } else {
+        Exit::Failed
+    };
     keep::folder(dir).map_err(|e| Refusal::new(format!("folder {}: {e}", dir.display())))?;
     let offers = asked.offers(components);
     if offers.is_empty() && exit == Exit::Good {
-        writeln!(io::stdout(), "{NOTHING}")?;
+        // Of the other component, perhaps.
+        let also = match asked.offers(Components::Both).first() {
+            Some(offer) => format!(
+                " of this kind; but a {} is: --component {}",
+                offer.component, offer.component
+            ),
+            None => String::new(),
+        };
+        writeln!(io::stdout(), "{NOTHING}{also}")?;
     }
     for offer in &offers {
         match download(&asked.broker, offer, dir).await {
@@ -91,16 +97,14 @@ async fn all(settings: &Settings, components: Components, dir: &Path) -> Result<
 }
 
 /// What came of `--firmware latest`.
-pub(super) enum Latest {
-    /// The one firmware that is offered to the selected devices.
-    Image(Box<FirmwareImage>),
-    /// None is.
-    Nothing,
-    /// An interrupt came first.
-    Interrupted,
+pub(super) struct Latest {
+    /// The one firmware that is offered, and to whom: nobody else is to get it.
+    pub(super) offer: Option<(Box<FirmwareImage>, Vec<DeviceId>)>,
+    /// Whether all selected devices could be asked.
+    pub(super) all_asked: bool,
 }
 
-/// Fetches the one firmware that is offered to the selected devices.
+/// Fetches the one firmware that is offered to selected devices; nothing where an interrupt came first.
 ///
 /// # Errors
 ///
@@ -109,25 +113,22 @@ pub(super) async fn latest(
     settings: &Settings,
     dir: &Path,
     interrupts: &mut mpsc::Receiver<()>,
-) -> Result<Latest, Refusal> {
+) -> Result<Option<Latest>, Refusal> {
     tokio::select! {
-        image = newest(settings, dir) => image,
-        Some(()) = interrupts.recv() => Ok(Latest::Interrupted),
+        latest = newest(settings, dir) => latest.map(Some),
+        Some(()) = interrupts.recv() => Ok(None),
     }
 }
 
 async fn newest(settings: &Settings, dir: &Path) -> Result<Latest, Refusal> {
     let asked = ask(settings).await?;
-    for (device, answer) in &asked.answers {
-        if let Err(kind) = answer {
-            say(&format!("{device}: {kind}"));
-        }
-    }
+    let all_asked = asked.complain();
     let offers = asked.offers(Components::Firmware);
     let [offer] = &offers[..] else {
         if offers.is_empty() {
             say(NOTHING);
-            return Ok(Latest::Nothing);
+            let offer = None;
+            return Ok(Latest { offer, all_asked });
         }
         let lists: Vec<String> = offers.iter().map(Offer::names).collect();
         return Err(Refusal::new(format!(
@@ -145,7 +146,14 @@ async fn newest(settings: &Settings, dir: &Path) -> Result<Latest, Refusal> {
         path.display()
     ));
     let image = inspect::load(&path, false).map_err(Refusal::new)?;
-    Ok(Latest::Image(Box::new(image)))
+    let others = settings.devices.len() - offer.devices.len();
+    if others > 0 {
+        say(&format!(
+            "left out, since it is not offered to them: {others} devices"
+        ));
+    }
+    let offer = Some((Box::new(image), offer.devices.clone()));
+    Ok(Latest { offer, all_asked })
 }
 
 /// What devices were told by the backend.
@@ -187,6 +195,18 @@ async fn ask(settings: &Settings) -> Result<Asked, Refusal> {
 }
 
 impl Asked {
+    /// Says which devices could not be asked, and why; whether all could.
+    fn complain(&self) -> bool {
+        let mut all = true;
+        for (device, answer) in &self.answers {
+            if let Err(kind) = answer {
+                all = false;
+                say(&format!("{device}: {kind}"));
+            }
+        }
+        all
+    }
+
     /// Every distinct file, in the order in which devices name them.
     fn offers(&self, components: Components) -> Vec<Offer> {
         let mut offers: BTreeMap<(Component, &str), Offer> = BTreeMap::new();

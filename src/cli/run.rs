@@ -16,7 +16,7 @@ use crate::report::{Exit, JsonLines, Reporter, plan_table};
 
 use super::args::{Cli, Plan, PlanOutput, Run, Selection, Target};
 use super::desk::Desk;
-use super::fetch::{self, Latest};
+use super::fetch;
 use super::outlet::Page;
 use super::show::{self, Show};
 use super::{Refusal, ask, assemble, headless, inspect, logging, runtime, signals};
@@ -65,18 +65,31 @@ pub(super) fn run(cli: &Cli, args: &Run) -> Result<Exit, Refusal> {
         return Err(Refusal::new("there is no terminal to confirm the plan in")
             .hint("look at it with hemfleet plan, then say --yes"));
     }
-    let (settings, mut payload) = load(&args.target)?;
+    let (mut settings, mut payload) = load(&args.target)?;
     let log = logging::start(cli, how)?;
-    let mode = if args.yes { Mode::Go } else { Mode::Confirm };
+    let mut mode = if args.yes { Mode::Go } else { Mode::Confirm };
     let runtime = runtime()?;
     let exit = runtime.block_on(async {
         let mut interrupts = signals::interrupts()?;
+        let mut good = Exit::Good;
         if args.target.wants_latest() {
             let dir = fetch::beside(&args.target.select.config);
-            match fetch::latest(&settings, &dir, &mut interrupts).await? {
-                Latest::Image(image) => payload.firmware = Some(*image),
-                Latest::Nothing => return Ok(Exit::Good),
-                Latest::Interrupted => return Ok(Exit::Interrupted),
+            let Some(latest) = fetch::latest(&settings, &dir, &mut interrupts).await? else {
+                return Ok(Exit::Interrupted);
+            };
+            if !latest.all_asked {
+                good = Exit::Failed;
+            }
+            let (image, offered) = latest.offer.unzip();
+            let offered = offered.unwrap_or_default();
+            settings.devices.retain(|spec| offered.contains(&spec.id));
+            payload.firmware = image.map(|image| *image);
+            if payload.firmware.is_none() {
+                if how != Show::Json {
+                    return Ok(good);
+                }
+                // A run of nobody, so that scripts read its beginning and its end all the same.
+                mode = Mode::Go;
             }
         }
         let Some(mut session) = open(&settings, payload, mode, &mut interrupts).await? else {
@@ -85,7 +98,7 @@ pub(super) fn run(cli: &Cli, args: &Run) -> Result<Exit, Refusal> {
         let told = show::show(&mut session, how, &mut interrupts).await?;
         let exit = Exit::of(session.fleet());
         show::summary(session.fleet(), how, Some(exit), log.as_deref(), told);
-        Ok(exit)
+        Ok(if exit == Exit::Good { good } else { exit })
     });
     runtime.shutdown_background();
     exit

@@ -300,7 +300,10 @@ impl Fleet {
         row.state = RowState::Waiting;
         row.started = None;
         row.ended = None;
-        row.after = None;
+        // Where only the log is open, what the device runs is proven, and stays so.
+        if row.reread.is_none() {
+            row.after = None;
+        }
         row.audit = None;
         row.judged = None;
         self.queue.push_back(n);

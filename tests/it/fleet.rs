@@ -349,6 +349,7 @@ scenarios! {
     no_credential = "no-credential",
     odd_json = "odd-json",
     offer = "offer",
+    offer_not_to_all = "offer-not-to-all",
     offer_short = "offer-short",
     offer_wrong = "offer-wrong",
     other_fws = "other-fws",

@@ -154,9 +154,11 @@ impl Broker {
     }
 
     pub(super) fn unreachable(&self, error: reqwest::Error) -> BrokerFault {
+        // Where a redirect led is not the broker itself.
+        let at = error.url().unwrap_or(&self.base);
         // Host and port alone: the URL may hold a user's name and password.
-        let host = self.base.host_str().unwrap_or_default();
-        let port = self.base.port_or_known_default().unwrap_or_default();
+        let host = at.host_str().unwrap_or_default().to_owned();
+        let port = at.port_or_known_default().unwrap_or_default();
         let error = error.without_url();
         let why = fault::chain(cause(&error));
         BrokerFault::Unreachable {

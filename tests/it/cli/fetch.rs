@@ -91,3 +91,33 @@ fn the_latest_firmware_is_fetched_and_rolled_out() {
     assert_eq!(code(&output), 2);
     assert!(text(&output.stderr).contains("hemfleet fetch first"));
 }
+
+#[test]
+fn where_nothing_is_offered_a_run_is_nobodys() {
+    let lab = Lab::serve("all-well.toml");
+    let output = lab.run().args(["--firmware", "latest"]).output().unwrap();
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("nothing newer is offered"));
+    let events = json(&output.stdout);
+    let names: Vec<_> = events
+        .iter()
+        .map(|e| e["event"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["run_started", "run_finished"]);
+}
+
+#[test]
+fn nobody_gets_what_was_not_offered_to_them() {
+    let lab = Lab::serve("offer-not-to-all.toml");
+    let output = lab.run().args(["--firmware", "latest"]).output().unwrap();
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("left out"));
+    let events = json(&output.stdout);
+    let [only] = of(&events, "device_finished")[..] else {
+        panic!("{}", text(&output.stdout));
+    };
+    assert_eq!(
+        (&only["device"], &only["outcome"]),
+        (&"offered".into(), &"upgraded".into())
+    );
+}
