@@ -255,6 +255,21 @@ fn what_the_logs_say_is_counted_and_forgotten_with_a_new_attempt() {
     assert_eq!(fleet.audits().missing, 0);
 }
 
+fn returned(judged: Outcome) -> DeviceFact {
+    let version = DeviceVersion {
+        hwv: "PPA".to_owned(),
+        fwv: "v1".to_owned(),
+        fwk: None,
+        fws: None,
+        uis: None,
+    };
+    DeviceFact::Returned {
+        component: Component::Firmware,
+        version: Box::new(version),
+        outcome: Some(judged),
+    }
+}
+
 /// Upgraded and proven, but not confirmed by its log, and that is required.
 fn unconfirmed() -> Outcome {
     Outcome::Failed(Failure {
@@ -276,8 +291,11 @@ fn what_is_not_confirmed_is_only_read_again_until_it_is() {
     tell(&mut fleet, 0, 1, started(Stage::Install));
     tell(&mut fleet, 0, 1, install_begun());
     tell(&mut fleet, 0, 1, ended(Stage::Verify, None));
+    tell(&mut fleet, 0, 1, returned(unconfirmed()));
     tell(&mut fleet, 0, 1, finished(unconfirmed()));
     let commands = wish(&mut fleet, Intent::Retry(id(0)));
+    // What it was proven to run is still what it runs.
+    assert!(fleet.rows()[0].to_label().is_some());
     let read_again = Some(Resume::Log {
         mark: None,
         judged: Outcome::Upgraded,
@@ -324,19 +342,7 @@ fn a_task_that_dies_in_the_audit_leaves_what_was_judged() {
             let mut fleet = one(Mode::Go);
             tell(&mut fleet, 0, 1, started(Stage::Install));
             tell(&mut fleet, 0, 1, install_begun());
-            let version = DeviceVersion {
-                hwv: "PPA".to_owned(),
-                fwv: "v1".to_owned(),
-                fwk: None,
-                fws: None,
-                uis: None,
-            };
-            let returned = DeviceFact::Returned {
-                component: Component::Firmware,
-                version: Box::new(version),
-                outcome: Some(judged.clone()),
-            };
-            tell(&mut fleet, 0, 1, returned);
+            tell(&mut fleet, 0, 1, returned(judged.clone()));
             tell(&mut fleet, 0, 1, started(Stage::Audit));
             let commands = lost(&mut fleet, 1, how.clone());
             assert_eq!(commands, [settled(0, 1, judged)]);
