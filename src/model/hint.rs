@@ -49,7 +49,7 @@ pub(super) fn hint(stage: Stage, kind: &FailureKind) -> String {
         FailureKind::StillExpired { .. } => "The device may serve its new certificate only after a reboot: power-cycle it, then retry; or \
              pin its key with tls = { pin = … }."
             .to_owned(),
-        FailureKind::NotConfirmed { .. } => "The firmware itself is proven. Retry only reads the log again; look at it with hemfleet audit."
+        FailureKind::NotConfirmed { .. } => "What was installed was judged without it, and stays. Retry only reads the log again; look at it with hemfleet audit."
             .to_owned(),
         FailureKind::KeyNotProven { .. } | FailureKind::LogUnread { .. } => "Nothing was changed. Put right what stands in the way, then run it again.".to_owned(),
         FailureKind::LogNotVerified { .. } => "Keep the file (hemfleet audit --save) and find out what changed it: the device, the way to it, or a fault of its \
