@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::engine::{Mode, Session};
 use crate::model::{
-    AppImage, Component, Credential, Credentials, DeviceSpec, FirmwareImage, Payload,
+    AppImage, Component, Credential, Credentials, DeviceSpec, FirmwareImage, OnExpired, Payload,
 };
 use crate::report::{Exit, JsonLines, Reporter, plan_table};
 
@@ -30,7 +30,9 @@ pub(super) fn plan(cli: &Cli, args: &Plan) -> Result<Exit, Refusal> {
         )
         .hint("hemfleet fetch first, then plan with the file that it wrote"));
     }
-    let (settings, payload) = load(&args.target)?;
+    let (mut settings, payload) = load(&args.target)?;
+    // It changes nothing, and a check-in sets a clock; before a run is confirmed the inventory may want one.
+    settings.policy.on_expired = OnExpired::Fail;
     // A look needs no secret, so none is read.
     let devices = assemble::devices(&settings, |_| Credential::None)?;
     let mut session = assemble::session(&settings, payload, devices, Mode::Plan)?;

@@ -35,7 +35,8 @@ pub enum Mode {
 pub enum Phase {
     /// Before [`Intent::Begin`].
     Idle,
-    /// Devices are looked at; nothing is changed.
+    /// Devices are looked at; nothing is changed, but for an expired certificate where the inventory wants
+    /// that renewed by a check-in.
     Planning,
     /// The plan is complete and waits for a confirmation, or, in [`Mode::Plan`], is all there is.
     Planned,

@@ -12,6 +12,20 @@ use serde_json::Value;
 use program::{Lab, code, hemfleet, json, of, run, text, vector};
 
 #[test]
+fn a_plan_checks_nothing_in_whatever_the_inventory_says_of_a_run() {
+    let lab = Lab::serve("expired-checkin.toml");
+    let mut plan = hemfleet();
+    plan.arg("plan").arg("-c").arg(lab.inventory());
+    let output = plan.args(["--output", "json"]).output().unwrap();
+    assert_eq!(code(&output), 1, "{}", text(&output.stderr));
+    let events = json(&output.stdout);
+    assert!(events.iter().all(|e| e["stage"] != "checkin"));
+    let planned = of(&events, "device_planned");
+    assert!(planned.iter().all(|e| e["code"] == "tls_expired"));
+    assert_eq!(planned.len(), 3);
+}
+
+#[test]
 fn a_run_in_json_says_everything_and_nothing_else() {
     let lab = Lab::serve("all-well.toml");
     // The plan first: made without a secret, and true all the same.
