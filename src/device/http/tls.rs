@@ -20,8 +20,9 @@ use super::pinned::{Anything, Pinned};
 use super::ssh::{Jump, Jumps};
 use crate::model::{SpkiPin, SshJump, TlsTrust};
 
-/// What the devices of a run share: the jump hosts, and the TLS configurations, each made once and shared by all devices that trust the same: the
-/// system's roots alone cost 0.1 MB and a millisecond or two for every copy.
+/// What the devices of a run share: the jump hosts, and the TLS configurations. Each of these is made once
+/// for all devices that trust the same: the system's roots alone cost 0.1 MB and a millisecond or two for
+/// every copy.
 #[derive(Debug)]
 pub struct Links {
     provider: Arc<CryptoProvider>,

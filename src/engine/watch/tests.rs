@@ -7,7 +7,6 @@ use crate::device::Session;
 use crate::engine::fake::{Fake, attempt, image};
 use crate::model::{Component, FlsState};
 
-/// The image without a footer may be the very one that ran before.
 #[test]
 fn a_jump_host_that_is_down_says_nothing_about_the_device() {
     let (jump, reason) = ("host7".into(), "the connection ended".into());
@@ -16,6 +15,7 @@ fn a_jump_host_that_is_down_says_nothing_about_the_device() {
     assert!(!is_there(&LinkFault::Refused { target }.into()));
 }
 
+/// The image without a footer may be the very one that ran before.
 #[tokio::test(start_paused = true)]
 async fn without_a_footer_only_the_device_tells_an_upgrade_from_a_rollback() {
     let fake = Fake::new();
