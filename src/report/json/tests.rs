@@ -3,8 +3,11 @@
 use serde_json::Value;
 
 use super::*;
-use crate::engine::Intent;
-use crate::model::{AuditObstacle, Doubt, LinkFault, Scope, Skip, Touched};
+use crate::engine::{DeviceFact, Intent, Progress};
+use crate::model::{
+    AuditObstacle, Derivation, Doubt, FailureKind, LinkFault, Outcome, Scope, Skip, Stage, Touched,
+    Verdict,
+};
 use crate::report::fixture::{self, Rehearsal, unplugged};
 
 fn written(run: &Rehearsal) -> String {
