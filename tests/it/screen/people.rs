@@ -122,14 +122,55 @@ fn a_secret_typed_at_a_prompt_is_nowhere_to_be_seen() {
 
 #[test]
 fn one_ctrl_c_at_a_secrets_prompt_is_the_first_one_only() {
-    let scenario = TWO.replace("\"vault-02\"", "\"vault-02\"\nreboot = \"2s\"");
-    let lab = Lab::typed(&scenario);
+    let lab = Lab::typed(TWO);
     let mut tty = lab.run(&["--output", "plain"], 120, 40);
-    // Whichever device is reached first.
+    // Whichever comes first.
     tty.wait_for("passphrase of vault-0");
-    tty.press(ENTER);
     tty.press(CTRL_C);
     assert_eq!(tty.end(), 130);
     assert!(tty.output().contains("stopping: nothing new starts"));
     assert!(!tty.output().contains("stopping now"), "{}", tty.output());
+}
+
+/// An owner who is asleep.
+const PHONE: &str = r#"
+about = "for a phone"
+tempo = 0.01
+client = { quick = true, approval = { at_once = 1, wait = "5m" } }
+[[device]]
+name = "vault-01"
+auth = "mobile"
+phone = { answer = "never" }
+[[device]]
+name = "vault-02"
+auth = "mobile"
+phone = { answer = "never" }
+"#;
+
+#[test]
+fn who_waits_for_whom_counts_down_and_what_is_given_up_is_withdrawn() {
+    let withdrawn = "method=DELETE path=\"/notify/event/\" status=200";
+    let lab = Lab::new(PHONE);
+    let mut tty = lab.run(&["--concurrency", "2"], 80, 24);
+    tty.wait("one phone that is asked, and one device behind it", |s| {
+        let text = s.contents();
+        text.contains("WAITING: 1 phone") && text.contains("1 queued")
+    });
+    tty.wait_for_line(&["4:59 phone: approve the upgrade"]);
+    tty.wait_for_line(&["4:58 phone: approve the upgrade"]);
+    tty.wait_for("waits for its turn to ask a phone");
+    tty.press("C");
+    tty.wait_for("Cancel all devices");
+    tty.press("y");
+    tty.wait_for_line(&["vault-01", "stopped before anything was changed"]);
+    tty.wait_for_line(&["vault-02", "stopped before anything was changed"]);
+    tty.press("q");
+    assert_eq!(tty.end(), 130);
+    assert_eq!(tty.log().matches(withdrawn).count(), 1, "{}", tty.log());
+
+    let mut tty = lab.run(&["--only", "vault-01"], 80, 24);
+    tty.wait_for("phone: approve the upgrade");
+    tty.press(CTRL_C);
+    assert_eq!(tty.end(), 130);
+    assert_eq!(tty.log().matches(withdrawn).count(), 1, "{}", tty.log());
 }
