@@ -249,9 +249,8 @@ pub trait Device: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`LoginError::ClockUnset`] and [`LoginError::ClockApart`] (the broker's 401) ask for one check-in
-    /// and one more try; right after a check-in that 401 is the broker's [`FailureKind::Broker`]. Nothing is
-    /// out then.
+    /// [`LoginError::ClockUnset`] and [`LoginError::ClockApart`] (the broker's 401, each time) ask for one
+    /// check-in and one more try. Nothing is out then.
     fn request_approval(
         &self,
         scope: Scope,

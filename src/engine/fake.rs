@@ -142,6 +142,9 @@ pub(super) struct World {
     pub(super) checkins: VecDeque<Result<CheckinReport, FailureKind>>,
     pub(super) logins: VecDeque<LoginError>,
     pub(super) requests: VecDeque<LoginError>,
+    /// The same from the first reboot on.
+    pub(super) requests_after_boot: VecDeque<LoginError>,
+    pub(super) withdrawals: VecDeque<FailureKind>,
     pub(super) phone: VecDeque<Result<Phone, FailureKind>>,
     pub(super) redeems: VecDeque<LoginError>,
     pub(super) notes: Vec<String>,
@@ -206,6 +209,8 @@ impl Fake {
             checkins: VecDeque::new(),
             logins: VecDeque::new(),
             requests: VecDeque::new(),
+            requests_after_boot: VecDeque::new(),
+            withdrawals: VecDeque::new(),
             phone: VecDeque::new(),
             redeems: VecDeque::new(),
             notes: Vec::new(),
@@ -388,6 +393,11 @@ impl Device for Fake {
         if let Some(error) = world.requests.pop_front() {
             return Err(error);
         }
+        if world.fws == Some(NEW)
+            && let Some(error) = world.requests_after_boot.pop_front()
+        {
+            return Err(error);
+        }
         if !world.clock_set {
             return Err(LoginError::ClockUnset);
         }
@@ -431,7 +441,11 @@ impl Device for Fake {
 
     async fn withdraw_approval(&self, _approval: &Approval) -> Result<(), FailureKind> {
         self.ask("withdraw")?;
-        self.world().goes_out(-1);
+        let mut world = self.world();
+        if let Some(kind) = world.withdrawals.pop_front() {
+            return Err(kind);
+        }
+        world.goes_out(-1);
         Ok(())
     }
 

@@ -26,6 +26,8 @@ pub(super) struct Ledger {
     seen: Option<(Instant, Duration)>,
     /// How often it was told 401 at a login.
     refused: u32,
+    /// Whether a check-in answered the broker's 401 to a phone's event, and no request came about since.
+    clock_was_ahead: bool,
     /// Whether the management app was seen to be installed.
     pub(super) app_done: bool,
 }
@@ -90,6 +92,17 @@ impl Ledger {
     /// A secret was answered with 401.
     pub(super) fn was_refused(&mut self) {
         self.refused += 1;
+    }
+
+    /// The broker says that the device's clock is ahead. Whether that may be answered with a check-in: one
+    /// for each request, whatever was checked in before (section 10, step 3).
+    pub(super) fn may_set_back(&mut self) -> bool {
+        !std::mem::replace(&mut self.clock_was_ahead, true)
+    }
+
+    /// A request came about, or nobody goes on asking: the next one's check-in is another's.
+    pub(super) fn asked_phone(&mut self) {
+        self.clock_was_ahead = false;
     }
 
     /// Whether no further login may be tried.

@@ -131,6 +131,7 @@ pub(super) fn obstacle(kind: &FailureKind) -> AuditObstacle {
         FailureKind::ApprovalDenied
         | FailureKind::ApprovalExpired
         | FailureKind::ApprovalTimeout { .. }
+        | FailureKind::ApprovalUnheard { .. }
         | FailureKind::ApprovalRefused { .. } => AuditObstacle::NoApproval {
             what: kind.to_string(),
         },

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::device::{Device, Login, LoginError, Session};
-use crate::model::{Credentials, FailureKind, Outcome, Scope, Stage, human_duration};
+use crate::model::{BrokerFault, Credentials, FailureKind, Outcome, Scope, Stage, human_duration};
 
 use super::attempt::{Attempt, Running, is_passing};
 use super::event::{DeviceFact, Seen};
@@ -228,7 +228,16 @@ impl<D: Device> Attempt<D> {
             Refused::Login(error) => match error {
                 LoginError::ClockUnset if checked_in => Next::End(FailureKind::ClockUnset),
                 LoginError::ClockUnset => Next::Checkin(FailureKind::ClockUnset),
-                LoginError::ClockApart { .. } if !checked_in => Next::Checkin(self.clock_kind()),
+                LoginError::ClockApart { .. } if self.is_mobile() => {
+                    let ahead = FailureKind::Broker(BrokerFault::ClockAhead);
+                    if self.ledger().may_set_back() {
+                        Next::Checkin(ahead)
+                    } else {
+                        self.ledger().asked_phone();
+                        Next::End(ahead)
+                    }
+                }
+                LoginError::ClockApart { .. } if !checked_in => Next::Checkin(wrong),
                 // A challenge without `exp` does not tell the device's clock, but the status did.
                 LoginError::Failed(FailureKind::WrongSecret)
                     if self.clocks_apart && !checked_in =>
@@ -239,7 +248,7 @@ impl<D: Device> Attempt<D> {
                 LoginError::ClockApart { .. } | LoginError::Failed(FailureKind::WrongSecret) => {
                     match self.device.credentials() {
                         Credentials::Prompt => Next::AskAgain(wrong),
-                        _ => Next::End(self.clock_kind()),
+                        _ => Next::End(wrong),
                     }
                 }
                 LoginError::Failed(kind) if is_passing(&kind) => Next::Later(kind),
@@ -257,15 +266,8 @@ impl<D: Device> Attempt<D> {
         }
     }
 
-    /// What clocks that are apart mean: to a secret, that it was refused; to the broker that passes on to
-    /// phones, that the device's clock is not to be had with a check-in (section 10).
-    fn clock_kind(&self) -> FailureKind {
-        match self.device.credentials() {
-            Credentials::Mobile => {
-                FailureKind::Broker(crate::model::BrokerFault::Status { status: 401 })
-            }
-            _ => FailureKind::WrongSecret,
-        }
+    fn is_mobile(&self) -> bool {
+        self.device.credentials() == Credentials::Mobile
     }
 
     /// Long enough for everything up to the install, so that one login does.

@@ -18,6 +18,10 @@ use super::login::Refused;
 
 /// How long a withdrawal may take: it is a courtesy, and nothing waits for it longer.
 const WITHDRAW_LIMIT: Duration = Duration::from_secs(10);
+/// How often it is tried within that time.
+const WITHDRAW_TRIES: u32 = 4;
+/// The first pause between two tries.
+const WITHDRAW_PAUSE: Duration = Duration::from_millis(300);
 /// The longest note that a phone shows, in characters.
 const MAX_NOTE: usize = 128;
 
@@ -50,6 +54,7 @@ impl<D: Device> Attempt<D> {
             },
             Err(error) => return Ok(Err(error.into())),
         };
+        self.ledger().asked_phone();
         let wait = self.policy.approval.wait;
         let deadline = Instant::now() + wait;
         let until = Timestamp::now();
@@ -65,17 +70,7 @@ impl<D: Device> Attempt<D> {
                 let redeemed = self.redeem(&out.asked, reply);
                 self.unless_cancelled(redeemed).await
             }
-            Ok(Err(kind)) => {
-                if matches!(
-                    kind,
-                    FailureKind::ApprovalDenied | FailureKind::ApprovalExpired
-                ) {
-                    out.settled();
-                } else {
-                    out.withdraw().await;
-                }
-                Ok(Err(Refused::Final(kind)))
-            }
+            Ok(Err(unapproved)) => Ok(Err(Refused::Final(out.end(unapproved, wait).await))),
             Err(stopped) => {
                 out.withdraw().await;
                 Err(stopped)
@@ -111,21 +106,21 @@ impl<D: Device> Attempt<D> {
         &self,
         approval: &Approval,
         deadline: Instant,
-    ) -> Result<ApprovalReply, FailureKind> {
+    ) -> Result<ApprovalReply, Unapproved> {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             tokio::time::sleep(self.policy.approval.poll.min(left)).await;
-            match self.device.poll_approval(approval).await {
+            // Whoever was not heard last is not said to have been silent.
+            let so_far = match self.device.poll_approval(approval).await {
                 Ok(ApprovalAnswer::Approved(reply)) => return Ok(reply),
-                Ok(ApprovalAnswer::Denied) => return Err(FailureKind::ApprovalDenied),
-                Ok(ApprovalAnswer::Expired) => return Err(FailureKind::ApprovalExpired),
-                Ok(ApprovalAnswer::Pending) => {}
-                Err(kind) if is_passing(&kind) => {}
-                Err(kind) => return Err(kind),
-            }
+                Ok(ApprovalAnswer::Denied) => return Err(Unapproved::Denied),
+                Ok(ApprovalAnswer::Expired) => return Err(Unapproved::Expired),
+                Ok(ApprovalAnswer::Pending) => Unapproved::Silent,
+                Err(kind) if is_passing(&kind) => Unapproved::Unheard(kind),
+                Err(kind) => return Err(Unapproved::Unheard(kind)),
+            };
             if Instant::now() >= deadline {
-                let after = self.policy.approval.wait;
-                return Err(FailureKind::ApprovalTimeout { after });
+                return Err(so_far);
             }
         }
     }
@@ -171,6 +166,18 @@ impl<D: Device> Attempt<D> {
     }
 }
 
+/// How a request ended without an approval.
+enum Unapproved {
+    /// The owner said no.
+    Denied,
+    /// The broker knows it no more.
+    Expired,
+    /// Nobody answered in time.
+    Silent,
+    /// The broker could not be asked.
+    Unheard(FailureKind),
+}
+
 /// A request that is out, with the turn that it takes. Whoever drops it without a word, as an abort does,
 /// leaves the withdrawal to a task of its own, for as long as the process lives: of a second Ctrl-C the
 /// phone may hear nothing, and the request expires there by itself.
@@ -189,11 +196,36 @@ impl<D: Device> Out<D> {
         self.turn = None;
     }
 
-    async fn withdraw(&mut self) {
-        if let Some(approval) = &self.approval {
-            withdraw(&*self.device, approval).await;
-        }
+    /// Takes it back; says whether it may still stand on the phone.
+    async fn withdraw(&mut self) -> bool {
+        let withdrawn = match &self.approval {
+            Some(approval) => withdraw(&*self.device, approval).await,
+            None => true,
+        };
         self.settled();
+        !withdrawn
+    }
+
+    /// What it means that it was not approved within `after`, once the phone shows it no more.
+    async fn end(&mut self, unapproved: Unapproved, after: Duration) -> FailureKind {
+        match unapproved {
+            Unapproved::Denied => {
+                self.settled();
+                FailureKind::ApprovalDenied
+            }
+            Unapproved::Expired => {
+                self.settled();
+                FailureKind::ApprovalExpired
+            }
+            Unapproved::Silent => FailureKind::ApprovalTimeout {
+                after,
+                left_open: self.withdraw().await,
+            },
+            Unapproved::Unheard(why) => FailureKind::ApprovalUnheard {
+                what: why.to_string(),
+                left_open: self.withdraw().await,
+            },
+        }
     }
 }
 
@@ -211,11 +243,26 @@ impl<D: Device> Drop for Out<D> {
     }
 }
 
-async fn withdraw<D: Device>(device: &D, approval: &Approval) {
-    let asked = device.withdraw_approval(approval);
-    match tokio::time::timeout(WITHDRAW_LIMIT, asked).await {
-        Ok(Ok(())) => {}
-        Ok(Err(why)) => tracing::warn!(%why, "an approval was not withdrawn"),
-        Err(_) => tracing::warn!("an approval was not withdrawn in time"),
+/// Withdraws it, as often as it takes within the limit: to do so twice does no harm. Says whether it did.
+async fn withdraw<D: Device>(device: &D, approval: &Approval) -> bool {
+    let deadline = Instant::now() + WITHDRAW_LIMIT;
+    for try_no in 1.. {
+        let asked = device.withdraw_approval(approval);
+        match tokio::time::timeout_at(deadline, asked).await {
+            Ok(Ok(())) => return true,
+            Ok(Err(why)) if is_passing(&why) && try_no < WITHDRAW_TRIES => {
+                let pause = backoff(WITHDRAW_PAUSE, try_no);
+                tokio::time::sleep_until(deadline.min(Instant::now() + pause)).await;
+            }
+            Ok(Err(why)) => {
+                tracing::warn!(%why, "an approval was not withdrawn");
+                break;
+            }
+            Err(_) => {
+                tracing::warn!("an approval was not withdrawn in time");
+                break;
+            }
+        }
     }
+    false
 }

@@ -35,6 +35,7 @@ impl<D: Device> Attempt<D> {
 
     /// Upgrades the device; or, with `resume`, does only what an earlier attempt left open.
     pub(super) async fn upgrade(mut self, resume: Option<Resume>) {
+        self.ledger().asked_phone();
         let ended = match resume {
             Some(Resume::Watch(watch)) => match watch.component {
                 Component::Firmware => Ok(self.look_again(&watch).await),

@@ -103,11 +103,21 @@ pub enum FailureKind {
     /// The broker knows the request no more: it expired before the owner answered (section 10).
     #[error("the request expired before anybody answered it")]
     ApprovalExpired,
-    /// Nobody answered within the inventory's limit; the request was withdrawn (section 10).
-    #[error("nobody answered on the phone within {}", human_duration(*.after))]
+    /// Nobody answered within the inventory's limit (section 10).
+    #[error("nobody answered on the phone within {}{}", human_duration(*.after), open(*.left_open))]
     ApprovalTimeout {
         /// The limit.
         after: Duration,
+        /// Whether the request may still stand on the phone, since it could not be withdrawn.
+        left_open: bool,
+    },
+    /// The phone was asked, and the broker could not be asked what its owner said (section 10, step 4).
+    #[error("what the phone answered could not be asked: {what}{}", open(*.left_open))]
+    ApprovalUnheard {
+        /// The last fault.
+        what: String,
+        /// Whether the request may still stand on the phone, since it could not be withdrawn.
+        left_open: bool,
     },
     /// The device does not take the phone's approval (section 10, step 5).
     #[error("{status}: the device does not accept the approval")]
@@ -215,6 +225,14 @@ pub enum FailureKind {
     },
 }
 
+fn open(left_open: bool) -> &'static str {
+    if left_open {
+        "; the request could not be withdrawn"
+    } else {
+        ""
+    }
+}
+
 fn certificate(newcrt: Option<&str>) -> String {
     newcrt.map_or_else(String::new, |answer| format!("; new certificate: {answer}"))
 }
@@ -275,6 +293,7 @@ impl FailureKind {
             Self::ApprovalDenied => "approval_denied",
             Self::ApprovalExpired => "approval_expired",
             Self::ApprovalTimeout { .. } => "approval_timeout",
+            Self::ApprovalUnheard { .. } => "approval_unheard",
             Self::ApprovalRefused { .. } => "approval_refused",
             Self::OtherSigner => "other_signer",
             Self::StillExpired { .. } => "tls_still_expired",

@@ -1,7 +1,7 @@
 //! What the person at 3 a.m. does next, for each way to fail.
 //! Must not: know what happened beyond stage and kind.
 
-use super::{FailureKind, LinkFault, SshTrouble, Stage, TlsFault};
+use super::{BrokerFault, FailureKind, LinkFault, SshTrouble, Stage, TlsFault};
 
 /// What the operator does after a failure of this kind in this stage.
 pub(super) fn hint(stage: Stage, kind: &FailureKind) -> String {
@@ -9,6 +9,12 @@ pub(super) fn hint(stage: Stage, kind: &FailureKind) -> String {
         FailureKind::Link(link) => link_hint(link, stage).to_owned(),
         FailureKind::InstallNotSent(_) => "The install request never left: the device still runs what it ran. \
              Retry: it uploads and checks anew."
+            .to_owned(),
+        FailureKind::Broker(BrokerFault::ClockAhead) => "The check-in did not help: compare this machine's and the broker's clock with the right time. Devices gain \
+             about 8 %: wait a minute, then retry, or check the device in with the vendor's tool."
+            .to_owned(),
+        FailureKind::Broker(_) if stage == Stage::Login => "Phones are asked through the broker: check [broker] url and ca, that this machine reaches it and that it \
+             knows this device and its phone, then retry."
             .to_owned(),
         FailureKind::Broker(_) => "The clock can only be set through the broker: check [broker] url and ca and that this \
              machine reaches it, then retry."
@@ -24,7 +30,9 @@ pub(super) fn hint(stage: Stage, kind: &FailureKind) -> String {
         FailureKind::WrongSecret => "Check which secret this device has; it slows down after three wrong ones, \
              so the login is not repeated by itself. One mistyped at a prompt: leave and run again."
             .to_owned(),
-        FailureKind::LoginsUsedUp => "Correct the secret, or type it right this time, in a new run.".to_owned(),
+        FailureKind::LoginsUsedUp => "No retry of this run logs in to this device again: leave, and correct the secret, or type it right, in a \
+             new run."
+            .to_owned(),
         FailureKind::ClockUnset => "The check-in did not set the clock: see what the backend said in this device's timeline, \
              or check the device in with the vendor's tool, then retry."
             .to_owned(),
@@ -39,9 +47,12 @@ pub(super) fn hint(stage: Stage, kind: &FailureKind) -> String {
             .to_owned(),
         FailureKind::NoSecret => "Retry asks again.".to_owned(),
         FailureKind::ApprovalDenied => "Ask the owner why; retry asks the phone again.".to_owned(),
-        FailureKind::ApprovalExpired | FailureKind::ApprovalTimeout { .. } => "Tell the owner that the phone will ask, then retry; [approval] wait gives more time. \
-             Nothing is left open on the phone."
-            .to_owned(),
+        FailureKind::ApprovalExpired => format!("{TELL_OWNER} {NOTHING_OPEN}"),
+        FailureKind::ApprovalTimeout { left_open, .. } => format!("{TELL_OWNER} {}", open(*left_open)),
+        FailureKind::ApprovalUnheard { left_open, .. } => format!(
+            "Is the broker up, and reached from here? Then retry, which asks the phone anew. {}",
+            open(*left_open)
+        ),
         FailureKind::ApprovalRefused { .. } => "Is that phone paired with this very device? Retry asks again; if it stays, pair it anew.".to_owned(),
         FailureKind::OtherSigner => "Compare the image (hemfleet inspect) with what this device runs; without --require-same-key \
              the device itself decides."
@@ -49,7 +60,9 @@ pub(super) fn hint(stage: Stage, kind: &FailureKind) -> String {
         FailureKind::StillExpired { .. } => "The device may serve its new certificate only after a reboot: power-cycle it, then retry; or \
              pin its key with tls = { pin = … }."
             .to_owned(),
-        FailureKind::NotConfirmed { .. } => "What was installed was judged without it, and stays. Retry only reads the log again; look at it with hemfleet audit."
+        FailureKind::NotConfirmed { .. } => "What was installed was judged without it, and stays. Retry only reads the log again; where the management app \
+             alone was installed, that helps after the device's next reboot, which closes the file. Look at it with \
+             hemfleet audit."
             .to_owned(),
         FailureKind::KeyNotProven { .. } | FailureKind::LogUnread { .. } => "Nothing was changed. Put right what stands in the way, then run it again.".to_owned(),
         FailureKind::LogNotVerified { .. } => "Keep the file (hemfleet audit --save) and find out what changed it: the device, the way to it, or a fault of its \
@@ -66,7 +79,12 @@ pub(super) fn hint(stage: Stage, kind: &FailureKind) -> String {
             401 | 403 => "The token was not accepted for the install: retry logs in anew, uploads and checks again.",
             404 => "This device has no install endpoint, or nothing is staged: retry uploads and checks again.",
             409 => "Another install runs or a fault is latched: wait, look at the device, then retry.",
-            _ => "The device has no verified image: retry uploads and checks again.",
+            406 => "The device has no verified image: retry uploads and checks again.",
+            411..=413 => "Nothing was installed. Something on the way to the device (a proxy?) may have changed the request: \
+                 look at it, then retry, which uploads and checks again.",
+            418 => "Nothing was installed: this endpoint needs TLS. Use https:// in url.",
+            _ => "Nothing was installed, and why the device does not say: retry uploads and checks again; if it stays, \
+                 ask the vendor with the log.",
         }
         .to_owned(),
         FailureKind::BackendAction { .. } => "Somebody ordered this in the backend (L lock, W wipe, B brick): ask who runs it before \
@@ -82,6 +100,19 @@ pub(super) fn hint(stage: Stage, kind: &FailureKind) -> String {
         FailureKind::Panicked { .. } => "This is a bug of hemfleet: please report it with the log. Other devices are not \
              affected; retry looks at the device first."
             .to_owned(),
+    }
+}
+
+const TELL_OWNER: &str =
+    "Tell the owner that the phone will ask, then retry; [approval] wait gives more time.";
+const NOTHING_OPEN: &str = "Nothing is left open on the phone.";
+
+/// What became of a request on the phone that nobody waits for any more.
+fn open(left_open: bool) -> &'static str {
+    if left_open {
+        "The request may still stand on the phone, until it expires: the owner should refuse it there."
+    } else {
+        NOTHING_OPEN
     }
 }
 
@@ -186,6 +217,49 @@ fn status_hint(stage: Stage, status: u16) -> &'static str {
         (_, 500..=599) => "The device failed inside: wait a minute and retry, or power-cycle it.",
         _ => {
             "Not an answer of the protocol: check what listens there, and ask the vendor with the log."
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn says(stage: Stage, kind: &FailureKind, word: &str) -> bool {
+        hint(stage, kind).contains(word)
+    }
+
+    #[test]
+    fn what_is_open_on_a_phone_is_said_as_it_is() {
+        for left_open in [false, true] {
+            let after = Duration::from_secs(3);
+            let what = "broker answered 500".to_owned();
+            for kind in [
+                FailureKind::ApprovalTimeout { after, left_open },
+                FailureKind::ApprovalUnheard { what, left_open },
+            ] {
+                assert_eq!(says(Stage::Login, &kind, NOTHING_OPEN), !left_open);
+                assert_eq!(says(Stage::Login, &kind, "may still stand"), left_open);
+                assert_eq!(kind.to_string().contains("withdrawn"), left_open);
+            }
+        }
+    }
+
+    #[test]
+    fn the_broker_of_phones_is_not_blamed_for_the_clock() {
+        let kind = FailureKind::Broker(BrokerFault::Status { status: 403 });
+        assert!(!says(Stage::Login, &kind, "clock"));
+        assert!(says(Stage::Checkin, &kind, "clock"));
+    }
+
+    #[test]
+    fn only_406_says_that_nothing_verified_is_staged() {
+        for status in [406, 411, 412, 413, 418, 451] {
+            let kind = FailureKind::InstallRefused { status };
+            let verified = says(Stage::Install, &kind, "no verified image");
+            assert_eq!(verified, status == 406, "{status}");
         }
     }
 }

@@ -138,7 +138,7 @@ pub enum TlsFault {
     },
 }
 
-/// A fault of the check-in relay.
+/// A fault of the broker, which relays check-ins and asks phones.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum BrokerFault {
     /// It could not be reached.
@@ -153,6 +153,10 @@ pub enum BrokerFault {
         /// The HTTP status.
         status: u16,
     },
+    /// 401 for a phone's event, after a check-in as before one: the broker tolerates no clock ahead of
+    /// its own (section 10, step 3).
+    #[error("broker answered 401: the device's clock is ahead of the broker's")]
+    ClockAhead,
     /// Its answer could not be read.
     #[error("broker's answer is unreadable: {what}")]
     Garbled {

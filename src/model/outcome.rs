@@ -341,6 +341,9 @@ impl Outcome {
     pub fn stage(&self) -> Option<Stage> {
         match self {
             Self::Failed(f) => Some(f.stage),
+            // The management app's install is followed by no reboot.
+            Self::Unproven(Unproven::AppUnchanged | Unproven::NoAppHash)
+            | Self::Unknown(Doubt::AppUnseen) => Some(Stage::VerifyUi),
             Self::RolledBack | Self::Unproven(_) => Some(Stage::Verify),
             Self::Lost | Self::Unknown(_) => Some(Stage::Reboot),
             _ => None,
@@ -463,5 +466,23 @@ impl From<FailureKind> for Verdict {
             kind,
             touched: Touched::Nothing,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_app_in_doubt_ends_where_it_is_verified() {
+        for outcome in [
+            Outcome::Unknown(Doubt::AppUnseen),
+            Outcome::Unproven(Unproven::AppUnchanged),
+            Outcome::Unproven(Unproven::NoAppHash),
+        ] {
+            assert_eq!(outcome.stage(), Some(Stage::VerifyUi), "{outcome:?}");
+        }
+        let lost = Outcome::Unknown(Doubt::AnswerLost);
+        assert_eq!(lost.stage(), Some(Stage::Reboot));
     }
 }

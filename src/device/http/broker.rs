@@ -178,6 +178,9 @@ impl Broker {
             .http1_only()
             .user_agent(super::USER_AGENT)
             .redirect(redirects())
+            // A kept connection may be dead when the next request comes: nothing here is so frequent that
+            // it would pay, and a phone's event is neither to be asked for twice nor left out there.
+            .pool_max_idle_per_host(0)
             .connect_timeout(self.connect)
             .timeout(self.request);
         // A relay on this machine is never behind the proxy that the environment names.

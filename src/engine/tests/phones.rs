@@ -49,6 +49,7 @@ async fn refused_expired_and_unanswered_are_told_apart_and_nothing_is_left_on_th
             &[],
             FailureKind::ApprovalTimeout {
                 after: Duration::from_secs(300),
+                left_open: false,
             },
             1,
         ),
@@ -66,8 +67,63 @@ async fn refused_expired_and_unanswered_are_told_apart_and_nothing_is_left_on_th
     let refused = FailureKind::Broker(crate::model::BrokerFault::Status { status: 403 });
     broken.world().phone.push_back(Err(refused.clone()));
     let (session, _) = upgrade(&broken).await;
-    assert_eq!(failed(&session).1, refused);
+    assert_eq!(failed(&session).1, unheard(&refused, false));
     assert_eq!(broken.count("withdraw"), 1);
+}
+
+fn unheard(why: &FailureKind, left_open: bool) -> FailureKind {
+    let what = why.to_string();
+    FailureKind::ApprovalUnheard { what, left_open }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_owner_who_could_not_be_heard_is_not_said_to_be_silent() {
+    let fake = owned(&[]);
+    fake.world().phone.extend(vec![Err(reset()); 1000]);
+    let (session, _) = upgrade(&fake).await;
+    assert_eq!(failed(&session).1, unheard(&reset(), false));
+    assert_eq!((fake.count("request"), fake.count("withdraw")), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_withdrawal_is_repeated_and_what_stays_open_is_told() {
+    let refused = || FailureKind::Status { status: 403 };
+    for (faults, tries, left_open) in [
+        (vec![reset(), FailureKind::Status { status: 500 }], 3, false),
+        (vec![reset(); 9], 4, true),
+        (vec![refused()], 1, true),
+    ] {
+        let fake = owned(&[]).with(|w| w.withdrawals.extend(faults));
+        let (session, _) = upgrade(&fake).await;
+        let after = Duration::from_secs(300);
+        let kind = FailureKind::ApprovalTimeout { after, left_open };
+        assert_eq!(failed(&session).1, kind);
+        assert_eq!(fake.count("withdraw"), tries);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_brokers_401_has_a_check_in_of_its_own_whatever_came_before() {
+    let apart = || LoginError::ClockApart { seconds: 0 };
+    // Right after the check-in that an unset clock asks for, and after the reboot once more.
+    let fake = owned(&[Phone::Approves, Phone::Approves]).with(|w| {
+        w.clock_set = false;
+        w.requests.push_back(apart());
+        w.requests_after_boot.push_back(apart());
+    });
+    let (session, _) = upgrade(&fake).await;
+    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    let report = only(&session).audit.as_ref().unwrap();
+    assert_eq!(report.verdict.as_str(), "confirmed", "{:?}", report.verdict);
+    assert_eq!((fake.count("request"), fake.count("checkin")), (4, 4));
+    // The second in a row is the end of it, and says why; a person's retry begins anew.
+    let ahead = FailureKind::Broker(crate::model::BrokerFault::ClockAhead);
+    let always = owned(&[]).with(|w| w.requests.extend(vec![apart(); 9]));
+    let (mut session, _) = upgrade(&always).await;
+    assert_eq!(failed(&session).1, ahead);
+    assert_eq!((always.count("request"), always.count("checkin")), (2, 1));
+    retry(&mut session).await;
+    assert_eq!((always.count("request"), always.count("checkin")), (4, 2));
 }
 
 #[tokio::test(start_paused = true)]
