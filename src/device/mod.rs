@@ -232,8 +232,9 @@ pub trait Device: Send + Sync + 'static {
     ///
     /// [`LoginError::ClockUnset`] and [`LoginError::ClockApart`] ask for one check-in and one more try; the
     /// latter is not said shortly after a check-in, which has settled it. [`LoginError::OtherDerivation`]
-    /// asks for one more try, [`LoginError::SecretWanted`] for [`Device::give_secret`]: a typed secret that
-    /// the device refused in every way is forgotten, and the next login wants another one.
+    /// asks for one more try, [`LoginError::SecretWanted`] for [`Device::give_secret`]. A typed secret is
+    /// wanted anew after its first refusal in the run: typed again unchanged, it is tried in its other way;
+    /// another one is tried in every way that the three 401 leave.
     fn login(
         &self,
         scope: Scope,

@@ -24,6 +24,21 @@ pub(super) struct Keyring {
     known: Mutex<Vec<Known>>,
 }
 
+/// What typed secrets of this run teach about the next one: owners of one fleet made their devices with
+/// one software, as a rule.
+#[derive(Debug, Default)]
+pub(super) struct TypedWay {
+    argon2: AtomicBool,
+}
+
+impl TypedWay {
+    /// A device took a typed secret's key that was derived in this way.
+    pub(super) fn worked(&self, way: Derivation) {
+        self.argon2
+            .store(way == Derivation::Argon2d, Ordering::Release);
+    }
+}
+
 /// A key that was derived.
 #[derive(Debug)]
 struct Known {
@@ -47,8 +62,18 @@ impl Keyring {
     }
 
     /// The keyring of a passphrase that somebody typed; of how it was used nothing is known.
-    pub(super) fn typed(passphrase: Secret) -> Self {
-        Self::new(passphrase, of_passphrase(KdfChoice::Auto))
+    pub(super) fn typed(passphrase: Secret, likely: &TypedWay) -> Self {
+        let ways = if likely.argon2.load(Ordering::Acquire) {
+            &[Derivation::Argon2d, Derivation::Pbkdf2]
+        } else {
+            of_passphrase(KdfChoice::Auto)
+        };
+        Self::new(passphrase, ways)
+    }
+
+    /// Whether this very secret is in it.
+    pub(super) fn is_of(&self, secret: &Secret) -> bool {
+        self.secret == *secret
     }
 
     fn new(secret: Secret, ways: &'static [Derivation]) -> Self {

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::HttpDevice;
-use super::keys::Keyring;
+use super::keys::{Keyring, TypedWay};
 use super::request::Call;
 use crate::device::{LoginError, Session};
 use crate::hem::ejwt::{self, PrivateKey};
@@ -51,24 +51,47 @@ pub(super) struct Logins {
     refused: AtomicU32,
     /// The secret at hand; none until it is given.
     keyring: Mutex<Option<Arc<Keyring>>>,
+    /// A typed secret that was refused in one way alone.
+    doubted: Mutex<Option<Arc<Keyring>>>,
+    typed: Arc<TypedWay>,
     /// When a check-in last set the device's clock.
     clock_set: Mutex<Option<Instant>>,
 }
 
 impl Logins {
     /// With what the inventory gives.
-    pub(super) fn new(credential: &Credential) -> Self {
+    pub(super) fn new(credential: &Credential, typed: Arc<TypedWay>) -> Self {
         Self {
             turn: tokio::sync::Mutex::default(),
             refused: AtomicU32::new(0),
             keyring: Mutex::new(Keyring::of(credential).map(Arc::new)),
+            doubted: Mutex::default(),
+            typed,
             clock_set: Mutex::default(),
         }
     }
 
-    /// Another secret: what was derived from the one before is forgotten, what was refused is not.
+    /// Another secret: what was derived from the one before is forgotten, what was refused is not. The same
+    /// one, typed again, goes on where it was refused.
     pub(super) fn give(&self, secret: Secret) {
-        *self.keyring() = Some(Arc::new(Keyring::typed(secret)));
+        let doubted = self.doubted().take().filter(|ring| ring.is_of(&secret));
+        *self.keyring() =
+            Some(doubted.unwrap_or_else(|| Arc::new(Keyring::typed(secret, &self.typed))));
+    }
+
+    /// The first 401 for a typed secret: a slip is likelier than the other derivation, and to try both would
+    /// leave one try to whoever mistyped it, in one way.
+    fn is_asked_for_again(&self, keyring: &Arc<Keyring>) -> bool {
+        if self.refused.load(Ordering::Acquire) != 1 {
+            return false;
+        }
+        *self.doubted() = Some(Arc::clone(keyring));
+        *self.keyring() = None;
+        true
+    }
+
+    fn doubted(&self) -> MutexGuard<'_, Option<Arc<Keyring>>> {
+        self.doubted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A check-in has just set the device's clock.
@@ -159,6 +182,9 @@ impl HttpDevice {
         let answered = self.answer(&asked, &key, scope, lifetime).await?;
         let token = answered.ok_or_else(|| self.refused(&asked, &keyring, way))?;
         keyring.accept();
+        if matches!(self.credential, Credential::Prompt) {
+            self.logins.typed.worked(way);
+        }
         Ok(Session {
             token: Some(token),
             // The device's clock gains about 8 %: ten is on the safe side.
@@ -179,12 +205,16 @@ impl HttpDevice {
                 Err(used_up) => used_up.into(),
             };
         }
+        let typed = matches!(self.credential, Credential::Prompt) && !keyring.is_accepted();
         match (keyring.refuse(&asked.challenge.eid), left) {
+            (Some(_), Ok(())) if typed && self.logins.is_asked_for_again(keyring) => {
+                FailureKind::WrongSecret.into()
+            }
             (Some(next), Ok(())) => LoginError::OtherDerivation { refused: way, next },
             // The other way might have been the right one, but is not tried any more.
             (Some(_), Err(used_up)) => used_up.into(),
             (None, _) => {
-                if matches!(self.credential, Credential::Prompt) && !keyring.is_accepted() {
+                if typed {
                     // Mistyped: another one is asked for, unless that has been given already.
                     let mut current = self.logins.keyring();
                     if current.as_ref().is_some_and(|c| Arc::ptr_eq(c, keyring)) {

@@ -209,7 +209,7 @@ impl HttpDevice {
             clear: plain_target(&spec).map(|target| route(target, Security::Plain)),
             route: route(spec.target(), security),
             turnstile: Turnstile::new(pace.gap),
-            logins: Logins::new(&credential),
+            logins: Logins::new(&credential, Arc::clone(&links.typed)),
             gate: GATE,
             spec,
             credential,

@@ -16,6 +16,7 @@ use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 
 use super::SetupError;
 use super::dated::Dated;
+use super::keys::TypedWay;
 use super::pinned::{Anything, Pinned};
 use super::ssh::{Jump, Jumps};
 use crate::model::{SpkiPin, SshJump, TlsTrust};
@@ -28,6 +29,8 @@ pub struct Links {
     provider: Arc<CryptoProvider>,
     configs: Mutex<HashMap<Trust, Arc<ClientConfig>>>,
     jumps: Jumps,
+    /// In which way the last typed secret that a device took had become its key.
+    pub(super) typed: Arc<TypedWay>,
 }
 
 #[derive(PartialEq, Eq, Hash, Debug)]
@@ -51,6 +54,7 @@ impl Links {
             provider: Arc::new(rustls::crypto::ring::default_provider()),
             configs: Mutex::default(),
             jumps: Jumps::default(),
+            typed: Arc::default(),
         }
     }
 

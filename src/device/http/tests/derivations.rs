@@ -223,27 +223,66 @@ async fn clocks_apart_come_first_and_a_check_in_settles_them() {
 
 #[tokio::test]
 async fn a_secret_that_is_to_be_typed_is_asked_for_before_anything_is_sent() {
-    use Derivation::{Argon2d, Pbkdf2};
+    use Derivation::Argon2d;
     let server = knowing("passphrase-argon2d", 0, None).await;
     let device = entering(&server, Credential::Prompt);
     let wanted = || Err(LoginError::SecretWanted);
     assert_eq!(login(&device, Scope::Upgrade).await, wanted());
     assert!(server.noted().is_empty());
 
+    // Refused in one way it may be mistyped; typed again unchanged, it is not.
     device.give_secret(secret("passphrase-argon2d"));
-    assert_eq!(login(&device, Scope::Upgrade).await, other(Pbkdf2, Argon2d));
+    assert_eq!(login(&device, Scope::Upgrade).await, wrong());
+    assert_eq!(login(&device, Scope::Upgrade).await, wanted());
+    device.give_secret(secret("passphrase-argon2d"));
     assert_eq!(login(&device, Scope::Upgrade).await, Ok(Argon2d));
     // Kept for the log, and not asked for again.
     assert_eq!(login(&device, Scope::Log).await, Ok(Argon2d));
 }
 
 #[tokio::test]
-async fn a_mistyped_secret_is_forgotten_and_its_refusals_are_not() {
+async fn one_slip_at_a_prompt_leaves_both_kinds_of_users_a_chance() {
     use Derivation::{Argon2d, Pbkdf2};
+    for (kind, sent) in [
+        ("passphrase-pbkdf2", &["401", "system:upgrade"][..]),
+        ("passphrase-argon2d", &["401", "401", "system:upgrade"]),
+    ] {
+        let server = knowing(kind, 0, None).await;
+        let device = entering(&server, Credential::Prompt);
+        device.give_secret(Secret::new("mistyped".into()));
+        assert_eq!(login(&device, Scope::Upgrade).await, wrong());
+        device.give_secret(secret(kind));
+        let entered = login(&device, Scope::Upgrade).await;
+        if kind == "passphrase-pbkdf2" {
+            assert_eq!(entered, Ok(Pbkdf2));
+        } else {
+            assert_eq!(entered, other(Pbkdf2, Argon2d));
+            assert_eq!(login(&device, Scope::Upgrade).await, Ok(Argon2d));
+        }
+        assert_eq!(server.noted(), sent, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn what_worked_for_one_typed_secret_comes_first_for_the_next() {
+    let server = knowing("passphrase-argon2d", 0, None).await;
+    let likely = Arc::new(super::super::keys::TypedWay::default());
+    likely.worked(Derivation::Argon2d);
+    let mut device = entering(&server, Credential::Prompt);
+    device.logins = super::super::login::Logins::new(&Credential::Prompt, likely);
+    device.give_secret(secret("passphrase-argon2d"));
+    let entered = login(&device, Scope::Upgrade).await;
+    assert_eq!(entered, Ok(Derivation::Argon2d));
+}
+
+#[tokio::test]
+async fn a_mistyped_secret_is_forgotten_and_its_refusals_are_not() {
+    use Derivation::Pbkdf2;
     let server = knowing("passphrase-pbkdf2", 0, None).await;
     let device = entering(&server, Credential::Prompt);
     device.give_secret(Secret::new("mistyped".into()));
-    assert_eq!(login(&device, Scope::Upgrade).await, other(Pbkdf2, Argon2d));
+    assert_eq!(login(&device, Scope::Upgrade).await, wrong());
+    device.give_secret(Secret::new("mistyped".into()));
     assert_eq!(login(&device, Scope::Upgrade).await, wrong());
     assert_eq!(
         login(&device, Scope::Upgrade).await,
