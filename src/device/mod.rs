@@ -84,9 +84,6 @@ pub struct Approval {
     pub event: String,
     /// What it is for.
     pub scope: Scope,
-    /// When the token can have been issued at the earliest, on the device's clock; absent where the
-    /// device's clock is not known.
-    pub since: Option<u64>,
 }
 
 /// What the broker says of an [`Approval`] (section 10, step 4).

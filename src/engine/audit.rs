@@ -401,6 +401,7 @@ fn holds_token(verdict: &AuditVerdict) -> bool {
             ..
         } => true,
         AuditVerdict::Missing { token_line, .. } => token_line.is_some(),
+        AuditVerdict::Unavailable(AuditObstacle::Ambiguous) => true,
         _ => false,
     }
 }

@@ -168,6 +168,9 @@ pub fn audit_hint(verdict: &AuditVerdict) -> Option<&'static str> {
             AuditObstacle::KeyNotProven => Some(
                 "Something may stand between you and the device: find out before you rely on it.",
             ),
+            AuditObstacle::Ambiguous => Some(
+                "Compare its files with what others did to the device then: hemfleet audit --save.",
+            ),
             AuditObstacle::Epa | AuditObstacle::NoFile | AuditObstacle::CutShort { .. } => None,
         },
     }

@@ -406,7 +406,6 @@ impl Device for Fake {
         Ok(Approval {
             event: "1".to_owned(),
             scope,
-            since: Some(world.log.now()),
         })
     }
 
@@ -575,7 +574,7 @@ impl World {
         Session {
             token: Some(Secret::new(scope.as_str().as_bytes().to_vec())),
             expires: Some(Instant::now() + lifetime),
-            issued: Some(now..=now + 60),
+            issued: Some(now - 2..=now + 3),
             derivation,
         }
     }

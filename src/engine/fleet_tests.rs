@@ -224,6 +224,7 @@ fn what_the_logs_say_is_counted_and_forgotten_with_a_new_attempt() {
         AuditVerdict::Confirmed {
             line: 8,
             counter: 6,
+            cut_line: None,
         },
         AuditVerdict::Missing {
             token_line: None,

@@ -57,6 +57,11 @@ pub enum AuditObstacle {
         /// The line that is not whole.
         line: usize,
     },
+    /// Another token for an upgrade was issued when this run's was: the entry may be either's.
+    #[error(
+        "another token for an upgrade was issued at the same moment: which entry is this run's cannot be told"
+    )]
+    Ambiguous,
     /// The owner did not approve on the phone.
     #[error("no approval on the phone: {what}")]
     NoApproval {
@@ -87,6 +92,7 @@ impl AuditObstacle {
             Self::Busy => "busy",
             Self::NoFile => "no_file",
             Self::CutShort { .. } => "cut_short",
+            Self::Ambiguous => "ambiguous",
             Self::NoApproval { .. } => "no_approval",
             Self::Stopped => "stopped",
             Self::Unreadable { .. } => "unreadable",
@@ -103,6 +109,8 @@ pub enum AuditVerdict {
         line: usize,
         /// The entry's counter.
         counter: u64,
+        /// Where the file is cut short behind it, if it is: what may have stood there is not known.
+        cut_line: Option<usize>,
     },
     /// The entry says otherwise, or the file does not verify.
     Contradicted {
@@ -170,7 +178,13 @@ impl AuditVerdict {
 impl fmt::Display for AuditVerdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Confirmed { line, .. } => write!(f, "line {line}: upgrade, OK"),
+            Self::Confirmed { line, cut_line, .. } => {
+                write!(f, "line {line}: upgrade, OK")?;
+                match cut_line {
+                    Some(cut) => write!(f, "; the file is cut short behind it, in line {cut}"),
+                    None => Ok(()),
+                }
+            }
             Self::Contradicted { line, why, .. } => write!(f, "line {line}: {why}"),
             Self::Missing {
                 token_line,
@@ -341,6 +355,7 @@ mod tests {
                 AuditVerdict::Confirmed {
                     line: 8,
                     counter: 6,
+                    cut_line: None,
                 },
                 "confirmed",
                 "line 8: upgrade, OK",

@@ -36,8 +36,12 @@ const CLOCK_HOLDS: Duration = Duration::from_secs(10 * 60);
 /// runs fast. Only a long queue for the key derivation makes one so old.
 const STALE: Duration = Duration::from_secs(30);
 
-/// How far a time in the device's log may lie outside of a challenge's life: times are cut to seconds.
-pub(super) const ROUNDING: i64 = 2;
+/// How far a time in the device's log may lie outside of what is known of it, in seconds: times are cut to
+/// seconds.
+const ROUNDING: u64 = 2;
+
+/// The device's clock gains about 8 %: ten is on the safe side.
+pub(super) const FAST: f64 = 1.1;
 
 /// The end of the year 9999, in unix seconds.
 const MAX_TIME: i64 = 253_402_300_799;
@@ -139,8 +143,8 @@ struct Asked {
     local: i64,
     /// The device's clock, unix seconds; the local one where the challenge has no `exp`.
     device: i64,
-    /// When the device may take an answer, by its own clock; not known where the challenge has no `exp`.
-    life: Option<RangeInclusive<u64>>,
+    /// Whether `device` is the device's own.
+    known: bool,
 }
 
 impl From<FailureKind> for LoginError {
@@ -187,9 +191,10 @@ impl HttpDevice {
         }
         Ok(Session {
             token: Some(token),
-            // The device's clock gains about 8 %: ten is on the safe side.
-            expires: asked.at.checked_add(lifetime.mul_f64(1.0 / 1.1)),
-            issued: asked.life,
+            expires: asked.at.checked_add(lifetime.mul_f64(1.0 / FAST)),
+            issued: asked
+                .known
+                .then(|| issued(asked.device, asked.at.elapsed())),
             derivation: Some(way),
         })
     }
@@ -282,19 +287,23 @@ impl HttpDevice {
             Some(_) => return Err(bad_answer(&"field exp is no time").into()),
             None => local,
         };
-        // A token is issued between the challenge and its end.
-        let life = challenge.exp.map(|exp| {
-            let second = |t: i64| u64::try_from(t).unwrap_or(0);
-            second(exp - wire::CHALLENGE_SECONDS - ROUNDING)..=second(exp + ROUNDING)
-        });
         Ok(Asked {
+            known: challenge.exp.is_some(),
             challenge,
             at,
             local,
             device,
-            life,
         })
     }
+}
+
+/// When a token was issued, by the device's clock, that was here `took` after its clock was asked for and
+/// said `device`. As narrow as can be said: another run's token in there cannot be told from this one.
+pub(super) fn issued(device: i64, took: Duration) -> RangeInclusive<u64> {
+    let asked = u64::try_from(device).unwrap_or(0);
+    // Up: a part of a second may be the one that counts.
+    let took = took.mul_f64(FAST).as_secs().saturating_add(1);
+    asked.saturating_sub(ROUNDING)..=asked.saturating_add(took).saturating_add(ROUNDING)
 }
 
 fn bad_answer(e: &impl std::fmt::Display) -> FailureKind {

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::HttpDevice;
 use super::broker::garbled;
-use super::login::ROUNDING;
+use super::login::{FAST, issued};
 use super::request::Call;
 use crate::device::{Approval, ApprovalAnswer, ApprovalReply, Device as _, LoginError, Session};
 use crate::hem::approval::{self, Answered};
@@ -19,9 +19,6 @@ use crate::model::{BrokerFault, FailureKind, Scope};
 /// The phone stamps 15 minutes onto a token. A minute of them may be gone when the device hands it out:
 /// the stamp is made when the owner approves, and that is learned a poll later.
 const LIVES: Duration = Duration::from_secs(14 * 60);
-
-/// The device's clock gains about 8 %: ten is on the safe side.
-const FAST: f64 = 1.1;
 
 impl HttpDevice {
     /// See [`crate::device::Device::request_approval`].
@@ -59,11 +56,7 @@ impl HttpDevice {
         let event = told.object().map_err(FailureKind::from)?;
         let event = approval::parse_event(&event)
             .map_err(|e| FailureKind::from(garbled(&e.to_string())))?;
-        Ok(Approval {
-            event,
-            scope,
-            since: clock.and_then(|clock| u64::try_from(clock - ROUNDING).ok()),
-        })
+        Ok(Approval { event, scope })
     }
 
     /// See [`crate::device::Device::poll_approval`].
@@ -86,17 +79,15 @@ impl HttpDevice {
     }
 
     /// See [`crate::device::Device::redeem_approval`].
-    pub(super) async fn redeem(
-        &self,
-        approval: &Approval,
-        reply: &ApprovalReply,
-    ) -> Result<Session, LoginError> {
+    pub(super) async fn redeem(&self, reply: &ApprovalReply) -> Result<Session, LoginError> {
         self.logins.are_left()?;
         let body = Bytes::from(approval::reply_body(&reply.0));
         if body.len() > wire::MAX_JSON_BODY {
             return Err(FailureKind::from(garbled("longer than a device takes")).into());
         }
-        // Only for the log: without it the token is as good.
+        // Only for the log: without it the token is as good. It is this request that issues it, however long
+        // the owner took.
+        let asked = Instant::now();
         let clock = self.status().await.ok().and_then(|status| status.clock);
         let begun = Instant::now();
         let answer = self.call(Call::post(path::EXT_TOKEN, body)).await?;
@@ -113,17 +104,10 @@ impl HttpDevice {
         }
         let body = answer.body.map_err(FailureKind::from)?;
         let token = wire::parse_token(&body).map_err(FailureKind::from)?;
-        let took = begun.elapsed().mul_f64(FAST).as_secs() + 1;
-        let issued = clock.and_then(|clock| {
-            let first = u64::try_from(clock - ROUNDING).ok()?;
-            let last = u64::try_from(clock + ROUNDING).ok()?.checked_add(took)?;
-            // A clock that was set back since the request leaves that one in the future.
-            Some(approval.since.map_or(first, |since| since.min(first))..=last)
-        });
         Ok(Session {
             token: Some(token),
             expires: begun.checked_add(LIVES.mul_f64(1.0 / FAST)),
-            issued,
+            issued: clock.map(|clock| issued(clock, asked.elapsed())),
             derivation: None,
         })
     }

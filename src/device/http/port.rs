@@ -108,10 +108,10 @@ impl Device for HttpDevice {
 
     async fn redeem_approval(
         &self,
-        approval: &Approval,
+        _approval: &Approval,
         reply: ApprovalReply,
     ) -> Result<Session, LoginError> {
-        self.redeem(approval, &reply).await
+        self.redeem(&reply).await
     }
 
     async fn withdraw_approval(&self, approval: &Approval) -> Result<(), FailureKind> {

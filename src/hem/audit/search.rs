@@ -24,7 +24,8 @@ pub struct UpgradeMark {
     /// How the run logged in for the upgrade.
     pub login: Login,
     /// When each of the run's tokens for the upgrade was issued, on the device's clock as its log writes it
-    /// (section 6: `challenge.exp − 60` is the device's now, and the nonce lives for a minute).
+    /// (section 6: `challenge.exp − 60` is the device's now). As narrow as it is known: another run's token in
+    /// there cannot be told from this run's, and nothing is said of the upgrade then.
     ///
     /// Empty: not known. Then only the last such token entry of the newest file that holds one can be this
     /// run's.
@@ -38,7 +39,8 @@ pub struct UpgradeMark {
 /// What one file says of this upgrade.
 ///
 /// The entry must stand behind a token entry of this run, with no other run's between the two. Where
-/// there are several, the last one counts: an install that is accepted ends the session.
+/// there are several, the last one counts: an install that is accepted ends the session. With another token
+/// where one of this run's is to be looked for, an entry behind either may be anybody's.
 pub fn find_upgrade(log: &AuditLog, mark: &UpgradeMark) -> AuditVerdict {
     find(log, mark).verdict
 }
@@ -87,7 +89,7 @@ pub fn find_refusal(log: &AuditLog, mark: &UpgradeMark) -> AuditVerdict {
                 why: Contradiction::ScopeCheck,
             }
         }
-        last => verdict(log, found.token_line, last.copied()),
+        last => verdict(log, &found, last.copied()),
     }
 }
 
@@ -95,6 +97,8 @@ pub fn find_refusal(log: &AuditLog, mark: &UpgradeMark) -> AuditVerdict {
 struct Behind<'a> {
     token_line: Option<usize>,
     entries: Vec<&'a AuditEntry>,
+    /// More tokens than this run's fit the times of this run's.
+    ambiguous: bool,
 }
 
 struct Found {
@@ -107,7 +111,7 @@ fn find(log: &AuditLog, mark: &UpgradeMark) -> Found {
     let upgrade = behind.entries.get(mark.earlier..).and_then(<[_]>::last);
     Found {
         token_line: behind.token_line,
-        verdict: verdict(log, behind.token_line, upgrade.copied()),
+        verdict: verdict(log, &behind, upgrade.copied()),
     }
 }
 
@@ -117,30 +121,40 @@ fn find_behind<'a>(
     wanted: impl Fn(&AuditEntry) -> bool,
 ) -> Behind<'a> {
     let last_token = log.entries.iter().rposition(is_upgrade_token);
+    let mut free = mark.issued.clone();
+    let mut behind = Behind {
+        token_line: None,
+        entries: Vec::new(),
+        ambiguous: false,
+    };
     let mut ours = false;
-    let mut token_line = None;
-    let mut entries = Vec::new();
     for (n, entry) in log.entries.iter().enumerate() {
         if is_upgrade_token(entry) {
             ours = mark.is_of(entry) && (!mark.issued.is_empty() || Some(n) == last_token);
             if ours {
-                token_line = Some(entry.line);
+                behind.token_line = Some(entry.line);
+                behind.ambiguous |= !mark.issued.is_empty() && !takes(&mut free, entry);
             }
         } else if ours && wanted(entry) {
-            entries.push(entry);
+            behind.entries.push(entry);
         }
     }
-    Behind {
-        token_line,
-        entries,
-    }
+    // Whichever token is this run's: with nothing behind any of them, nothing is missed.
+    behind.ambiguous &= !behind.entries.is_empty();
+    behind
 }
 
-fn verdict(
-    log: &AuditLog,
-    token_line: Option<usize>,
-    upgrade: Option<&AuditEntry>,
-) -> AuditVerdict {
+/// Takes the window that this token is of out of those that are left: each is one token's. Of several that
+/// fit the one that ends first, for tokens come in the order of their times and a later one may need the
+/// other.
+fn takes(free: &mut Vec<RangeInclusive<u64>>, token: &AuditEntry) -> bool {
+    let time = token.time.seconds();
+    let fits = free.iter().enumerate().filter(|(_, w)| w.contains(&time));
+    let first = fits.min_by_key(|(_, w)| *w.end()).map(|(n, _)| n);
+    first.map(|n| free.swap_remove(n)).is_some()
+}
+
+fn verdict(log: &AuditLog, behind: &Behind<'_>, upgrade: Option<&AuditEntry>) -> AuditVerdict {
     // A file that does not verify contradicts, wherever the entry stands (section 9).
     if let LogEnd::Failed {
         line,
@@ -154,10 +168,18 @@ fn verdict(
             why: Contradiction::NotVerified(fault),
         };
     }
+    if behind.ambiguous {
+        return AuditVerdict::Unavailable(AuditObstacle::Ambiguous);
+    }
+    let token_line = behind.token_line;
     match (upgrade, log.end) {
-        (Some(entry), _) if entry.result == AuditResult::Ok => AuditVerdict::Confirmed {
+        (Some(entry), end) if entry.result == AuditResult::Ok => AuditVerdict::Confirmed {
             line: entry.line,
             counter: entry.counter,
+            cut_line: match end {
+                LogEnd::CutShort { line } => Some(line),
+                _ => None,
+            },
         },
         (Some(entry), _) => AuditVerdict::Contradicted {
             line: entry.line,

@@ -94,6 +94,7 @@ pub(in crate::tui) fn audited() -> Rig {
     let confirmed = || AuditVerdict::Confirmed {
         line: 8,
         counter: 15,
+        cut_line: None,
     };
     let said = [
         ("vault-01", audit(confirmed(), AuditLink::Ca, ok())),

@@ -77,7 +77,6 @@ async fn broker_and_device_are_given_each_others_words_as_they_stand() {
     let expected = Approval {
         event: "e/1%?".into(),
         scope: Scope::Log,
-        since: Some(CLOCK - 2),
     };
     assert_eq!(approval, expected);
     let asked = r#"{ "epk":"abc", "new":1.50 ,"scope":"logger:get","note":"run \"7\" ż"}"#;
@@ -190,7 +189,6 @@ fn approval() -> Approval {
     Approval {
         event: "e1".into(),
         scope: Scope::Upgrade,
-        since: Some(CLOCK - 30),
     }
 }
 
@@ -245,8 +243,9 @@ async fn a_reply_becomes_a_token_of_less_than_fifteen_minutes() {
     assert!(expires > begun + Duration::from_secs(12 * 60));
     assert!(expires < Instant::now() + Duration::from_secs(13 * 60));
     let issued = session.issued.unwrap();
-    assert_eq!(*issued.start(), CLOCK - 30);
-    assert!(*issued.end() > CLOCK + 2);
+    // Of the redeeming alone, however long the owner took.
+    assert_eq!(*issued.start(), CLOCK - 2);
+    assert!((CLOCK + 3..CLOCK + 60).contains(issued.end()));
     assert_eq!(session.derivation, None);
     let last = server.noted().pop().unwrap();
     assert_eq!(last, r#"POST /api/auth/ext/token {"authreply":"r\"p"}"#);

@@ -37,8 +37,17 @@ fn files_cut_short_are_told_apart() {
     assert_eq!(short.end, LogEnd::CutShort { line: 5 });
     assert!(matches!(
         find_upgrade(&short, &mark()),
-        AuditVerdict::Confirmed { line: 4, .. }
+        AuditVerdict::Confirmed {
+            line: 4,
+            cut_line: Some(5),
+            ..
+        }
     ));
+    let told = find_upgrade(&short, &mark()).to_string();
+    assert_eq!(
+        told,
+        "line 4: upgrade, OK; the file is cut short behind it, in line 5"
+    );
     // A whole last line that was changed is no cut.
     let changed = file.text.trim_end().replacen("|4|0|U|", "|4|2|U|", 1);
     assert_eq!(

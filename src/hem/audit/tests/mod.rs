@@ -145,7 +145,8 @@ fn the_made_files_are_as_their_page_says() {
         find_upgrade(&log, &mark()),
         AuditVerdict::Confirmed {
             line: 8,
-            counter: 6
+            counter: 6,
+            cut_line: None
         }
     );
     assert_eq!(

@@ -5,7 +5,11 @@ use super::*;
 
 #[test]
 fn only_what_stands_behind_this_runs_token_counts() {
-    let confirmed = |line, counter| AuditVerdict::Confirmed { line, counter };
+    let confirmed = |line, counter| AuditVerdict::Confirmed {
+        line,
+        counter,
+        cut_line: None,
+    };
     let missing = |token| AuditVerdict::Missing {
         token_line: token,
         other_line: None,
@@ -33,6 +37,69 @@ fn only_what_stands_behind_this_runs_token_counts() {
     // An upgrade entry before any token.
     let file = File::new().add(4, 0, "U", b"").token();
     assert_eq!(find_upgrade(&file.log(), &mark()), missing(Some(4)));
+}
+
+#[test]
+fn with_another_token_at_the_same_moment_nothing_is_told() {
+    let ambiguous = AuditVerdict::Unavailable(AuditObstacle::Ambiguous);
+    let wide = |from: u64, to: u64| UpgradeMark {
+        issued: vec![*mark_at(from).issued[0].start()..=*mark_at(to).issued[0].end()],
+        ..mark()
+    };
+    let two = File::new()
+        .token()
+        .add(4, 0, "U", b"")
+        .token()
+        .add(4, 2, "M", b"");
+    // Each by its own time, and neither where one window holds both; from another time on it is theirs.
+    for (mark, word) in [
+        (mark_at(0), "confirmed"),
+        (mark_at(2), "contradicted"),
+        (wide(0, 2), "unavailable"),
+        (wide(0, 1), "confirmed"),
+    ] {
+        assert_eq!(find_upgrade(&two.log(), &mark).as_str(), word, "{mark:?}");
+    }
+    assert_eq!(find_upgrade(&two.log(), &wide(0, 2)), ambiguous);
+    assert_eq!(find_refusal(&two.log(), &wide(0, 2)), ambiguous);
+    assert_eq!(judge([&two.log()], &wide(0, 2)), (Some(0), ambiguous));
+    // Two of this run's own, whose windows overlap.
+    let both = UpgradeMark {
+        issued: [wide(0, 2).issued, wide(1, 2).issued].concat(),
+        ..mark()
+    };
+    assert_eq!(find_upgrade(&two.log(), &both).as_str(), "contradicted");
+    let three = two.token();
+    assert_eq!(find_upgrade(&three.log(), &both).as_str(), "contradicted");
+    let all = UpgradeMark {
+        issued: [wide(0, 4).issued, wide(0, 4).issued].concat(),
+        ..mark()
+    };
+    assert_eq!(find_upgrade(&three.log(), &all).as_str(), "unavailable");
+    // With no entry behind either of them it is certain that there is none; and a file that does not
+    // verify does not, whosever it is.
+    let none = File::new().token().token();
+    assert_eq!(find_upgrade(&none.log(), &wide(0, 1)).as_str(), "missing");
+    let spoiled = File::new()
+        .token()
+        .token()
+        .add(4, 0, "U", b"")
+        .raw("9|68b9a54a|4|2|U||AAAA");
+    assert!(!spoiled.log().verifies());
+    assert_eq!(
+        find_upgrade(&spoiled.log(), &wide(0, 1)).as_str(),
+        "contradicted"
+    );
+    // A phone's token is not one for a secret: no doubt, but what stands behind it is another's.
+    let phone = File::new()
+        .token()
+        .add(4, 2, "U", b"")
+        .add(0xe, 0, "0f", b"")
+        .add(4, 0, "0f", b"");
+    assert_eq!(
+        find_upgrade(&phone.log(), &wide(0, 2)).as_str(),
+        "contradicted"
+    );
 }
 
 #[test]
@@ -110,6 +177,7 @@ fn the_file_with_this_runs_token_decides() {
     let confirmed = AuditVerdict::Confirmed {
         line: 4,
         counter: 2,
+        cut_line: None,
     };
     assert_eq!(
         judge([&quiet, &ours], &mark()),
