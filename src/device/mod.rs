@@ -117,6 +117,8 @@ pub struct ProvenKey {
 pub struct LogPage {
     /// The ids of this page, oldest first.
     pub ids: Vec<LogId>,
+    /// How many listed names were none that a log file can have, and are left out.
+    pub unusable: usize,
     /// The offset of the next page; the same as this page's where it brought nothing new.
     pub next: usize,
 }

@@ -22,7 +22,7 @@ use super::login::Next;
 use super::procedure::{describe_checkin, order_to_stop};
 
 /// Requests that reading a log may take the time of; what a person takes is not in it.
-const REQUESTS: u32 = 10;
+const REQUESTS: u32 = 11;
 
 /// What was found in a log.
 struct Found {
@@ -165,7 +165,7 @@ impl<D: Device> Attempt<D> {
         });
         let status = status.await?;
         let session = self.log_session(&status, remarks).await?;
-        self.within(self.search(&session, mark)).await
+        self.within(self.search(&session, mark, remarks)).await
     }
 
     /// A login for the log. What the engine's rules for logins allow is repeated, and no more.
@@ -229,15 +229,23 @@ impl<D: Device> Attempt<D> {
     }
 
     /// Looks for the upgrade's entry in the newest closed files, the newest first, until it is found.
-    async fn search(&self, session: &Session, mark: &UpgradeMark) -> Result<Found, AuditObstacle> {
+    /// The newest one listed is the running session's where that is in use, and not one of them.
+    async fn search(
+        &self,
+        session: &Session,
+        mark: &UpgradeMark,
+        remarks: &mut Vec<String>,
+    ) -> Result<Found, AuditObstacle> {
         let log = self.open_log(session).await?;
-        let newest = log.closed.iter().rev().take(self.policy.audit.files.max(1));
+        remarks.extend(log.remark());
+        let mut left = self.policy.audit.files.max(1);
         let mut read: Vec<(LogId, Arc<AuditLog>)> = Vec::new();
         // What could not be read, and how many newer files could.
         let mut unread: Option<(usize, AuditObstacle)> = None;
         let judged = |read: &[(LogId, Arc<AuditLog>)]| judge(read.iter().map(|(_, l)| &**l), mark);
-        for id in newest {
+        for id in log.ids.iter().rev() {
             match self.log_file(session, &log, id).await {
+                Err(kind) if log.is_running(id, &kind) => continue,
                 Ok(file) => read.push((id.clone(), Arc::new(file.log))),
                 Err(kind) => {
                     unread.get_or_insert((read.len(), obstacle(&kind)));
@@ -246,7 +254,8 @@ impl<D: Device> Attempt<D> {
                     }
                 }
             }
-            if holds_token(&judged(&read).1) {
+            left -= 1;
+            if left == 0 || holds_token(&judged(&read).1) {
                 break;
             }
         }
@@ -355,7 +364,7 @@ impl<D: Device> Attempt<D> {
         };
         let newest = async {
             let log = self.open_log(&session).await?;
-            let id = log.running.clone().ok_or(AuditObstacle::NoFile)?;
+            let id = log.ids.last().cloned().ok_or(AuditObstacle::NoFile)?;
             let file = self.log_file(&session, &log, &id).await;
             let log = file.map_err(|kind| obstacle(&kind))?.log;
             Ok(Found {
@@ -388,6 +397,7 @@ fn of_login(kind: &FailureKind) -> AuditObstacle {
         FailureKind::Broker(fault) => AuditObstacle::NoApproval {
             what: fault.to_string(),
         },
+        FailureKind::Status { status: 401 } => AuditObstacle::LoginRefused,
         other => obstacle(other),
     }
 }
@@ -399,9 +409,9 @@ fn holds_token(verdict: &AuditVerdict) -> bool {
         | AuditVerdict::Contradicted {
             why: Contradiction::Logged(_),
             ..
-        } => true,
+        }
+        | AuditVerdict::Unavailable(AuditObstacle::Ambiguous) => true,
         AuditVerdict::Missing { token_line, .. } => token_line.is_some(),
-        AuditVerdict::Unavailable(AuditObstacle::Ambiguous) => true,
         _ => false,
     }
 }

@@ -158,12 +158,13 @@ pub fn audit_hint(verdict: &AuditVerdict) -> Option<&'static str> {
             AuditObstacle::NoBroker | AuditObstacle::ClockNotSet => {
                 Some("Check the device in, then read its log with hemfleet audit.")
             }
-            AuditObstacle::NoLogin | AuditObstacle::NoPermission => {
+            AuditObstacle::NoLogin | AuditObstacle::LoginRefused | AuditObstacle::NoPermission => {
                 Some("Read it with hemfleet audit and a secret that may read the log.")
             }
             AuditObstacle::Busy
             | AuditObstacle::NoApproval { .. }
             | AuditObstacle::Stopped
+            | AuditObstacle::Link { .. }
             | AuditObstacle::Unreadable { .. } => Some("Read it later with hemfleet audit."),
             AuditObstacle::KeyNotProven => Some(
                 "Something may stand between you and the device: find out before you rely on it.",
@@ -171,7 +172,14 @@ pub fn audit_hint(verdict: &AuditVerdict) -> Option<&'static str> {
             AuditObstacle::Ambiguous => Some(
                 "Compare its files with what others did to the device then: hemfleet audit --save.",
             ),
-            AuditObstacle::Epa | AuditObstacle::NoFile | AuditObstacle::CutShort { .. } => None,
+            AuditObstacle::BackendAction { .. } => {
+                Some("Ask who runs the backend before you touch the device again.")
+            }
+            AuditObstacle::Epa
+            | AuditObstacle::NoLog
+            | AuditObstacle::Gone
+            | AuditObstacle::NoFile
+            | AuditObstacle::CutShort { .. } => None,
         },
     }
 }

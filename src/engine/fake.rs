@@ -574,7 +574,7 @@ impl World {
         Session {
             token: Some(Secret::new(scope.as_str().as_bytes().to_vec())),
             expires: Some(Instant::now() + lifetime),
-            issued: Some(now - 2..=now + 3),
+            issued: Some(now - 2..=now + 2),
             derivation,
         }
     }

@@ -37,6 +37,10 @@ pub(super) struct Book {
     pub(super) faults: VecDeque<(&'static str, FailureKind)>,
     /// A failure that stays.
     pub(super) always: Option<(&'static str, FailureKind)>,
+    /// The running session's file is listed with the others.
+    pub(super) lists_running: bool,
+    /// Listed names that are no ids.
+    pub(super) unusable: usize,
     /// The list never ends.
     pub(super) endless: bool,
     /// The running session's file can be read.
@@ -52,6 +56,8 @@ impl Book {
             upgrade: LogEntry::Says(AuditResult::Ok),
             faults: VecDeque::new(),
             always: None,
+            lists_running: true,
+            unusable: 0,
             endless: false,
             open: false,
         };
@@ -144,7 +150,7 @@ impl Book {
         let files = if self.endless {
             usize::MAX
         } else {
-            self.files.len()
+            self.files.len() - usize::from(!self.lists_running)
         };
         if offset >= files {
             return Err(FailureKind::Status { status: 404 });
@@ -153,6 +159,7 @@ impl Book {
         let ids: Vec<LogId> = (from..files.min(offset + 2)).map(id).collect();
         Ok(LogPage {
             next: files.min(offset + 2),
+            unusable: if offset == 0 { self.unusable } else { 0 },
             ids,
         })
     }

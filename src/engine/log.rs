@@ -19,10 +19,27 @@ const MAX_TEXT: usize = 200;
 pub(super) struct OpenLog {
     /// Its key, proven.
     pub(super) key: ProvenKey,
-    /// The closed files, oldest first, as the device lists them: never sorted, for an id is no date.
-    pub(super) closed: Vec<LogId>,
-    /// The running session's file, which is listed last; nothing where the list is empty.
-    pub(super) running: Option<LogId>,
+    /// The files, oldest first, as the device lists them: never sorted, for an id is no date. The newest one
+    /// is the running session's if the device says that it is in use, else it is closed like the others.
+    pub(super) ids: Vec<LogId>,
+    /// How many listed names no file can have: they are not read.
+    pub(super) unusable: usize,
+}
+
+impl OpenLog {
+    /// What is to be said of the names that are not read.
+    pub(super) fn remark(&self) -> Option<String> {
+        match self.unusable {
+            0 => None,
+            1 => Some("1 listed name is no log id".to_owned()),
+            n => Some(format!("{n} listed names are no log ids")),
+        }
+    }
+
+    /// Whether this is what the device says of the running session's file (section 9).
+    pub(super) fn is_running(&self, id: &LogId, said: &FailureKind) -> bool {
+        *said == FailureKind::Status { status: 406 } && self.ids.last() == Some(id)
+    }
 }
 
 impl<D: Device> Attempt<D> {
@@ -32,41 +49,44 @@ impl<D: Device> Attempt<D> {
         let key = self
             .insist(Stage::Audit, || self.device.log_key(session))
             .await;
-        let key = key.map_err(|kind| obstacle(&kind))?;
-        let mut closed = self.list_log(session).await?;
-        let running = closed.pop();
-        Ok(OpenLog {
+        let key = key.map_err(|kind| match kind {
+            FailureKind::Status { status: 404 } => AuditObstacle::NoLog,
+            other => obstacle(&other),
+        })?;
+        let mut log = OpenLog {
             key,
-            closed,
-            running,
-        })
+            ids: Vec::new(),
+            unusable: 0,
+        };
+        self.list_log(session, &mut log).await?;
+        Ok(log)
     }
 
     /// All ids, oldest first. A page that brings nothing new is the end, and so is a 404.
-    async fn list_log(&self, session: &Session) -> Result<Vec<LogId>, AuditObstacle> {
-        let mut ids = Vec::new();
+    async fn list_log(&self, session: &Session, log: &mut OpenLog) -> Result<(), AuditObstacle> {
         let mut known = HashSet::new();
         let mut offset = 0;
         for _ in 0..MAX_PAGES {
-            self.step(format!("listing the log files, {} so far", ids.len()));
+            self.step(format!("listing the log files, {} so far", log.ids.len()));
             let page = match self
                 .insist(Stage::Audit, || self.device.log_page(session, offset))
                 .await
             {
                 Ok(page) => page,
-                Err(FailureKind::Status { status: 404 }) => return Ok(ids),
+                Err(FailureKind::Status { status: 404 }) => return Ok(()),
                 Err(kind) => return Err(obstacle(&kind)),
             };
             // A page of nothing but unusable ids is none that brings nothing.
             let mut fresh = page.ids.is_empty();
+            log.unusable += page.unusable;
             for id in page.ids {
                 if known.insert(id.clone()) {
                     fresh = true;
-                    ids.push(id);
+                    log.ids.push(id);
                 }
             }
             if !fresh || page.next <= offset {
-                return Ok(ids);
+                return Ok(());
             }
             offset = page.next;
         }
@@ -122,9 +142,8 @@ impl<D: Device> Attempt<D> {
 pub(super) fn obstacle(kind: &FailureKind) -> AuditObstacle {
     match kind {
         FailureKind::ClockUnset => AuditObstacle::ClockNotSet,
-        FailureKind::WrongSecret
-        | FailureKind::LoginsUsedUp
-        | FailureKind::Status { status: 401 | 403 } => AuditObstacle::NoPermission,
+        FailureKind::WrongSecret | FailureKind::LoginsUsedUp => AuditObstacle::LoginRefused,
+        FailureKind::Status { status: 401 | 403 } => AuditObstacle::NoPermission,
         FailureKind::NoCredential | FailureKind::PlainLogin | FailureKind::NoSecret => {
             AuditObstacle::NoLogin
         }
@@ -138,8 +157,14 @@ pub(super) fn obstacle(kind: &FailureKind) -> AuditObstacle {
         FailureKind::LogUnread { what } => AuditObstacle::NoApproval { what: what.clone() },
         FailureKind::KeyNotProven { .. } => AuditObstacle::KeyNotProven,
         FailureKind::Status { status: 406 } => AuditObstacle::Busy,
-        FailureKind::Status { status: 404 } => AuditObstacle::NoFile,
+        FailureKind::Status { status: 404 } => AuditObstacle::Gone,
         FailureKind::Stopped => AuditObstacle::Stopped,
+        FailureKind::BackendAction { action } => AuditObstacle::BackendAction {
+            action: printable(action, MAX_TEXT),
+        },
+        FailureKind::Link(fault) => AuditObstacle::Link {
+            what: printable(&fault.to_string(), MAX_TEXT),
+        },
         other => AuditObstacle::Unreadable {
             what: printable(&other.to_string(), MAX_TEXT),
         },

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::device::{Device, LogFile};
 use crate::model::{
-    AuditObstacle, Credentials, FailureKind, LogId, LogRead, Outcome, Scope, Stage,
+    AuditObstacle, Credentials, FailureKind, LogId, LogRead, Outcome, Scope, Skip, Stage,
 };
 
 use super::attempt::{Attempt, Running};
@@ -23,6 +23,10 @@ const SPARE: Duration = Duration::from_secs(60);
 #[derive(Default)]
 struct Tally {
     verified: usize,
+    /// Closed files that were looked at.
+    closed: usize,
+    /// Whether the newest one is the running session's, by its being in use.
+    running: bool,
     /// The first file that does not verify.
     fault: Option<String>,
     /// The first one that could not be read, though it should.
@@ -38,6 +42,9 @@ impl<D: Device> Attempt<D> {
 
     async fn logs(&mut self, all: bool) -> Result<Outcome, Outcome> {
         let seen = self.probe().await?;
+        if seen.version.is_epa() {
+            return Err(Outcome::Skipped(Skip::EpaLog));
+        }
         if let Some(kind) = self.no_log(&seen) {
             let running = self.begin(Stage::Audit, 1).await;
             return Err(self.fail(running, kind).await);
@@ -47,7 +54,7 @@ impl<D: Device> Attempt<D> {
         let running = self.begin(Stage::Audit, 1).await;
         let (running, log) = self.during(running, self.open_log(&session)).await?;
         let log = match log {
-            Ok(log) if log.closed.is_empty() => Err(AuditObstacle::NoFile),
+            Ok(log) if log.ids.is_empty() && log.unusable == 0 => Err(AuditObstacle::NoFile),
             other => other,
         };
         match log {
@@ -58,23 +65,22 @@ impl<D: Device> Attempt<D> {
 
     /// Why this device has no log that could be read.
     fn no_log(&self, seen: &Seen) -> Option<FailureKind> {
-        let lacks_login = !seen.status.initialised
-            || matches!(
-                self.device.credentials(),
-                Credentials::None | Credentials::Token
-            );
-        if seen.version.is_epa() {
-            Some(unread(&AuditObstacle::Epa))
-        } else if lacks_login {
-            Some(unread(&AuditObstacle::NoLogin))
-        } else if !self.device.may_carry_token() {
-            Some(FailureKind::PlainLogin)
-        } else {
-            None
+        let nothing = |why: &str| {
+            let what = format!("nothing to log in with: {why}");
+            Some(FailureKind::LogUnread { what })
+        };
+        if !seen.status.initialised {
+            return nothing("the device is not initialised");
+        }
+        match self.device.credentials() {
+            Credentials::None => nothing("the inventory has none for it"),
+            Credentials::Token => nothing("a token from elsewhere is for the upgrade"),
+            _ if !self.device.may_carry_token() => Some(FailureKind::PlainLogin),
+            _ => None,
         }
     }
 
-    /// The running session's file, which is busy by the page, and the closed ones, the newest first.
+    /// The files, the newest first. The running session's is busy by the page, and is none of the closed ones.
     async fn read_files(
         &mut self,
         mut running: Running,
@@ -88,8 +94,10 @@ impl<D: Device> Attempt<D> {
             self.policy.audit.files.max(1)
         };
         let mut tally = Tally::default();
-        let closed = log.closed.iter().rev().take(files);
-        for id in log.running.iter().chain(closed) {
+        for id in log.ids.iter().rev() {
+            if tally.closed >= files {
+                break;
+            }
             if self.expires_within(access, SPARE) {
                 let note = "the token is about to expire".to_owned();
                 self.end(running, None, note).await;
@@ -107,12 +115,14 @@ impl<D: Device> Attempt<D> {
                 break;
             }
         }
-        let kind = match (tally.fault, tally.unread) {
+        let kind = match (tally.fault, tally.unread.or(log.remark())) {
             (Some(what), _) => FailureKind::LogNotVerified { what },
             (None, Some(what)) => FailureKind::LogUnread { what },
+            (None, None) if tally.closed == 0 => unread(&AuditObstacle::NoFile),
             (None, None) => {
                 let files = tally.verified;
-                let note = format!("{files} of {} closed files verify", log.closed.len());
+                let closed = log.ids.len() - usize::from(tally.running);
+                let note = format!("{files} of {closed} closed files verify");
                 self.end(running, Some(200), note).await;
                 return Ok(Outcome::Audited { files });
             }
@@ -122,14 +132,16 @@ impl<D: Device> Attempt<D> {
 }
 
 impl Tally {
-    /// Takes in one file. The running session's may be busy.
+    /// Takes in one file.
     fn count(&mut self, log: &OpenLog, id: &LogId, file: Result<LogFile, FailureKind>) -> LogRead {
-        let is_running = log.running.as_ref() == Some(id);
+        self.running |= file.as_ref().is_err_and(|kind| log.is_running(id, kind));
+        let is_running = self.running && log.ids.last() == Some(id);
+        self.closed += usize::from(!is_running);
         let (raw, read) = match file {
             Ok(file) => {
                 let end = file.log.end;
                 if file.log.verifies() {
-                    self.verified += usize::from(!is_running);
+                    self.verified += 1;
                 } else {
                     self.fault.get_or_insert(format!("file {id} {end}"));
                 }
@@ -137,7 +149,7 @@ impl Tally {
             }
             Err(kind) => {
                 let why = obstacle(&kind);
-                if !(is_running && why == AuditObstacle::Busy) {
+                if !is_running {
                     self.unread.get_or_insert(format!("file {id}: {why}"));
                 }
                 (Bytes::new(), Err(why))

@@ -39,7 +39,10 @@ pub enum AuditObstacle {
     /// Nothing to log in with after the reboot: a fresh device, or a token obtained elsewhere.
     #[error("nothing to log in with after the reboot")]
     NoLogin,
-    /// The login or the log was refused.
+    /// The login for the log was refused.
+    #[error("the login for the log was refused (401)")]
+    LoginRefused,
+    /// The log was refused: the token is not for it.
     #[error("no permission to read the log")]
     NoPermission,
     /// The log key is not the device's by its own signature.
@@ -48,9 +51,15 @@ pub enum AuditObstacle {
     /// Every file that was asked for is in use.
     #[error("the log file is in use")]
     Busy,
-    /// There is no closed file, or it is gone.
-    #[error("no such log file")]
+    /// 404 for the log as a whole, as rack appliances answer (section 1).
+    #[error("no log over this API")]
+    NoLog,
+    /// No closed file is listed.
+    #[error("no closed log file")]
     NoFile,
+    /// 404 for a file that was listed.
+    #[error("the log file is gone")]
+    Gone,
     /// The file was cut short before the upgrade's entry.
     #[error("the log file is cut short in line {line}")]
     CutShort {
@@ -71,7 +80,19 @@ pub enum AuditObstacle {
     /// A person stopped it before the log was read.
     #[error("stopped before the log was read")]
     Stopped,
-    /// The device could not be reached, or did not answer as the page has it.
+    /// At the check-in before the log was read, the backend ordered an action (section 5).
+    #[error("the backend orders this device to: {action}")]
+    BackendAction {
+        /// What was ordered, made printable.
+        action: String,
+    },
+    /// The device could not be reached.
+    #[error("{what}")]
+    Link {
+        /// What happened, made printable.
+        what: String,
+    },
+    /// The device did not answer in time, or not as the page has it.
     #[error("{what}")]
     Unreadable {
         /// What happened, made printable.
@@ -87,14 +108,19 @@ impl AuditObstacle {
             Self::NoBroker => "no_broker",
             Self::ClockNotSet => "clock_not_set",
             Self::NoLogin => "no_login",
+            Self::LoginRefused => "login_refused",
             Self::NoPermission => "no_permission",
             Self::KeyNotProven => "key_not_proven",
             Self::Busy => "busy",
+            Self::NoLog => "no_log",
             Self::NoFile => "no_file",
+            Self::Gone => "gone",
             Self::CutShort { .. } => "cut_short",
             Self::Ambiguous => "ambiguous",
             Self::NoApproval { .. } => "no_approval",
             Self::Stopped => "stopped",
+            Self::BackendAction { .. } => "backend_action",
+            Self::Link { .. } => "link",
             Self::Unreadable { .. } => "unreadable",
         }
     }

@@ -10,12 +10,15 @@ use super::{Failure, FailureKind, Stage, Touched};
 pub enum Skip {
     /// A rack appliance has no upgrade endpoints (section 1).
     Epa,
+    /// Nor does it list its logs.
+    EpaLog,
 }
 
 impl fmt::Display for Skip {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Epa => "EPA: no upgrade over this API",
+            Self::EpaLog => "EPA: no log over this API",
         })
     }
 }
@@ -362,7 +365,7 @@ impl Outcome {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Failed(f) => f.kind.code(),
-            Self::Skipped(Skip::Epa) => "epa",
+            Self::Skipped(Skip::Epa | Skip::EpaLog) => "epa",
             Self::Unproven(Unproven::OtherSignature { .. }) => "other_signature",
             Self::Unproven(Unproven::NoExpectedSignature) => "no_expected_signature",
             Self::Unproven(Unproven::NoSignature) => "no_signature",

@@ -172,7 +172,7 @@ mod tests {
         run.log_read(1, "7", Ok(fixture::spoiled_log()));
         run.finish(0, Outcome::Audited { files: 1 });
         run.log_read(2, "62310d00", Ok(fixture::cut_log()));
-        run.log_read(2, "62310e00", Err(AuditObstacle::NoFile));
+        run.log_read(2, "62310e00", Err(AuditObstacle::Gone));
         run.finish(
             1,
             failed(FailureKind::LogNotVerified {

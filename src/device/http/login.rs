@@ -36,9 +36,8 @@ const CLOCK_HOLDS: Duration = Duration::from_secs(10 * 60);
 /// runs fast. Only a long queue for the key derivation makes one so old.
 const STALE: Duration = Duration::from_secs(30);
 
-/// How far a time in the device's log may lie outside of what is known of it, in seconds: times are cut to
-/// seconds.
-const ROUNDING: u64 = 2;
+/// How far a time in the device's log may lie outside of what is known of it: times are cut to seconds.
+const ROUNDING: Duration = Duration::from_secs(2);
 
 /// The device's clock gains about 8 %: ten is on the safe side.
 pub(super) const FAST: f64 = 1.1;
@@ -301,9 +300,8 @@ impl HttpDevice {
 /// said `device`. As narrow as can be said: another run's token in there cannot be told from this one.
 pub(super) fn issued(device: i64, took: Duration) -> RangeInclusive<u64> {
     let asked = u64::try_from(device).unwrap_or(0);
-    // Up: a part of a second may be the one that counts.
-    let took = took.mul_f64(FAST).as_secs().saturating_add(1);
-    asked.saturating_sub(ROUNDING)..=asked.saturating_add(took).saturating_add(ROUNDING)
+    let since = took.mul_f64(FAST).saturating_add(ROUNDING).as_secs();
+    asked.saturating_sub(ROUNDING.as_secs())..=asked.saturating_add(since)
 }
 
 fn bad_answer(e: &impl std::fmt::Display) -> FailureKind {

@@ -189,6 +189,7 @@ impl Device for HttpDevice {
         let list = audit::parse_list(&body)?;
         Ok(LogPage {
             next: offset + list.ids.len() + list.unusable,
+            unusable: list.unusable,
             ids: list.ids,
         })
     }

@@ -51,8 +51,8 @@ async fn an_upgrade_is_confirmed_by_its_own_entry_and_the_link_is_told() {
         told[..],
         [DeviceFact::Audited { .. }, DeviceFact::Finished { .. }]
     ));
-    // The first closed file holds the token: no other is read, and never the running one.
-    assert_eq!(fake.count("log file"), 1);
+    // The first closed file holds the token: no other is read. The running one is in use.
+    assert_eq!(fake.count("log file"), 2);
     assert_eq!(fake.count("login for the log"), 1);
 }
 
@@ -147,7 +147,44 @@ async fn a_device_that_rebooted_twice_is_found_in_an_older_file() {
         report(&session).verdict,
         AuditVerdict::Confirmed { .. }
     ));
-    assert_eq!(fake.count("log file"), 2);
+    assert_eq!(fake.count("log file"), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_running_file_that_is_not_listed_hides_no_closed_one() {
+    // The newest that is listed is the one that tells of the upgrade.
+    let fake = Fake::new().with(|w| w.log.lists_running = false);
+    let (session, _) = upgrade(&fake).await;
+    assert!(matches!(
+        report(&session).verdict,
+        AuditVerdict::Confirmed { .. }
+    ));
+    assert_eq!(fake.count("log file"), 1);
+    let fake = booted(Fake::new(), 2).with(|w| w.log.lists_running = false);
+    let (session, _) = audited(&fake, false).await;
+    assert_eq!(outcome(&session), &Outcome::Audited { files: 3 });
+}
+
+#[tokio::test(start_paused = true)]
+async fn listed_names_that_are_no_ids_are_told() {
+    let fake = Fake::new().with(|w| w.log.unusable = 2);
+    let (session, _) = upgrade(&fake).await;
+    assert!(matches!(
+        report(&session).verdict,
+        AuditVerdict::Confirmed { .. }
+    ));
+    let told = &only(&session).timeline.last().unwrap().note;
+    assert!(told.contains("2 listed names are no log ids"), "{told}");
+    // What was read verifies, but not all was read.
+    let fake = booted(Fake::new(), 2).with(|w| w.log.unusable = 1);
+    let (session, events) = audited(&fake, true).await;
+    let what = "1 listed name is no log id".to_owned();
+    assert_eq!(failed(&session).1, FailureKind::LogUnread { what });
+    let read = facts(&events).filter(|f| match f {
+        DeviceFact::LogRead { read } => read.log.is_ok(),
+        _ => false,
+    });
+    assert_eq!(read.count(), 3);
 }
 
 #[tokio::test(start_paused = true)]
@@ -161,7 +198,8 @@ async fn what_stands_in_the_way_is_told_by_its_kind() {
         ("log page", status(403), AuditObstacle::NoPermission),
         ("log file", status(403), AuditObstacle::NoPermission),
         ("log file", status(406), AuditObstacle::Busy),
-        ("log file", status(404), AuditObstacle::NoFile),
+        ("log file", status(404), AuditObstacle::Gone),
+        ("log key", status(404), AuditObstacle::NoLog),
         ("log page", status(404), AuditObstacle::NoFile),
         ("log key", key("no"), AuditObstacle::KeyNotProven),
         (
@@ -174,7 +212,7 @@ async fn what_stands_in_the_way_is_told_by_its_kind() {
         (
             "log file",
             reset(),
-            AuditObstacle::Unreadable {
+            AuditObstacle::Link {
                 what: "connection reset".to_owned(),
             },
         ),
@@ -210,9 +248,10 @@ async fn link_trouble_is_asked_again() {
 async fn a_newer_file_that_cannot_be_read_hides_nothing() {
     // The newest closed file is busy, and the older one that verifies is another run's: not missing.
     let fake = Fake::new().with(|w| {
+        let busy = FailureKind::Status { status: 406 };
         w.log
             .faults
-            .push_back(("log file", FailureKind::Status { status: 406 }));
+            .extend([("log file", busy.clone()), ("log file", busy)]);
     });
     let (session, _) = upgrade(&fake).await;
     assert_eq!(unavailable(&session), AuditObstacle::Busy);
@@ -256,10 +295,10 @@ async fn without_a_clock_there_is_no_log_and_the_backends_orders_are_never_hidde
     let fake = Fake::new().with(|w| w.checkins.push_back(order("W")));
     let (session, _) = upgrade(&fake).await;
     assert_eq!(outcome(&session), &Outcome::Upgraded);
-    let AuditObstacle::Unreadable { what } = unavailable(&session) else {
+    let AuditObstacle::BackendAction { action } = unavailable(&session) else {
         panic!();
     };
-    assert!(what.ends_with(": W"), "{what}");
+    assert_eq!(action, "W");
     assert_eq!(fake.count("login for the log"), 0);
     let fake = Fake::new().with(|w| w.checkins.push_back(order("R")));
     let (session, _) = upgrade(&fake).await;
@@ -480,7 +519,7 @@ async fn nobody_is_asked_to_type_once_the_upgrade_is_judged() {
     fake.world().logins.push_back(wrong);
     let events = run(&mut session).await;
     assert!(!facts(&events).any(|f| matches!(f, DeviceFact::SecretWanted)));
-    assert_eq!(unavailable(&session), AuditObstacle::NoPermission);
+    assert_eq!(unavailable(&session), AuditObstacle::LoginRefused);
     assert_eq!(outcome(&session), &Outcome::Upgraded);
 }
 
@@ -579,7 +618,6 @@ async fn an_audit_fails_by_what_does_not_verify_or_cannot_be_read() {
 #[tokio::test(start_paused = true)]
 async fn an_audit_says_why_there_is_nothing_to_read() {
     for fake in [
-        Fake::new().with(|w| w.hwv = "EPA rev 1.0 @x"),
         Fake::new().with(|w| w.initialised = false),
         Fake::new().with(|w| w.credentials = Credentials::Token),
         Fake::new().with(|w| w.credentials = Credentials::None),
@@ -588,15 +626,15 @@ async fn an_audit_says_why_there_is_nothing_to_read() {
         }),
     ] {
         let (session, _) = audited(&fake, false).await;
-        assert!(matches!(
-            failed(&session),
-            (
-                Stage::Audit,
-                FailureKind::LogUnread { .. },
-                Touched::Nothing
-            )
-        ));
+        let (Stage::Audit, FailureKind::LogUnread { what }, Touched::Nothing) = failed(&session)
+        else {
+            panic!("{:?}", outcome(&session));
+        };
+        assert!(!what.contains("reboot"), "{what}");
     }
+    let epa = Fake::new().with(|w| w.hwv = "EPA rev 1.0 @x");
+    let (session, _) = audited(&epa, false).await;
+    assert_eq!(outcome(&session), &Outcome::Skipped(Skip::EpaLog));
     let plain = Fake::new().with(|w| w.may_carry_token = false);
     let (session, _) = audited(&plain, false).await;
     assert_eq!(failed(&session).1, FailureKind::PlainLogin);

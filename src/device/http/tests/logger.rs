@@ -194,6 +194,7 @@ async fn pages_follow_each_other_whatever_stands_in_them() {
             r#"{"total":9,"id":["6911aabb","2"],"x":null}"#,
             LogPage {
                 ids: vec![id("6911aabb"), id("2")],
+                unusable: 0,
                 next: 130,
             },
         ),
@@ -202,6 +203,7 @@ async fn pages_follow_each_other_whatever_stands_in_them() {
             r#"{"total":null,"id":["../x",7,"2"]}"#,
             LogPage {
                 ids: vec![id("2")],
+                unusable: 2,
                 next: 131,
             },
         ),
@@ -209,6 +211,7 @@ async fn pages_follow_each_other_whatever_stands_in_them() {
             r#"{"total":"9","id":[]}"#,
             LogPage {
                 ids: vec![],
+                unusable: 0,
                 next: 128,
             },
         ),
