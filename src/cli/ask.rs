@@ -6,10 +6,9 @@ use std::io::{self, Write as _};
 
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use tokio::sync::mpsc;
-use zeroize::Zeroizing;
 
 use crate::config;
-use crate::config::secrets::{Prompter, SecretStore, TerminalPrompter};
+use crate::config::secrets::{SecretStore, TerminalPrompter};
 use crate::hem::kdf::check_master_words;
 use crate::model::{AuthMethod, DeviceSpec, Secret};
 
@@ -23,14 +22,17 @@ pub(super) async fn secrets(
     let terminal = Terminal::remember();
     let devices = devices.to_vec();
     let read = tokio::task::spawn_blocking(move || {
-        let mut asking = Asking::default();
-        let secrets = SecretStore::resolve(&devices, &mut asking, &config::process_env, &judge);
-        (!asking.interrupted).then_some(secrets)
+        SecretStore::resolve(
+            &devices,
+            &mut TerminalPrompter,
+            &config::process_env,
+            &judge,
+        )
     });
     tokio::select! {
-        read = read => Ok(read.map_err(io::Error::other)?.transpose()?),
+        read = read => Ok(Some(read.map_err(io::Error::other)??)),
         Some(()) = interrupts.recv() => {
-            // A signal from elsewhere: the prompt is still waiting, with the echo off.
+            // The prompt is still waiting, with the echo off.
             if let Some(terminal) = terminal {
                 terminal.restore();
             }
@@ -47,22 +49,6 @@ fn judge(auth: &AuthMethod, secret: &Secret) -> Result<(), String> {
             check_master_words(secret).map_err(|e| format!("no master key: {e}"))
         }
         _ => Ok(()),
-    }
-}
-
-/// The prompts at the terminal, where Ctrl-C is a key like any other.
-#[derive(Default)]
-struct Asking {
-    terminal: TerminalPrompter,
-    interrupted: bool,
-}
-
-impl Prompter for Asking {
-    fn ask(&mut self, text: &str) -> io::Result<Zeroizing<String>> {
-        let typed = self.terminal.ask(text);
-        let interrupted = |e: &io::Error| e.kind() == io::ErrorKind::Interrupted;
-        self.interrupted |= typed.as_ref().is_err_and(interrupted);
-        typed
     }
 }
 

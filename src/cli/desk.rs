@@ -63,9 +63,6 @@ impl Desk {
                 device,
                 Secret::new(text.as_bytes().to_vec()),
             )),
-            // Ctrl-C: rpassword raises the signal as well, and that one is obeyed. Counted twice, one key
-            // would be the second Ctrl-C too, and leave devices where they stand.
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => None,
             Err(error) => {
                 tracing::error!(%device, %error, "no secret could be asked for: stopping this device");
                 Some(Intent::Cancel(device))
