@@ -8,7 +8,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-use crate::hem::image::{self, MAX_FILE_BYTES};
+use crate::hem::image::{self, ImageError, MAX_FILE_BYTES};
 use crate::model::{
     AppFacts, AppImage, FirmwareImage, ImageFacts, MAX_APP_BYTES, SigningMode, human_bytes,
 };
@@ -32,10 +32,17 @@ pub(super) fn inspect(path: &Path) -> Result<ExitCode, Refusal> {
 /// that does not verify is none.
 pub(super) fn load(path: &Path, forced: bool) -> Result<FirmwareImage, String> {
     let bytes = read(path)?;
-    let image = if forced {
-        image::read_unverified(bytes)
-    } else {
-        image::read(bytes)
+    let image = match image::read(bytes.clone()) {
+        Err(fault @ ImageError::BadSignature { .. }) if forced => {
+            // Standard error may be gone; what follows calls the image one without a known signature.
+            let _ = writeln!(
+                io::stderr(),
+                "WARNING: image {}: {fault}; --force-image leaves it to the devices",
+                path.display()
+            );
+            image::read_unverified(bytes)
+        }
+        image => image,
     };
     image.map_err(|e| format!("image {}: {e}", path.display()))
 }

@@ -308,6 +308,27 @@ fn usage_errors_are_2_and_help_is_0() {
 }
 
 #[test]
+fn a_damaged_image_is_refused_unless_it_is_forced_and_then_said() {
+    let lab = Lab::serve("all-well.toml");
+    let plan = |more: &[&str]| {
+        let mut command = hemfleet();
+        command.args(["plan", "-c"]).arg(lab.inventory());
+        command.arg("--firmware").arg(vector("damaged.bin"));
+        command.args(more).output().unwrap()
+    };
+    let refused = plan(&[]);
+    assert_eq!(code(&refused), 2);
+    assert!(text(&refused.stderr).contains("does not verify"));
+    let forced = plan(&["--force-image"]);
+    assert_eq!(code(&forced), 0, "{}", text(&forced.stderr));
+    assert!(
+        text(&forced.stderr).contains("WARNING")
+            && text(&forced.stderr).contains("does not verify")
+    );
+    assert!(text(&forced.stdout).contains("at best unproven"));
+}
+
+#[test]
 fn the_example_is_printed_and_checks() {
     let example = run(&["config", "example"]);
     assert_eq!(code(&example), 0);
