@@ -243,6 +243,9 @@ impl std::io::Write for Log {
 
 #[tokio::test]
 async fn the_log_tells_of_requests_and_no_secret() {
+    // While there is one subscriber only, a line that another test's thread is the first to reach is
+    // switched off for all threads, since that thread has none. A second one makes each be asked.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
