@@ -29,6 +29,10 @@ pub(super) const OLD: Fws = Fws([1; 64]);
 pub(super) const NEW: Fws = Fws([2; 64]);
 pub(super) const OTHER: Fws = Fws([3; 64]);
 
+/// For so long a device that flaps is up at first: a look falls into it, and the second one, after it has
+/// settled, does not.
+const UP_AT_FIRST: Duration = Duration::from_secs(4);
+
 pub(super) fn image() -> FirmwareImage {
     let bytes = Bytes::from_static(&[7; 1000]);
     FirmwareImage {
@@ -72,7 +76,8 @@ pub(super) enum Install {
     Dies,
     /// Comes back with this firmware and with a key that is not the pinned one.
     OtherKey(Fws),
-    /// Back after 20 s with this firmware, gone again for 20 s, then up with that one.
+    /// Back with this firmware for longer than the time between two looks, gone again for 20 s, then up with
+    /// that one.
     Flaps(Fws, Fws),
 }
 
@@ -154,7 +159,9 @@ pub(super) struct World {
     pub(super) uploads: VecDeque<(u64, FailureKind)>,
     pub(super) checks: VecDeque<Result<u16, FailureKind>>,
     pub(super) upload_takes: Duration,
-    /// Until the install is answered, or its answer is given up; it happens at once all the same.
+    /// How long a question takes to be answered, or to fail.
+    pub(super) request_takes: Duration,
+    /// From the install's coming to its answer, or until that is given up; it happens at once all the same.
     pub(super) answer_takes: Duration,
     pub(super) panic_at: Option<&'static str>,
     /// Everything asked, in order.
@@ -219,7 +226,8 @@ impl Fake {
             uploads: VecDeque::new(),
             checks: VecDeque::from([Ok(201), Ok(202)]),
             upload_takes: Duration::from_secs(4),
-            answer_takes: Duration::ZERO,
+            request_takes: Duration::from_millis(100),
+            answer_takes: Duration::from_millis(800),
             panic_at: None,
             asked: Vec::new(),
             validated: 0,
@@ -242,10 +250,21 @@ impl Fake {
         world.asked.iter().filter(|a| **a == what).count()
     }
 
-    fn ask(&self, what: &'static str) -> Result<(), FailureKind> {
+    /// A request of this name is made, and takes its time: what the device says is as of the end of it.
+    async fn ask(&self, what: &'static str) -> Result<(), FailureKind> {
+        let takes = {
+            let mut world = self.world();
+            world.asked.push(what);
+            assert!(world.panic_at != Some(what), "planted panic");
+            world.request_takes
+        };
+        tokio::time::sleep(takes).await;
+        self.live_on(what)
+    }
+
+    /// What has come about by now; whether the device answers a request of this name.
+    fn live_on(&self, what: &str) -> Result<(), FailureKind> {
         let mut world = self.world();
-        world.asked.push(what);
-        assert!(world.panic_at != Some(what), "planted panic");
         let now = Instant::now();
         while let Some((at, fws)) = world.boots.front().copied()
             && at <= now
@@ -288,7 +307,7 @@ impl Fake {
 
 impl Device for Fake {
     async fn version(&self) -> Result<DeviceVersion, FailureKind> {
-        self.ask("version")?;
+        self.ask("version").await?;
         let mut world = self.world();
         if let Some(kind) = world.probes.pop_front() {
             return Err(kind);
@@ -303,7 +322,7 @@ impl Device for Fake {
     }
 
     async fn status(&self) -> Result<DeviceStatus, FailureKind> {
-        self.ask("status")?;
+        self.ask("status").await?;
         let world = self.world();
         Ok(DeviceStatus {
             uptime: Duration::from_secs(world.booted.elapsed().as_secs()),
@@ -318,7 +337,7 @@ impl Device for Fake {
     }
 
     async fn checkin(&self) -> Result<CheckinReport, FailureKind> {
-        self.ask("checkin")?;
+        self.ask("checkin").await?;
         let mut world = self.world();
         let report = world
             .checkins
@@ -342,7 +361,7 @@ impl Device for Fake {
     }
 
     async fn checkin_in_clear(&self) -> Result<CheckinReport, FailureKind> {
-        self.ask("checkin in clear")?;
+        self.ask("checkin in clear").await?;
         let mut world = self.world();
         world.clock_set = true;
         world.expired &= !world.renews;
@@ -357,6 +376,7 @@ impl Device for Fake {
             Scope::Upgrade => "login",
             Scope::Log => "login for the log",
         })
+        .await
         .map_err(LoginError::Failed)?;
         let mut world = self.world();
         if let Some(error) = world.logins.pop_front() {
@@ -388,7 +408,7 @@ impl Device for Fake {
     }
 
     async fn request_approval(&self, scope: Scope, note: &str) -> Result<Approval, LoginError> {
-        self.ask("request").map_err(LoginError::Failed)?;
+        self.ask("request").await.map_err(LoginError::Failed)?;
         let mut world = self.world();
         if let Some(error) = world.requests.pop_front() {
             return Err(error);
@@ -410,7 +430,7 @@ impl Device for Fake {
     }
 
     async fn poll_approval(&self, _approval: &Approval) -> Result<ApprovalAnswer, FailureKind> {
-        self.ask("poll")?;
+        self.ask("poll").await?;
         let mut world = self.world();
         let phone = world.phone.pop_front().unwrap_or(Ok(Phone::Silent))?;
         if phone != Phone::Silent {
@@ -429,7 +449,7 @@ impl Device for Fake {
         approval: &Approval,
         _reply: ApprovalReply,
     ) -> Result<Session, LoginError> {
-        self.ask("redeem").map_err(LoginError::Failed)?;
+        self.ask("redeem").await.map_err(LoginError::Failed)?;
         let mut world = self.world();
         if let Some(error) = world.redeems.pop_front() {
             return Err(error);
@@ -439,7 +459,7 @@ impl Device for Fake {
     }
 
     async fn withdraw_approval(&self, _approval: &Approval) -> Result<(), FailureKind> {
-        self.ask("withdraw")?;
+        self.ask("withdraw").await?;
         let mut world = self.world();
         if let Some(kind) = world.withdrawals.pop_front() {
             return Err(kind);
@@ -457,7 +477,8 @@ impl Device for Fake {
         self.ask(match image.component() {
             Component::Firmware => "upload",
             Component::Ui => "upload app",
-        })?;
+        })
+        .await?;
         takes(session, Scope::Upgrade);
         let (fault, takes) = {
             let mut world = self.world();
@@ -484,7 +505,8 @@ impl Device for Fake {
         self.ask(match component {
             Component::Firmware => "check",
             Component::Ui => "check app",
-        })?;
+        })
+        .await?;
         let mut world = self.world();
         takes(session, Scope::Upgrade);
         match world.checks.pop_front() {
@@ -503,10 +525,12 @@ impl Device for Fake {
     }
 
     async fn install(&self, validated: Validated, session: &Session) -> InstallAnswer {
-        let asked = self.ask(match validated.component() {
-            Component::Firmware => "install",
-            Component::Ui => "install app",
-        });
+        let asked = self
+            .ask(match validated.component() {
+                Component::Firmware => "install",
+                Component::Ui => "install app",
+            })
+            .await;
         if asked.is_err() {
             return InstallAnswer::NotSent(LinkFault::Reset);
         }
@@ -520,7 +544,7 @@ impl Device for Fake {
     }
 
     async fn log_key(&self, session: &Session) -> Result<ProvenKey, FailureKind> {
-        self.ask("log key")?;
+        self.ask("log key").await?;
         let mut world = self.world();
         takes(session, Scope::Log);
         world.log.key()?;
@@ -531,7 +555,7 @@ impl Device for Fake {
     }
 
     async fn log_page(&self, session: &Session, offset: usize) -> Result<LogPage, FailureKind> {
-        self.ask("log page")?;
+        self.ask("log page").await?;
         let mut world = self.world();
         takes(session, Scope::Log);
         world.log.page(offset)
@@ -543,7 +567,7 @@ impl Device for Fake {
         id: &LogId,
         _key: &LogKey,
     ) -> Result<LogFile, FailureKind> {
-        self.ask("log file")?;
+        self.ask("log file").await?;
         let mut world = self.world();
         takes(session, Scope::Log);
         world.log.file(id)
@@ -620,7 +644,7 @@ impl Fake {
             }
             Install::Dies => world.away.push((gone, now + Duration::from_secs(1 << 30))),
             Install::Flaps(first, then) => {
-                let again = up + Duration::from_secs(2);
+                let again = up + UP_AT_FIRST;
                 let back = again + Duration::from_secs(20);
                 world.away.extend([(gone, up), (again, back)]);
                 world.boots.extend([(up, first), (back, then)]);
