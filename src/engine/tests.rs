@@ -403,7 +403,10 @@ async fn a_check_without_end_is_given_up() {
         failed(&session),
         (
             Stage::Check,
-            FailureKind::CheckTimeout { polls: 140..=150, .. },
+            FailureKind::CheckTimeout {
+                polls: 140..=150,
+                ..
+            },
             _
         )
     ));

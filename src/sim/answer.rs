@@ -105,6 +105,7 @@ pub(super) async fn after(act: Option<&Act>, answer: Answer) -> Result<Answer, G
     match act {
         Some(Act::Slow { lasts }) => tokio::time::sleep(*lasts).await,
         Some(Act::LoseAnswer { happened: true }) => return Err(Gone::Reset),
+        Some(Act::Misreport { status }) => return Ok(Answer::status(*status)),
         Some(Act::Odd) if answer.text.is_none() => {
             let json = answer.json.get_or_insert_default();
             for name in answer.absent {

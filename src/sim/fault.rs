@@ -65,6 +65,11 @@ pub enum Act {
         /// Whether what was asked was done all the same.
         happened: bool,
     },
+    /// Does what was asked, and something on the way (a proxy, a tunnel) answers with this status instead.
+    Misreport {
+        /// 200 to 999.
+        status: u16,
+    },
     /// The verification ends in 406, whatever the image.
     Fail,
     /// The verification never ends.
@@ -118,6 +123,7 @@ enum Deed {
     Odd,
     Omit,
     LoseAnswer,
+    Misreport,
     Fail,
     Endless,
     Order,
@@ -244,6 +250,9 @@ impl Parameters {
                     .take()
                     .ok_or("lose-answer wants happened = true or false")?,
             },
+            Deed::Misreport => Act::Misreport {
+                status: self.status()?,
+            },
             Deed::Fail => Act::Fail,
             Deed::Endless => Act::Endless,
             Deed::Order => Act::Order {
@@ -322,7 +331,7 @@ impl Act {
                 (requests || at == Point::Connect) && (*after == 0 || at.takes_a_file())
             }
             Self::Refuse { .. } => at == Point::Connect,
-            Self::LoseAnswer { .. } => requests && at != Point::Relay,
+            Self::LoseAnswer { .. } | Self::Misreport { .. } => requests && at != Point::Relay,
             Self::Fail | Self::Endless => {
                 matches!(at, Point::Verification | Point::UiVerification)
             }

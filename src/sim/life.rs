@@ -61,8 +61,14 @@ async fn live(unit: Arc<Unit>, start: Start) -> io::Result<()> {
         if !boot.hang.is_zero() {
             hang(&open, boot.hang).await;
         }
-        let until = boot.vanish.map(|up| Instant::now() + up);
-        boot = serve(&unit, &open, until).await;
+        let again = boot.vanish.map(|(up, becomes)| {
+            let plan = BootPlan {
+                becomes,
+                ..BootPlan::default()
+            };
+            (Instant::now() + up, plan)
+        });
+        boot = serve(&unit, &open, again).await;
         let ports = open.shut().await?;
         unit.recorder.note(|j| j.reboots += 1);
         let own = unit.script.reboot.map(|p| p.0);
@@ -88,10 +94,13 @@ async fn hang(ports: &Ports<OpenPort>, lasts: Duration) {
     }
 }
 
-/// Serves until a reboot is due: one that was asked for, or at `until`.
-async fn serve(unit: &Arc<Unit>, ports: &Ports<OpenPort>, until: Option<Instant>) -> BootPlan {
+/// Serves until a reboot is due: one that was asked for, or the one that is `due` already.
+async fn serve(
+    unit: &Arc<Unit>,
+    ports: &Ports<OpenPort>,
+    mut due: Option<(Instant, BootPlan)>,
+) -> BootPlan {
     let mut connections = JoinSet::new();
-    let mut due = until.map(|at| (at, BootPlan::default()));
     loop {
         let deadline = due.as_ref().map(|(at, _)| *at);
         tokio::select! {

@@ -142,26 +142,32 @@ pub(super) struct BootPlan {
     pub(super) never: bool,
     /// It accepts TCP this long without answering, once it is back.
     pub(super) hang: Duration,
-    /// It is up this long, then reboots once more.
-    pub(super) vanish: Option<Duration>,
+    /// It is up this long, then reboots once more, and runs this where it changes again.
+    pub(super) vanish: Option<(Duration, Option<Firmware>)>,
 }
 
 impl BootPlan {
     /// The reboot of an install, with all that goes wrong in it.
-    pub(super) fn install(image: Firmware, acts: Vec<Act>) -> Self {
+    pub(super) fn install(image: Firmware, old: &Firmware, acts: Vec<Act>) -> Self {
         let mut plan = Self {
             install: true,
             becomes: Some(image),
             ..Self::default()
         };
+        // One that vanishes shows the image first: the bootloader takes it back at the second boot.
+        let vanishes = acts.iter().any(|a| matches!(a, Act::Vanish { .. }));
+        let rolls_back = acts.contains(&Act::Rollback);
         for act in acts {
             match act {
+                Act::Rollback if vanishes => {}
                 Act::Rollback => plan.becomes = None,
                 Act::OtherFws => plan.becomes = Some(Firmware::unheard_of()),
                 Act::Never => plan.never = true,
                 Act::Linger { lasts } => plan.linger = lasts,
                 Act::Hang { lasts } => plan.hang = lasts,
-                Act::Vanish { lasts } => plan.vanish = Some(lasts),
+                Act::Vanish { lasts } => {
+                    plan.vanish = Some((lasts, rolls_back.then(|| old.clone())));
+                }
                 _ => {}
             }
         }

@@ -95,6 +95,7 @@
 //! | `refuse` | connect | nothing listens at first, `for = "…"` or for ever |
 //! | `slow`, `for = "…"` | endpoints | done, but answered late |
 //! | `lose-answer`, `happened = true/false` | endpoints | RST instead of the answer; done or not |
+//! | `misreport`, `status = n` | endpoints | done, and something on the way answers this status instead |
 //! | `short` | endpoints | a body shorter than its `Content-Length` |
 //! | `garbled` | endpoints | 200 and something that is no JSON |
 //! | `odd` | endpoints | extra fields, `null` for absent ones, a body where none is usual |
@@ -107,7 +108,7 @@
 //! | `other-fws` | boot | comes back with an `fws` that is neither the old nor the image's |
 //! | `never` | boot | does not come back |
 //! | `hang`, `for = "…"` | boot | accepts TCP after the boot, answers only later |
-//! | `vanish`, `for = "…"` | boot | is up this long, then reboots once more |
+//! | `vanish`, `for = "…"` | boot | is up this long, then reboots once more; with `rollback` it runs the image at first, then the old one |
 //! | `tamper` | upgrade-entry | somebody turns an ERROR into OK: the MAC of the line fits no more |
 //! | `log-error` | upgrade-entry | ERROR is written, whatever happened |
 //! | `leave-out` | upgrade-entry | nothing is written |

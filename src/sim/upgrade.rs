@@ -102,7 +102,8 @@ pub(super) fn install(call: &Call<'_>) -> Answer {
     let Some(firmware) = machine.staged.verified().cloned() else {
         return Answer::status(406);
     };
-    let plan = BootPlan::install(firmware, machine.faults.strike_all(Point::Boot));
+    let acts = machine.faults.strike_all(Point::Boot);
+    let plan = BootPlan::install(firmware, &machine.running, acts);
     machine.installing = true;
     drop(machine);
     call.unit.recorder.note(|j| j.installs_executed += 1);
