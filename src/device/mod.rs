@@ -167,7 +167,7 @@ impl Validated {
 pub enum InstallAnswer {
     /// 200.
     Accepted,
-    /// A status in 400..=499: the device refused, nothing was installed.
+    /// One of [`InstallAnswer::REFUSALS`]: the device refused, nothing was installed.
     Refused {
         /// The HTTP status.
         status: u16,
@@ -175,11 +175,32 @@ pub enum InstallAnswer {
     /// The connection could not be opened, so that not one byte of the request was sent.
     NotSent(LinkFault),
     /// The request was, or may have been, sent, and no answer tells what became of it: the
-    /// connection broke, the limit passed, or the status is none that the page knows.
+    /// connection broke, or the limit passed.
     Unclear {
         /// Why.
         why: String,
     },
+    /// Any other status: the page knows of none, so that something on the way may have answered for a
+    /// device that did install.
+    Odd {
+        /// The HTTP status.
+        status: u16,
+    },
+}
+
+impl InstallAnswer {
+    /// The statuses by which a device refuses an install (section 7).
+    pub const REFUSALS: [u16; 4] = [401, 403, 406, 409];
+
+    /// What an answer with this status means.
+    #[must_use]
+    pub fn of_status(status: u16) -> Self {
+        match status {
+            200 => Self::Accepted,
+            status if Self::REFUSALS.contains(&status) => Self::Refused { status },
+            status => Self::Odd { status },
+        }
+    }
 }
 
 /// What an upload reports while it runs; the adapter thins it (at most about ten a second).

@@ -10,8 +10,9 @@ use crate::model::{
     Component, DeviceVersion, Doubt, FailureKind, Outcome, Stage, Touched, Unproven,
 };
 
-use super::attempt::Attempt;
-use super::event::{DeviceFact, Watch};
+use super::attempt::{Attempt, Halt};
+use super::event::{DeviceFact, Seen, Watch};
+use super::install::Answered;
 use super::login::Access;
 use super::watch::is_there;
 
@@ -33,44 +34,22 @@ impl<D: Device> Attempt<D> {
         &mut self,
         access: &mut Access,
         image: Image<'_>,
-    ) -> Result<bool, Outcome> {
-        self.upload(access, image).await?;
-        let validated = self.check(access, Component::Ui).await?;
-        self.install_app(access, validated).await
+        seen: &Seen,
+    ) -> Result<bool, Halt> {
+        let validated = self.stage(access, image, seen).await?;
+        self.install_app(access, validated, seen).await
     }
 
     async fn install_app(
         &mut self,
         access: &mut Access,
         validated: Validated,
-    ) -> Result<bool, Outcome> {
+        seen: &Seen,
+    ) -> Result<bool, Halt> {
         let session = self.session(access, self.policy.timeouts.request).await?;
-        // What it serves must be as young as can be, else a change by others would be taken for ours.
-        let status = self.last_look().await?;
-        let version = self.last_version().await?;
-        let watch = Watch {
-            component: Component::Ui,
-            since: Instant::now(),
-            uptime_before: status.uptime,
-            fw_upgrade_before: status.fw_upgrade,
-            fws_before: version.fws,
-            uis_before: version.uis,
-            mark: self.ledger().mark(),
-        };
-        let (answer, running) = self.send_install(&watch, validated, &session).await?;
-        let accepted = self.answered(running, answer).await?;
-        self.verify_app(&watch, Some(accepted)).await
-    }
-
-    async fn last_version(&mut self) -> Result<DeviceVersion, Outcome> {
-        let asked = self.insist(Stage::InstallUi, || self.device.version());
-        match self.unless_cancelled(asked).await? {
-            Ok(version) => Ok(version),
-            Err(kind) => {
-                let running = self.begin(Stage::Probe, 1).await;
-                Err(self.fail(running, kind).await)
-            }
-        }
+        let sent = self.look_and_send(validated, &session, seen).await?;
+        let answered = self.answered(sent.running, sent.answer).await?;
+        Ok(self.verify_app(&sent.watch, Some(answered)).await?)
     }
 
     /// A further attempt on a device whose app's install is open: looks, and never installs that again.
@@ -83,9 +62,13 @@ impl<D: Device> Attempt<D> {
         self.through().await
     }
 
-    /// Looks until the device serves another app, within the time of a request. `accepted` tells whether
-    /// the install was answered with 200, where that is known.
-    async fn verify_app(&mut self, watch: &Watch, accepted: Option<bool>) -> Result<bool, Outcome> {
+    /// Looks until the device serves another app, within the time of a request. `answered` tells how
+    /// the install was answered, where that is known.
+    async fn verify_app(
+        &mut self,
+        watch: &Watch,
+        answered: Option<Answered>,
+    ) -> Result<bool, Outcome> {
         let running = self.begin(Stage::VerifyUi, 1).await;
         let deadline = Instant::now() + self.policy.timeouts.request;
         let (sight, version) = loop {
@@ -114,7 +97,7 @@ impl<D: Device> Attempt<D> {
                 self.end(running, Some(200), note).await;
                 return Ok(last);
             }
-            Sight::Same | Sight::NoHash if accepted != Some(true) => {
+            Sight::Same | Sight::NoHash if answered != Some(Answered::Accepted) => {
                 let outcome = Outcome::Unknown(Doubt::AppUnseen);
                 let what = outcome.reason();
                 (outcome, FailureKind::NotThisImage { what })

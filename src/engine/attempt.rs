@@ -40,11 +40,51 @@ impl Voice {
         let _ = self.inbox.send(self.event(fact)).await;
     }
 
+    /// Waits for room to say so many things later.
+    pub(super) async fn room(&self, words: usize) -> Room<'_> {
+        debug_assert!(words <= self.inbox.max_capacity(), "room that never comes");
+        Room {
+            voice: self,
+            // As with `say`: a closed inbox means that the session is gone.
+            permits: self.inbox.reserve_many(words).await.ok(),
+        }
+    }
+
     /// Says it if there is room: progress is news, not history.
     pub(super) fn mention(&self, stage: Stage, progress: Progress) {
         let _ = self
             .inbox
             .try_send(self.event(DeviceFact::StageProgress { stage, progress }));
+    }
+}
+
+/// Room for words that were not said yet: they are said without waiting.
+pub(super) struct Room<'a> {
+    voice: &'a Voice,
+    permits: Option<mpsc::PermitIterator<'a, Message>>,
+}
+
+impl Room<'_> {
+    /// Says it now.
+    pub(super) fn say(&mut self, fact: DeviceFact) {
+        if let Some(permit) = self.permits.as_mut().and_then(Iterator::next) {
+            permit.send(self.voice.event(fact));
+        }
+    }
+}
+
+/// Why an attempt goes no further on its way.
+#[derive(PartialEq, Debug)]
+pub(super) enum Halt {
+    /// It is over.
+    End(Outcome),
+    /// The device is not as it was when the attempt began, which therefore begins anew. Says what changed.
+    Anew(String),
+}
+
+impl From<Outcome> for Halt {
+    fn from(outcome: Outcome) -> Self {
+        Self::End(outcome)
     }
 }
 
@@ -56,6 +96,15 @@ pub(super) struct Running {
 }
 
 impl Running {
+    /// One that begins now, as was said or is about to be.
+    pub(super) fn begun(stage: Stage, try_no: u32) -> Self {
+        Self {
+            stage,
+            try_no,
+            began: Instant::now(),
+        }
+    }
+
     /// How long it has been running.
     pub(super) fn took(&self) -> Duration {
         self.began.elapsed()
@@ -72,6 +121,8 @@ pub(super) struct Attempt<D> {
     pub(super) touched: Touched,
     /// The same before the install that was sent last: what it is again if that was refused.
     pub(super) before_install: Touched,
+    /// Whether anything had to be asked for again since the device was probed.
+    pub(super) repeated: bool,
     /// Whether this machine's and the device's clock were more than a minute apart at the last probe.
     pub(super) clocks_apart: bool,
     /// The run, for the note on the owner's phone.
@@ -99,11 +150,7 @@ impl<D> Attempt<D> {
         self.voice
             .say(DeviceFact::StageStarted { stage, try_no })
             .await;
-        Running {
-            stage,
-            try_no,
-            began: Instant::now(),
-        }
+        Running::begun(stage, try_no)
     }
 
     pub(super) async fn end(&self, running: Running, status: Option<u16>, note: String) {
@@ -148,12 +195,17 @@ impl<D> Attempt<D> {
 
     /// Ends a try that failed, then waits for the next one, whose number is returned; or ends the
     /// attempt where the failure is none that may be repeated, or the tries are used up.
-    pub(super) async fn again(&self, running: Running, kind: FailureKind) -> Result<u32, Outcome> {
+    pub(super) async fn again(
+        &mut self,
+        running: Running,
+        kind: FailureKind,
+    ) -> Result<u32, Outcome> {
         let of = self.policy.retry.attempts;
         let (stage, try_no) = (running.stage, running.try_no);
         if try_no >= of || !may_repeat(stage, &kind) {
             return Err(self.fail(running, kind).await);
         }
+        self.repeated = true;
         self.end_failed(running, kind.clone()).await;
         let wait = backoff(self.policy.retry.backoff, try_no);
         let next_try = try_no + 1;

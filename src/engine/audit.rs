@@ -85,7 +85,7 @@ impl<D: Device> Attempt<D> {
         let asked = Instant::now();
         let status = self.unless_cancelled(self.device.status()).await;
         if let Ok(Ok(status)) = status {
-            self.ledger().saw(&status, asked);
+            self.ledger().saw(&status, asked, Instant::now());
             return self.ledger().mark().is_some();
         }
         false

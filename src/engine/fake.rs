@@ -99,6 +99,7 @@ pub(super) fn attempt(
         cancel: CancellationToken::new(),
         touched: Touched::Nothing,
         before_install: Touched::Nothing,
+        repeated: false,
         clocks_apart: false,
         run: RunId::from_random([0; 4]),
         answers: mpsc::channel(1).1,
@@ -166,6 +167,16 @@ pub(super) struct World {
     pub(super) panic_at: Option<&'static str>,
     /// Everything asked, in order.
     pub(super) asked: Vec<&'static str>,
+    /// When each of that was asked.
+    pub(super) asked_at: Vec<Instant>,
+    /// Seconds of the device's clock in a real one.
+    pub(super) rate: f64,
+    /// Whether requests under way when it goes away get no answer. Otherwise what has begun ends well.
+    pub(super) deaf_while_away: bool,
+    /// The next request of this name takes so much longer.
+    pub(super) slow_once: Option<(&'static str, Duration)>,
+    /// Boots that begin when something is asked for the so-manieth time: what, and into what.
+    pub(super) boots_at: VecDeque<(&'static str, usize, Fws)>,
     /// Successful checks minus installs: must never go below zero.
     pub(super) validated: i32,
     /// The same for the management app.
@@ -230,6 +241,11 @@ impl Fake {
             answer_takes: Duration::from_millis(800),
             panic_at: None,
             asked: Vec::new(),
+            asked_at: Vec::new(),
+            rate: 1.0,
+            deaf_while_away: true,
+            slow_once: None,
+            boots_at: VecDeque::new(),
             validated: 0,
             validated_apps: 0,
         })))
@@ -255,8 +271,13 @@ impl Fake {
         let takes = {
             let mut world = self.world();
             world.asked.push(what);
+            world.asked_at.push(Instant::now());
+            world.boots_by(what);
             assert!(world.panic_at != Some(what), "planted panic");
-            world.request_takes
+            match world.slow_once.take_if(|(slow, _)| *slow == what) {
+                Some((_, longer)) => world.request_takes + longer,
+                None => world.request_takes,
+            }
         };
         tokio::time::sleep(takes).await;
         self.live_on(what)
@@ -325,7 +346,7 @@ impl Device for Fake {
         self.ask("status").await?;
         let world = self.world();
         Ok(DeviceStatus {
-            uptime: Duration::from_secs(world.booted.elapsed().as_secs()),
+            uptime: Duration::from_secs(world.booted.elapsed().mul_f64(world.rate).as_secs()),
             clock: world
                 .clock_set
                 .then(|| jiff::Timestamp::now().as_second() + world.clock_offset),
@@ -600,6 +621,23 @@ impl World {
             expires: Some(Instant::now() + lifetime),
             issued: Some(now - 2..=now + 2),
             derivation,
+        }
+    }
+
+    /// Somebody else's install, or a power-cycle: it answers no more, and is back in 20 s.
+    fn boots_by(&mut self, what: &str) {
+        let times = self.asked.iter().filter(|a| **a == what).count();
+        if let Some((at, nth, fws)) = self.boots_at.front().copied()
+            && (at, nth) == (what, times)
+        {
+            self.boots_at.pop_front();
+            let mut gone = Instant::now();
+            let up = gone + Duration::from_secs(20);
+            if !self.deaf_while_away {
+                gone += self.request_takes * 2;
+            }
+            self.away.push((gone, up));
+            self.boots.push_back((up, fws));
         }
     }
 

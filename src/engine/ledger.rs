@@ -22,7 +22,7 @@ const ROUNDING: Duration = Duration::from_secs(2);
 pub(super) struct Ledger {
     /// The tokens for the upgrade that it got in the present boot of the device.
     tokens: Vec<Token>,
-    /// The uptime at the last look, and when that was.
+    /// The uptime at the last look, and when that was answered.
     seen: Option<(Instant, Duration)>,
     /// How often it was told 401 at a login.
     refused: u32,
@@ -41,16 +41,21 @@ struct Token {
 }
 
 impl Ledger {
-    /// The device said `status`, asked for at `asked`. After a reboot its log is another file, and what was
-    /// done before it stands in none that matters: a token dies with its boot.
-    pub(super) fn saw(&mut self, status: &DeviceStatus, asked: Instant) {
-        if let Some((at, uptime)) = self.seen {
+    /// The device said `status`, asked for and answered at these times. Says whether it has rebooted since
+    /// the last look. After a reboot its log is another file, and what was done before it stands in none that
+    /// matters: a token dies with its boot.
+    pub(super) fn saw(&mut self, status: &DeviceStatus, asked: Instant, answered: Instant) -> bool {
+        // A slow answer may be of any moment in between: no more time has passed for certain than from the
+        // one's coming to the other's leaving.
+        let rebooted = self.seen.is_some_and(|(at, uptime)| {
             let since = asked.saturating_duration_since(at);
-            if status.uptime + ROUNDING < uptime + since.mul_f64(SLOW_CLOCK) {
-                self.tokens.clear();
-            }
+            status.uptime + ROUNDING < uptime + since.mul_f64(SLOW_CLOCK)
+        });
+        if rebooted {
+            self.tokens.clear();
         }
-        self.seen = Some((asked, status.uptime));
+        self.seen = Some((answered, status.uptime));
+        rebooted
     }
 
     /// The device gave a token for the upgrade.
@@ -132,12 +137,12 @@ mod tests {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut ledger = Ledger::default();
-        ledger.saw(&up(5000), at(0));
+        ledger.saw(&up(5000), at(0), at(0));
         assert_eq!(ledger.mark(), None);
         ledger.wrote_install();
         ledger.logged_in(Login::Secret, Some(10..=70));
         ledger.wrote_install();
-        ledger.saw(&up(5108), at(100));
+        ledger.saw(&up(5108), at(100), at(100));
         ledger.logged_in(Login::Secret, Some(100..=160));
         let both = UpgradeMark {
             login: Login::Secret,
@@ -145,7 +150,7 @@ mod tests {
             earlier: 1,
         };
         assert_eq!(ledger.mark(), Some(both));
-        ledger.saw(&up(40), at(200));
+        ledger.saw(&up(40), at(200), at(200));
         assert_eq!(ledger.mark(), None);
     }
 

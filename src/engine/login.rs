@@ -102,6 +102,8 @@ impl<D: Device> Attempt<D> {
                     ask = true;
                 }
                 Next::Checkin(kind) => {
+                    // The clock may be unset since a reboot.
+                    self.repeated = true;
                     self.end_failed(running, kind).await;
                     self.checkin().await?;
                     *checked_in = true;

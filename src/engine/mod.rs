@@ -20,6 +20,7 @@ mod fleet;
 #[cfg(test)]
 mod fleet_tests;
 mod forecast;
+mod install;
 mod ledger;
 mod log;
 mod login;

@@ -103,6 +103,7 @@ impl<D: Device> Pool<D> {
             cancel: task.cancel.clone(),
             touched: Touched::Nothing,
             before_install: Touched::Nothing,
+            repeated: false,
             clocks_apart: false,
             run: self.run.clone(),
             answers,

@@ -7,14 +7,25 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use crate::device::{Device, Image};
+use crate::device::{Device, Image, Validated};
 use crate::model::{
     CheckinReport, Component, FailureKind, LinkFault, OnExpired, Outcome, Scope, Stage, TlsFault,
     Verdict,
 };
 
-use super::attempt::Attempt;
+use super::attempt::{Attempt, Halt};
 use super::event::{DeviceFact, Resume, Seen};
+use super::login::Access;
+
+/// How often an attempt begins on a device that is not left alone meanwhile.
+const BEGINNINGS: u32 = 3;
+
+/// A look at a device.
+pub(super) struct Look {
+    pub(super) seen: Seen,
+    /// Whether it has rebooted since the look before.
+    pub(super) rebooted: bool,
+}
 
 /// Seconds between two clocks from which a 401 may mean the clock and not the secret (section 6).
 const CLOCKS_APART: u64 = 60;
@@ -49,8 +60,29 @@ impl<D: Device> Attempt<D> {
         self.voice.say(DeviceFact::Finished { outcome }).await;
     }
 
-    /// The whole upgrade, from the first look on: the app first, the firmware last.
+    /// The whole upgrade, from the first look on. On a device that changes meanwhile by somebody else's doing
+    /// it begins anew, and not for ever.
     pub(super) async fn through(&mut self) -> Result<Outcome, Outcome> {
+        let mut begun = 1;
+        loop {
+            self.repeated = false;
+            let what = match self.once().await {
+                Ok(outcome) => return Ok(outcome),
+                Err(Halt::End(outcome)) => return Err(outcome),
+                Err(Halt::Anew(what)) => what,
+            };
+            let running = self.begin(Stage::Probe, 1).await;
+            let kind = FailureKind::ChangedMeanwhile { what };
+            if begun >= BEGINNINGS {
+                return Err(self.fail(running, kind).await);
+            }
+            self.end_failed(running, kind).await;
+            begun += 1;
+        }
+    }
+
+    /// The app first, the firmware last.
+    async fn once(&mut self) -> Result<Outcome, Halt> {
         let seen = self.probe().await?;
         let verdict = self.decide(&seen);
         let settled = verdict.outcome();
@@ -60,23 +92,54 @@ impl<D: Device> Attempt<D> {
                 verdict,
             })
             .await;
-        if let Some(outcome) = settled {
-            return Ok(outcome);
+        match settled {
+            Some(Outcome::Current) => return Ok(self.nothing_left().await),
+            Some(outcome) => return Ok(outcome),
+            None => {}
         }
-        let mut access = self.enter(&seen, Scope::Upgrade).await?;
-        let payload = Arc::clone(&self.payload);
         let work = self.work(&seen);
+        let first = if work.app {
+            Component::Ui
+        } else {
+            Component::Firmware
+        };
+        let mut access = match self.enter(&seen, Scope::Upgrade).await {
+            Ok(access) => access,
+            Err(outcome) => return Err(self.or_changed(first, &seen, outcome).await),
+        };
+        if self.repeated {
+            self.look_for_change(first, &seen).await?;
+        }
+        let payload = Arc::clone(&self.payload);
         if let Some(app) = payload.app.as_ref().filter(|_| work.app)
-            && self.roll_app(&mut access, Image::Ui(app)).await?
+            && self.roll_app(&mut access, Image::Ui(app), &seen).await?
         {
             return Ok(self.app_unconfirmed().await);
         }
         let Some(image) = payload.firmware.as_ref().filter(|_| work.firmware) else {
             return Ok(Outcome::Current);
         };
-        self.upload(&mut access, Image::Firmware(image)).await?;
-        let validated = self.check(&mut access, Component::Firmware).await?;
+        let image = Image::Firmware(image);
+        let validated = self.stage(&mut access, image, &seen).await?;
         self.install(validated, &mut access, &seen).await
+    }
+
+    /// Sends an image and has it verified.
+    pub(super) async fn stage(
+        &mut self,
+        access: &mut Access,
+        image: Image<'_>,
+        seen: &Seen,
+    ) -> Result<Validated, Halt> {
+        let component = image.component();
+        let staged = match self.upload(access, image).await {
+            Ok(()) => self.check(access, component).await,
+            Err(outcome) => Err(outcome),
+        };
+        match staged {
+            Ok(validated) => Ok(validated),
+            Err(outcome) => Err(self.or_changed(component, seen, outcome).await),
+        }
     }
 
     /// Reads version and status; no token needed (section 4). A certificate that has expired, and is
@@ -88,7 +151,7 @@ impl<D: Device> Attempt<D> {
             let running = self.begin(Stage::Probe, try_no).await;
             let (running, look) = self.during(running, self.look()).await?;
             match look {
-                Ok(seen) => {
+                Ok(Look { seen, .. }) => {
                     let now = Timestamp::now().as_second();
                     self.clocks_apart = seen
                         .status
@@ -118,12 +181,14 @@ impl<D: Device> Attempt<D> {
         }
     }
 
-    pub(super) async fn look(&self) -> Result<Seen, FailureKind> {
+    /// Version and status, asked for once.
+    pub(super) async fn look(&self) -> Result<Look, FailureKind> {
         let version = self.device.version().await?;
         let asked = Instant::now();
         let status = self.device.status().await?;
-        self.ledger().saw(&status, asked);
-        Ok(Seen { version, status })
+        let rebooted = self.ledger().saw(&status, asked, Instant::now());
+        let seen = Seen { version, status };
+        Ok(Look { seen, rebooted })
     }
 
     /// The check-in through the broker (section 5).

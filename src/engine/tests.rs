@@ -5,6 +5,7 @@ mod apps;
 mod audits;
 mod logins;
 mod phones;
+mod reflash;
 mod refusals;
 
 use std::time::Duration;

@@ -1,19 +1,20 @@
-//! The install, and what became of it: install → reboot → verify (protocol page, section 7).
-//! Must not: send an install without a fresh [`Validated`], nor anything but looks after it.
+//! What became of a firmware's install: reboot → verify (protocol page, section 7). The install itself is in
+//! `install`. Must not: send anything but looks.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::device::{Device, InstallAnswer, Session, Validated};
+use crate::device::Device;
 use crate::model::{
-    Component, DeviceStatus, DeviceVersion, Doubt, Failure, FailureKind, Fws, LinkFault, Outcome,
-    Stage, TlsFault, Touched, Unproven, human_duration,
+    DeviceStatus, DeviceVersion, Doubt, Failure, FailureKind, Fws, LinkFault, Outcome, Stage,
+    TlsFault, Touched, Unproven, human_duration,
 };
 
 use super::attempt::{Attempt, Running};
-use super::event::{DeviceFact, Progress, Seen, Watch};
-use super::login::Access;
+use super::event::{DeviceFact, Progress, Watch};
+use super::install::Answered;
+use super::procedure::Look;
 
 /// For how long after an install silence is normal: devices are gone for some 15 to 60 s.
 const NORMAL_SILENCE: Duration = Duration::from_secs(60);
@@ -39,117 +40,6 @@ enum Sight {
 }
 
 impl<D: Device> Attempt<D> {
-    /// Sends the one install of this image and follows it to its end.
-    pub(super) async fn install(
-        &mut self,
-        validated: Validated,
-        access: &mut Access,
-        seen: &Seen,
-    ) -> Result<Outcome, Outcome> {
-        let session = self.session(access, self.policy.timeouts.request).await?;
-        // The uptime that a reboot is told by must be as young as can be: after a slow upload to a
-        // device that had just booted, the probe's would be too small to tell. And no install goes
-        // to a device that does not answer or has latched a fault since.
-        let status = self.last_look().await?;
-        let watch = Watch {
-            component: Component::Firmware,
-            since: Instant::now(),
-            uptime_before: status.uptime,
-            fw_upgrade_before: status.fw_upgrade,
-            fws_before: seen.version.fws,
-            uis_before: seen.version.uis.clone(),
-            mark: self.ledger().mark(),
-        };
-        let (answer, running) = self.send_install(&watch, validated, &session).await?;
-        let accepted = self.answered(running, answer).await?;
-        let deadline = watch.since + self.policy.timeouts.reboot;
-        Ok(self
-            .follow(
-                &watch,
-                deadline,
-                Some(accepted),
-                self.policy.pace.reboot_poll,
-            )
-            .await)
-    }
-
-    /// Tells of the install, and sends it: once, and only here.
-    pub(super) async fn send_install(
-        &mut self,
-        watch: &Watch,
-        validated: Validated,
-        session: &Session,
-    ) -> Result<(InstallAnswer, Running), Outcome> {
-        let stage = match validated.component() {
-            Component::Firmware => Stage::Install,
-            Component::Ui => Stage::InstallUi,
-        };
-        let running = self.begin(stage, 1).await;
-        self.voice
-            .say(DeviceFact::InstallBegun {
-                watch: Box::new(watch.clone()),
-            })
-            .await;
-        // Both words may have waited for a slow listener. From here to the answer nothing cancels.
-        let (running, ()) = self.during(running, std::future::ready(())).await?;
-        self.before_install = self.touched;
-        self.touched = Touched::InstallSent;
-        Ok((self.device.install(validated, session).await, running))
-    }
-
-    /// What the answer means: accepted, or not clear; anything else ends the attempt.
-    pub(super) async fn answered(
-        &mut self,
-        running: Running,
-        answer: InstallAnswer,
-    ) -> Result<bool, Outcome> {
-        let kind = match answer {
-            InstallAnswer::Accepted => {
-                self.end(running, Some(200), "accepted".to_owned()).await;
-                return Ok(true);
-            }
-            InstallAnswer::Unclear { why } => {
-                let note = format!("no clear answer ({why}): watching, never asking again");
-                self.end(running, None, note).await;
-                return Ok(false);
-            }
-            InstallAnswer::Refused { status } => {
-                if matches!(status, 406 | 409) {
-                    self.ledger().wrote_install();
-                }
-                FailureKind::InstallRefused { status }
-            }
-            InstallAnswer::NotSent(link) => FailureKind::InstallNotSent(link),
-        };
-        self.touched = self.before_install;
-        Err(self.fail(running, kind).await)
-    }
-
-    /// The last look before an install: none goes to a device that does not answer or has latched a fault.
-    pub(super) async fn last_look(&mut self) -> Result<DeviceStatus, Outcome> {
-        let mut tries = 0;
-        loop {
-            let asked = Instant::now();
-            let status = self.unless_cancelled(self.device.status()).await?;
-            if let Ok(status) = &status {
-                self.ledger().saw(status, asked);
-            }
-            let kind = match status {
-                Ok(status) if status.fls_state.is_healthy() || self.policy.force => {
-                    return Ok(status);
-                }
-                Ok(status) => FailureKind::FaultLatched(status.fls_state),
-                Err(kind) => kind,
-            };
-            tries += 1;
-            if tries >= self.policy.retry.attempts || matches!(kind, FailureKind::FaultLatched(_)) {
-                let running = self.begin(Stage::Probe, tries).await;
-                return Err(self.fail(running, kind).await);
-            }
-            self.pause(self.policy.retry.backoff).await?;
-        }
-    }
-
     /// A further attempt on a device whose install may have been sent: looks, watches, and never
     /// installs.
     pub(super) async fn look_again(&mut self, watch: &Watch) -> Outcome {
@@ -157,7 +47,7 @@ impl<D: Device> Attempt<D> {
         let running = self.begin(Stage::Probe, 1).await;
         let asked = Instant::now();
         match self.look().await {
-            Ok(seen) => {
+            Ok(Look { seen, .. }) => {
                 let rebooted = watch.shows_reboot(&seen.status, asked);
                 let note = format!(
                     "{} · {}",
@@ -182,13 +72,13 @@ impl<D: Device> Attempt<D> {
         self.follow(watch, deadline, None, Duration::ZERO).await
     }
 
-    /// Watches the device go and come back, then reads what it runs. `accepted` tells whether the
-    /// install was answered with 200, where that is known.
-    async fn follow(
+    /// Watches the device go and come back, then reads what it runs. `answered` tells how the install was
+    /// answered, where that is known.
+    pub(super) async fn follow(
         &mut self,
         watch: &Watch,
         deadline: Instant,
-        accepted: Option<bool>,
+        answered: Option<Answered>,
         first_wait: Duration,
     ) -> Outcome {
         let running = self.begin(Stage::Reboot, 1).await;
@@ -212,7 +102,7 @@ impl<D: Device> Attempt<D> {
                     .await;
                 Outcome::Lost
             }
-            Err(Sight::Same) => self.no_reboot(running, watch, accepted).await,
+            Err(Sight::Same) => self.no_reboot(running, watch, answered).await,
         }
     }
 
@@ -221,7 +111,7 @@ impl<D: Device> Attempt<D> {
         &mut self,
         running: Running,
         watch: &Watch,
-        accepted: Option<bool>,
+        answered: Option<Answered>,
     ) -> Outcome {
         let after = watch.since.elapsed();
         self.end_failed(running, FailureKind::NoReboot { after })
@@ -236,9 +126,10 @@ impl<D: Device> Attempt<D> {
                 return outcome;
             }
         }
-        Outcome::Unknown(match accepted {
-            Some(false) => Doubt::AnswerLost,
-            Some(true) | None => Doubt::NoReboot,
+        Outcome::Unknown(match answered {
+            Some(Answered::Lost) => Doubt::AnswerLost,
+            Some(Answered::Odd(status)) => Doubt::OddAnswer { status },
+            Some(Answered::Accepted) | None => Doubt::NoReboot,
         })
     }
 

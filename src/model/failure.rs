@@ -182,6 +182,12 @@ pub enum FailureKind {
         /// The HTTP status.
         status: u16,
     },
+    /// Before the install the device turned out not to be as it was when the attempt began.
+    #[error("changed while it was being prepared: {what}")]
+    ChangedMeanwhile {
+        /// What changed.
+        what: String,
+    },
     /// The connection for the install could not be opened: the request was not sent.
     #[error("install not sent: {0}")]
     InstallNotSent(LinkFault),
@@ -304,6 +310,7 @@ impl FailureKind {
             Self::ImageRefused { .. } => "image_refused",
             Self::CheckTimeout { .. } => "check_timeout",
             Self::InstallRefused { .. } => "install_refused",
+            Self::ChangedMeanwhile { .. } => "changed_meanwhile",
             Self::BackendAction { .. } => "backend_action",
             Self::NotBack { .. } => "not_back",
             Self::NoReboot { .. } => "no_reboot",

@@ -77,16 +77,15 @@ pub(super) fn hint(stage: Stage, kind: &FailureKind) -> String {
             .to_owned(),
         FailureKind::InstallRefused { status } => match status {
             401 | 403 => "The token was not accepted for the install: retry logs in anew, uploads and checks again.",
-            404 => "This device has no install endpoint, or nothing is staged: retry uploads and checks again.",
             409 => "Another install runs or a fault is latched: wait, look at the device, then retry.",
             406 => "The device has no verified image: retry uploads and checks again.",
-            411..=413 => "Nothing was installed. Something on the way to the device (a proxy?) may have changed the request: \
-                 look at it, then retry, which uploads and checks again.",
-            418 => "Nothing was installed: this endpoint needs TLS. Use https:// in url.",
             _ => "Nothing was installed, and why the device does not say: retry uploads and checks again; if it stays, \
                  ask the vendor with the log.",
         }
         .to_owned(),
+        FailureKind::ChangedMeanwhile { .. } => "No install was sent. Somebody else works on this device, or it reboots by itself: find out which, then retry, \
+             which looks at it anew."
+            .to_owned(),
         FailureKind::BackendAction { .. } => "Somebody ordered this in the backend (L lock, W wipe, B brick): ask who runs it before \
              you touch the device again."
             .to_owned(),

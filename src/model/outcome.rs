@@ -74,6 +74,12 @@ impl fmt::Display for Unproven {
 pub enum Doubt {
     /// The answer was lost, and the device answered all the time without a reboot.
     AnswerLost,
+    /// The install was answered with a status that no device gives, and the device answered all the time
+    /// without a reboot.
+    OddAnswer {
+        /// The HTTP status.
+        status: u16,
+    },
     /// The management app's install was sent, and the device still serves the app that it served.
     AppUnseen,
     /// The install was accepted, and the device answered all the time without a reboot.
@@ -94,6 +100,10 @@ impl fmt::Display for Doubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AnswerLost => f.write_str("install sent, its answer was lost, no reboot seen"),
+            Self::OddAnswer { status } => write!(
+                f,
+                "install sent, answered {status} as no device does (a proxy or tunnel?), no reboot seen"
+            ),
             Self::AppUnseen => f.write_str(
                 "the management app's install was sent, and the device serves what it served",
             ),
@@ -296,7 +306,9 @@ impl Outcome {
             Self::Lost => {
                 "Devices have no watchdog: power-cycle it, wait a minute, then retry. The retry watches; it never installs twice."
             }
-            Self::Unknown(Doubt::AnswerLost | Doubt::AppUnseen | Doubt::NoReboot) => {
+            Self::Unknown(
+                Doubt::AnswerLost | Doubt::OddAnswer { .. } | Doubt::AppUnseen | Doubt::NoReboot,
+            ) => {
                 "Nothing is sent twice: retry looks again. If it stays, power-cycle the device and start a new run."
             }
             Self::Unknown(Doubt::Unseen { .. }) => {
@@ -373,6 +385,7 @@ impl Outcome {
             Self::Unproven(Unproven::AppUnchanged) => "app_unchanged",
             Self::Unproven(Unproven::NoAppHash) => "no_app_hash",
             Self::Unknown(Doubt::AnswerLost | Doubt::AppUnseen) => "answer_lost",
+            Self::Unknown(Doubt::OddAnswer { .. }) => "odd_answer",
             Self::Unknown(Doubt::NoReboot) => "no_reboot",
             Self::Unknown(Doubt::Unseen { .. }) => "unseen",
             Self::Unknown(Doubt::StoppedWatching) => "stopped_watching",

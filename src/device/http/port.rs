@@ -154,13 +154,7 @@ impl Device for HttpDevice {
             Component::Ui => path::INSTALL_UI,
         };
         match self.call(Call::get(path).with(session)).await {
-            Ok(answer) => match answer.status {
-                200 => InstallAnswer::Accepted,
-                status @ 400..=499 => InstallAnswer::Refused { status },
-                status => InstallAnswer::Unclear {
-                    why: format!("status {status}, which the protocol does not know here"),
-                },
-            },
+            Ok(answer) => InstallAnswer::of_status(answer.status),
             Err(Unanswered { fault, sent: false }) => InstallAnswer::NotSent(fault),
             Err(Unanswered { fault, sent: true }) => InstallAnswer::Unclear {
                 why: match fault {

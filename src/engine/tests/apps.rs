@@ -7,7 +7,7 @@ use crate::model::{
     AppFacts, AppImage, AuditMode, AuditObstacle, AuditPolicy, AuditVerdict, Component,
 };
 
-fn app() -> AppImage {
+pub(super) fn app() -> AppImage {
     AppImage {
         bytes: Bytes::from_static(&[5; 500]),
         facts: AppFacts {

@@ -3,8 +3,11 @@
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::device::Session;
+use crate::device::{Session, Validated};
+use crate::engine::attempt::Halt;
+use crate::engine::event::Seen;
 use crate::engine::fake::{Fake, attempt, image};
+use crate::engine::login::Access;
 use crate::model::{Component, FlsState};
 
 #[test]
@@ -50,9 +53,12 @@ async fn a_cancel_counts_until_the_install_is_sent() {
         version: fake.version().await.unwrap(),
         status: fake.status().await.unwrap(),
     };
-    let (inbox, mut said) = mpsc::channel(1);
+    let (inbox, mut said) = mpsc::channel(2);
     let mut attempt = attempt(&fake, image().into(), inbox);
     attempt.touched = Touched::ImageStaged;
+    for _ in 0..2 {
+        attempt.saw("nothing that anybody reads");
+    }
     let cancel = attempt.cancel.clone();
     let task = tokio::spawn(async move {
         let mut access = Access::Open(Session::anonymous());
@@ -66,16 +72,12 @@ async fn a_cancel_counts_until_the_install_is_sent() {
     });
     tokio::time::sleep(Duration::from_secs(1)).await;
     cancel.cancel();
-    let mut last = None;
-    while let Some(message) = said.recv().await {
-        last = Some(message);
-    }
-    assert!(
-        format!("{last:?}").contains("Stopped"),
-        "the stage has an end: {last:?}"
-    );
     let stopped = Outcome::Cancelled(Touched::ImageStaged);
-    assert_eq!(task.await.unwrap(), Err(stopped));
+    assert_eq!(task.await.unwrap(), Err(Halt::End(stopped)));
+    while let Some(message) = said.recv().await {
+        let told = format!("{message:?}");
+        assert!(told.contains("StageProgress"), "no install began: {told}");
+    }
     assert_eq!(fake.count("install"), 0);
 }
 

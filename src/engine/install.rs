@@ -1,0 +1,237 @@
+//! The one install of an image: the last look, the request, its answer (protocol page, section 7).
+//! Must not: send an install without a fresh [`Validated`], or to a device that is not as it was probed; what
+//! comes after the answer is in `watch` and `app`.
+
+use tokio::time::Instant;
+
+use crate::device::{Device, InstallAnswer, Session, Validated};
+use crate::model::{Component, FailureKind, Outcome, Stage, Touched, Verdict};
+
+use super::attempt::{Attempt, Halt, Running};
+use super::event::{DeviceFact, Seen, Watch};
+use super::login::Access;
+use super::procedure::Look;
+
+/// What is said between the last look and the request: that the stage begins, and that it is sent.
+const WORDS: usize = 2;
+
+/// An install that was sent.
+pub(super) struct Sent {
+    pub(super) watch: Watch,
+    pub(super) answer: InstallAnswer,
+    pub(super) running: Running,
+}
+
+/// How an install was answered, where that did not end the attempt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Answered {
+    /// 200.
+    Accepted,
+    /// Not at all.
+    Lost,
+    /// With a status that is neither: of a proxy or tunnel, perhaps.
+    Odd(u16),
+}
+
+impl<D: Device> Attempt<D> {
+    /// Sends the one install of this firmware and follows it to its end.
+    pub(super) async fn install(
+        &mut self,
+        validated: Validated,
+        access: &mut Access,
+        seen: &Seen,
+    ) -> Result<Outcome, Halt> {
+        let session = self.session(access, self.policy.timeouts.request).await?;
+        let sent = self.look_and_send(validated, &session, seen).await?;
+        let answered = self.answered(sent.running, sent.answer).await?;
+        let deadline = sent.watch.since + self.policy.timeouts.reboot;
+        let poll = self.policy.pace.reboot_poll;
+        let outcome = self.follow(&sent.watch, deadline, Some(answered), poll);
+        Ok(outcome.await)
+    }
+
+    /// Looks at the device for the last time and sends the install: once, and only here. `seen` is what the
+    /// attempt began with. Whatever is slow (a login, a person's leave) comes before; from the look to the
+    /// request nothing is waited for, so that nobody else's install falls in between.
+    pub(super) async fn look_and_send(
+        &mut self,
+        validated: Validated,
+        session: &Session,
+        seen: &Seen,
+    ) -> Result<Sent, Halt> {
+        let component = validated.component();
+        // A subscriber that is slow to listen is waited for before the look, not after it.
+        let voice = self.voice.clone();
+        let mut tries = 0;
+        let (mut room, now) = loop {
+            let room = self.unless_cancelled(voice.room(WORDS)).await?;
+            let kind = match self.unless_cancelled(self.look()).await? {
+                Ok(look) => {
+                    self.as_before(component, &look, seen).await?;
+                    let faults = look.seen.status.fls_state;
+                    if faults.is_healthy() || self.policy.force {
+                        break (room, look.seen);
+                    }
+                    FailureKind::FaultLatched(faults)
+                }
+                Err(kind) => kind,
+            };
+            drop(room);
+            tries += 1;
+            if tries >= self.policy.retry.attempts || matches!(kind, FailureKind::FaultLatched(_)) {
+                let running = self.begin(Stage::Probe, tries).await;
+                return Err(self.fail(running, kind).await.into());
+            }
+            self.pause(self.policy.retry.backoff).await?;
+        };
+        // What it serves and since when it is up must be as young as can be: after a slow upload to a device
+        // that had just booted, the probe's uptime would be too small to tell a reboot by.
+        let watch = Watch {
+            component,
+            since: Instant::now(),
+            uptime_before: now.status.uptime,
+            fw_upgrade_before: now.status.fw_upgrade,
+            fws_before: now.version.fws,
+            uis_before: now.version.uis,
+            mark: self.ledger().mark(),
+        };
+        let stage = match component {
+            Component::Firmware => Stage::Install,
+            Component::Ui => Stage::InstallUi,
+        };
+        let try_no = 1;
+        room.say(DeviceFact::StageStarted { stage, try_no });
+        let running = Running::begun(stage, try_no);
+        room.say(DeviceFact::InstallBegun {
+            watch: Box::new(watch.clone()),
+        });
+        // From here to the answer nothing cancels.
+        self.before_install = self.touched;
+        self.touched = Touched::InstallSent;
+        let answer = self.device.install(validated, session).await;
+        Ok(Sent {
+            watch,
+            answer,
+            running,
+        })
+    }
+
+    /// Whether the device is as the attempt found it. One that runs the image by now is done; one that has
+    /// rebooted, or changed otherwise, has lost the login and what was staged, and is looked at anew.
+    async fn as_before(
+        &mut self,
+        component: Component,
+        look: &Look,
+        before: &Seen,
+    ) -> Result<(), Halt> {
+        let now = &look.seen;
+        if component == Component::Firmware && self.is_image(now.version.fws) {
+            return Err(self.already_there(now.clone()).await.into());
+        }
+        // The app of a device changes by this run, too, before its firmware does.
+        let app = component == Component::Ui && now.version.uis != before.version.uis;
+        let what = if now.version.fws != before.version.fws {
+            "it runs another firmware than it did"
+        } else if look.rebooted {
+            "it has rebooted"
+        } else if app {
+            "it serves another management app than it did"
+        } else {
+            return Ok(());
+        };
+        Err(Halt::Anew(what.to_owned()))
+    }
+
+    /// Somebody else was faster.
+    async fn already_there(&mut self, now: Seen) -> Outcome {
+        let running = self.begin(Stage::Probe, 1).await;
+        let note = format!("{} · runs this very image by now", now.version.fwv);
+        self.end(running, Some(200), note).await;
+        self.voice
+            .say(DeviceFact::Planned {
+                seen: Some(Box::new(now)),
+                verdict: Verdict::Current,
+            })
+            .await;
+        self.nothing_left().await
+    }
+
+    /// How an attempt ends that finds the image running. Its app may have come before that.
+    pub(super) async fn nothing_left(&mut self) -> Outcome {
+        if self.touched == Touched::InstallSent {
+            return self.app_unconfirmed().await;
+        }
+        Outcome::Current
+    }
+
+    /// A login or a check that had to be repeated may have been so over a reboot, and a failure may come
+    /// from one: one look tells. A device that does not answer tells nothing.
+    pub(super) async fn look_for_change(
+        &mut self,
+        component: Component,
+        seen: &Seen,
+    ) -> Result<(), Halt> {
+        match self.unless_cancelled(self.look()).await? {
+            Ok(look) => self.as_before(component, &look, seen).await,
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// What a step that failed means, should the device have rebooted under it: its token died and what was
+    /// staged is gone, which is no refusal.
+    pub(super) async fn or_changed(
+        &mut self,
+        component: Component,
+        seen: &Seen,
+        failed: Outcome,
+    ) -> Halt {
+        let may_be = matches!(
+            &failed,
+            Outcome::Failed(failure) if matches!(
+                failure.kind,
+                FailureKind::Link(_)
+                    | FailureKind::Status { .. }
+                    | FailureKind::WrongSecret
+                    | FailureKind::ClockUnset
+            )
+        );
+        if may_be && let Err(halt) = self.look_for_change(component, seen).await {
+            return halt;
+        }
+        failed.into()
+    }
+
+    /// What the answer means: accepted, or not clear; anything else ends the attempt.
+    pub(super) async fn answered(
+        &mut self,
+        running: Running,
+        answer: InstallAnswer,
+    ) -> Result<Answered, Outcome> {
+        let watching = "watching, never asking again";
+        let kind = match answer {
+            InstallAnswer::Accepted => {
+                self.end(running, Some(200), "accepted".to_owned()).await;
+                return Ok(Answered::Accepted);
+            }
+            InstallAnswer::Unclear { why } => {
+                let note = format!("no clear answer ({why}): {watching}");
+                self.end(running, None, note).await;
+                return Ok(Answered::Lost);
+            }
+            InstallAnswer::Odd { status } => {
+                let note = format!("{status} is no answer of a device to an install: {watching}");
+                self.end(running, Some(status), note).await;
+                return Ok(Answered::Odd(status));
+            }
+            InstallAnswer::Refused { status } => {
+                if matches!(status, 406 | 409) {
+                    self.ledger().wrote_install();
+                }
+                FailureKind::InstallRefused { status }
+            }
+            InstallAnswer::NotSent(link) => FailureKind::InstallNotSent(link),
+        };
+        self.touched = self.before_install;
+        Err(self.fail(running, kind).await)
+    }
+}

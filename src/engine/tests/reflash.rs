@@ -1,0 +1,226 @@
+//! A device that was installed to, or rebooted, by somebody else since it was looked at: another process, a
+//! colleague, a person with a power switch. Nothing is installed twice, and nothing on a device that is not
+//! the one that was looked at.
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout};
+
+use super::*;
+use crate::device::{Device as _, Session as Entry, Validated};
+use crate::engine::event::Seen;
+use crate::engine::fake::attempt;
+use crate::engine::login::Access;
+use crate::model::{Component, FirmwareImage, Retry};
+
+/// Patient enough to log in over a reboot.
+fn patient() -> Policy {
+    Policy {
+        retry: Retry {
+            attempts: 9,
+            ..Retry::default()
+        },
+        ..Policy::default()
+    }
+}
+
+fn sent(fake: &Fake) -> (usize, usize) {
+    (fake.count("upload"), fake.count("install"))
+}
+
+/// hemfleet was killed right after an install, and runs again: the probe falls into the seconds in which the
+/// device answers as before.
+#[tokio::test(start_paused = true)]
+async fn a_login_that_was_repeated_over_a_reboot_finds_the_image_installed() {
+    let fake = Fake::new().with(|w| w.boots_at.push_back(("login", 1, NEW)));
+    let (session, events) = upgrade_by(&fake, patient()).await;
+    assert_eq!(outcome(&session), &Outcome::Current);
+    assert_eq!(sent(&fake), (0, 0));
+    assert_eq!(stages(&events).last(), Some(&Stage::Probe));
+    assert_eq!(only(&session).seen.as_ref().unwrap().version.fws, Some(NEW));
+    assert!(fake.count("login") > 1, "the login was repeated");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_that_runs_the_image_by_now_is_not_installed_to() {
+    for step in ["upload", "check"] {
+        let fake = Fake::new().with(|w| {
+            w.upload_takes = Duration::from_secs(60);
+            w.checks.extend(vec![Ok(202); 20]);
+            w.boots_at.push_back((step, 1, NEW));
+            // What has begun comes to its end in this device, and says nothing.
+            w.deaf_while_away = false;
+        });
+        let (session, _) = upgrade_by(&fake, patient()).await;
+        assert_eq!(outcome(&session), &Outcome::Current, "{step}");
+        assert_eq!(sent(&fake), (1, 0));
+        let last = only(&session).timeline.last().unwrap();
+        assert!(last.note.contains("by now"), "{}", last.note);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_that_rebooted_since_the_probe_is_probed_anew() {
+    for fws in [OLD, OTHER] {
+        let fake = Fake::new().with(|w| {
+            w.upload_takes = Duration::from_secs(60);
+            w.boots_at.push_back(("upload", 1, fws));
+            w.deaf_while_away = false;
+        });
+        let (session, events) = upgrade(&fake).await;
+        assert_eq!(outcome(&session), &Outcome::Upgraded);
+        assert_eq!(sent(&fake), (2, 1));
+        let probes = stages(&events)
+            .iter()
+            .filter(|s| **s == Stage::Probe)
+            .count();
+        // The second one is the look that found it out.
+        assert_eq!(probes, 3);
+        let told = only(&session)
+            .timeline
+            .iter()
+            .find_map(|s| match &s.failure {
+                Some(kind) => Some(kind.code()),
+                None => None,
+            });
+        assert_eq!(told, Some("changed_meanwhile"));
+        assert_eq!(only(&session).seen.as_ref().unwrap().version.fws, Some(fws));
+    }
+}
+
+/// The signature alone tells of a change where the uptime does not.
+#[tokio::test(start_paused = true)]
+async fn a_signature_that_changed_without_a_reboot_that_shows_is_looked_at_anew() {
+    let fake = Fake::new().with(|w| w.upload_takes = Duration::from_secs(60));
+    let mut session = begin(&fake).await;
+    until(&mut session, |f| {
+        matches!(
+            f,
+            DeviceFact::StageStarted {
+                stage: Stage::Upload,
+                ..
+            }
+        )
+    })
+    .await;
+    fake.world().fws = Some(OTHER);
+    run(&mut session).await;
+    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    assert_eq!(sent(&fake), (2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_that_keeps_rebooting_is_given_up_and_nothing_is_installed() {
+    let fake = Fake::new().with(|w| {
+        w.upload_takes = Duration::from_secs(60);
+        w.boots_at.extend((1..=9).map(|n| ("upload", n, OLD)));
+        w.deaf_while_away = false;
+    });
+    let (session, _) = upgrade(&fake).await;
+    let (stage, kind, touched) = failed(&session);
+    assert_eq!((stage, kind.code()), (Stage::Probe, "changed_meanwhile"));
+    assert_eq!(touched, Touched::ImageStaged);
+    assert_eq!(sent(&fake), (3, 0));
+}
+
+/// Its token died, and what was staged is gone: that is no refusal.
+#[tokio::test(start_paused = true)]
+async fn a_check_that_was_lost_over_a_reboot_finds_the_image_installed_or_begins_anew() {
+    for (fws, wanted, uploads) in [(NEW, Outcome::Current, 1), (OLD, Outcome::Upgraded, 2)] {
+        let fake = Fake::new().with(|w| {
+            w.checks.clear();
+            w.checks.push_back(Ok(201));
+            w.checks.push_back(Err(FailureKind::Status { status: 401 }));
+            w.boots_at.push_back(("check", 2, fws));
+        });
+        let (session, _) = upgrade_by(&fake, patient()).await;
+        assert_eq!(outcome(&session), &wanted);
+        assert_eq!(fake.count("upload"), uploads);
+    }
+}
+
+/// Clocks that gain 8 %, looks that take their time: no reboot.
+#[tokio::test(start_paused = true)]
+async fn a_fast_clock_and_a_slow_answer_are_no_reboot() {
+    for rate in [0.99, 1.0, 1.08] {
+        let fake = Fake::new().with(|w| {
+            w.rate = rate;
+            w.upload_takes = Duration::from_secs(40);
+            w.slow_once = Some(("status", Duration::from_secs(25)));
+        });
+        let (session, _) = upgrade(&fake).await;
+        assert_eq!(outcome(&session), &Outcome::Upgraded, "{rate}");
+        assert_eq!(sent(&fake), (1, 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_app_is_not_installed_to_a_device_that_rebooted_either() {
+    let payload = || Payload {
+        firmware: Some(image()),
+        app: Some(apps::app()),
+    };
+    let fake = Fake::new().with(|w| {
+        w.upload_takes = Duration::from_secs(60);
+        w.boots_at.push_back(("upload app", 1, OLD));
+        w.deaf_while_away = false;
+    });
+    let fakes = std::slice::from_ref(&fake);
+    let mut session = session_with(fakes, Mode::Go, 1, payload(), patient());
+    session.intend(Intent::Begin);
+    run(&mut session).await;
+    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    assert_eq!(
+        (fake.count("upload app"), fake.count("install app")),
+        (2, 1)
+    );
+    assert_eq!(sent(&fake), (1, 1));
+    // Somebody else's firmware came between the app and the firmware.
+    let fake = Fake::new().with(|w| {
+        w.upload_takes = Duration::from_secs(60);
+        w.boots_at.push_back(("upload", 1, NEW));
+        w.deaf_while_away = false;
+    });
+    let fakes = std::slice::from_ref(&fake);
+    let mut session = session_with(fakes, Mode::Go, 1, payload(), patient());
+    session.intend(Intent::Begin);
+    run(&mut session).await;
+    assert_eq!(outcome(&session), &Outcome::AppInstalled);
+    assert_eq!(sent(&fake), (1, 0));
+}
+
+/// Nothing slow stands between the last look and the request, also where nobody listens for a while.
+#[tokio::test(start_paused = true)]
+async fn the_install_follows_the_last_look_at_once_however_slowly_the_events_are_read() {
+    let fake = Fake::new().with(|w| w.validated = 1);
+    let seen = Seen {
+        version: fake.version().await.unwrap(),
+        status: fake.status().await.unwrap(),
+    };
+    let (inbox, mut said) = mpsc::channel(2);
+    let mut attempt = attempt(&fake, Payload::from(FirmwareImage::clone(&image())), inbox);
+    for _ in 0..2 {
+        let progress = Progress::Queued;
+        attempt.voice.mention(Stage::Check, progress);
+    }
+    let task = tokio::spawn(async move {
+        let mut access = Access::Open(Entry::anonymous());
+        let validated = Validated::by_device(Component::Firmware);
+        let _ = attempt.install(validated, &mut access, &seen).await;
+    });
+    let gap = |fake: &Fake| {
+        let world = fake.world();
+        let n = world.asked.iter().position(|a| *a == "install")?;
+        Some(world.asked_at[n] - world.asked_at[n - 1])
+    };
+    let begun = Instant::now();
+    let gap = loop {
+        if let Some(gap) = gap(&fake) {
+            break gap;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(1000), "no install");
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        let _ = timeout(Duration::from_millis(1), said.recv()).await;
+    };
+    assert!(gap <= Duration::from_millis(100), "{gap:?}");
+    task.abort();
+}
