@@ -6,8 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::model::{
-    AuditReport, Component, Credentials, Derivation, DeviceId, DeviceSpec, DeviceVersion, Failure,
-    FailureKind, Outcome, OutcomeKind, Scope, Stage, Touched, Verdict,
+    AuditReport, AuditVerdict, Component, Credentials, Derivation, DeviceId, DeviceSpec,
+    DeviceVersion, Failure, FailureKind, Outcome, OutcomeKind, Scope, Stage, Touched, Verdict,
 };
 
 use super::event::{DeviceFact, Progress, Resume, Seen, Watch};
@@ -273,6 +273,12 @@ impl Row {
     /// The kind of [`Self::outcome`].
     pub fn outcome_kind(&self) -> Option<OutcomeKind> {
         self.outcome().map(Outcome::kind)
+    }
+
+    /// Whether its audit log contradicts the last attempt (section 9): an alarm, whatever it ended as.
+    pub fn log_contradicts(&self) -> bool {
+        let verdict = self.audit.as_ref().map(|report| &report.verdict);
+        matches!(verdict, Some(AuditVerdict::Contradicted { .. }))
     }
 
     /// What its task is doing, where it has one.

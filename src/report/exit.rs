@@ -8,7 +8,7 @@ use crate::model::{FailureKind, Outcome, OutcomeKind, Verdict};
 /// | code | variant | meaning |
 /// | --- | --- | --- |
 /// | 0 | [`Exit::Good`] | every device `upgraded`, `current` or `skipped` |
-/// | 1 | [`Exit::Failed`] | some device `failed`, `rolled_back` or `lost` |
+/// | 1 | [`Exit::Failed`] | some device `failed`, `rolled_back` or `lost`, or its own audit log contradicts its upgrade |
 /// | 2 | [`Exit::Usage`] | usage, configuration or image; nothing was sent to any device |
 /// | 3 | [`Exit::Doubt`] | some device `unknown` or `unproven`, none as under 1 |
 /// | 130 | [`Exit::Interrupted`] | a person or a signal stopped the run or cancelled a device |
@@ -44,7 +44,7 @@ impl Exit {
         fleet
             .rows()
             .iter()
-            .map(|row| Self::of_row(row, fleet.mode()))
+            .flat_map(|row| [Self::of_row(row, fleet.mode()), Self::of_log(row)])
             .max_by_key(|exit| exit.weight())
             .unwrap_or(Self::Good)
     }
@@ -64,7 +64,7 @@ impl Exit {
         }
         match self {
             Self::Good => "every device is upgraded, current or skipped",
-            Self::Failed => "some device failed, rolled back or is lost",
+            Self::Failed => "some device failed, rolled back, is lost, or its own log contradicts",
             Self::Usage => "usage, configuration or image: nothing was sent to any device",
             Self::Doubt => "of some device it is unknown or unproven what it runs",
             Self::Interrupted => "interrupted or cancelled",
@@ -89,6 +89,15 @@ impl Exit {
             },
             // A run that was left while this device was still to come.
             RowState::Waiting | RowState::Starting | RowState::Running(_) => Self::Interrupted,
+        }
+    }
+
+    /// A log that contradicts is an alarm, whatever the device ended as.
+    fn of_log(row: &Row) -> Self {
+        if row.log_contradicts() {
+            Self::Failed
+        } else {
+            Self::Good
         }
     }
 
@@ -127,7 +136,7 @@ mod tests {
     use super::*;
     use crate::engine::Intent;
     use crate::model::{Doubt, Failure, Skip, Stage, Touched, Unproven};
-    use crate::report::fixture::{Rehearsal, refused_image, unplugged};
+    use crate::report::fixture::{self, Rehearsal, refused_image, unplugged};
 
     fn after(outcomes: &[Outcome]) -> Exit {
         let mut run = Rehearsal::new(Mode::Go, outcomes.len());
@@ -173,6 +182,32 @@ mod tests {
             after(&[Outcome::Cancelled(Touched::Nothing), Outcome::Lost]),
             Exit::Failed
         );
+    }
+
+    #[test]
+    fn a_log_that_contradicts_is_an_alarm_whatever_the_device_ended_as() {
+        for outcome in [
+            Outcome::Upgraded,
+            Outcome::Current,
+            Outcome::Unproven(Unproven::NoSignature),
+            Outcome::Cancelled(Touched::ImageStaged),
+        ] {
+            let mut run = Rehearsal::new(Mode::Go, 2);
+            run.begin();
+            run.audit(0, fixture::contradicted());
+            run.finish(0, outcome.clone());
+            run.audit(1, fixture::missing());
+            run.finish(1, Outcome::Upgraded);
+            assert_eq!(Exit::of(&run.fleet), Exit::Failed, "{outcome:?}");
+        }
+        // Any other word of a log that need not confirm changes nothing.
+        for report in [fixture::missing(), fixture::confirmed()] {
+            let mut run = Rehearsal::new(Mode::Go, 1);
+            run.begin();
+            run.audit(0, report);
+            run.finish(0, Outcome::Upgraded);
+            assert_eq!(Exit::of(&run.fleet), Exit::Good);
+        }
     }
 
     #[test]

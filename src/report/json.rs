@@ -18,7 +18,7 @@
 //! | `log_read` | device fields; `file`, `ok`, `entries`, `reason`, `code`, `link` (`hemfleet audit` only; `code` = `busy` is the running session's file, and no fault) |
 //! | `device_audited` | device fields; `verdict`, `link`, `file`, `line`, `counter`, `reason`, `code`; before `device_finished` |
 //! | `device_finished` | device fields; `outcome`, `reason`, `code`, `hint`, `stage`, `status`, `touched`, `from`, `to`, `from_fws`, `to_fws`, `took_ms`, `link`, `group` |
-//! | `run_finished` | `devices`, `counts` (all outcomes), `verdicts` (plan only), `in_doubt` (names), `interrupted`, `exit_code`, `took_ms` |
+//! | `run_finished` | `devices`, `counts` (all outcomes), `audits` (all verdicts of audit logs, where one was read for), `verdicts` (plan only), `in_doubt` (names), `interrupted`, `exit_code`, `took_ms` |
 //!
 //! Device fields: `device` and `attempt`. The fact that an install begins or that a device is back has
 //! no event of its own: `stage_started` of `install` and `device_finished` say it. `exit_code` is that
@@ -36,7 +36,7 @@ use serde::Serialize;
 
 use self::device::DeviceLine;
 use super::{Exit, Reporter, words};
-use crate::engine::{Counts, Event, Fact, Fleet, Mode};
+use crate::engine::{Audits, Counts, Event, Fact, Fleet, Mode};
 use crate::model::{AppFacts, ImageFacts, OutcomeKind, VerdictKind};
 
 /// The value of `schema`.
@@ -188,6 +188,8 @@ struct RunFinished<'a> {
     devices: usize,
     counts: OutcomeCounts,
     #[serde(skip_serializing_if = "Option::is_none")]
+    audits: Option<AuditCounts>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     verdicts: Option<VerdictCounts>,
     in_doubt: Vec<&'a str>,
     interrupted: bool,
@@ -201,6 +203,7 @@ impl<'a> RunFinished<'a> {
         Self {
             devices: fleet.rows().len(),
             counts: OutcomeCounts(fleet.counts()),
+            audits: AuditCounts::of(&fleet.audits()),
             verdicts: (fleet.mode() == Mode::Plan).then(|| VerdictCounts::of(fleet)),
             in_doubt: words::in_doubt(fleet).map(|row| row.id.as_str()).collect(),
             interrupted,
@@ -223,6 +226,26 @@ impl Serialize for OutcomeCounts {
                 .into_iter()
                 .map(|kind| (kind.as_str(), self.0.of(kind))),
         )
+    }
+}
+
+#[derive(Serialize)]
+struct AuditCounts {
+    confirmed: usize,
+    contradicted: usize,
+    missing: usize,
+    unavailable: usize,
+}
+
+impl AuditCounts {
+    /// Absent where no log has said anything.
+    fn of(audits: &Audits) -> Option<Self> {
+        (audits.total() > 0).then_some(Self {
+            confirmed: audits.confirmed,
+            contradicted: audits.contradicted,
+            missing: audits.missing,
+            unavailable: audits.unavailable,
+        })
     }
 }
 

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::paint::{Tone, paint};
 use super::{Exit, words};
 use crate::engine::{Fleet, Mode, Row, audit_hint};
-use crate::model::{AuditVerdict, Outcome, OutcomeKind, Touched, human_duration};
+use crate::model::{AuditReport, AuditVerdict, Outcome, OutcomeKind, Touched, human_duration};
 
 /// How the summary is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,9 +20,10 @@ pub struct Summary {
     pub exit: Option<Exit>,
 }
 
-/// Writes how the run ended: first and loudly the devices in doubt, then those that are not well with
-/// stage, reason, what was touched and what to do, then what the audit logs say otherwise, the counts,
-/// the duration and the exit code. After `hemfleet audit` only the last line or two.
+/// Writes how the run ended: first and loudly the devices whose audit log contradicts and those in doubt,
+/// then those that are not well with stage, reason, what was touched and what to do, then what the audit
+/// logs leave open, the counts, the duration and the exit code. After `hemfleet audit` only the last line
+/// or two.
 ///
 /// `now` counts as the end of a run whose last event has not come.
 pub fn print_summary(
@@ -35,6 +36,7 @@ pub fn print_summary(
         // The table has named each device with what became of it.
         return closing(fleet, now, style, out);
     }
+    contradicted(fleet, style.color, out)?;
     let doubtful: Vec<&Row> = words::in_doubt(fleet).collect();
     if !doubtful.is_empty() {
         let names: Vec<&str> = doubtful.iter().map(|row| row.id.as_str()).collect();
@@ -70,7 +72,7 @@ pub fn print_summary(
         writeln!(out)?;
     }
     left_alone(fleet, out)?;
-    audits(fleet, style.color, out)?;
+    audits(fleet, out)?;
     closing(fleet, now, style, out)
 }
 
@@ -134,36 +136,46 @@ fn left_alone(fleet: &Fleet, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// What the audit logs do not confirm. A log that contradicts is told whatever the device's outcome; of
-/// the others one line for each reason is enough.
-fn audits(fleet: &Fleet, color: bool, out: &mut impl Write) -> io::Result<()> {
-    let reports = || {
-        let rows = fleet.rows().iter();
-        rows.filter_map(|row| row.audit.as_deref().map(|report| (row, report)))
-    };
-    let mut contradicted = reports()
-        .filter(|(_, r)| matches!(r.verdict, AuditVerdict::Contradicted { .. }))
-        .peekable();
-    if contradicted.peek().is_some() {
-        let head = "Contradicted by the device's own audit log:";
-        writeln!(out, "{}", paint(color, Some(Tone::Look), head))?;
-        for (row, report) in contradicted {
-            let ended = row.outcome_kind().map_or("running", OutcomeKind::words);
-            let (id, verdict) = (&row.id, &report.verdict);
-            let over = report.over().unwrap_or_default();
-            let file = report
-                .file
-                .as_ref()
-                .map_or_else(String::new, |f| format!("file {f}, "));
-            writeln!(out, "  {id} ({ended}): {file}{verdict}; {over}")?;
-            if let Some(hint) = audit_hint(verdict) {
-                writeln!(out, "    hint: {hint}")?;
-            }
-        }
-        writeln!(out)?;
+/// The devices whose audit log contradicts their upgrade, whatever they ended as: an alarm.
+fn contradicted(fleet: &Fleet, color: bool, out: &mut impl Write) -> io::Result<()> {
+    let rows: Vec<&Row> = fleet
+        .rows()
+        .iter()
+        .filter(|r| r.log_contradicts())
+        .collect();
+    if rows.is_empty() {
+        return Ok(());
     }
+    let (logs, whose) = match rows.len() {
+        1 => ("log of 1 device contradicts".to_owned(), "its upgrade"),
+        n => (format!("logs of {n} devices contradict"), "their upgrades"),
+    };
+    let head = format!("LOG CONTRADICTS: the audit {logs} {whose}");
+    writeln!(out, "{}", paint(color, Some(Tone::Bad), &head))?;
+    for (row, report) in rows.into_iter().filter_map(with_report) {
+        let ended = row.outcome_kind().map_or("running", OutcomeKind::words);
+        let (id, verdict) = (&row.id, &report.verdict);
+        let over = report.over().unwrap_or_default();
+        let file = report
+            .file
+            .as_ref()
+            .map_or_else(String::new, |f| format!("file {f}, "));
+        writeln!(out, "  {id} ({ended}): {file}{verdict}; {over}")?;
+        if let Some(hint) = audit_hint(verdict) {
+            writeln!(out, "    hint: {hint}")?;
+        }
+    }
+    writeln!(out)
+}
+
+fn with_report(row: &Row) -> Option<(&Row, &AuditReport)> {
+    row.audit.as_deref().map(|report| (row, report))
+}
+
+/// What the audit logs leave open: one line for each reason is enough.
+fn audits(fleet: &Fleet, out: &mut impl Write) -> io::Result<()> {
     let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
-    for (row, report) in reports() {
+    for (row, report) in fleet.rows().iter().filter_map(with_report) {
         let why = match &report.verdict {
             AuditVerdict::Confirmed { .. } | AuditVerdict::Contradicted { .. } => continue,
             AuditVerdict::Missing { .. } => "audit missing (no entry of this upgrade)".to_owned(),
@@ -281,6 +293,29 @@ mod tests {
         }
         run.end();
         insta::assert_snapshot!(written(&run, false));
+    }
+
+    #[test]
+    fn a_log_that_contradicts_comes_before_everything_else() {
+        let mut run = Rehearsal::new(Mode::Go, 3);
+        run.begin();
+        run.finish(0, Outcome::Lost);
+        run.refuse(1);
+        run.upgrade_to_log(2);
+        run.audit(2, fixture::contradicted());
+        run.finish(2, Outcome::Upgraded);
+        run.end();
+        let text = written(&run, false);
+        let first: Vec<&str> = text.lines().take(2).collect();
+        assert_eq!(
+            first[0],
+            "LOG CONTRADICTS: the audit log of 1 device contradicts its upgrade"
+        );
+        assert!(
+            first[1].starts_with("  vault-03 (upgraded): file 62310ba5, "),
+            "{text}"
+        );
+        assert_eq!(text.matches("vault-03").count(), 1, "{text}");
     }
 
     #[test]

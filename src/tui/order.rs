@@ -2,7 +2,7 @@
 //! Must not: be computed while drawing; it changes only when the fleet or a wish changed.
 
 use crate::engine::{Fleet, Person, Row, RowState};
-use crate::model::{AuditVerdict, OutcomeKind};
+use crate::model::OutcomeKind;
 
 use super::look::Mark;
 
@@ -108,9 +108,7 @@ fn urgency(row: &Row) -> u8 {
 
 /// Whether a device that ended without a failure has a log that contradicts.
 pub(super) fn contradicted(row: &Row) -> bool {
-    let verdict = row.audit.as_ref().map(|report| &report.verdict);
-    matches!(verdict, Some(AuditVerdict::Contradicted { .. }))
-        && row.outcome_kind().is_some_and(|kind| !kind.is_failure())
+    row.log_contradicts() && row.outcome_kind().is_some_and(|kind| !kind.is_failure())
 }
 
 /// How far a device is; those under way before those that are done, those before the waiting.

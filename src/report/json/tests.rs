@@ -250,6 +250,22 @@ fn logs_that_say_less_say_why() {
 }
 
 #[test]
+fn a_log_that_contradicts_is_in_the_runs_exit_code() {
+    let mut run = Rehearsal::new(Mode::Go, 1);
+    run.begin();
+    run.start(0, Stage::Audit, 1);
+    run.audit(0, fixture::contradicted());
+    run.finish(0, Outcome::Upgraded);
+    run.end();
+    let lines = lines(&run);
+    assert_eq!(named(&lines, "run_finished")[0]["exit_code"], 1);
+    assert_eq!(
+        named(&lines, "run_finished")[0]["audits"]["contradicted"],
+        1
+    );
+}
+
+#[test]
 fn an_audit_tells_of_each_file() {
     let mut run = Rehearsal::of(Mode::Audit { all: true }, &["http"], fixture::no_payload());
     run.begin();

@@ -87,6 +87,19 @@ fn audit(verdict: AuditVerdict, link: AuditLink, log: Option<AuditLog>) -> Devic
     }
 }
 
+impl Rig {
+    /// The log of a device contradicts its upgrade.
+    pub(in crate::tui) fn contradict(&mut self, name: &str) {
+        let verdict = AuditVerdict::Contradicted {
+            line: 8,
+            counter: Some(15),
+            why: Contradiction::Logged(AuditResult::Error),
+        };
+        let log = log_of(7, AuditResult::Error, LogEnd::Whole);
+        self.tell(name, audit(verdict, AuditLink::Ca, Some(log)));
+    }
+}
+
 /// A run that is over and went well, whose logs say everything that they can.
 pub(in crate::tui) fn audited() -> Rig {
     let mut rig = Rig::new(Mode::Go, seeds());

@@ -85,12 +85,13 @@ fn payload(payload: &PayloadFacts, wide: bool) -> Vec<Span<'static>> {
 /// What the audit logs say so far; nothing where none has been read.
 fn audits(audits: &Audits, width: usize) -> Vec<Span<'static>> {
     let mut spans = Vec::new();
-    for (mark, n) in Mark::AUDITS.into_iter().zip([
-        audits.confirmed,
-        audits.contradicted,
-        audits.missing,
-        audits.unavailable,
-    ]) {
+    // What must be seen comes first: the line is cut at its end where it is too long.
+    for (mark, n) in [
+        (Mark::CONTRADICTED, audits.contradicted),
+        (Mark::CONFIRMED, audits.confirmed),
+        (Mark::MISSING, audits.missing),
+        (Mark::UNAVAILABLE, audits.unavailable),
+    ] {
         if n == 0 {
             continue;
         }
@@ -321,19 +322,13 @@ fn over(fleet: &Fleet) -> (Tone, String) {
         + counts.of(OutcomeKind::Skipped)
         + counts.of(OutcomeKind::Audited);
     let rest = counts.done() - good;
+    // Those whose log contradicts need a look like those that did not end well, and some are both.
     let doubted = fleet.rows().iter().filter(|row| contradicted(row)).count();
+    let rest = rest + fleet.rows().iter().filter(|row| only_log(row)).count();
     if rest == 0 && matches!(fleet.mode(), Mode::Audit { .. }) {
         return (
             Tone::Plain,
             "OVER: every log was read. q leaves.".to_owned(),
-        );
-    }
-    if rest == 0 && doubted > 0 {
-        let verb = if doubted == 1 { "s" } else { "" };
-        let logs = format!("{doubted} log{} contradict{verb}", plural(doubted));
-        return (
-            Tone::Warn,
-            format!("OVER: all went well, but {logs}: a shows it, q leaves."),
         );
     }
     if rest == 0 {
@@ -347,6 +342,7 @@ fn over(fleet: &Fleet) -> (Tone, String) {
     let tone = if counts.of(OutcomeKind::Failed)
         + counts.of(OutcomeKind::RolledBack)
         + counts.of(OutcomeKind::Lost)
+        + doubted
         > 0
     {
         Tone::Bad
@@ -359,10 +355,31 @@ fn over(fleet: &Fleet) -> (Tone, String) {
         0 => "",
         _ => ", R all failed",
     };
+    let logs = match (doubted, rest) {
+        (0, _) => String::new(),
+        (1, 1) => ": its log contradicts (a)".to_owned(),
+        (n, rest) if n == rest => ": their logs contradict (a)".to_owned(),
+        (1, _) => ", 1 by its log (a)".to_owned(),
+        (n, _) => format!(", {n} by their logs (a)"),
+    };
+    let keys = if doubted == rest {
+        String::new()
+    } else {
+        format!(" r retries the selected{all},")
+    };
     (
         tone,
-        format!("OVER: {rest} {devices} {verb} a look. r retries the selected{all}, q leaves."),
+        format!("OVER: {rest} {devices} {verb} a look{logs}.{keys} q leaves."),
     )
+}
+
+/// Whether a device ended well, and its log alone says otherwise.
+fn only_log(row: &Row) -> bool {
+    let well = matches!(
+        row.outcome_kind(),
+        Some(OutcomeKind::Upgraded | OutcomeKind::Current | OutcomeKind::Skipped)
+    );
+    well && contradicted(row)
 }
 
 /// The devices that a task works on.

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use ratatui::style::{Color, Modifier};
 
 use crate::engine::{Intent, Mode};
-use crate::model::{FailureKind, Skip, Verdict};
+use crate::model::{FailureKind, Outcome, Skip, Stage, Verdict};
 use crate::tui::sample::{
     Rig, app_only, audited, both, expired, finished, people, plan, running, seeds, staged,
 };
@@ -110,6 +110,38 @@ fn what_the_logs_say() {
     screens!("audited_detail", rig, 60 x 24, 80 x 30, 80 x 24);
     rig.press("<Enter>");
     screens!("audited_detail_zoomed", rig, 80 x 24);
+}
+
+#[test]
+fn a_log_that_contradicts_needs_a_look_like_a_failure_does() {
+    let mut rig = audited();
+    for (width, height) in [(60, 20), (80, 24), (120, 35)] {
+        let text = rig.text(width, height);
+        assert!(text.contains("OVER: 2 devices need a look"), "{text}");
+        let header = text.lines().next().unwrap();
+        assert!(header.contains("≠ 2"), "{header}");
+    }
+    // Beside other devices that need one it counts as well, and none twice.
+    let mut rig = Rig::new(Mode::Go, seeds());
+    for (n, row) in seeds().iter().enumerate() {
+        let name = row.id.as_str();
+        rig.begin(name, Stage::Audit);
+        match n {
+            0 | 1 => rig.contradict(name),
+            _ => {}
+        }
+        rig.finish(
+            name,
+            match n {
+                0 | 3 => Outcome::Upgraded,
+                1 | 2 => Outcome::Lost,
+                _ => Outcome::Current,
+            },
+        );
+    }
+    let text = rig.text(120, 24);
+    let wanted = "OVER: 3 devices need a look, 1 by its log (a). r retries the selected";
+    assert!(text.contains(wanted), "{text}");
 }
 
 #[test]
