@@ -141,6 +141,10 @@ fn link_hint(link: &LinkFault, stage: Stage) -> &'static str {
         LinkFault::Tls(TlsFault::PinMismatch { .. }) => {
             "This is another device, its key was renewed, or somebody is in between: find out before you change the pin."
         }
+        LinkFault::Tls(TlsFault::WithoutKey) => {
+            "Somebody in between shows this device's certificate without being the device. Nothing was sent: look at the way to \
+             it (connect, proxy, ssh) before you try again."
+        }
         LinkFault::Tls(TlsFault::NotTls) => {
             "Something else listens there: check connect, or use http:// if that is meant."
         }

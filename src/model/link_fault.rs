@@ -127,6 +127,9 @@ pub enum TlsFault {
         /// The base64 SHA-256 of the key that was presented.
         got: String,
     },
+    /// The handshake is signed by another key than the certificate's.
+    #[error("the server shows a certificate without holding its key")]
+    WithoutKey,
     /// The port does not speak TLS.
     #[error("no TLS on this port")]
     NotTls,
@@ -180,6 +183,7 @@ impl LinkFault {
                 TlsFault::UnknownIssuer => "tls_unknown_issuer",
                 TlsFault::WrongName { .. } => "tls_wrong_name",
                 TlsFault::PinMismatch { .. } => "tls_pin_mismatch",
+                TlsFault::WithoutKey => "tls_without_key",
                 TlsFault::NotTls => "tls_not_spoken",
                 TlsFault::Other { .. } => "tls",
             },

@@ -9,6 +9,7 @@ use std::time::Duration;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, PublicKeyData as _};
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -169,6 +170,15 @@ pub(super) enum Leaf {
     OldTls,
 }
 
+/// How a server shows a certificate whose key it does not hold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Thief {
+    /// It signs the handshake of TLS 1.3 with a key of its own.
+    Tls13,
+    /// The same in TLS 1.2.
+    Tls12,
+}
+
 impl Pki {
     pub(super) fn new() -> Self {
         let key = KeyPair::generate().unwrap();
@@ -194,7 +204,7 @@ impl Pki {
             params.not_after = rcgen::date_time_ymd(3021, 1, 1);
         }
         let cert = params.signed_by(&key, &self.issuer).unwrap();
-        let pin = SpkiPin(Sha256::digest(key.subject_public_key_info()).into());
+        let pin = pin(&key);
         let version = if leaf == Leaf::OldTls {
             &rustls::version::TLS12
         } else {
@@ -212,6 +222,33 @@ impl Pki {
             .unwrap();
         (TlsAcceptor::from(Arc::new(config)), pin)
     }
+
+    /// An acceptor that shows a good certificate for `name` and signs with another key than the
+    /// certificate's, whose pin comes along: somebody in between who has seen the certificate, which is no secret.
+    pub(super) fn stolen(&self, name: &str, thief: Thief) -> (TlsAcceptor, SpkiPin) {
+        let [key, own] = [KeyPair::generate().unwrap(), KeyPair::generate().unwrap()];
+        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        let cert = params.signed_by(&key, &self.issuer).unwrap();
+        let provider = rustls::crypto::ring::default_provider();
+        let own = PrivatePkcs8KeyDer::from(own.serialize_der());
+        let own = provider.key_provider.load_private_key(own.into()).unwrap();
+        // `CertifiedKey::new` does not compare the two, unlike everything that builds on it.
+        let shown = CertifiedKey::new(vec![cert.der().clone()], own);
+        let version = match thief {
+            Thief::Tls13 => &rustls::version::TLS13,
+            Thief::Tls12 => &rustls::version::TLS12,
+        };
+        let config = ServerConfig::builder_with_provider(Arc::new(provider))
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(shown)));
+        (TlsAcceptor::from(Arc::new(config)), pin(&key))
+    }
+}
+
+fn pin(key: &KeyPair) -> SpkiPin {
+    SpkiPin(Sha256::digest(key.subject_public_key_info()).into())
 }
 
 /// Limits that never decide a test by themselves.

@@ -88,16 +88,24 @@ impl Links {
         if let Some(config) = configs.get(&key) {
             return Ok(Arc::clone(config));
         }
-        let verifier: Arc<dyn ServerCertVerifier> = match trust {
-            TlsTrust::System => system(&self.provider)?,
-            TlsTrust::Ca(pem) => authorities(pem, &self.provider)?,
-            TlsTrust::Pin(pin) => Arc::new(Pinned::new(*pin, &self.provider)),
-            TlsTrust::Insecure => Arc::new(Anything::new(&self.provider)),
-        };
+        let verifier = verifier(trust, &self.provider)?;
         let config = Arc::new(config(verifier, &self.provider, &[&TLS13])?);
         configs.insert(key, Arc::clone(&config));
         Ok(config)
     }
+}
+
+/// What judges certificates by `trust`.
+pub(super) fn verifier(
+    trust: &TlsTrust,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn ServerCertVerifier>, SetupError> {
+    Ok(match trust {
+        TlsTrust::System => system(provider)?,
+        TlsTrust::Ca(pem) => authorities(pem, provider)?,
+        TlsTrust::Pin(pin) => Arc::new(Pinned::new(*pin, provider)),
+        TlsTrust::Insecure => Arc::new(Anything::new(provider)),
+    })
 }
 
 /// The configuration for the broker, an ordinary web server: TLS 1.2 too, always verified.
@@ -115,7 +123,8 @@ pub(super) fn check_authorities(pem: &str) -> Result<(), SetupError> {
     roots(pem).map(|_| ())
 }
 
-fn config(
+/// A client of these versions of TLS.
+pub(super) fn config(
     verifier: Arc<dyn ServerCertVerifier>,
     provider: &Arc<CryptoProvider>,
     versions: &[&'static SupportedProtocolVersion],

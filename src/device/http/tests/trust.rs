@@ -6,13 +6,13 @@ use std::time::Duration;
 use base64::Engine as _;
 use tokio_rustls::TlsAcceptor;
 
-use super::super::lab::{Guest, HOST, Leaf, Pki, Server, device, patient, spec, tls_spec};
-use super::super::{Broker, HttpDevice, Links, SetupError};
+use super::super::lab::{Guest, HOST, Leaf, Pki, Server, Thief, device, patient, spec, tls_spec};
+use super::super::{Broker, HttpDevice, Links, SetupError, tls as trusting};
 use crate::device::Device as _;
 use crate::hem::kdf::MasterWordsError;
 use crate::model::{
-    Credential, DeviceStatus, FailureKind, LinkFault, Pace, Secret, SpkiPin, Timeouts, TlsFault,
-    TlsTrust, WordsChoice,
+    BrokerFault, Credential, DeviceStatus, FailureKind, LinkFault, Pace, Secret, SpkiPin, Timeouts,
+    TlsFault, TlsTrust, WordsChoice,
 };
 
 /// Asks for the status of a server behind `tls`.
@@ -112,6 +112,88 @@ async fn a_pin_stands_for_the_key_alone() {
     };
     let encode = |pin: SpkiPin| base64::engine::general_purpose::STANDARD.encode(pin.0);
     assert_eq!(got, encode(pin));
+}
+
+/// Every way to trust a server that shows a good certificate; `pin` is that of the key in it.
+fn every_trust(pki: &Pki, pin: SpkiPin) -> [TlsTrust; 3] {
+    [TlsTrust::Pin(pin), ca(pki), TlsTrust::Insecure]
+}
+
+#[tokio::test]
+async fn a_certificate_shown_without_its_key_is_refused_however_it_is_trusted() {
+    let pki = Pki::new();
+    let (stolen, pin) = pki.stolen(HOST, Thief::Tls13);
+    let mut accepted = Vec::new();
+    for trust in every_trust(&pki, pin) {
+        match look(stolen.clone(), trust.clone()).await {
+            Ok(_) => accepted.push(trust),
+            refused => assert_eq!(tls(refused), TlsFault::WithoutKey, "{trust:?}"),
+        }
+    }
+    assert_eq!(accepted, []);
+}
+
+/// The handshake alone of a client that trusts so, over either version of TLS: devices are spoken to in TLS 1.3
+/// alone, so that their verifiers meet TLS 1.2 only here.
+async fn handshake(server: TlsAcceptor, trust: &TlsTrust) -> Result<(), rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = trusting::verifier(trust, &provider).unwrap();
+    let config = trusting::config(verifier, &provider, rustls::ALL_VERSIONS).unwrap();
+    let (near, far) = tokio::io::duplex(16 * 1024);
+    let name = rustls::pki_types::ServerName::try_from(HOST).unwrap();
+    let client = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, near);
+    let both = async { tokio::join!(client, server.accept(far)) };
+    let (client, _) = tokio::time::timeout(Duration::from_secs(30), both)
+        .await
+        .expect("a handshake over memory ended neither well nor badly within 30 s");
+    let refused = |e: std::io::Error| {
+        let inner = e.into_inner().expect("a fault of TLS");
+        *inner.downcast::<rustls::Error>().expect("a fault of TLS")
+    };
+    client.map(drop).map_err(refused)
+}
+
+#[tokio::test]
+async fn either_version_of_tls_wants_the_key_of_the_certificate() {
+    use rustls::{CertificateError, Error};
+    let pki = Pki::new();
+    let mut accepted = Vec::new();
+    for (thief, honest) in [(Thief::Tls13, Leaf::Good), (Thief::Tls12, Leaf::OldTls)] {
+        let (stolen, pin) = pki.stolen(HOST, thief);
+        for trust in every_trust(&pki, pin) {
+            let bad = Error::InvalidCertificate(CertificateError::BadSignature);
+            match handshake(stolen.clone(), &trust).await {
+                Ok(()) => accepted.push((thief, trust)),
+                Err(refused) => assert_eq!(refused, bad, "{trust:?} {thief:?}"),
+            }
+        }
+        // The same with the certificate's own key: it is the key that makes the difference.
+        let (good, pin) = pki.leaf(HOST, honest);
+        for trust in every_trust(&pki, pin) {
+            assert_eq!(handshake(good.clone(), &trust).await, Ok(()), "{trust:?}");
+        }
+    }
+    assert_eq!(accepted, []);
+}
+
+#[tokio::test]
+async fn a_brokers_certificate_shown_without_its_key_is_refused() {
+    let pki = Pki::new();
+    for thief in [Thief::Tls13, Thief::Tls12] {
+        let (stolen, _) = pki.stolen("127.0.0.1", thief);
+        let server = Server::start(Some(stolen), |mut guest: Guest, _| async move {
+            guest.head().await;
+            guest.answer(200, "{}").await;
+        })
+        .await;
+        let url = format!("https://{}", server.at);
+        let broker = Broker::new(&url, Some(&pki.ca_pem), &patient()).unwrap();
+        let fault = broker.get("/notify/session", None).await.unwrap_err();
+        let BrokerFault::Unreachable { what } = &fault else {
+            panic!("{thief:?}: {fault:?}")
+        };
+        assert!(what.contains("BadSignature"), "{thief:?}: {what}");
+    }
 }
 
 #[tokio::test]
