@@ -181,12 +181,12 @@ pub fn parse_status(body: &[u8]) -> Result<DeviceStatus, WireError> {
     })
 }
 
-/// Reads the device's answer to the last step of a check-in (section 5).
+/// Reads the device's answer to the last step of a check-in (section 5). Not everybody spells `OK` in capitals.
 pub fn parse_checkin_report(body: &[u8]) -> Result<CheckinReport, WireError> {
     let map = object(body)?;
     let status = needed_text(&map, "status")?;
     Ok(CheckinReport {
-        action: (status != "OK").then_some(status),
+        action: (!status.eq_ignore_ascii_case("OK")).then_some(status),
         newcrt: text(&map, "newcrt"),
         newfws: text(&map, "newfws"),
         newuis: text(&map, "newuis"),
@@ -424,10 +424,17 @@ mod tests {
         let r = parse_checkin_report(br#"{"status":"L","newcrt":"ERROR","newuis":"x"}"#).unwrap();
         assert_eq!(r.action.as_deref(), Some("L"));
         assert_eq!(r.newcrt.as_deref(), Some("ERROR"));
-        assert_eq!(
-            parse_checkin_report(br#"{"status":"OK"}"#).unwrap(),
-            CheckinReport::default()
-        );
+        for ok in ["OK", "ok", "Ok"] {
+            let json = format!(r#"{{"status":"{ok}"}}"#);
+            let report = parse_checkin_report(json.as_bytes()).unwrap();
+            assert_eq!(report, CheckinReport::default(), "{ok}");
+        }
+        // What only begins like it is no OK.
+        for action in ["OKAY", "l", "", " OK"] {
+            let json = format!(r#"{{"status":"{action}"}}"#);
+            let report = parse_checkin_report(json.as_bytes()).unwrap();
+            assert_eq!(report.action.as_deref(), Some(action));
+        }
     }
 
     #[test]
