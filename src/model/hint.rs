@@ -57,9 +57,7 @@ pub(super) fn hint(stage: Stage, kind: &FailureKind) -> String {
         FailureKind::OtherSigner => "Compare the image (hemfleet inspect) with what this device runs; without --require-same-key \
              the device itself decides."
             .to_owned(),
-        FailureKind::StillExpired { .. } => "The device may serve its new certificate only after a reboot: power-cycle it, then retry; or \
-             pin its key with tls = { pin = … }."
-            .to_owned(),
+        FailureKind::StillExpired { .. } => format!("Firmware 1.2.2 drops the certificate that a check-in brings, and no reboot changes that. {EXPIRED}"),
         FailureKind::NotConfirmed { .. } => "What was installed was judged without it, and stays. Retry only reads the log again; where the management app \
              alone was installed, that helps after the device's next reboot, which closes the file. Look at it with \
              hemfleet audit."
@@ -104,6 +102,9 @@ pub(super) fn hint(stage: Stage, kind: &FailureKind) -> String {
 
 const TELL_OWNER: &str =
     "Tell the owner that the phone will ask, then retry; [approval] wait gives more time.";
+/// What works where a certificate has expired (section 5).
+const EXPIRED: &str = "What works: pin its key with tls = { pin = … } (a pin looks at no dates); or, for the upgrade alone, http:// in \
+     url; or renew it by hand with the vendor's tools.";
 const NOTHING_OPEN: &str = "Nothing is left open on the phone.";
 
 /// What became of a request on the phone that nobody waits for any more.
@@ -127,10 +128,7 @@ fn link_hint(link: &LinkFault, stage: Stage) -> &'static str {
             "Check proxy of this device and that it lets you through, then retry."
         }
         LinkFault::Ssh { reason, .. } => ssh_hint(reason),
-        LinkFault::Tls(TlsFault::Expired { .. }) => {
-            "A device that rested for months serves an old certificate: check it in (hem-manager or the broker) so that it \
-             gets a new one, or pin its key with tls = { pin = … }."
-        }
+        LinkFault::Tls(TlsFault::Expired { .. }) => EXPIRED,
         LinkFault::Tls(TlsFault::NotYetValid { .. }) => "Is the clock of this machine right?",
         LinkFault::Tls(TlsFault::UnknownIssuer) => {
             "Give the authority with tls = { ca = \"file\" } or pin the device's key with tls = { pin = … }."
@@ -255,6 +253,34 @@ mod tests {
         let kind = FailureKind::Broker(BrokerFault::Status { status: 403 });
         assert!(!says(Stage::Login, &kind, "clock"));
         assert!(says(Stage::Checkin, &kind, "clock"));
+    }
+
+    #[test]
+    fn an_expired_certificate_is_not_said_to_be_renewed_by_a_check_in() {
+        let not_after = "2025-03-01T00:00:00Z".to_owned();
+        let expired = TlsFault::Expired {
+            days: 3,
+            not_after: not_after.clone(),
+        };
+        let still = FailureKind::StillExpired {
+            days: 3,
+            not_after,
+            newcrt: Some("OK".to_owned()),
+        };
+        for kind in [FailureKind::Link(LinkFault::Tls(expired)), still] {
+            for word in ["pin", "no dates", "http://", "by hand"] {
+                assert!(
+                    says(Stage::Probe, &kind, word),
+                    "{word}: {}",
+                    hint(Stage::Probe, &kind)
+                );
+            }
+            assert!(
+                !says(Stage::Probe, &kind, "power-cycle"),
+                "{}",
+                hint(Stage::Probe, &kind)
+            );
+        }
     }
 
     #[test]
