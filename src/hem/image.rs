@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256, Sha512};
 use super::intel_hex::{self, HexError};
 use crate::model::{
     FirmwareImage, Fwk, Fws, ImageFacts, ImageFooter, ImageFormat, MAX_IMAGE_BYTES, SigningMode,
-    human_bytes,
+    human_bytes, printable,
 };
 
 /// The largest raw upload that a device's server takes, in bytes (section 2). An Intel HEX file may be
@@ -26,6 +26,9 @@ const NAME_END: usize = 112;
 const NAME: usize = 147;
 const MODE: usize = 148;
 const SIGNED_AT: usize = 152;
+
+/// The mode byte of a signature over the SHA-512.
+const MODE_SHA512: u8 = 0x80;
 
 /// The longest name that fits a footer, in bytes.
 pub const MAX_NAME: usize = NAME - NAME_END;
@@ -124,57 +127,98 @@ fn read_as(bytes: Bytes, unverified: bool) -> Result<FirmwareImage, ImageError> 
 
 /// Recognises the footer of a decoded image and verifies its signature.
 ///
-/// Recognised is meant narrowly, for a wrong guess would refuse a good image: the mode byte is 0 or
-/// 0x80, the name is at least three characters of printable ASCII, begins with a letter or digit and
-/// is followed by nothing but NULs, the key is a point of the curve and none of small order, and there
-/// is a body before the footer.
+/// A signature that verifies, in either mode, is a footer whatever its name and mode byte look like: nothing
+/// else ends in a key and that key's signature over all before it. One that does not verify is recognised
+/// narrowly, for a wrong guess would call a good image damaged: the mode byte is 0 or 0x80, the name is at
+/// least three characters of printable ASCII, begins with a letter or digit and is followed by nothing but
+/// NULs, and the key is a point of the curve and none of small order. There is a body before the footer.
 ///
 /// # Errors
 ///
 /// [`ImageError::NoFooter`], or [`ImageError::BadSignature`] where the footer is one.
 pub fn verify(image: &[u8]) -> Result<ImageFooter, ImageError> {
-    let footer = recognise(image).ok_or(ImageError::NoFooter)?;
-    let (signed, _) = image.split_at(image.len() - SIGNATURE);
-    let signature = Signature::from_bytes(&footer.fws.0);
-    VerifyingKey::from_bytes(&footer.fwk.0)
-        .and_then(|key| match footer.mode {
-            SigningMode::Plain => key.verify_strict(signed, &signature),
-            SigningMode::Sha512 => key.verify_strict(&Sha512::digest(signed), &signature),
-        })
-        .map_err(|_| ImageError::BadSignature {
-            name: footer.name.clone(),
-        })?;
-    Ok(footer)
+    if image.len() <= FOOTER_BYTES {
+        return Err(ImageError::NoFooter);
+    }
+    let fields = Fields::of(image).ok_or(ImageError::NoFooter)?;
+    match fields.mode_that_verifies(image) {
+        Some(mode) => Ok(fields.footer(mode)),
+        None if fields.looks_like_a_footer() => Err(ImageError::BadSignature {
+            name: fields.shown_name(),
+        }),
+        None => Err(ImageError::NoFooter),
+    }
 }
 
-fn recognise(image: &[u8]) -> Option<ImageFooter> {
-    if image.len() <= FOOTER_BYTES {
-        return None;
+/// The fields of what may be a footer, as they stand.
+struct Fields<'i> {
+    mode_byte: u8,
+    signed_at: [u8; 4],
+    name: &'i [u8],
+    fwk: [u8; 32],
+    fws: [u8; 64],
+}
+
+impl<'i> Fields<'i> {
+    fn of(image: &'i [u8]) -> Option<Self> {
+        let at = |from_end: usize| image.len().checked_sub(from_end);
+        Some(Self {
+            mode_byte: *image.get(at(MODE)?)?,
+            signed_at: image.get(at(SIGNED_AT)?..at(MODE)?)?.try_into().ok()?,
+            name: image.get(at(NAME)?..at(NAME_END)?)?,
+            fwk: image.get(at(KEY)?..at(SIGNATURE)?)?.try_into().ok()?,
+            fws: image.get(at(SIGNATURE)?..)?.try_into().ok()?,
+        })
     }
-    let at = |from_end: usize| image.len() - from_end;
-    let mode = match image[at(MODE)] {
-        0 => SigningMode::Plain,
-        0x80 => SigningMode::Sha512,
-        _ => return None,
-    };
-    let name = read_name(&image[at(NAME)..at(NAME_END)])?;
-    let fwk: [u8; 32] = image[at(KEY)..at(SIGNATURE)].try_into().ok()?;
-    if VerifyingKey::from_bytes(&fwk).ok()?.is_weak() {
-        return None;
+
+    /// The key, where it is a point of the curve and none of small order, for which anything verifies.
+    fn key(&self) -> Option<VerifyingKey> {
+        let key = VerifyingKey::from_bytes(&self.fwk).ok()?;
+        (!key.is_weak()).then_some(key)
     }
-    let signed_at = match mode {
-        SigningMode::Plain => None,
-        SigningMode::Sha512 => Some(u32::from_le_bytes(
-            image[at(SIGNED_AT)..at(MODE)].try_into().ok()?,
-        )),
-    };
-    Some(ImageFooter {
-        name,
-        mode,
-        signed_at,
-        fwk: Fwk(fwk),
-        fws: Fws(image[at(SIGNATURE)..].try_into().ok()?),
-    })
+
+    fn mode_that_verifies(&self, image: &[u8]) -> Option<SigningMode> {
+        let key = self.key()?;
+        let signature = Signature::from_bytes(&self.fws);
+        let (signed, _) = image.split_at_checked(image.len().checked_sub(SIGNATURE)?)?;
+        let plain = || key.verify_strict(signed, &signature);
+        let sha512 = || key.verify_strict(&Sha512::digest(signed), &signature);
+        if plain().is_ok() {
+            Some(SigningMode::Plain)
+        } else {
+            sha512().is_ok().then_some(SigningMode::Sha512)
+        }
+    }
+
+    fn looks_like_a_footer(&self) -> bool {
+        matches!(self.mode_byte, 0 | MODE_SHA512)
+            && read_name(self.name).is_some()
+            && self.key().is_some()
+    }
+
+    /// The name as a person may see it; it need not be one.
+    fn shown_name(&self) -> String {
+        if let Some(name) = read_name(self.name) {
+            return name;
+        }
+        let end = self.name.iter().position(|&b| b == 0);
+        let text = String::from_utf8_lossy(&self.name[..end.unwrap_or(self.name.len())]);
+        match text.trim() {
+            "" => "(no name)".to_owned(),
+            text => printable(text, MAX_NAME),
+        }
+    }
+
+    fn footer(&self, mode: SigningMode) -> ImageFooter {
+        let dated = mode == SigningMode::Sha512 && self.mode_byte == MODE_SHA512;
+        ImageFooter {
+            name: self.shown_name(),
+            mode,
+            signed_at: dated.then(|| u32::from_le_bytes(self.signed_at)),
+            fwk: Fwk(self.fwk),
+            fws: Fws(self.fws),
+        }
+    }
 }
 
 fn read_name(field: &[u8]) -> Option<String> {
@@ -201,7 +245,7 @@ pub fn sign(
     let mut footer = [0_u8; FOOTER_BYTES];
     let at = |from_end: usize| FOOTER_BYTES - from_end;
     if mode == SigningMode::Sha512 {
-        footer[at(MODE)] = 0x80;
+        footer[at(MODE)] = MODE_SHA512;
         footer[at(SIGNED_AT)..at(MODE)].copy_from_slice(&signed_at.unwrap_or(0).to_le_bytes());
     }
     for (slot, b) in footer[at(NAME)..at(NAME_END)].iter_mut().zip(name.bytes()) {
@@ -267,6 +311,28 @@ mod tests {
             b"text ".repeat(99),
         ] {
             assert_eq!(read(Bytes::from(image)).unwrap().facts.footer, None);
+        }
+    }
+
+    #[test]
+    fn a_signature_that_verifies_is_enough_whatever_name_and_mode_look_like() {
+        for (byte, name) in [(0, ""), (7, "Encedo"), (0x80, "\u{1b}[2J"), (0xff, NAME)] {
+            for mode in [SigningMode::Plain, SigningMode::Sha512] {
+                let mut image = sign(&[0x5a; 700], "", &[3; 32], mode, None);
+                image.truncate(image.len() - SIGNATURE);
+                let end = image.len() + SIGNATURE;
+                image[end - MODE] = byte;
+                image[end - NAME_END - 35..][..name.len()].copy_from_slice(name.as_bytes());
+                let key = SigningKey::from_bytes(&[3; 32]);
+                let signature = match mode {
+                    SigningMode::Plain => key.sign(&image),
+                    SigningMode::Sha512 => key.sign(&Sha512::digest(&image)),
+                };
+                image.extend_from_slice(&signature.to_bytes());
+                let footer = verify(&image).unwrap();
+                assert_eq!((footer.mode, footer.fws.0), (mode, signature.to_bytes()));
+                assert!(!footer.name.contains('\u{1b}') && !footer.name.is_empty());
+            }
         }
     }
 
