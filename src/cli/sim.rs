@@ -97,27 +97,33 @@ fn accepted(out: &mut impl io::Write, lab: &Lab, devices: usize) -> io::Result<(
 
 /// What comes of requests to the phones.
 fn phones(out: &mut impl io::Write, devices: &[SimDevice]) -> io::Result<()> {
-    for (answer, word) in [
-        (PhoneAnswer::Approve, "approves"),
-        (PhoneAnswer::Deny, "refuses"),
-        (PhoneAnswer::Expire, "lets requests expire"),
-        (PhoneAnswer::Never, "does not answer"),
-    ] {
-        let paired = |d: &&SimDevice| !d.script().fresh && d.script().phone.answer == answer;
-        let names: Vec<String> = devices
-            .iter()
-            .filter(paired)
-            .map(|d| d.name().to_owned())
-            .collect();
-        if !names.is_empty() {
-            writeln!(
-                out,
-                "the phone of {} {word}",
-                everybody(&names, devices.len())
-            )?;
+    let mut told: Vec<(String, Vec<String>)> = Vec::new();
+    for device in devices.iter().filter(|d| !d.script().fresh) {
+        let answers: Vec<_> = device.script().phone.answer.iter().map(word).collect();
+        let (words, name) = (answers.join(", then "), device.name().to_owned());
+        match told.iter_mut().find(|(known, _)| *known == words) {
+            Some((_, names)) => names.push(name),
+            None => told.push((words, vec![name])),
         }
     }
+    for (words, names) in told {
+        writeln!(
+            out,
+            "the phone of {} {words}",
+            everybody(&names, devices.len())
+        )?;
+    }
     Ok(())
+}
+
+/// What a phone's owner does with a request.
+fn word(answer: &PhoneAnswer) -> &'static str {
+    match answer {
+        PhoneAnswer::Approve => "approves",
+        PhoneAnswer::Deny => "refuses",
+        PhoneAnswer::Expire => "lets requests expire",
+        PhoneAnswer::Never => "does not answer",
+    }
 }
 
 fn everybody(names: &[String], devices: usize) -> String {

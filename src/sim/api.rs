@@ -24,7 +24,7 @@ use super::port::Ending;
 use super::staging;
 use super::unit::Unit;
 use super::upgrade::Image;
-use super::{app, auth, ext, logger, system, upgrade, vendor};
+use super::{app, auth, config, ext, logger, system, upgrade, vendor};
 use crate::model::{AuditResult, AuditType};
 
 /// The connection that a request came over.
@@ -132,7 +132,7 @@ impl Call<'_> {
         let allowed = endpoint.scopes();
         match bearer {
             _ if allowed.is_empty() => {}
-            None if endpoint.is_upgrade() && unit.script.fresh => {}
+            None if endpoint.is_open_when_fresh() && unit.script.fresh => {}
             None => return Err(401),
             Some(bearer) if bearer.sub == "M" && endpoint.denies_master() => return Err(403),
             Some(bearer) if allowed.iter().any(|a| bearer.scope.starts_with(a)) => {}
@@ -141,32 +141,44 @@ impl Call<'_> {
         Ok(endpoint)
     }
 
-    /// The allow-list of a device is its own name.
+    /// The allow-list of a device is its own name, and what its settings say.
     fn origin_is_allowed(&self) -> bool {
         let Some(origin) = self.request.headers().get(ORIGIN) else {
             return true;
         };
         let host = self.unit.script.host();
-        let own = [format!("https://{host}"), format!("http://{host}")];
-        own.iter().any(|o| origin.as_bytes() == o.as_bytes())
+        let set = self.unit.machine().settings.origin.clone();
+        let known = [format!("https://{host}"), format!("http://{host}"), set];
+        let is_known = |o: &String| o == "*" || origin.as_bytes() == o.as_bytes();
+        known.iter().any(is_known)
     }
 
     /// Writes what an answer leaves behind in the audit log (sections 7 and 9). The page does not say whose
     /// scope a failed check names: here it is the token's.
     fn leave_entry(&self, endpoint: Option<Endpoint>, status: u16) {
         let Some(endpoint) = endpoint else { return };
+        // An appliance has no such files, and so nothing to tell of them.
+        if endpoint.is_ppa_only() && self.unit.is_epa() {
+            return;
+        }
         let (kind, result) = match (endpoint, status) {
             (_, 403) if !endpoint.scopes().is_empty() => {
                 (AuditType::FAILED_SCOPE_CHECK, AuditResult::Failed)
             }
-            (Endpoint::Install | Endpoint::InstallUi, 200) => (AuditType::UPGRADE, AuditResult::Ok),
-            (Endpoint::Install | Endpoint::InstallUi, 406 | 409) => {
+            (Endpoint::Install | Endpoint::InstallUi | Endpoint::Usbmode, 200) => {
+                (AuditType::UPGRADE, AuditResult::Ok)
+            }
+            (Endpoint::Install | Endpoint::InstallUi, 406 | 409) | (Endpoint::Usbmode, 409) => {
                 (AuditType::UPGRADE, AuditResult::Error)
             }
             (Endpoint::Reboot, 200) => (logbook::REBOOT, AuditResult::Ok),
             (Endpoint::Shutdown, 200) => (logbook::SHUTDOWN, AuditResult::Ok),
             (Endpoint::LogList, 200) => (logbook::LISTED, AuditResult::Ok),
+            (Endpoint::LogList, 404) => (logbook::LISTED, AuditResult::Failed),
             (Endpoint::LogFile, 200) => (logbook::READ, AuditResult::Ok),
+            (Endpoint::LogFile, 404) => (logbook::READ, AuditResult::Failed),
+            (Endpoint::ConfigUpdate, 200) => (logbook::CONFIG_UPDATED, AuditResult::Ok),
+            (Endpoint::ConfigUpdate, 406) => (logbook::CONFIG_UPDATED, AuditResult::Failed),
             _ => return,
         };
         let (subject, scope) = match self.bearer() {
@@ -174,14 +186,16 @@ impl Call<'_> {
             _ => Default::default(),
         };
         let extra = match kind {
-            AuditType::FAILED_SCOPE_CHECK => scope.as_bytes(),
-            _ => b"",
+            AuditType::FAILED_SCOPE_CHECK => scope.into_bytes(),
+            // Raw bytes, which are no text (section 9).
+            logbook::READ => logger::asked_for(self),
+            _ => Vec::new(),
         };
         self.unit.machine().note(&Note {
             kind,
             result,
             subject: &subject,
-            extra,
+            extra: &extra,
         });
     }
 
@@ -211,6 +225,7 @@ impl Call<'_> {
             Endpoint::Upload => upgrade::upload(self).await,
             Endpoint::Check => Ok(staging::check::<Image>(self).await),
             Endpoint::Install => Ok(upgrade::install(self)),
+            Endpoint::Usbmode => Ok(upgrade::usbmode(self)),
             Endpoint::Reboot => Ok(upgrade::reboot(self)),
             Endpoint::LogKey => Ok(logger::key(self)),
             Endpoint::LogList => Ok(logger::list(self)),
@@ -221,7 +236,9 @@ impl Call<'_> {
             Endpoint::CheckUi => Ok(staging::check::<ManagementApp>(self).await),
             Endpoint::InstallUi => Ok(app::install(self)),
             Endpoint::Init => Ok(vendor::init(self)),
-            Endpoint::Config => Ok(vendor::config(self)),
+            Endpoint::InitReply => vendor::personalise(self).await,
+            Endpoint::Config => Ok(config::read(self)),
+            Endpoint::ConfigUpdate => config::change(self).await,
             Endpoint::Attestation => Ok(vendor::attestation(self)),
             Endpoint::Selftest => Ok(vendor::selftest(self)),
             Endpoint::Shutdown => Ok(upgrade::shutdown(self)),

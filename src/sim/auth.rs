@@ -1,8 +1,6 @@
 //! Logging in (section 6), with the real cryptography of `hem`.
 //! Must not: judge what a token is good for; that is `api`.
 
-use std::time::Duration;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
@@ -14,22 +12,17 @@ use super::answer::{Answer, Gone};
 use super::api::Call;
 use super::machine::Bearer;
 use super::sealed;
+use super::throttle::{FORGETS, USUAL};
 use super::unit::Owner;
 use crate::hem::ejwt;
 use crate::model::AuditType;
 
-/// Every reply takes at least this long,
-const USUAL: Duration = Duration::from_millis(500);
-/// and this long after three failures.
-const THROTTLED: Duration = Duration::from_millis(1_500);
-const FAILURES: u32 = 3;
-
 /// How long a challenge lives, in seconds of the device's clock.
 const DEADLINE: i64 = 60;
 
-/// `GET /api/auth/token`.
+/// `GET /api/auth/token`. Failed logins do not slow it down.
 pub(super) async fn challenge(call: &Call<'_>) -> Answer {
-    let reply_at = reply_at(call);
+    let reply_at = Instant::now() + call.unit.world.delay(USUAL);
     let answer = make_challenge(call);
     tokio::time::sleep_until(reply_at).await;
     answer
@@ -43,17 +36,22 @@ fn make_challenge(call: &Call<'_>) -> Answer {
     let mut machine = call.unit.machine();
     let exp = now + DEADLINE;
     let jti = machine.boot.nonce(exp);
-    let session = StaticSecret::from(machine.boot.session);
     Answer {
         absent: &["note"],
         ..Answer::object(json!({
             "exp": exp,
-            "spk": STANDARD.encode(PublicKey::from(&session).as_bytes()),
+            "spk": session_key(&machine.boot.session),
             "jti": jti,
-            "lbl": "Alice",
+            "lbl": machine.settings.user,
             "eid": call.unit.identity.eid(),
         }))
     }
+}
+
+/// `spk`: the public half of a boot's session key.
+pub(super) fn session_key(session: &[u8; 32]) -> String {
+    let session = StaticSecret::from(*session);
+    STANDARD.encode(PublicKey::from(&session).as_bytes())
 }
 
 /// The device's clock, or why nobody logs in now.
@@ -64,15 +62,11 @@ fn clock(call: &Call<'_>) -> Result<i64, u16> {
     call.unit.now().ok_or(403)
 }
 
-/// When a reply may leave at the earliest.
+/// When the reply to a login may leave at the earliest.
 pub(super) fn reply_at(call: &Call<'_>) -> Instant {
-    let refused = call.unit.machine().boot.refused;
-    Instant::now() + call.unit.world.delay(delay(refused))
-}
-
-/// How long a reply takes at least, after so many failures.
-pub(super) fn delay(refused: u32) -> Duration {
-    if refused < FAILURES { USUAL } else { THROTTLED }
+    let world = &call.unit.world;
+    let (now, throttle) = (Instant::now(), call.unit.machine().boot.throttle);
+    now + world.delay(throttle.delay(now, world.delay(FORGETS)))
 }
 
 #[derive(Deserialize)]
@@ -80,9 +74,12 @@ struct Auth {
     auth: Option<String>,
 }
 
+/// What is read of a login before it is known to be good.
 #[derive(Deserialize)]
-struct Nonce {
+struct Claimed {
     jti: String,
+    #[serde(default)]
+    iss: String,
 }
 
 /// `POST /api/auth/token`.
@@ -90,8 +87,13 @@ pub(super) async fn login(call: &mut Call<'_>) -> Result<Answer, Gone> {
     let reply_at = reply_at(call);
     let answer = match call.json::<Auth>().await {
         Ok(Auth { auth: Some(ejwt) }) => {
-            let owners = call.unit.owners().await;
-            match judge(call, &ejwt, &owners) {
+            let claimed: Option<Claimed> = sealed::unverified(&ejwt);
+            let owner = match &claimed {
+                Some(claimed) => call.unit.owner(&claimed.iss).await,
+                None => None,
+            };
+            let nonce = claimed.map(|c| c.jti);
+            match judge(call, &ejwt, nonce.as_deref(), owner.as_ref()) {
                 Ok(token) => Answer::object(json!({ "token": token })),
                 Err(status) => Answer::status(status),
             }
@@ -103,29 +105,28 @@ pub(super) async fn login(call: &mut Call<'_>) -> Result<Answer, Gone> {
     Ok(answer)
 }
 
-fn judge(call: &Call<'_>, ejwt: &str, owners: &[Owner]) -> Result<String, u16> {
+/// `owner` is who the login says that it is of; the device may know nobody of that key.
+fn judge(
+    call: &Call<'_>,
+    ejwt: &str,
+    nonce: Option<&str>,
+    owner: Option<&Owner>,
+) -> Result<String, u16> {
     let now = clock(call)?;
+    let forgets = call.unit.world.delay(FORGETS);
     let mut machine = call.unit.machine();
     // A nonce is spent by any attempt, good or bad.
-    let named: Option<Nonce> = sealed::unverified(ejwt);
-    let fresh = named.is_some_and(|n| machine.boot.spend(&n.jti, now));
+    let fresh = nonce.is_some_and(|n| machine.boot.spend(n, now));
     let claims = ejwt::verify(ejwt, &machine.boot.session)
         .ok()
         .filter(|claims| fresh && claims.exp > now);
-    let known = claims.and_then(|claims| {
-        let owner = owners.iter().find(|o| o.key == claims.iss)?;
-        Some((claims, owner))
-    });
+    let known = claims.zip(owner).filter(|(c, owner)| c.iss == owner.key);
     let Some((claims, owner)) = known else {
-        machine.boot.refused += 1;
+        machine.boot.throttle.failed(Instant::now(), forgets);
         return Err(401);
     };
-    machine.boot.refused = 0;
-    let bearer = Bearer {
-        sub: owner.role.to_string(),
-        scope: claims.scope,
-        exp: claims.exp,
-    };
+    machine.boot.throttle.succeeded();
+    let bearer = Bearer::new(owner.role.to_string(), claims.scope, now, claims.exp);
     let token = machine.issue(&bearer, AuditType::TOKEN, bearer.scope.as_bytes());
     drop(machine);
     call.unit.recorder.note(|j| j.logins += 1);

@@ -108,6 +108,10 @@ async fn answer(
             None => Some((Ok(Answer::status(400)), None)),
         },
         ("GET", path::NOTIFY_SESSION) => Some(phones.session(&broker.in_order).await),
+        ("POST", path::NOTIFY_SESSION) => match object(request).await? {
+            Some(object) => Some(phones.session_with(&object, &broker.devices).await),
+            None => Some((Ok(Answer::status(400)), None)),
+        },
         ("POST", path::NOTIFY_NEW) => match object(request).await? {
             Some(object) => Some(phones.new_event(&object, &broker.devices).await),
             None => Some((Ok(Answer::status(400)), None)),
@@ -145,7 +149,11 @@ impl Broker {
         };
         let act = device.strike(Point::Relay);
         let fault = act.clone();
-        faulty(act, || self.check_in(&question, fault.as_ref(), object)).await
+        let newcrt = device.newcrt(&question.csn);
+        faulty(act, || {
+            self.check_in(&question, fault.as_ref(), newcrt, object)
+        })
+        .await
     }
 
     /// The backend's reply; unknown fields go back as they came.
@@ -153,6 +161,7 @@ impl Broker {
         &self,
         question: &checkin::Question,
         act: Option<&Act>,
+        newcrt: Option<String>,
         unknown: Map<String, Value>,
     ) -> Answer {
         let world = &self.world;
@@ -166,6 +175,7 @@ impl Broker {
                 Some(Act::Order { order }) => Some(*order),
                 _ => None,
             },
+            newcrt,
             newfws: newfws.filter(|fws| *fws != question.fws),
             // An appliance has no app, and is offered none.
             newuis: newuis.filter(|uis| question.uis.as_ref().is_some_and(|own| own != uis)),

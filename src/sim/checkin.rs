@@ -10,7 +10,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use x25519_dalek::{PublicKey, StaticSecret};
 
-use super::sealed::{open, seal, unverified};
+use super::firmware;
+use super::machine::random_text;
+use super::sealed::{open, seal_agreed, unverified};
 
 /// The simulated backend's private key: fixed, for it protects nothing.
 const BACKEND: [u8; 32] = [0xb0; 32];
@@ -22,10 +24,19 @@ pub(super) struct Question {
     pub(super) jti: String,
     /// The device's identity, base64.
     pub(super) iss: String,
+    /// The backend's public key, base64: whom it asks.
+    aud: String,
+    /// The question's own id.
+    qid: String,
     /// What it runs.
     pub(super) fws: String,
+    /// Its bootloader.
+    bls: String,
     /// The management app that it serves, where it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) uis: Option<String>,
+    /// The serial number of the certificate that it serves, base64.
+    pub(super) csn: String,
 }
 
 /// What the backend replies.
@@ -36,10 +47,16 @@ pub(super) struct Reply {
     /// The time, unix seconds.
     pub(super) iat: i64,
     /// An ordered action; none is well.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) order: Option<char>,
+    /// A renewed certificate, base64 of DER.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) newcrt: Option<String>,
     /// A newer firmware.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) newfws: Option<String>,
     /// A newer management app.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) newuis: Option<String>,
 }
 
@@ -56,14 +73,19 @@ impl Identity {
         STANDARD.encode(PublicKey::from(&self.0).as_bytes())
     }
 
-    pub(super) fn ask(&self, jti: &str, fws: &str, uis: Option<&str>) -> String {
+    pub(super) fn ask(&self, jti: &str, fws: &str, uis: Option<&str>, csn: &str) -> String {
+        let backend = PublicKey::from(&StaticSecret::from(BACKEND));
         let question = Question {
             jti: jti.to_owned(),
             iss: self.eid(),
+            aud: STANDARD.encode(backend.as_bytes()),
+            qid: random_text(),
             fws: fws.to_owned(),
+            bls: firmware::bootloader().to_string(),
             uis: uis.map(str::to_owned),
+            csn: csn.to_owned(),
         };
-        seal(&self.key(), &question)
+        seal_agreed(&self.key(), &question)
     }
 
     /// The reply, if it is the backend's and to this device.
@@ -86,7 +108,7 @@ pub(super) fn hear(check: &str) -> Option<Question> {
 
 /// The backend's reply to a question.
 pub(super) fn reply(question: &Question, reply: &Reply) -> Option<String> {
-    Some(seal(&backend_key(&question.iss)?, reply))
+    Some(seal_agreed(&backend_key(&question.iss)?, reply))
 }
 
 /// The key that the backend shares with the device of this identity.
@@ -103,7 +125,7 @@ mod tests {
     #[test]
     fn only_the_backends_own_reply_to_this_device_verifies() {
         let (one, two) = (Identity::new([1; 32]), Identity::new([2; 32]));
-        let question = hear(&one.ask("nonce", "fws", None)).unwrap();
+        let question = hear(&one.ask("nonce", "fws", None, "csn")).unwrap();
         assert_eq!(
             (question.jti.as_str(), question.iss.clone()),
             ("nonce", one.eid())
@@ -114,6 +136,7 @@ mod tests {
                 jti: question.jti.clone(),
                 iat: 7,
                 order: None,
+                newcrt: None,
                 newfws: None,
                 newuis: None,
             },
@@ -123,16 +146,16 @@ mod tests {
         assert!(two.hear(&text).is_none());
         assert!(one.hear(&text.replace('.', "")).is_none());
         let mut altered = text.clone();
-        altered.replace_range(70..71, if &text[70..71] == "A" { "B" } else { "A" });
+        let at = text.find('.').unwrap() + 5;
+        let other = if &text[at..=at] == "A" { "B" } else { "A" };
+        altered.replace_range(at..=at, other);
         assert!(one.hear(&altered).is_none());
         // Somebody who says that he is this device.
         let forged = Question {
             jti: "n".into(),
-            iss: one.eid(),
-            fws: String::new(),
-            uis: None,
+            ..question
         };
-        assert!(hear(&seal(&[9; 32], &forged)).is_none());
+        assert!(hear(&seal_agreed(&[9; 32], &forged)).is_none());
         assert!(hear("..").is_none() && hear("").is_none());
     }
 }

@@ -27,6 +27,11 @@ impl Clock {
         }
     }
 
+    /// What it was set to, unix seconds.
+    pub(super) fn set_to(&self) -> i64 {
+        self.set_to
+    }
+
     /// Unix seconds by this clock.
     pub(super) fn now(&self) -> i64 {
         let gone = self.at.elapsed().mul_f64(self.rate);

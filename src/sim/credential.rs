@@ -1,4 +1,4 @@
-//! What simulated devices accept as their user's or master's secret: one of the four kinds of section 6.
+//! What simulated devices accept as their user's or master's secret: the kinds of section 6.
 //!
 //! The values are fixed and public, for they protect nothing; the lab folder has them, and
 //! `hemfleet sim` prints them.
@@ -11,6 +11,9 @@ use crate::model::Secret;
 
 /// Not ASCII on purpose; that of the protocol's test vectors.
 pub(super) const PASSPHRASE: &str = "correct horse — bateria ósma";
+
+/// The master's, whose key may come from a passphrase too.
+const MASTER_PASSPHRASE: &str = "sejf główny — kluczyk 7";
 
 /// 24 words of the BIP-39 English list; those of the protocol's test vectors.
 pub(super) const MASTER_WORDS: &str = "town argue spider federal vanish mushroom clump hurt bullet \
@@ -27,22 +30,30 @@ pub(super) enum Credential {
     MasterWords,
     /// As Manager 1 does.
     MasterWordsLegacy,
+    /// The master's, by PBKDF2.
+    MasterPassphrase,
+    /// The master's, by Argon2d.
+    MasterPassphraseArgon2,
 }
 
 impl Credential {
-    /// What the device of such a script was initialised with: its user's key and its master's, both by the same
-    /// software (Manager 2 and the SDKs, or Manager 1), as it is with real devices.
-    pub(super) fn of(auth: AuthScript) -> [Self; 2] {
+    /// What the device of such a script was initialised with: its user's key and its master's, by the same
+    /// software (Manager 2 and the SDKs, or Manager 1), as it is with real devices. Of the master's two, by words and
+    /// by a passphrase, a real device knows one; here either will do.
+    pub(super) fn of(auth: AuthScript) -> [Self; 3] {
         match auth {
-            AuthScript::Argon2 | AuthScript::MasterWordsLegacy => {
-                [Self::PassphraseArgon2, Self::MasterWordsLegacy]
-            }
+            AuthScript::Argon2 | AuthScript::MasterWordsLegacy => [
+                Self::PassphraseArgon2,
+                Self::MasterWordsLegacy,
+                Self::MasterPassphraseArgon2,
+            ],
             AuthScript::Passphrase
             | AuthScript::MasterWords
+            | AuthScript::MasterPassphrase
             | AuthScript::Mobile
             | AuthScript::WrongPassphrase
             | AuthScript::Token
-            | AuthScript::None => [Self::Passphrase, Self::MasterWords],
+            | AuthScript::None => [Self::Passphrase, Self::MasterWords, Self::MasterPassphrase],
         }
     }
 
@@ -53,6 +64,8 @@ impl Credential {
             Self::PassphraseArgon2 => "passphrase (Argon2d)",
             Self::MasterWords => "master words",
             Self::MasterWordsLegacy => "master words (legacy)",
+            Self::MasterPassphrase => "master passphrase (PBKDF2)",
+            Self::MasterPassphraseArgon2 => "master passphrase (Argon2d)",
         }
     }
 
@@ -61,6 +74,7 @@ impl Credential {
         match self {
             Self::Passphrase | Self::PassphraseArgon2 => "passphrase",
             Self::MasterWords | Self::MasterWordsLegacy => "master-words",
+            Self::MasterPassphrase | Self::MasterPassphraseArgon2 => "master-passphrase",
         }
     }
 
@@ -69,6 +83,7 @@ impl Credential {
         match self {
             Self::Passphrase | Self::PassphraseArgon2 => PASSPHRASE,
             Self::MasterWords | Self::MasterWordsLegacy => MASTER_WORDS,
+            Self::MasterPassphrase | Self::MasterPassphraseArgon2 => MASTER_PASSPHRASE,
         }
     }
 
@@ -76,7 +91,10 @@ impl Credential {
     pub(super) fn role(self) -> char {
         match self {
             Self::Passphrase | Self::PassphraseArgon2 => 'U',
-            Self::MasterWords | Self::MasterWordsLegacy => 'M',
+            Self::MasterWords
+            | Self::MasterWordsLegacy
+            | Self::MasterPassphrase
+            | Self::MasterPassphraseArgon2 => 'M',
         }
     }
 
@@ -89,8 +107,10 @@ impl Credential {
     pub(super) fn private_key(self, eid: &str) -> Option<PrivateKey> {
         let secret = Secret::new(self.value().as_bytes().to_vec());
         match self {
-            Self::Passphrase => Some(kdf::pbkdf2(&secret, eid)),
-            Self::PassphraseArgon2 => kdf::argon2d(&secret, eid).ok(),
+            Self::Passphrase | Self::MasterPassphrase => Some(kdf::pbkdf2(&secret, eid)),
+            Self::PassphraseArgon2 | Self::MasterPassphraseArgon2 => {
+                kdf::argon2d(&secret, eid).ok()
+            }
             Self::MasterWords => kdf::master_words(&secret).ok(),
             Self::MasterWordsLegacy => kdf::master_words_legacy(&secret).ok(),
         }

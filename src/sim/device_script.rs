@@ -2,7 +2,10 @@
 //! reference of all keys stands at [`super::scenario`].
 //! Must not: know sockets.
 
+use std::fmt;
+
 use serde::Deserialize;
+use serde::de::{IntoDeserializer as _, SeqAccess, Visitor};
 
 use super::expect::{Expect, stage};
 use super::fault::Fault;
@@ -50,7 +53,7 @@ pub struct DeviceScript {
     /// Its certificate.
     #[serde(default)]
     pub tls: Certificate,
-    /// What becomes of an expired certificate once the device has checked in.
+    /// What becomes of an expired certificate once the device has checked in; dropped, where nothing is said.
     pub renews: Option<Renewal>,
     /// What the inventory says of the login.
     #[serde(default)]
@@ -151,7 +154,7 @@ pub enum Certificate {
     SelfSigned,
 }
 
-/// When a certificate that a check-in delivered is served (section 13: later, or never).
+/// When a certificate that a check-in delivered is served (section 5: devices of 1.2.2 drop it).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Renewal {
@@ -164,22 +167,60 @@ pub enum Renewal {
 }
 
 /// `phone = { … }`: what the owner does.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PhoneScript {
-    /// The answer.
-    pub answer: PhoneAnswer,
+    /// The answers to the first request, the second and so on; the last one goes on for all that follow.
+    #[serde(deserialize_with = "one_or_more")]
+    pub answer: Vec<PhoneAnswer>,
     /// How often the client asks in vain before.
     pub after: u32,
+}
+
+impl PhoneScript {
+    /// What the owner makes of a request, before which there were so many.
+    pub(super) fn decision(&self, before: usize) -> PhoneAnswer {
+        let last = self.answer.last();
+        let decision = self.answer.get(before).or(last);
+        decision.copied().unwrap_or(PhoneAnswer::Approve)
+    }
 }
 
 impl Default for PhoneScript {
     fn default() -> Self {
         Self {
-            answer: PhoneAnswer::Approve,
+            answer: vec![PhoneAnswer::Approve],
             after: 1,
         }
     }
+}
+
+/// One answer, or a list of them that is not empty.
+fn one_or_more<'de, D: serde::Deserializer<'de>>(de: D) -> Result<Vec<PhoneAnswer>, D::Error> {
+    struct Answers;
+    impl<'de> Visitor<'de> for Answers {
+        type Value = Vec<PhoneAnswer>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an answer such as \"deny\", or a list of answers")
+        }
+
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
+            PhoneAnswer::deserialize(text.into_deserializer()).map(|answer| vec![answer])
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+            let mut answers = Vec::new();
+            while let Some(answer) = seq.next_element()? {
+                answers.push(answer);
+            }
+            if answers.is_empty() {
+                return Err(serde::de::Error::custom("a phone wants an answer at least"));
+            }
+            Ok(answers)
+        }
+    }
+    de.deserialize_any(Answers)
 }
 
 /// What comes of a request to a phone.
@@ -210,6 +251,8 @@ pub enum AuthScript {
     MasterWords,
     /// The device's master words, by Manager 1's derivation.
     MasterWordsLegacy,
+    /// The master's passphrase, which the device knows beside the words.
+    MasterPassphrase,
     /// Approval on the paired phone.
     Mobile,
     /// Another passphrase than the device's.

@@ -30,14 +30,19 @@ pub(super) enum Endpoint {
     UploadUi,
     CheckUi,
     InstallUi,
+    Usbmode,
     Reboot,
     LogKey,
     LogList,
     LogFile,
-    /// Not the page's: personalisation, which is long done.
+    /// Not the page's: the challenge with which personalisation begins.
     Init,
+    /// Not the page's: personalisation itself.
+    InitReply,
     /// Not the page's.
     Config,
+    /// The page's for `tls.crt` alone (section 5).
+    ConfigUpdate,
     /// Not the page's.
     Attestation,
     /// Not the page's.
@@ -71,12 +76,15 @@ impl Endpoint {
             ("POST", path::UPLOAD_UI) => Self::UploadUi,
             ("GET", path::CHECK_UI) => Self::CheckUi,
             ("GET", path::INSTALL_UI) => Self::InstallUi,
+            ("GET", "/api/system/upgrade/usbmode") => Self::Usbmode,
             ("GET", "/api/system/reboot") => Self::Reboot,
             ("GET", path::LOG_KEY) => Self::LogKey,
             ("GET", asked) if logger::is_list(asked) => Self::LogList,
             ("GET", asked) if asked.starts_with(path::LOG_FILE) => Self::LogFile,
-            ("GET" | "POST", "/api/auth/init") => Self::Init,
+            ("GET", "/api/auth/init") => Self::Init,
+            ("POST", "/api/auth/init") => Self::InitReply,
             ("GET", "/api/system/config") => Self::Config,
+            ("POST", "/api/system/config") => Self::ConfigUpdate,
             ("GET", "/api/system/config/attestation") => Self::Attestation,
             ("GET", "/api/system/selftest") => Self::Selftest,
             ("GET", "/api/system/shutdown") => Self::Shutdown,
@@ -109,8 +117,11 @@ impl Endpoint {
             Self::LogKey => Point::LogKey,
             Self::LogList => Point::LogList,
             Self::LogFile => Point::LogFile,
-            Self::Init
+            Self::Usbmode
+            | Self::Init
+            | Self::InitReply
             | Self::Config
+            | Self::ConfigUpdate
             | Self::Attestation
             | Self::Selftest
             | Self::Shutdown
@@ -130,8 +141,8 @@ impl Endpoint {
             )
     }
 
-    /// Open on a fresh device (section 1).
-    pub(super) fn is_upgrade(self) -> bool {
+    /// Below `/api/system/upgrade`.
+    fn is_upgrade(self) -> bool {
         matches!(
             self,
             Self::Upload
@@ -140,7 +151,13 @@ impl Endpoint {
                 | Self::UploadUi
                 | Self::CheckUi
                 | Self::InstallUi
+                | Self::Usbmode
         )
+    }
+
+    /// Whether a fresh device wants no token for it (section 1).
+    pub(super) fn is_open_when_fresh(self) -> bool {
+        self.is_upgrade() || matches!(self, Self::Reboot | Self::Selftest | Self::Attestation)
     }
 
     /// Refused over plain HTTP (section 3: 418).
@@ -161,12 +178,13 @@ impl Endpoint {
     pub(super) fn scopes(self) -> &'static [&'static str] {
         match self {
             Self::Upload | Self::UploadUi => &["system:upgrade"],
-            Self::Check | Self::Install | Self::CheckUi | Self::InstallUi => {
+            Self::Check | Self::Install | Self::CheckUi | Self::InstallUi | Self::Usbmode => {
                 &["system:upgrade", "system:config"]
             }
             Self::Reboot => &["system:config", "system:upgrade", "system:shutdown"],
             Self::Shutdown => &["system:config", "system:shutdown"],
             Self::LogKey | Self::LogList | Self::LogFile => &["logger:get"],
+            Self::ConfigUpdate => &["system:config"],
             Self::Config => &["system:config", "logger:get", "auth:ext:pair"],
             Self::Attestation | Self::Selftest => &[""],
             Self::KeyList => &["keymgmt:list"],
@@ -181,7 +199,8 @@ impl Endpoint {
             | Self::Login
             | Self::ExtRequest
             | Self::ExtToken
-            | Self::Init => &[],
+            | Self::Init
+            | Self::InitReply => &[],
         }
     }
 
@@ -193,6 +212,8 @@ impl Endpoint {
             | Self::Login
             | Self::ExtRequest
             | Self::ExtToken
+            | Self::InitReply
+            | Self::ConfigUpdate
             | Self::KeySearch => Some(MAX_JSON),
             _ => None,
         }

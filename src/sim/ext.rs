@@ -117,11 +117,7 @@ fn redeem(call: &Call<'_>, authreply: &str) -> Result<String, u16> {
         return Err(401);
     }
     // The 15 minutes are counted by the device's clock.
-    let bearer = Bearer {
-        sub: phone.name(),
-        scope: asked,
-        exp: now + TOKEN_LIFE,
-    };
+    let bearer = Bearer::new(phone.name(), asked, now, now + TOKEN_LIFE);
     let token = machine.issue(&bearer, AuditType::TOKEN_MOBILE, &phone.kid());
     drop(machine);
     unit.recorder.note(|j| {

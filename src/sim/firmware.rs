@@ -57,6 +57,11 @@ fn name(version: &str) -> String {
     format!("Encedo nGINE FW v{version}")
 }
 
+/// What devices report as the signature of their bootloader.
+pub(super) fn bootloader() -> Fws {
+    Fws(key().sign(b"bootloader").to_bytes())
+}
+
 /// The key that devices accept firmware from.
 pub(super) fn fwk() -> Fwk {
     Fwk(key().verifying_key().to_bytes())

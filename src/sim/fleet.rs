@@ -44,7 +44,7 @@ pub struct SimFleet {
 /// A handle to one simulated device: what tests know about it that a client cannot see.
 #[derive(Clone)]
 pub struct SimDevice {
-    unit: Arc<Unit>,
+    pub(super) unit: Arc<Unit>,
     addr: SocketAddr,
     http: Option<SocketAddr>,
     index: usize,
@@ -240,9 +240,9 @@ fn certificates(pki: &Pki, script: &DeviceScript) -> io::Result<Option<Certifica
     if script.scheme == LinkScheme::Http {
         return Ok(None);
     }
-    let renewed = match script.renews {
-        Some(_) => Some(pki.device(script.host(), Certificate::Good)?),
-        None => None,
+    let renewed = match script.tls {
+        Certificate::Expired => Some(pki.device(script.host(), Certificate::Good)?),
+        _ => None,
     };
     let serving = pki.device(script.host(), script.tls)?;
     Ok(Some(Certificates::new(serving, renewed)))
@@ -331,9 +331,9 @@ impl SimDevice {
         self.unit.machine().boot.clock.map(|c| c.now())
     }
 
-    /// Logins refused in a row; from three on replies are slower.
+    /// Logins refused in a row, as far as the device remembers; from three on its replies to logins are slower.
     pub fn refused_logins(&self) -> u32 {
-        self.unit.machine().boot.refused
+        self.unit.machine().boot.throttle.failures()
     }
 
     /// A bearer token of this boot, as somebody obtained it elsewhere; `exp` is unix seconds of the

@@ -210,6 +210,9 @@ fn table(toml: &mut String, device: &SimDevice) {
             let file = Credential::MasterWordsLegacy.file();
             secret("master_words", file, ", legacy = \"auto\"")
         }
+        AuthScript::MasterPassphrase => {
+            secret("passphrase", Credential::MasterPassphrase.file(), "")
+        }
         AuthScript::Mobile => "{ kind = \"mobile\" }".to_owned(),
         AuthScript::WrongPassphrase => secret("passphrase", WRONG_SECRET, ""),
         AuthScript::Token => secret("token", &token_file(device.index()), ""),

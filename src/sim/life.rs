@@ -27,6 +27,9 @@ use super::unit::{Certificates, Unit};
 /// How long a device is gone in a reboot, where the scenario does not say.
 const REBOOT: Duration = Duration::from_secs(20);
 
+/// How long a device answers as before once it has said that it will reboot (section 13).
+const LINGER: Duration = Duration::from_secs(2);
+
 /// How a device begins.
 enum Start {
     Up(Ports<OpenPort>),
@@ -110,7 +113,8 @@ async fn serve(
             Some(ended) = connections.join_next() => {
                 if let Ok(Some(plan)) = ended {
                     let plan: BootPlan = plan;
-                    due = Some((Instant::now() + plan.linger, plan));
+                    let linger = plan.linger.unwrap_or_else(|| unit.world.delay(LINGER));
+                    due = Some((Instant::now() + linger, plan));
                 }
             }
             accepted = ports.accept() => {

@@ -21,6 +21,10 @@ pub(super) const REBOOT: AuditType = AuditType(0x2);
 pub(super) const SHUTDOWN: AuditType = AuditType(0x3);
 /// It tested itself, and passed.
 const SELF_TEST: AuditType = AuditType(0x7);
+/// The keys were found whole.
+const KEY_INTEGRITY: AuditType = AuditType(0x18);
+/// Settings were changed.
+pub(super) const CONFIG_UPDATED: AuditType = AuditType(0x12);
 /// Somebody listed the log.
 pub(super) const LISTED: AuditType = AuditType(0x9);
 /// Somebody read a file of the log.
@@ -77,8 +81,9 @@ impl Writer {
             mac_key,
         };
         writer.key(time, mac_key, seed);
-        writer.add(time, &Note::ok(STARTUP, "", b""));
-        writer.add(time, &Note::ok(SELF_TEST, "", b""));
+        for kind in [STARTUP, KEY_INTEGRITY, SELF_TEST] {
+            writer.add(time, &Note::ok(kind, "", b""));
+        }
         writer
     }
 
@@ -164,7 +169,7 @@ impl Logbook {
         let number = u64::from(self.past) + self.files.len() as u64 + 1;
         let id = u32::try_from(power_up.unwrap_or(number)).unwrap_or(u32::MAX);
         let time = power_up.unwrap_or(0);
-        let writer = Writer::begin(firmware, time, random(), &self.seed, "\n");
+        let writer = Writer::begin(firmware, time, random(), &self.seed, "\r\n");
         self.files.push((id, writer));
     }
 
@@ -199,7 +204,7 @@ impl Logbook {
 
     /// The file of this id.
     pub(super) fn read(&self, id: &str) -> Page {
-        let Ok(id) = u32::from_str_radix(id, 16) else {
+        let Some(id) = parse_id(id) else {
             return Page::Unknown;
         };
         if let Some(place) = self.files.iter().position(|(own, _)| *own == id) {
@@ -256,6 +261,12 @@ impl Logbook {
     }
 }
 
+/// The number that a file's id stands for: exactly 8 hex digits (section 9).
+pub(super) fn parse_id(id: &str) -> Option<u32> {
+    let is_one = id.len() == 8 && id.bytes().all(|b| b.is_ascii_hexdigit());
+    is_one.then(|| u32::from_str_radix(id, 16).ok()).flatten()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -296,7 +307,7 @@ mod tests {
         let texts = ids[..41].iter().map(|id| log.read(id));
         let crlf = texts.filter(|t| matches!(t, Page::Text(t) if t.contains("\r\n")));
         assert_eq!(crlf.count(), 20);
-        for id in ["", "zz", "ffffffff", "123456789", "-1"] {
+        for id in ["", "zz", "4", "ffffffff", "123456789", "-1", "+0000004"] {
             assert_eq!(log.read(id), Page::Unknown, "{id}");
         }
     }
@@ -312,8 +323,8 @@ mod tests {
         assert_eq!(log.ids().collect::<Vec<_>>(), ["00000001", "68b9a540"]);
         let file = verified(&log, "00000001");
         let end = LogEnd::Failed {
-            line: 6,
-            counter: Some(4),
+            line: 7,
+            counter: Some(5),
             fault: LogFault::BadMac,
         };
         assert_eq!(file.end, end);
@@ -322,6 +333,7 @@ mod tests {
             (last.kind, last.result),
             (AuditType::UPGRADE, AuditResult::Error)
         );
-        assert!(matches!(log.read("1"), Page::Text(t) if t.contains("\n4|6|4|0|U||")));
+        let text = log.read("00000001");
+        assert!(matches!(text, Page::Text(t) if t.contains("\n5|6|4|0|U||")));
     }
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::answer::Answer;
 use super::api::Call;
-use super::logbook::Page;
+use super::logbook::{self, Page};
 use crate::hem::wire::path;
 
 /// Ids in one answer.
@@ -39,6 +39,14 @@ pub(super) fn list(call: &Call<'_>) -> Answer {
     }
     let ids: Vec<String> = machine.log.ids().skip(offset).take(AT_MOST).collect();
     Answer::object(json!({ "total": total, "id": ids }))
+}
+
+/// The id of the file that was asked for, as the log's own entry has it: its bytes, which is more than the page
+/// says. An id that is none leaves nothing.
+pub(super) fn asked_for(call: &Call<'_>) -> Vec<u8> {
+    let id = call.request.uri().path().strip_prefix(path::LOG_FILE);
+    let id = id.and_then(logbook::parse_id);
+    id.map_or_else(Vec::new, |id| id.to_le_bytes().to_vec())
 }
 
 /// `GET /api/logger/{id}`.

@@ -14,7 +14,9 @@ use super::firmware::Firmware;
 use super::logbook::{Logbook, Note};
 use super::point::Point;
 use super::sealed::{open, seal};
+use super::settings::Settings;
 use super::staging::Slot;
+use super::throttle::Throttle;
 use crate::model::AuditType;
 use serde::{Deserialize, Serialize};
 
@@ -27,7 +29,23 @@ pub(super) struct Bearer {
     /// `U`, `M`, or the key id of a phone (section 6).
     pub(super) sub: String,
     pub(super) scope: String,
+    pub(super) iat: i64,
     pub(super) exp: i64,
+    /// No two are the same.
+    jti: String,
+}
+
+impl Bearer {
+    /// Times are unix seconds of the device's clock.
+    pub(super) fn new(sub: String, scope: String, iat: i64, exp: i64) -> Self {
+        Self {
+            sub,
+            scope,
+            iat,
+            exp,
+            jti: random_text(),
+        }
+    }
 }
 
 /// Everything that ends with a reboot.
@@ -44,8 +62,8 @@ pub(super) struct Boot {
     nonces: Vec<(String, i64)>,
     /// Mobile approvals that were asked for: nonce, scope, deadline.
     approvals: Vec<(String, String, i64)>,
-    /// Logins refused in a row.
-    pub(super) refused: u32,
+    /// Logins that were refused.
+    pub(super) throttle: Throttle,
     /// The question of a check-in that is under way, and whether it carried an unknown field.
     pub(super) asked: Option<(String, bool)>,
     /// This boot followed an upgrade.
@@ -62,7 +80,7 @@ impl Boot {
             token_key: random(),
             nonces: Vec::new(),
             approvals: Vec::new(),
-            refused: 0,
+            throttle: Throttle::default(),
             asked: None,
             fw_upgrade,
         }
@@ -136,8 +154,8 @@ pub(super) struct BootPlan {
     pub(super) install: bool,
     /// What runs afterwards, where it changes.
     pub(super) becomes: Option<Firmware>,
-    /// How long the device answers as before.
-    pub(super) linger: Duration,
+    /// How long the device answers as before, where it is not as usual.
+    pub(super) linger: Option<Duration>,
     /// It does not come back.
     pub(super) never: bool,
     /// It accepts TCP this long without answering, once it is back.
@@ -163,7 +181,7 @@ impl BootPlan {
                 Act::Rollback => plan.becomes = None,
                 Act::OtherFws => plan.becomes = Some(Firmware::unheard_of()),
                 Act::Never => plan.never = true,
-                Act::Linger { lasts } => plan.linger = lasts,
+                Act::Linger { lasts } => plan.linger = Some(lasts),
                 Act::Hang { lasts } => plan.hang = lasts,
                 Act::Vanish { lasts } => {
                     plan.vanish = Some((lasts, rolls_back.then(|| old.clone())));
@@ -180,12 +198,12 @@ pub(super) struct Machine {
     pub(super) boot: Boot,
     pub(super) running: Firmware,
     pub(super) fls_state: u32,
+    /// They survive reboots.
+    pub(super) settings: Settings,
     pub(super) staged: Slot<Firmware>,
     pub(super) staged_app: Slot<String>,
     /// The management app that is in use (section 8).
     pub(super) uis: String,
-    /// A certificate was delivered that is to be served from the next boot on.
-    pub(super) renewed: bool,
     /// An install was accepted and the reboot has not come yet.
     pub(super) installing: bool,
     pub(super) faults: FaultBook,
@@ -220,10 +238,10 @@ impl Machine {
             boot,
             running,
             fls_state: script.fls_state,
+            settings: Settings::of(script),
             staged: Slot::empty(),
             staged_app: Slot::empty(),
             uis,
-            renewed: false,
             installing: false,
             faults,
         }

@@ -40,6 +40,8 @@ struct Event {
     device: Arc<Unit>,
     request: Request,
     polls: u32,
+    /// What the owner makes of it.
+    decision: PhoneAnswer,
     /// What was answered, once it was.
     answer: Option<Value>,
 }
@@ -60,15 +62,39 @@ impl Notifications {
     /// `GET /notify/session`. Whose session it is, nobody knows yet: a fault of any device strikes.
     pub(super) async fn session(&self, devices: &[Arc<Unit>]) -> Said {
         let act = devices.iter().find_map(|d| d.strike(Point::NotifySession));
-        let epk = random_text();
-        {
-            let mut inner = self.lock();
-            if act == Some(Act::Odd) {
-                inner.odd_sessions.insert(epk.clone());
-            }
-            inner.sessions.insert(epk.clone());
-        }
+        let epk = self.begin(act == Some(Act::Odd));
         faulty(act, || Answer::object(json!({ "epk": epk }))).await
+    }
+
+    /// `POST /notify/session`: the same for the device of this `eid`, and whether it has a phone. One that nobody
+    /// has heard of has none, which the page leaves open.
+    pub(super) async fn session_with(
+        &self,
+        object: &serde_json::Map<String, Value>,
+        devices: &HashMap<String, Arc<Unit>>,
+    ) -> Said {
+        let Some(eid) = object.get("eid").and_then(Value::as_str) else {
+            return (Ok(Answer::status(400)), None);
+        };
+        let device = devices.get(eid);
+        let act = device.and_then(|d| d.strike(Point::NotifySession));
+        let epk = self.begin(act == Some(Act::Odd));
+        let paired = device.is_some_and(|d| !d.script.fresh);
+        faulty(act, || {
+            Answer::object(json!({ "epk": epk, "paired": paired }))
+        })
+        .await
+    }
+
+    /// The key of a new session; an odd one comes with an unknown field.
+    fn begin(&self, is_odd: bool) -> String {
+        let epk = random_text();
+        let mut inner = self.lock();
+        if is_odd {
+            inner.odd_sessions.insert(epk.clone());
+        }
+        inner.sessions.insert(epk.clone());
+        epk
     }
 
     /// `POST /notify/event/new`, with the object that the device gave.
@@ -108,7 +134,9 @@ impl Notifications {
             scope: request.scope.clone(),
             note: request.note.clone(),
         };
+        let mut decision = PhoneAnswer::Approve;
         device.recorder.note(|j| {
+            decision = device.script.phone.decision(j.phone.shown.len());
             j.phone.shown.push(shown);
             j.phone.open += 1;
             j.phone.most_open = j.phone.most_open.max(j.phone.open);
@@ -121,6 +149,7 @@ impl Notifications {
             device: Arc::clone(device),
             request,
             polls: 0,
+            decision,
             answer: None,
         };
         inner.events.insert(id.clone(), event);
@@ -168,13 +197,13 @@ impl Notifications {
         if let Some(answer) = &event.answer {
             return Answer::object(answer.clone());
         }
-        let phone = event.device.script.phone;
+        let decision = event.decision;
         event.polls += 1;
-        if phone.answer == PhoneAnswer::Never || event.polls <= phone.after {
+        if decision == PhoneAnswer::Never || event.polls <= event.device.script.phone.after {
             return Answer::status(202);
         }
         let device = Arc::clone(&event.device);
-        let answer = match phone.answer {
+        let answer = match decision {
             PhoneAnswer::Approve => {
                 let reply = Phone::of(&device.identity).approve(&event.request);
                 json!({ "authreply": reply })
@@ -194,7 +223,7 @@ impl Notifications {
         inner.open -= 1;
         device.recorder.note(|j| {
             j.phone.open -= 1;
-            match phone.answer {
+            match decision {
                 PhoneAnswer::Approve => j.phone.approved += 1,
                 _ => j.phone.denied += 1,
             }

@@ -49,14 +49,17 @@
 //! scheme = "https"             # or "http"
 //! allow_plain_login = true     # for scheme = "http": what the inventory says
 //! tls = "good"                 # "expired" · "wrong-name" · "unknown-ca" · "self-signed"
-//! renews = "at-once"           # for tls = "expired": a check-in delivers a good certificate (`newcrt`), which is
-//!                              # served "at-once", from the next boot on ("at-reboot"), or "never"
+//! renews = "never"             # for tls = "expired": a check-in delivers a good certificate (`newcrt`), which is
+//!                              # dropped, as real devices do; or served "at-once", or from the next boot on
+//!                              # ("at-reboot"), as the vendor says
 //! auth = "passphrase"          # what the inventory has: "passphrase" by PBKDF2 · "argon2": the same by Argon2d ·
-//!                              # "master-words" · "master-words-legacy" · "mobile": the phone ·
+//!                              # "master-words" · "master-words-legacy" · "master-passphrase" · "mobile": the phone ·
 //!                              # "wrong-passphrase" · "token": one that is valid once the clock is set · "none".
-//!                              # The device knows its user's key and its master's, as Manager 1 makes them for
-//!                              # "argon2" and "master-words-legacy", as Manager 2 does for all others; and its phone
-//! phone = { answer = "approve", after = 1 }  # or "deny" · "expire", after so many polls in vain; or "never"
+//!                              # The device knows its user's key and its master's (by words and by a passphrase), as
+//!                              # Manager 1 makes them for "argon2" and "master-words-legacy", as Manager 2 does for
+//!                              # all others; and its phone
+//! phone = { answer = "approve", after = 1 }  # or "deny" · "expire", after so many polls in vain; or "never". A list
+//!                              # answers the first request, the second and so on: ["deny", "approve"]
 //! runs = "old"                 # "image": already current
 //! runs_ui = "old"              # "image": already serves the app
 //! version = "1.2.2"            # of the old firmware
@@ -103,7 +106,7 @@
 //! | `fail` | verifications | it ends in 406, whatever the image |
 //! | `endless` | verifications | it never ends |
 //! | `order`, `order = "L"` | relay | the backend orders an action: L, W, R, B or U |
-//! | `linger`, `for = "…"` | boot | answers as before until the reboot really begins |
+//! | `linger`, `for = "…"` | boot | answers as before until the reboot really begins; 2 s times tempo otherwise |
 //! | `rollback` | boot | the bootloader refuses the image: same `fws`, no `fw_upgrade` |
 //! | `other-fws` | boot | comes back with an `fws` that is neither the old nor the image's |
 //! | `never` | boot | does not come back |

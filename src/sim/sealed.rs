@@ -9,12 +9,23 @@ use serde::de::DeserializeOwned;
 use sha2::Sha256;
 
 const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
+/// Of a token whose key two parties agree on by X25519.
+const AGREED: &str = r#"{"ecdh":"x25519","typ":"JWT","alg":"HS256"}"#;
 
 /// A token of these claims under a MAC.
 pub(super) fn seal(key: &[u8; 32], claims: &impl Serialize) -> String {
+    under(HEADER, key, claims)
+}
+
+/// The same, saying that the key is an agreed one: both objects of a check-in (section 5).
+pub(super) fn seal_agreed(key: &[u8; 32], claims: &impl Serialize) -> String {
+    under(AGREED, key, claims)
+}
+
+fn under(header: &str, key: &[u8; 32], claims: &impl Serialize) -> String {
     // Plain structures of texts and numbers: nothing in them can fail to become JSON.
     let claims = serde_json::to_vec(claims).unwrap_or_default();
-    let mut text = URL_SAFE_NO_PAD.encode(HEADER);
+    let mut text = URL_SAFE_NO_PAD.encode(header);
     text.push('.');
     URL_SAFE_NO_PAD.encode_string(claims, &mut text);
     let tag = mac(key, &text).finalize().into_bytes();

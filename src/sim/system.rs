@@ -49,8 +49,10 @@ pub(super) fn status(call: &Call<'_>) -> Answer {
         "uptime": machine.boot.uptime.seconds(),
         "temp": 38,
         "fls_state": machine.fls_state,
-        "storage": ["7733248:-", "7733248:-"],
     });
+    if script.model == Model::Ppa {
+        json["storage"] = json!(["7733248:-", "7733248:-"]);
+    }
     if script.fresh {
         json["inited"] = false.into();
     }
@@ -66,7 +68,7 @@ pub(super) fn status(call: &Call<'_>) -> Answer {
     if host(call).is_some_and(|asked| asked != script.host()) {
         json["hostname"] = script.host().into();
     }
-    if !script.trusted_time {
+    if !machine.settings.trusted_ts {
         json["tts"] = false.into();
     }
     if machine.boot.fw_upgrade {
@@ -100,7 +102,8 @@ pub(super) fn ask(call: &Call<'_>) -> Answer {
     let jti = super::machine::random_text();
     let uis = (!call.unit.is_epa()).then_some(machine.uis.as_str());
     let fws = machine.running.fws.to_string();
-    let check = call.unit.identity.ask(&jti, &fws, uis);
+    let csn = call.unit.serial();
+    let check = call.unit.identity.ask(&jti, &fws, uis, &csn);
     // The unknown field that an odd answer carries must come back: objects are forwarded verbatim.
     machine.boot.asked = Some((jti, call.act == Some(Act::Odd)));
     Answer::object(json!({ "check": check }))
@@ -140,7 +143,10 @@ pub(super) async fn hear(call: &mut Call<'_>) -> Result<Answer, Gone> {
     };
     let status = reply.order.map_or_else(|| "OK".into(), |o| o.to_string());
     let mut json = Map::from_iter([("status".to_owned(), Value::from(status))]);
-    let newcrt = call.unit.renew().then(|| "OK".to_owned());
+    let newcrt = reply.newcrt.map(|_| {
+        call.unit.renew();
+        "OK".to_owned()
+    });
     for (name, value) in [
         ("newcrt", newcrt),
         ("newfws", reply.newfws),

@@ -5,6 +5,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::OnceCell;
@@ -12,6 +14,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::app;
 use super::checkin::Identity;
+use super::clock::unix_now;
 use super::credential::Credential;
 use super::device_script::{DeviceScript, Model, Renewal, Runs};
 use super::fault::{Act, Fault};
@@ -19,6 +22,7 @@ use super::fault_book::FaultBook;
 use super::firmware::Firmware;
 use super::journal::Recorder;
 use super::machine::{Bearer, BootPlan, Machine};
+use super::pki::Leaf;
 use super::point::Point;
 use super::world_script::Download;
 use crate::model::AuditType;
@@ -43,29 +47,39 @@ pub(super) struct World {
     pub(super) attestation: String,
 }
 
-/// A device's certificates: the one that it serves, and the one that a check-in delivers.
+/// A device's certificates: the one that it serves, and the one that the backend has for it.
 pub(super) struct Certificates {
-    serving: Mutex<TlsAcceptor>,
-    renewed: Option<TlsAcceptor>,
+    serving: Mutex<Leaf>,
+    /// To be served from the next boot on.
+    next: Mutex<Option<Leaf>>,
+    renewed: Option<Leaf>,
 }
 
 impl Certificates {
-    pub(super) fn new(serving: TlsAcceptor, renewed: Option<TlsAcceptor>) -> Self {
+    pub(super) fn new(serving: Leaf, renewed: Option<Leaf>) -> Self {
         Self {
             serving: Mutex::new(serving),
+            next: Mutex::default(),
             renewed,
         }
     }
 
-    pub(super) fn serving(&self) -> TlsAcceptor {
-        let serving = self.serving.lock();
-        serving.unwrap_or_else(PoisonError::into_inner).clone()
+    fn leaf(&self) -> MutexGuard<'_, Leaf> {
+        self.serving.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn serve_the_new_one(&self) {
-        if let Some(renewed) = &self.renewed {
-            let mut serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
-            *serving = renewed.clone();
+    pub(super) fn serving(&self) -> TlsAcceptor {
+        self.leaf().acceptor.clone()
+    }
+
+    fn next(&self) -> MutexGuard<'_, Option<Leaf>> {
+        self.next.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The device comes up.
+    fn boot(&self) {
+        if let Some(next) = self.next().take() {
+            *self.leaf() = next;
         }
     }
 }
@@ -87,7 +101,7 @@ pub(super) struct Unit {
     /// One port for TLS and plain HTTP: which of them it is, the first byte says.
     pub(super) one_port: bool,
     machine: Mutex<Machine>,
-    owners: OnceCell<Vec<Owner>>,
+    owners: [OnceCell<Option<Owner>>; 3],
 }
 
 impl Unit {
@@ -120,7 +134,7 @@ impl Unit {
             tls,
             one_port,
             machine: Mutex::new(machine),
-            owners: OnceCell::new(),
+            owners: Default::default(),
         }
     }
 
@@ -154,7 +168,7 @@ impl Unit {
         let machine = self.machine();
         match machine.boot.clock {
             Some(clock) => Some(clock.now()),
-            None if self.script.trusted_time => None,
+            None if machine.settings.trusted_ts => None,
             None => i64::try_from(machine.boot.uptime.seconds()).ok(),
         }
     }
@@ -164,72 +178,86 @@ impl Unit {
         self.machine().set_clock(unix, self.script.clock_rate);
     }
 
-    /// A check-in delivers a new certificate where the old one has lapsed, which is not to say that it is
-    /// served (section 13). Whether it did.
-    pub(super) fn renew(&self) -> bool {
-        let Some(renewal) = self.script.renews else {
-            return false;
-        };
-        match renewal {
-            Renewal::AtOnce => self.serve_the_new_certificate(),
-            Renewal::AtReboot => self.machine().renewed = true,
-            Renewal::Never => {}
+    /// The serial number of the certificate that it serves, base64. One that is spoken to over plain HTTP alone has
+    /// a certificate all the same.
+    pub(super) fn serial(&self) -> String {
+        match &self.tls {
+            Some(certificates) => certificates.leaf().serial(),
+            None => STANDARD.encode(&Sha256::digest(&self.script.name)[..16]),
         }
-        true
     }
 
-    fn serve_the_new_certificate(&self) {
-        if let Some(certificates) = &self.tls {
-            certificates.serve_the_new_one();
+    /// What the backend has for a device that serves the certificate of this serial number and whose certificate
+    /// has lapsed: a new one, base64 of DER.
+    pub(super) fn newcrt(&self, csn: &str) -> Option<String> {
+        let renewed = self.tls.as_ref()?.renewed.as_ref()?;
+        (renewed.serial() != csn).then(|| renewed.der())
+    }
+
+    /// A check-in brought a new certificate, which is not to say that it is served: devices drop it (section 5).
+    pub(super) fn renew(&self) {
+        let Some(certificates) = &self.tls else {
+            return;
+        };
+        match self.script.renews.unwrap_or(Renewal::Never) {
+            Renewal::Never => {}
+            Renewal::AtReboot => certificates.next().clone_from(&certificates.renewed),
+            Renewal::AtOnce => {
+                certificates.next().clone_from(&certificates.renewed);
+                certificates.boot();
+            }
         }
+    }
+
+    /// Takes a certificate (base64 of DER) of the key that is served, to be served from the next boot on; whether it
+    /// is one.
+    pub(super) fn take_certificate(&self, der: &str) -> bool {
+        let Some(certificates) = &self.tls else {
+            return false;
+        };
+        let Some(renewed) = certificates.leaf().renewed(der) else {
+            return false;
+        };
+        *certificates.next() = Some(renewed);
+        true
     }
 
     /// Comes up again.
     pub(super) fn reboot(&self, plan: &BootPlan) {
-        let renewed = {
-            let mut machine = self.machine();
-            machine.reboot(plan);
-            machine.renewed
-        };
-        if renewed {
-            self.serve_the_new_certificate();
+        self.machine().reboot(plan);
+        if let Some(certificates) = &self.tls {
+            certificates.boot();
         }
     }
 
     /// What its owners log in with: the user, then the master.
-    pub(super) fn credentials(&self) -> [Credential; 2] {
+    pub(super) fn credentials(&self) -> [Credential; 3] {
         Credential::of(self.script.auth)
     }
 
-    /// The public keys of its owners, derived when they are first needed: off the async threads, for it
-    /// costs as much as the client's own derivation.
-    pub(super) async fn owners(&self) -> Vec<Owner> {
-        let (eid, credentials) = (self.identity.eid(), self.credentials());
-        self.owners
-            .get_or_init(|| async {
-                let derive = move || {
-                    credentials
-                        .iter()
-                        .filter_map(|c| Owner::of(*c, &eid))
-                        .collect()
-                };
+    /// The owner of this public key, if the device knows it. Each key is derived when somebody is first compared
+    /// with it: off the async threads, for it costs as much as the client's own derivation.
+    pub(super) async fn owner(&self, key: &str) -> Option<Owner> {
+        for (cell, credential) in self.owners.iter().zip(self.credentials()) {
+            let eid = self.identity.eid();
+            let derive = async {
+                let derived = tokio::task::spawn_blocking(move || Owner::of(credential, &eid));
                 // It fails only where the runtime ends, and the device with it.
-                tokio::task::spawn_blocking(derive)
-                    .await
-                    .unwrap_or_default()
-            })
-            .await
-            .clone()
+                derived.await.ok().flatten()
+            };
+            match cell.get_or_init(|| derive).await {
+                Some(owner) if owner.key == key => return Some(owner.clone()),
+                _ => {}
+            }
+        }
+        None
     }
 
     /// A bearer token as somebody obtained it elsewhere, valid until the next reboot.
     pub(super) fn token(&self, scope: &str, exp: i64) -> String {
-        let [user, _] = self.credentials();
-        let bearer = Bearer {
-            sub: user.role().to_string(),
-            scope: scope.to_owned(),
-            exp,
-        };
+        let [user, ..] = self.credentials();
+        let now = self.now().unwrap_or_else(unix_now);
+        let bearer = Bearer::new(user.role().to_string(), scope.to_owned(), now, exp);
         let extra = scope.as_bytes();
         self.machine().issue(&bearer, AuditType::TOKEN, extra)
     }

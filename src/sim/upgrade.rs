@@ -112,6 +112,15 @@ pub(super) fn install(call: &Call<'_>) -> Answer {
     Answer::status(200)
 }
 
+/// `GET /api/system/upgrade/usbmode`: into the bootloader, where nobody sends anything over USB here, so that the
+/// device comes up again as it was.
+pub(super) fn usbmode(call: &Call<'_>) -> Answer {
+    if wrong_state(call.unit) {
+        return Answer::status(409);
+    }
+    leave(call, BootPlan::default())
+}
+
 /// `GET /api/system/reboot`.
 pub(super) fn reboot(call: &Call<'_>) -> Answer {
     leave(call, BootPlan::default())

@@ -14,8 +14,12 @@ use serde_json::json;
 
 use super::answer::{Answer, Gone};
 use super::api::Call;
+use super::auth::session_key;
 use super::clock::unix_now;
+use super::machine::random_text;
 use super::sealed;
+use super::unit::Unit;
+use crate::hem::wire::CHALLENGE_SECONDS;
 
 /// Lets a page of an allowed origin read the answer; and before that, ask.
 pub(super) fn allow(headers: &mut HeaderMap, origin: HeaderValue, method: &Method) {
@@ -32,37 +36,60 @@ pub(super) fn allow(headers: &mut HeaderMap, origin: HeaderValue, method: &Metho
     }
 }
 
-/// `/api/auth/init`: devices are personalised already, and fresh ones stay as they are.
-pub(super) fn init(call: &Call<'_>) -> Answer {
-    Answer::status(if call.unit.script.fresh { 404 } else { 406 })
+/// Whether personalisation may begin; the page's rules for a login, turned round.
+fn may_begin(call: &Call<'_>) -> Result<i64, u16> {
+    if call.unit.machine().fls_state != 0 {
+        return Err(409);
+    }
+    if !call.unit.script.fresh {
+        return Err(406);
+    }
+    call.unit.now().ok_or(403)
 }
 
-/// `GET /api/system/config`.
-pub(super) fn config(call: &Call<'_>) -> Answer {
+/// `GET /api/auth/init`: the challenge with which personalisation begins.
+pub(super) fn init(call: &Call<'_>) -> Answer {
+    let now = match may_begin(call) {
+        Ok(now) => now,
+        Err(status) => return Answer::status(status),
+    };
     let unit = call.unit;
+    let spk = session_key(&unit.machine().boot.session);
     Answer::object(json!({
-        "iat": 1_659_436_962,
-        "uts": 1_659_436_962,
-        "devid": "0123456789abcdef",
+        "exp": now + CHALLENGE_SECONDS,
+        "spk": spk,
+        "jti": random_text(),
+        "genuine": genuine(unit),
         "eid": unit.identity.eid(),
-        "user": "Alice",
-        "email": "alice@example.com",
-        "hostname": unit.script.host(),
-        "dnsd": false,
-        "trusted_ts": unit.script.trusted_time,
-        "trusted_backend": true,
-        "allow_keysearch": true,
-        "origin": format!("https://{}", unit.script.host()),
-        "ctx": 1,
-        "ip": "192.168.7.1/24",
     }))
+}
+
+#[derive(Deserialize)]
+struct Init {
+    init: Option<String>,
+}
+
+/// `POST /api/auth/init`: no personalisation verifies here, so that fresh devices stay as they are.
+pub(super) async fn personalise(call: &mut Call<'_>) -> Result<Answer, Gone> {
+    if let Err(status) = may_begin(call) {
+        return Ok(Answer::status(status));
+    }
+    match call.json::<Init>().await {
+        Ok(Init { init: Some(_) }) => Ok(Answer::status(401)),
+        Ok(Init { init: None }) => Ok(Answer::status(400)),
+        Err(refusal) => refusal.answer(),
+    }
+}
+
+/// What shows that a device is genuine; here it shows nothing.
+fn genuine(unit: &Unit) -> String {
+    sealed::seal(&unit.identity.key(), &json!({ "iat": unix_now() }))
 }
 
 /// `GET /api/system/config/attestation`: a certificate, which attests nothing.
 pub(super) fn attestation(call: &Call<'_>) -> Answer {
     let unit = call.unit;
-    let genuine = sealed::seal(&unit.identity.key(), &json!({ "iat": unix_now() }));
-    Answer::object(json!({ "crt": unit.world.attestation, "genuine": genuine }))
+    Answer::object(json!({ "crt": unit.world.attestation, "genuine": genuine(unit) }))
 }
 
 /// `GET /api/system/selftest`.
@@ -73,6 +100,9 @@ pub(super) fn selftest(call: &Call<'_>) -> Answer {
         "fls_state": machine.fls_state,
         "selftest_ts": now,
         "last_selftest_ts": now,
+        "last_entropytest_ts": now,
+        "last_kat_ts": now,
+        "kat_busy": false,
         "last_fls_state": machine.fls_state,
         "se_state": 0,
         "repo_stats": {

@@ -128,8 +128,10 @@ async fn a_lab_is_written_and_written_over_but_nothing_else_is() {
     let expected = [
         ("passphrase (PBKDF2)", "a \"quoted\" namebcfh"),
         ("master words", "a \"quoted\" namebcfh"),
+        ("master passphrase (PBKDF2)", "a \"quoted\" namebcfh"),
         ("passphrase (Argon2d)", "eg"),
         ("master words (legacy)", "eg"),
+        ("master passphrase (Argon2d)", "eg"),
         ("bearer token (system:upgrade)", "c"),
     ];
     assert_eq!(told, expected.map(|(kind, by)| (kind, by.to_owned())));

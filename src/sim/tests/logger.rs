@@ -38,7 +38,7 @@ async fn verified(fleet: &SimFleet, token: &str, id: &str) -> AuditLog {
 }
 
 /// Type and result of each entry.
-fn told(log: &AuditLog) -> Vec<(u64, u64)> {
+pub(super) fn told(log: &AuditLog) -> Vec<(u64, u64)> {
     let told = |e: &AuditEntry| (e.kind.0, e.result.number());
     log.entries.iter().map(told).collect()
 }
@@ -154,6 +154,7 @@ async fn an_upgrade_is_in_the_file_of_the_session_that_it_ended() {
         [
             (0, 0),
             (1, 0),
+            (0x18, 0),
             (7, 0),
             (0x13, 0),
             (0xd, 0),
@@ -163,15 +164,15 @@ async fn an_upgrade_is_in_the_file_of_the_session_that_it_ended() {
         ]
     );
     let counters: Vec<u64> = file.entries.iter().map(|e| e.counter).collect();
-    assert_eq!(counters, (0..8).collect::<Vec<_>>());
-    assert!(matches!(file.entries[2].time, AuditTime::SinceBoot(_)));
-    assert!(matches!(file.entries[3].time, AuditTime::Unix(_)));
-    assert_eq!(file.entries[5].extra.text(), Some("logger:get"));
-    assert_eq!(file.entries[6].extra.text(), Some("system:upgrade"));
-    assert_eq!(file.entries[7].subject, "U");
+    assert_eq!(counters, (0..9).collect::<Vec<_>>());
+    assert!(matches!(file.entries[3].time, AuditTime::SinceBoot(_)));
+    assert!(matches!(file.entries[4].time, AuditTime::Unix(_)));
+    assert_eq!(file.entries[6].extra.text(), Some("logger:get"));
+    assert_eq!(file.entries[7].extra.text(), Some("system:upgrade"));
+    assert_eq!(file.entries[8].subject, "U");
     assert!(matches!(
         verdict(&file),
-        AuditVerdict::Confirmed { counter: 7, .. }
+        AuditVerdict::Confirmed { counter: 8, .. }
     ));
     // The one before holds another run's; this boot and the last had no clock when they powered up.
     let (_, all) = ids(&fleet, &token, 0).await;
@@ -216,7 +217,7 @@ async fn listing_and_reading_are_logged_too() {
     assert_eq!(log(&fleet, &all[1], &rights).await.status, 406);
     let (_, file) = after_reboot(&fleet).await;
     let kinds: Vec<u64> = file.entries.iter().map(|e| e.kind.0).collect();
-    assert_eq!(kinds, [0, 1, 7, 0x13, 0xd, 9, 0xb, 0xd, 2]);
+    assert_eq!(kinds, [0, 1, 0x18, 7, 0x13, 0xd, 9, 0xb, 0xd, 2]);
     // Its clock was set at the power-up already.
     assert!(matches!(file.entries[0].time, AuditTime::Unix(_)));
 }
@@ -270,4 +271,62 @@ async fn an_appliance_has_the_key_alone() {
     assert_eq!(log(&fleet, "list/0", &token).await.status, 404);
     assert_eq!(log(&fleet, "00000001", &token).await.status, 404);
     assert_eq!(get(&fleet, KEY, "").await.unwrap().status, 401);
+}
+
+#[tokio::test]
+async fn a_boots_own_file_is_as_real_devices_write_it() {
+    let fleet = one("").await;
+    let rights = token(&fleet, "system:config").await;
+    get(&fleet, "/api/system/reboot", &bearer(&rights))
+        .await
+        .unwrap();
+    let (token, file) = closed(&fleet).await;
+    assert!(file.verifies(), "{:?}", file.end);
+    assert_eq!(told(&file)[..4], [(0, 0), (1, 0), (0x18, 0), (7, 0)]);
+    let (_, all) = ids(&fleet, &token, 0).await;
+    let text = log(&fleet, &all[0], &token).await.body;
+    let ends = |end: &[u8]| text.windows(end.len()).filter(|w| *w == end).count();
+    assert!(ends(b"\n") > 4);
+    assert_eq!(ends(b"\n"), ends(b"\r\n"));
+}
+
+#[tokio::test]
+async fn a_file_is_named_by_exactly_eight_digits() {
+    let fleet = one("log_files = 4").await;
+    let token = token(&fleet, "logger:get").await;
+    let (_, all) = ids(&fleet, &token, 0).await;
+    assert_eq!(all[3], "00000004");
+    for (id, status) in [
+        ("00000004", 200),
+        ("4", 404),
+        ("004", 404),
+        ("000000004", 404),
+        ("+0000004", 404),
+        ("0x000004", 404),
+    ] {
+        assert_eq!(log(&fleet, id, &token).await.status, status, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_found_leaves_its_entry_too() {
+    let fleet = one("log_files = 1").await;
+    let rights = token(&fleet, "logger:get").await;
+    assert_eq!(log(&fleet, "list/9", &rights).await.status, 404);
+    assert_eq!(log(&fleet, "0badf00d", &rights).await.status, 404);
+    // Nor found by somebody who may not look: that is another entry.
+    let wrong = token(&fleet, "system:config").await;
+    assert_eq!(log(&fleet, "0badf00d", &wrong).await.status, 403);
+    get(&fleet, "/api/system/reboot", &bearer(&wrong))
+        .await
+        .unwrap();
+    let (token, file) = closed(&fleet).await;
+    let told = told(&file);
+    let tail = [(0xd, 0), (9, 1), (0xb, 1), (0xd, 0), (0xc, 1), (2, 0)];
+    assert!(told.ends_with(&tail), "{told:x?}");
+    // Which file was read stands there in raw bytes.
+    let (_, all) = ids(&fleet, &token, 0).await;
+    assert_eq!(log(&fleet, &all[0], &token).await.status, 200);
+    let read = file.entries.iter().find(|e| e.kind.0 == 0xb).unwrap();
+    assert_eq!(read.extra.text(), None);
 }

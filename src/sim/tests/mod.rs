@@ -4,10 +4,13 @@
 mod app;
 mod auth;
 mod checkin;
+mod config;
 mod faults;
+mod fresh;
 mod lab;
 mod logger;
 mod phone;
+mod renewal;
 mod transport;
 mod upgrade;
 mod vendor;
@@ -52,6 +55,28 @@ async fn world(top: &str, device: &str) -> SimFleet {
     SimFleet::start(&scenario, &SimOptions::default())
         .await
         .unwrap()
+}
+
+/// A fleet of one device over plain HTTP, whose delays are those of the page times `tempo`.
+async fn paced(tempo: f64, device: &str) -> SimFleet {
+    let fleet = one(device).await;
+    let options = SimOptions {
+        tempo: Some(tempo),
+        ..SimOptions::default()
+    };
+    SimFleet::start(fleet.scenario(), &options).await.unwrap()
+}
+
+/// The claims of a token of any kind.
+fn claims(token: &Value) -> Value {
+    super::sealed::unverified(token.as_str().unwrap()).unwrap()
+}
+
+/// Whether these are the base64 of so many bytes.
+fn is_base64_of(text: &Value, bytes: usize) -> bool {
+    use base64::Engine as _;
+    let decoded = base64::engine::general_purpose::STANDARD.decode(text.as_str().unwrap_or("!"));
+    decoded.is_ok_and(|b| b.len() == bytes)
 }
 
 trait Only {
@@ -235,6 +260,15 @@ fn answer_with(
     let key = key(&challenge.eid);
     let now = challenge.exp.unwrap() - 60;
     ejwt::issue(&key, &challenge, now - 5, now + life, scope).unwrap()
+}
+
+/// A login with a key that no device knows, which costs no derivation.
+async fn stranger(fleet: &SimFleet) -> Reply {
+    let challenge = get(fleet, "/api/auth/token", "").await.unwrap();
+    let key = |_: &str| ejwt::PrivateKey::from_bytes([7; 32]);
+    let ejwt = answer_with(&challenge.body, key, "logger:get", 60);
+    let body = serde_json::json!({ "auth": ejwt });
+    post_json(fleet, "/api/auth/token", &body).await
 }
 
 async fn token(fleet: &SimFleet, scope: &str) -> String {

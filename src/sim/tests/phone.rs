@@ -303,3 +303,56 @@ async fn an_approval_is_logged_as_one() {
     let entries = &file.entries[kinds.len() - 3..];
     assert!(entries.iter().all(|e| e.subject == entries[0].subject));
 }
+
+#[tokio::test]
+async fn an_owner_may_refuse_at_first_and_approve_later() {
+    let fleet = one("phone = { answer = [\"deny\", \"approve\"], after = 0 }").await;
+    let mut answers = Vec::new();
+    for _ in 0..3 {
+        let id = event(&fleet, "logger:get", None).await;
+        let answer = poll(&fleet, &id).await.json();
+        answers.push(answer.get("authreply").is_some());
+        if answers.last() == Some(&true) {
+            let reply = post_json(&fleet, TOKEN, &answer).await;
+            assert_eq!(reply.status, 200);
+        }
+    }
+    assert_eq!(answers, [false, true, true]);
+    let phone = fleet.hem().journal().phone;
+    assert_eq!((phone.denied, phone.approved, phone.redeemed), (1, 2, 2));
+}
+
+#[tokio::test]
+async fn the_broker_knows_which_device_has_a_phone() {
+    let session = async |fleet: &SimFleet, body: Value| {
+        broker(
+            fleet,
+            "POST",
+            "/notify/session",
+            body.to_string().as_bytes(),
+        )
+        .await
+    };
+    let eid = |fleet: &SimFleet| fleet.hem().unit.identity.eid();
+    for (device, paired) in [("", true), ("fresh = true", false)] {
+        let fleet = one(device).await;
+        let reply = session(&fleet, json!({ "eid": eid(&fleet) })).await;
+        assert_eq!(reply.status, 200);
+        let reply = reply.json();
+        assert_eq!(reply["paired"], paired, "{device}");
+        assert!(is_base64_of(&reply["epk"], 32), "{reply}");
+    }
+    let fleet = one("").await;
+    // A session like any other: an approval goes through with it.
+    let reply = session(&fleet, json!({ "eid": eid(&fleet) })).await.json();
+    let wish = json!({ "epk": reply["epk"], "scope": "logger:get" });
+    let asked = post_json(&fleet, REQUEST, &wish).await;
+    let made = broker(&fleet, "POST", "/notify/event/new", &asked.body).await;
+    assert_eq!(made.status, 200);
+    // A device that the broker has never heard of.
+    let nobody = json!({ "eid": crate::sim::machine::random_text() });
+    assert_eq!(session(&fleet, nobody).await.json()["paired"], false);
+    for body in [json!({}), json!({ "eid": 7 }), json!([])] {
+        assert_eq!(session(&fleet, body.clone()).await.status, 400, "{body}");
+    }
+}

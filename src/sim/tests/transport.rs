@@ -172,3 +172,12 @@ async fn bad_certificates_are_bad_each_in_its_way() {
         fleet.hem().wait_for(|j| j.tls_failures == 1).await;
     }
 }
+
+#[tokio::test]
+async fn an_appliance_has_no_storage() {
+    for (model, has) in [("PPA", true), ("EPA", false)] {
+        let fleet = one(&format!("model = \"{model}\"")).await;
+        let status = get(&fleet, STATUS, "").await.unwrap().json();
+        assert_eq!(status.get("storage").is_some(), has, "{model}");
+    }
+}

@@ -292,3 +292,23 @@ async fn a_plain_reboot() {
     assert_eq!(version(&fleet).await, before);
     assert_eq!(fleet.hem().journal().installs_executed, 0);
 }
+
+#[tokio::test]
+async fn for_two_seconds_after_the_answer_a_device_answers_as_before() {
+    for path in [INSTALL, "/api/system/reboot"] {
+        let fleet = paced(0.5, "check_polls = 0\nreboot = \"10ms\"\nfresh = true").await;
+        let before = version(&fleet).await;
+        if path == INSTALL {
+            let head = "Content-Disposition: attachment; filename=\"firmware.bin\"\r\n";
+            post(&fleet, UPLOAD, head, &fleet.image()).await.unwrap();
+            for status in [201, 200] {
+                assert_eq!(get(&fleet, CHECK, "").await.unwrap().status, status);
+            }
+        }
+        assert_eq!(get(&fleet, path, "").await.unwrap().status, 200);
+        assert_eq!(version(&fleet).await, before, "{path}");
+        assert_eq!(fleet.hem().journal().reboots, 0, "{path}");
+        back(&fleet, 1).await;
+        assert_eq!(version(&fleet).await != before, path == INSTALL);
+    }
+}
