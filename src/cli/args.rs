@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::model::Component;
+use crate::model::{Component, MaxFailures};
 
 /// Upgrade the firmware of many Encedo HEM hardware security modules at once.
 #[derive(Parser, Debug)]
@@ -24,7 +24,8 @@ pub(super) struct Cli {
 }
 
 const AFTER: &str = "Exit codes: 0 every device upgraded, current or skipped; 1 some device failed, rolled back or \
-lost; 2 usage, configuration or image, nothing was sent; 3 some device unknown or unproven; 130 interrupted.";
+lost; 2 usage, configuration or image, nothing was sent; 3 some device unknown or unproven; 4 halted: max_failures was \
+reached; 130 interrupted.";
 
 #[derive(Subcommand, Debug)]
 pub(super) enum Command {
@@ -131,6 +132,10 @@ pub(super) struct Run {
     /// Start without showing the plan and asking for the number of devices
     #[arg(short, long)]
     pub(super) yes: bool,
+    /// Halt once installs left so many devices worse or in doubt, or such a share of those to be upgraded
+    /// (lost and unknown count double); wins over `[rollout] max_failures`
+    #[arg(long, value_name = "N|N%")]
+    pub(super) max_failures: Option<MaxFailures>,
     #[command(flatten)]
     pub(super) view: View,
 }

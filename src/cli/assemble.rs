@@ -73,7 +73,8 @@ pub fn session<D: Device>(
         mode,
         settings.concurrency,
         settings.devices.iter().map(RowSeed::from),
-    );
+    )
+    .with_rollout(settings.rollout);
     let policy = settings.policy.clone();
     Ok(Session::new(fleet, |inbox| {
         Pool::new(run, devices, payload, policy, inbox)

@@ -34,7 +34,7 @@ impl Desk {
     /// Opens the prompt of the first device that waits for its secret, unless one is open. Once the run
     /// is being stopped nobody is asked any more.
     pub(super) fn attend(&mut self, fleet: &Fleet) {
-        if self.open.is_some() || fleet.stop().is_some() {
+        if self.open.is_some() || fleet.stop().is_some() || fleet.secrets_wanted() == 0 {
             return;
         }
         if let Some(row) = fleet.rows().iter().find(|row| row.wants_secret()) {

@@ -41,6 +41,11 @@ pub(super) async fn run(
             confirm(session, page.clone(), &mut out, interrupts).await;
             continue;
         }
+        if session.fleet().waits_for_budget() {
+            // Nobody is here to be asked for another one.
+            session.intend(Intent::Halt);
+            continue;
+        }
         desk.attend(session.fleet());
         tokio::select! {
             event = session.next() => tell(session, reporter, &event, &mut out, interrupts).await,

@@ -68,6 +68,9 @@ pub(super) fn run(cli: &Cli, args: &Run) -> Result<Exit, Refusal> {
             .hint("look at it with hemfleet plan, then say --yes"));
     }
     let (mut settings, mut payload) = load(&args.target)?;
+    if let Some(max_failures) = args.max_failures {
+        settings.rollout.max_failures = max_failures;
+    }
     let log = logging::start(cli, how)?;
     let mut mode = if args.yes { Mode::Go } else { Mode::Confirm };
     let runtime = runtime()?;

@@ -10,21 +10,23 @@ use toml::de::{DeTable, DeValue};
 use super::address::{self, UrlPath};
 use super::device_part::{DEFAULTS, DEVICE, DevicePart, read_device};
 use super::policy::{self, APPROVAL, AUDIT, PACE, PolicyPart, RETRY, TIMEOUTS, TLS};
+use super::rollout::{self, ROLLOUT, RolloutPart};
 use super::shared::SharedSecrets;
 use super::value::{self, Checked, Complaint};
 use super::walk::{Given, Section, Spot, Walk, mismatch, number, text};
 use crate::model::{HostPort, Scheme};
 
 const ROOT: &[&str] = &[
-    "fleet", "broker", "timeouts", "pace", "retry", "tls", "audit", "approval", "secrets",
-    "defaults", "device",
+    "fleet", "rollout", "broker", "timeouts", "pace", "retry", "tls", "audit", "approval",
+    "secrets", "defaults", "device",
 ];
 const FLEET: &[&str] = &["firmware", "app", "concurrency"];
 const BROKER: &[&str] = &["url", "ca"];
 
 /// Which tables know which keys, for "belongs in".
-const HOMES: [(&str, &[&str]); 9] = [
+const HOMES: [(&str, &[&str]); 10] = [
     ("[fleet]", FLEET),
+    ("[rollout]", ROLLOUT),
     ("[timeouts]", TIMEOUTS),
     ("[pace]", PACE),
     ("[retry]", RETRY),
@@ -46,6 +48,7 @@ pub(super) struct File {
     pub(super) concurrency: Given<i64>,
     pub(super) broker_url: Given<(Scheme, HostPort, String)>,
     pub(super) broker_ca: Given<PathBuf>,
+    pub(super) rollout: RolloutPart,
     pub(super) policy: PolicyPart,
     /// The names of `[secrets]` that nobody uses.
     pub(super) unused_secrets: Vec<String>,
@@ -71,6 +74,7 @@ pub(super) fn read(walk: &mut Walk, root: &DeTable<'_>) -> File {
         file.broker_url = s.take(walk, "url", |v| broker_url(text(v)?));
         file.broker_ca = path(walk, &s, "ca");
     }
+    file.rollout = rollout::read(walk, &root);
     file.policy = policy::read(walk, &root);
     let mut shared = SharedSecrets::read(walk, &root);
     if let Some((v, spot)) = root.get("defaults")

@@ -18,6 +18,7 @@ mod pem;
 mod policy;
 mod remarks;
 mod resolve;
+mod rollout;
 mod secret_file;
 pub mod secrets;
 mod shared;
@@ -34,7 +35,7 @@ pub use fault::{Fault, Faults, Place};
 pub use resolve::Env;
 pub use source::Location;
 
-use crate::model::{DeviceSpec, Policy};
+use crate::model::{DeviceSpec, Policy, Rollout};
 
 /// The documented inventory: every key with its default.
 pub const EXAMPLE: &str = include_str!("../../config.example.toml");
@@ -59,6 +60,8 @@ pub struct Settings {
     pub concurrency: usize,
     /// The check-in relay.
     pub broker: BrokerSettings,
+    /// When a rollout is halted.
+    pub rollout: Rollout,
     /// Time limits, pace, retries, `--force`.
     pub policy: Policy,
     /// The selected devices, in the order of the file. Names and targets are unique.

@@ -77,6 +77,7 @@ pub(super) fn resolve(
         app: overrides.app.clone().or_else(|| file.app.value().cloned()),
         concurrency: concurrency.unwrap_or(DEFAULT_CONCURRENCY),
         broker,
+        rollout: file.rollout.fill(),
         policy: file.policy.fill(overrides),
         devices: devices.into_iter().map(|(spec, _)| spec).collect(),
     }

@@ -46,8 +46,7 @@ impl<D: Device> Attempt<D> {
         validated: Validated,
         seen: &Seen,
     ) -> Result<bool, Halt> {
-        let session = self.session(access, self.policy.timeouts.request).await?;
-        let sent = self.look_and_send(validated, &session, seen).await?;
+        let sent = self.look_and_send(validated, access, seen).await?;
         let answered = self.answered(sent.running, sent.answer).await?;
         Ok(self.verify_app(&sent.watch, Some(answered)).await?)
     }

@@ -16,6 +16,7 @@ use crate::model::{
 
 use super::command::Message;
 use super::event::{DeviceFact, Event, Progress};
+use super::leave::Leave;
 use super::ledger::Ledger;
 
 /// The longest wait between two tries of one step, before jitter.
@@ -118,6 +119,8 @@ pub(super) struct Attempt<D> {
     pub(super) policy: Arc<Policy>,
     pub(super) voice: Voice,
     pub(super) cancel: CancellationToken,
+    /// Leave to install.
+    pub(super) leave: Leave,
     pub(super) touched: Touched,
     /// The same before the install that was sent last: what it is again if that was refused.
     pub(super) before_install: Touched,
@@ -234,7 +237,7 @@ impl<D> Attempt<D> {
     ) -> Result<T, Outcome> {
         tokio::select! {
             biased;
-            () = self.cancel.cancelled() => Err(Outcome::Cancelled(self.touched)),
+            () = self.cancel.cancelled() => Err(self.stopped()),
             out = work => Ok(out),
         }
     }

@@ -1,8 +1,9 @@
 //! What is wished for ([`Intent`]), and what is ordered ([`Command`]).
 //! Must not: do either.
 
-use crate::model::{DeviceId, Outcome, Secret};
+use crate::model::{DeviceId, MaxFailures, Outcome, Secret};
 
+use super::budget::RunHalt;
 use super::event::{Event, Resume};
 
 /// A wish of a person, by key, signal or command line.
@@ -14,14 +15,19 @@ pub enum Intent {
     Confirm,
     /// Try one device again; while the plan is shown, look at it again.
     Retry(DeviceId),
-    /// Try all failed devices again; while the plan is shown, look again at all that cannot be upgraded.
-    RetryFailed,
+    /// Try these devices again, as many of them as may be; while the plan is shown, look at them again.
+    RetryAll(Vec<DeviceId>),
     /// Stop one device before its install.
     Cancel(DeviceId),
     /// The secret that a device waits for; one that waits for none does not get it.
     Answer(DeviceId, Secret),
     /// Stop all devices before their install, and go on living.
     CancelAll,
+    /// The budget is spent and the run is not to go on: stop all devices that wait for their install. Those
+    /// that had it sent are watched to their end.
+    Halt,
+    /// The budget is spent and the run is to go on with this one. One that is spent already changes nothing.
+    GoOn(MaxFailures),
     /// Nobody sees the run any more: start nothing new, bring running devices to a safe point. Said
     /// again, or after an interrupt, it changes nothing; and an interrupt after it is still the first.
     Drain,
@@ -64,6 +70,30 @@ pub enum Command {
         device: DeviceId,
         /// What was typed.
         secret: Secret,
+    },
+    /// A device may send its install.
+    GiveLeave {
+        /// Which.
+        device: DeviceId,
+    },
+    /// A device that had leave may not send its install any more, if it has not sent it yet.
+    TakeLeaveBack {
+        /// Which.
+        device: DeviceId,
+    },
+    /// Ask a device's task to stop before its install, since the run is halted.
+    Halt {
+        /// Which.
+        device: DeviceId,
+    },
+    /// Tell that the budget is spent.
+    TellHalted(RunHalt),
+    /// Tell that the run goes on.
+    TellResumed {
+        /// The harm that is counted.
+        harm: usize,
+        /// The new budget.
+        max_failures: MaxFailures,
     },
     /// Declare a device finished that has no task: the plan or a cancellation says how.
     Settle {

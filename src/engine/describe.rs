@@ -1,13 +1,17 @@
 //! One line of text for each event that matters: plain output, the log pane and the log file share it.
 //! Must not: know where the line is shown; no colour, no width.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use crate::model::{
-    AuditObstacle, AuditVerdict, Contradiction, VerdictKind, human_bytes, human_duration,
+    AuditObstacle, AuditVerdict, Contradiction, DeviceId, VerdictKind, human_bytes, human_duration,
 };
 
+use super::budget::RunHalt;
 use super::event::{DeviceFact, Fact, Progress};
+
+/// Names of devices in one line.
+const NAMED: usize = 12;
 
 impl Fact {
     /// What happened, in one line without time; absent where it is not worth a line.
@@ -34,6 +38,10 @@ impl Fact {
                 }
                 Some(line)
             }
+            Self::RunHalted(halt) => Some(halt.to_string()),
+            Self::RunResumed { harm, max_failures } => Some(format!(
+                "run goes on: max_failures = {max_failures}, {harm} counted so far"
+            )),
             Self::RunFinished { interrupted } => Some(if *interrupted {
                 "run stopped".to_owned()
             } else {
@@ -52,6 +60,24 @@ impl Fact {
                 })
             }
         }
+    }
+}
+
+impl fmt::Display for RunHalt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { harm, allowed, .. } = self;
+        let names: Vec<&str> = self.devices.iter().map(DeviceId::as_str).collect();
+        let named = match names.len() {
+            0..=NAMED => names.join(", "),
+            n => format!("{} and {} more", names[..NAMED].join(", "), n - NAMED),
+        };
+        write!(
+            f,
+            "RUN HALTED: installs left {} worse or in doubt, which counts {harm} of {allowed} \
+             (max_failures = {}): {named}; nothing new starts, no further install is sent",
+            counted(names.len(), "device", "devices"),
+            self.max_failures,
+        )
     }
 }
 
@@ -112,7 +138,11 @@ impl DeviceFact {
             }),
             Self::Audited { report } => Some(report.to_string()),
             // Said by the stages around them.
-            Self::InstallBegun { .. } | Self::Returned { .. } | Self::LoggedIn { .. } => None,
+            Self::InstallBegun { .. }
+            | Self::Returned { .. }
+            | Self::LoggedIn { .. }
+            | Self::LoginRefused { .. }
+            | Self::LeaveAsked => None,
             Self::Finished { outcome } => {
                 let mut line = outcome.kind().words().to_uppercase();
                 if let Some(stage) = outcome.stage() {

@@ -9,8 +9,10 @@ use tokio::time::Instant;
 use crate::device::UpgradeMark;
 use crate::model::{
     AuditReport, Component, Derivation, DeviceId, DeviceStatus, DeviceVersion, FailureKind, Fws,
-    LogRead, Outcome, PayloadFacts, RunId, Scope, Stage, Verdict,
+    LogRead, MaxFailures, Outcome, PayloadFacts, RunId, Scope, Stage, Verdict,
 };
+
+use super::budget::RunHalt;
 
 /// Something that happened.
 #[derive(Clone, Debug)]
@@ -60,6 +62,16 @@ pub enum Fact {
         attempt: u32,
         /// What.
         fact: DeviceFact,
+    },
+    /// Installs did too much harm: nothing new starts, and no further install is sent, until a person gives
+    /// another budget.
+    RunHalted(Box<RunHalt>),
+    /// A person gave another budget, and the run goes on.
+    RunResumed {
+        /// The harm that is counted.
+        harm: usize,
+        /// The budget.
+        max_failures: MaxFailures,
     },
     /// The run is over; the counts are in the fleet's state.
     RunFinished {
@@ -139,6 +151,13 @@ pub enum DeviceFact {
         /// How the key was derived, where one was.
         derivation: Option<Derivation>,
     },
+    /// The device refused a login with 401.
+    LoginRefused {
+        /// After how many more none is tried any more in this run.
+        left: u32,
+    },
+    /// The image is staged and verified, and the device's task asks for leave to install it.
+    LeaveAsked,
     /// An install request is about to be sent: from here on the device is watched, never asked again.
     InstallBegun {
         /// What is needed to judge the device afterwards.

@@ -24,6 +24,7 @@ use crate::model::{
 use super::attempt::{Attempt, Voice};
 use super::command::Message;
 use super::fake_log::Book;
+use super::leave::Leave;
 
 pub(super) const OLD: Fws = Fws([1; 64]);
 pub(super) const NEW: Fws = Fws([2; 64]);
@@ -97,6 +98,7 @@ pub(super) fn attempt(
             attempt: 1,
         },
         cancel: CancellationToken::new(),
+        leave: Leave::default(),
         touched: Touched::Nothing,
         before_install: Touched::Nothing,
         repeated: false,

@@ -1,16 +1,16 @@
-//! The reducer: it alone decides what starts. Synchronous, without a clock and without IO. What can be
-//! derived from its state is in `tally`.
+//! The reducer: it alone decides what starts. Synchronous, without a clock and without IO. What its state
+//! says of the run is in `tally`, when a bad image is halted in `budget`, how a device without a task ends in
+//! `settle`.
 //! Must not: do anything; it returns [`Command`]s.
 
 use std::collections::{HashMap, VecDeque};
 
 use jiff::Timestamp;
 
-use crate::model::{
-    DeviceId, Doubt, Failure, FailureKind, Outcome, PayloadFacts, RunId, Stage, Touched, Verdict,
-};
+use crate::model::{DeviceId, MaxFailures, PayloadFacts, RunId, Verdict};
 
-use super::command::{Command, Intent, Message, TaskEnd};
+use super::command::{Command, Intent, Message};
+use super::counters::Counters;
 use super::event::{DeviceFact, Event, Fact};
 use super::row::{Row, RowSeed, RowState};
 
@@ -64,9 +64,16 @@ pub struct Fleet {
     stop: Option<Stop>,
     /// Whether [`Intent::Interrupt`] has come: the next one aborts.
     interrupted: bool,
-    rows: Vec<Row>,
-    index: HashMap<DeviceId, usize>,
-    queue: VecDeque<usize>,
+    pub(super) rows: Vec<Row>,
+    pub(super) index: HashMap<DeviceId, usize>,
+    counters: Counters,
+    /// Those in line, with the attempt that they stand there for.
+    queue: VecDeque<(usize, u32)>,
+    /// The same of those that no install will be sent to.
+    open_ends: VecDeque<(usize, u32)>,
+    pub(super) max_failures: MaxFailures,
+    /// Whether the budget was spent, and nobody has given another one since.
+    pub(super) halted: bool,
     started: Option<Timestamp>,
     upgrading_since: Option<Timestamp>,
     ended: Option<Timestamp>,
@@ -95,9 +102,13 @@ impl Fleet {
             phase: Phase::Idle,
             stop: None,
             interrupted: false,
+            counters: Counters::of(&rows),
             rows,
             index,
             queue: VecDeque::new(),
+            open_ends: VecDeque::new(),
+            max_failures: MaxFailures::default(),
+            halted: false,
             started: None,
             upgrading_since: None,
             ended: None,
@@ -144,6 +155,10 @@ impl Fleet {
         self.index.get(id).map(|&n| &self.rows[n])
     }
 
+    pub(super) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
     /// When the run began.
     pub fn started(&self) -> Option<Timestamp> {
         self.started
@@ -172,9 +187,10 @@ impl Fleet {
                 how,
             } => self.task_lost(device, *attempt, how, &mut commands),
         }
-        if self.phase == Phase::Planning && !self.rows.iter().any(Row::is_busy) {
+        if self.phase == Phase::Planning && self.counters.busy() == 0 {
             self.phase = Phase::Planned;
         }
+        self.weigh(&mut commands);
         self.fill(&mut commands);
         commands
     }
@@ -187,10 +203,10 @@ impl Fleet {
                         Mode::Plan | Mode::Confirm => Phase::Planning,
                         Mode::Go | Mode::Audit { .. } => Phase::Upgrading,
                     };
-                    for row in &mut self.rows {
-                        row.attempt = 1;
+                    for n in 0..self.rows.len() {
+                        self.change(n, |row| row.attempt = 1);
+                        self.enqueue(n);
                     }
-                    self.queue.extend(0..self.rows.len());
                 }
             }
             Intent::Confirm => self.confirm(commands),
@@ -199,15 +215,9 @@ impl Fleet {
                     self.retry(n);
                 }
             }
-            Intent::RetryFailed => {
-                for n in 0..self.rows.len() {
-                    let row = &self.rows[n];
-                    let wanted = if self.phase == Phase::Upgrading {
-                        row.outcome().is_some_and(|o| o.kind().is_failure())
-                    } else {
-                        matches!(row.verdict, Some(Verdict::Cannot(_)))
-                    };
-                    if wanted {
+            Intent::RetryAll(devices) => {
+                for device in devices {
+                    if let Some(&n) = self.index.get(device) {
                         self.retry(n);
                     }
                 }
@@ -221,7 +231,7 @@ impl Fleet {
                 if let Some(&n) = self.index.get(device)
                     && self.rows[n].wants_secret()
                 {
-                    self.rows[n].answered();
+                    self.change(n, Row::answered);
                     commands.push(Command::Answer {
                         device: device.clone(),
                         secret: secret.clone(),
@@ -229,6 +239,8 @@ impl Fleet {
                 }
             }
             Intent::CancelAll => self.cancel_all(commands),
+            Intent::Halt => self.halt(commands),
+            Intent::GoOn(max_failures) => self.go_on(*max_failures, commands),
             Intent::Drain => self.drain(commands),
             Intent::Interrupt => {
                 // A reader that is gone is no first interrupt: the Ctrl-C that ended it is still to come.
@@ -264,18 +276,16 @@ impl Fleet {
             return;
         }
         self.phase = Phase::Upgrading;
-        for (n, row) in self.rows.iter_mut().enumerate() {
+        for n in 0..self.rows.len() {
+            let row = &mut self.rows[n];
             if !matches!(row.state, RowState::Planned) {
                 continue;
             }
             // What the look took, and the reading of the plan, is no part of the upgrade.
             row.started = None;
             match row.verdict.as_ref().and_then(Verdict::outcome) {
-                None => {
-                    row.state = RowState::Waiting;
-                    self.queue.push_back(n);
-                }
-                Some(outcome) => commands.push(row.settle(outcome)),
+                None => self.enqueue(n),
+                Some(outcome) => commands.push(self.change(n, |row| row.settle(outcome))),
             }
         }
     }
@@ -296,35 +306,20 @@ impl Fleet {
             Phase::Upgrading => {}
             Phase::Idle => return,
         }
-        row.attempt += 1;
-        row.cancelling = false;
-        row.state = RowState::Waiting;
-        row.started = None;
-        row.ended = None;
-        // Where only the log is open, what the device runs is proven, and stays so.
-        if row.reread.is_none() {
-            row.after = None;
-        }
-        row.audit = None;
-        row.judged = None;
-        self.queue.push_back(n);
+        self.change(n, Row::try_again);
+        self.enqueue(n);
     }
 
     fn cancel(&mut self, n: usize, commands: &mut Vec<Command>) {
-        let row = &mut self.rows[n];
-        match row.state {
-            RowState::Waiting => {
-                // Not in the queue: it is being settled already.
-                if let Some(at) = self.queue.iter().position(|&q| q == n) {
-                    self.queue.remove(at);
-                    commands.push(row.settle_cancelled());
-                }
-            }
-            RowState::Planned => commands.push(row.settle_planned()),
+        match self.rows[n].state {
+            // Not in line: it is being settled already.
+            RowState::Waiting if !self.rows[n].queued => {}
+            RowState::Waiting => commands.push(self.change(n, Row::settle_cancelled)),
+            RowState::Planned => commands.push(self.change(n, Row::settle_planned)),
             RowState::Starting | RowState::Running(_) => {
-                row.cancelling = true;
+                self.change(n, |row| row.cancelling = true);
                 commands.push(Command::Cancel {
-                    device: row.id.clone(),
+                    device: self.rows[n].id.clone(),
                 });
             }
             RowState::Done(_) => {}
@@ -333,9 +328,9 @@ impl Fleet {
 
     fn cancel_all(&mut self, commands: &mut Vec<Command>) {
         for n in 0..self.rows.len() {
-            if self.phase == Phase::Idle && self.queue.is_empty() {
-                // Nothing was begun, so nothing is in the queue.
-                commands.push(self.rows[n].settle_cancelled());
+            if self.phase == Phase::Idle {
+                // Nothing was begun, so nothing is in line.
+                commands.push(self.change(n, Row::settle_cancelled));
             } else {
                 self.cancel(n, commands);
             }
@@ -346,6 +341,8 @@ impl Fleet {
         match &event.fact {
             Fact::RunStarted { .. } => self.started = Some(event.at),
             Fact::RunFinished { .. } => self.ended = Some(event.at),
+            // What the reducer itself has said.
+            Fact::RunHalted(_) | Fact::RunResumed { .. } => {}
             Fact::Device {
                 device,
                 attempt,
@@ -354,68 +351,71 @@ impl Fleet {
                 let Some(&n) = self.index.get(device) else {
                     return;
                 };
-                let row = &mut self.rows[n];
+                let row = &self.rows[n];
                 // Without a task there is nothing to hear but the end that was ordered for the device.
                 let hears = match fact {
-                    DeviceFact::Finished { .. } => row.is_busy() && !self.queue.contains(&n),
+                    DeviceFact::Finished { .. } => row.is_busy() && !row.queued,
                     _ => row.has_task(),
                 };
                 if row.attempt != *attempt || !hears {
                     return;
                 }
-                row.apply(event.at, fact);
-                if self.phase == Phase::Upgrading && row.started.is_some() {
+                self.change(n, |row| row.apply(event.at, fact));
+                if self.phase == Phase::Upgrading && self.rows[n].started.is_some() {
                     self.upgrading_since.get_or_insert(event.at);
                 }
+                if matches!(fact, DeviceFact::LeaveAsked) {
+                    self.give_leave(n, commands);
+                }
                 if self.phase == Phase::Planning && matches!(fact, DeviceFact::Planned { .. }) {
-                    row.state = RowState::Planned;
+                    self.change(n, |row| row.state = RowState::Planned);
                     // The look had ended when it was asked to stop; the device is stopped all the same.
-                    if row.cancelling {
-                        commands.push(row.settle_planned());
+                    if self.rows[n].cancelling {
+                        commands.push(self.change(n, Row::settle_planned));
                     }
                 }
             }
         }
     }
 
-    fn task_lost(
-        &mut self,
-        device: &DeviceId,
-        attempt: u32,
-        how: &TaskEnd,
-        commands: &mut Vec<Command>,
-    ) {
-        let Some(&n) = self.index.get(device) else {
-            return;
-        };
+    /// Changes a device, and what is counted of it.
+    pub(super) fn change<T>(&mut self, n: usize, how: impl FnOnce(&mut Row) -> T) -> T {
         let row = &mut self.rows[n];
-        if row.attempt != attempt || !row.has_task() {
-            return;
+        self.counters.remove(row);
+        let done = how(row);
+        self.counters.add(row);
+        done
+    }
+
+    /// Puts a device in line. One that is only watched, or whose log alone is open, comes before all that
+    /// are still to be installed: whoever asked for it wants to know where it stands.
+    fn enqueue(&mut self, n: usize) {
+        let ticket = (n, self.rows[n].attempt);
+        if self.rows[n].has_open_end() {
+            self.open_ends.push_back(ticket);
+        } else {
+            self.queue.push_back(ticket);
         }
-        if let Some(judged) = row.judged.take() {
-            // Nothing was left but its log.
-            commands.push(row.settle(judged));
-            return;
+        self.change(n, |row| {
+            row.state = RowState::Waiting;
+            row.queued = true;
+        });
+    }
+
+    /// The next device in line; once the run is halted none that an install would be sent to.
+    fn next_in_line(&mut self) -> Option<usize> {
+        loop {
+            let (n, attempt) = match self.open_ends.pop_front() {
+                Some(ticket) => ticket,
+                None if self.halted => return None,
+                None => self.queue.pop_front()?,
+            };
+            // Who was cancelled has left the line, and may stand in it once more.
+            let row = &self.rows[n];
+            if row.queued && row.attempt == attempt {
+                return Some(n);
+            }
         }
-        let what = match how {
-            TaskEnd::Aborted => "stopped before the log was read",
-            TaskEnd::Panicked(what) => what,
-        };
-        if let Some(unread) = row.unread(what) {
-            commands.push(row.settle(unread));
-            return;
-        }
-        let outcome = match (how, row.watch.is_some()) {
-            (TaskEnd::Aborted, true) => Outcome::Unknown(Doubt::StoppedWatching),
-            (TaskEnd::Aborted, false) => Outcome::Cancelled(row.touched()),
-            (TaskEnd::Panicked(what), true) => Outcome::Unknown(Doubt::Panicked(what.clone())),
-            (TaskEnd::Panicked(what), false) => Outcome::Failed(Failure {
-                stage: row.active().map_or(Stage::Probe, |a| a.stage),
-                kind: FailureKind::Panicked { what: what.clone() },
-                touched: row.touched(),
-            }),
-        };
-        commands.push(row.settle(outcome));
     }
 
     /// Starts what waits, up to the limit.
@@ -423,13 +423,14 @@ impl Fleet {
         if self.stop.is_some() {
             return;
         }
-        let mut running = self.rows.iter().filter(|r| r.has_task()).count();
-        while running < self.concurrency
-            && let Some(n) = self.queue.pop_front()
+        while self.counters.counts.running < self.concurrency
+            && let Some(n) = self.next_in_line()
         {
-            let row = &mut self.rows[n];
-            row.state = RowState::Starting;
-            running += 1;
+            self.change(n, |row| {
+                row.state = RowState::Starting;
+                row.queued = false;
+            });
+            let row = &self.rows[n];
             let device = row.id.clone();
             let attempt = row.attempt;
             commands.push(match (self.phase, self.mode) {
@@ -446,36 +447,5 @@ impl Fleet {
                 },
             });
         }
-    }
-}
-
-impl Row {
-    fn settle(&mut self, outcome: Outcome) -> Command {
-        // No task any more: it waits for its own `Finished`.
-        self.state = RowState::Waiting;
-        Command::Settle {
-            device: self.id.clone(),
-            attempt: self.attempt,
-            outcome,
-        }
-    }
-
-    /// Stopped while the plan is shown: what the plan says, where that is an end.
-    fn settle_planned(&mut self) -> Command {
-        match self.verdict.as_ref().and_then(Verdict::outcome) {
-            Some(outcome) => self.settle(outcome),
-            None => self.settle_cancelled(),
-        }
-    }
-
-    /// Stopped without a task. What is in doubt stays in doubt.
-    fn settle_cancelled(&mut self) -> Command {
-        let outcome = if self.watch.is_some() {
-            Outcome::Unknown(Doubt::StoppedWatching)
-        } else {
-            let unread = self.unread("stopped before the log was read");
-            unread.unwrap_or(Outcome::Cancelled(Touched::Nothing))
-        };
-        self.settle(outcome)
     }
 }

@@ -4,7 +4,7 @@
 
 use tokio::time::Instant;
 
-use crate::device::{Device, InstallAnswer, Session, Validated};
+use crate::device::{Device, InstallAnswer, Validated};
 use crate::model::{Component, FailureKind, Outcome, Stage, Touched, Verdict};
 
 use super::attempt::{Attempt, Halt, Running};
@@ -41,8 +41,7 @@ impl<D: Device> Attempt<D> {
         access: &mut Access,
         seen: &Seen,
     ) -> Result<Outcome, Halt> {
-        let session = self.session(access, self.policy.timeouts.request).await?;
-        let sent = self.look_and_send(validated, &session, seen).await?;
+        let sent = self.look_and_send(validated, access, seen).await?;
         let answered = self.answered(sent.running, sent.answer).await?;
         let deadline = sent.watch.since + self.policy.timeouts.reboot;
         let poll = self.policy.pace.reboot_poll;
@@ -51,26 +50,34 @@ impl<D: Device> Attempt<D> {
     }
 
     /// Looks at the device for the last time and sends the install: once, and only here. `seen` is what the
-    /// attempt began with. Whatever is slow (a login, a person's leave) comes before; from the look to the
-    /// request nothing is waited for, so that nobody else's install falls in between.
+    /// attempt began with. Whatever is slow (a login, leave that a person gives) comes before; from the look to
+    /// the request nothing is waited for, so that nobody else's install falls in between.
     pub(super) async fn look_and_send(
         &mut self,
         validated: Validated,
-        session: &Session,
+        access: &mut Access,
         seen: &Seen,
     ) -> Result<Sent, Halt> {
         let component = validated.component();
         // A subscriber that is slow to listen is waited for before the look, not after it.
         let voice = self.voice.clone();
         let mut tries = 0;
+        let mut session = self.leave(access).await?;
         let (mut room, now) = loop {
+            if !self.has_leave() {
+                session = self.leave(access).await?;
+            }
             let room = self.unless_cancelled(voice.room(WORDS)).await?;
             let kind = match self.unless_cancelled(self.look()).await? {
                 Ok(look) => {
                     self.as_before(component, &look, seen).await?;
                     let faults = look.seen.status.fls_state;
                     if faults.is_healthy() || self.policy.force {
-                        break (room, look.seen);
+                        if self.has_leave() {
+                            break (room, look.seen);
+                        }
+                        // The run was halted during this very look.
+                        continue;
                     }
                     FailureKind::FaultLatched(faults)
                 }
@@ -108,7 +115,7 @@ impl<D: Device> Attempt<D> {
         // From here to the answer nothing cancels.
         self.before_install = self.touched;
         self.touched = Touched::InstallSent;
-        let answer = self.device.install(validated, session).await;
+        let answer = self.device.install(validated, &session).await;
         Ok(Sent {
             watch,
             answer,

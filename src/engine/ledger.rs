@@ -94,9 +94,10 @@ impl Ledger {
         })
     }
 
-    /// A secret was answered with 401.
-    pub(super) fn was_refused(&mut self) {
+    /// A secret was answered with 401. After how many more no login is tried any more.
+    pub(super) fn was_refused(&mut self) -> u32 {
         self.refused += 1;
+        MAX_REFUSED.saturating_sub(self.refused)
     }
 
     /// The broker says that the device's clock is ahead. Whether that may be answered with a check-in: one

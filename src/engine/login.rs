@@ -176,7 +176,10 @@ impl<D: Device> Attempt<D> {
                 LoginError::OtherDerivation { .. }
                 | LoginError::ClockApart { .. }
                 | LoginError::Failed(FailureKind::WrongSecret),
-            )) if login == Login::Secret => self.ledger().was_refused(),
+            )) if login == Login::Secret => {
+                let left = self.ledger().was_refused();
+                self.voice.say(DeviceFact::LoginRefused { left }).await;
+            }
             Err(_) => {}
         }
         Ok(entered)
@@ -209,7 +212,7 @@ impl<D: Device> Attempt<D> {
         self.voice.say(DeviceFact::SecretWanted).await;
         let typed = tokio::select! {
             biased;
-            () = self.cancel.cancelled() => return Err(Outcome::Cancelled(self.touched)),
+            () = self.cancel.cancelled() => return Err(self.stopped()),
             typed = self.answers.recv() => typed,
         };
         Ok(match typed {

@@ -9,7 +9,9 @@
 mod app;
 mod attempt;
 mod audit;
+mod budget;
 mod command;
+mod counters;
 mod describe;
 mod event;
 #[cfg(test)]
@@ -21,6 +23,7 @@ mod fleet;
 mod fleet_tests;
 mod forecast;
 mod install;
+mod leave;
 mod ledger;
 mod log;
 mod login;
@@ -31,13 +34,16 @@ mod pool;
 mod procedure;
 mod row;
 mod session;
+mod settle;
 mod staging;
 mod tally;
 #[cfg(test)]
 mod tests;
 mod watch;
 
+pub use budget::RunHalt;
 pub use command::{Command, Intent, Message, TaskEnd};
+pub use counters::{Audits, Counts};
 pub use describe::audit_hint;
 pub use event::{DeviceFact, Event, Fact, Progress, Resume, Seen, Watch};
 pub use fleet::{Fleet, Mode, Phase, Stop};
@@ -45,4 +51,3 @@ pub use forecast::Forecast;
 pub use pool::{Launcher, Pool};
 pub use row::{Active, Pause, Person, Row, RowSeed, RowState, Step};
 pub use session::Session;
-pub use tally::{Audits, Counts};

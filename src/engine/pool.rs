@@ -15,11 +15,12 @@ use crate::model::{DeviceId, Payload, Policy, RunId, Secret, Touched, printable}
 
 use super::attempt::{Attempt, Voice};
 use super::command::{Command, Message, TaskEnd};
+use super::leave::Leave;
 use super::ledger::Ledger;
 
 /// Whatever carries out the reducer's commands.
 pub trait Launcher: Send + 'static {
-    /// Carries out one command; never blocks. [`Command::Settle`] never comes here.
+    /// Carries out one command; never blocks. [`Command::Settle`] never comes here, nor what is to be told.
     fn launch(&mut self, command: Command);
 }
 
@@ -47,6 +48,7 @@ struct Task {
     cancel: CancellationToken,
     abort: CancellationToken,
     answers: mpsc::Sender<Secret>,
+    leave: Leave,
 }
 
 impl<D: Device> Pool<D> {
@@ -90,6 +92,7 @@ impl<D: Device> Pool<D> {
             cancel: CancellationToken::new(),
             abort: CancellationToken::new(),
             answers: tx,
+            leave: Leave::default(),
         };
         let work = Attempt {
             device: Arc::clone(&known.port),
@@ -101,6 +104,7 @@ impl<D: Device> Pool<D> {
                 attempt,
             },
             cancel: task.cancel.clone(),
+            leave: task.leave.clone(),
             touched: Touched::Nothing,
             before_install: Touched::Nothing,
             repeated: false,
@@ -180,7 +184,23 @@ impl<D: Device> Launcher for Pool<D> {
                     self.spawn(device, attempt, abort, work.audit(all));
                 }
             }
-            Command::Settle { .. } => {}
+            Command::GiveLeave { device } => {
+                if let Some(task) = self.tasks.get(&device) {
+                    task.leave.give();
+                }
+            }
+            Command::TakeLeaveBack { device } => {
+                if let Some(task) = self.tasks.get(&device) {
+                    task.leave.take_back();
+                }
+            }
+            Command::Halt { device } => {
+                if let Some(task) = self.tasks.get(&device) {
+                    task.leave.refuse();
+                    task.cancel.cancel();
+                }
+            }
+            Command::Settle { .. } | Command::TellHalted(_) | Command::TellResumed { .. } => {}
         }
     }
 }

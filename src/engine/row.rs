@@ -10,6 +10,7 @@ use crate::model::{
     DeviceVersion, Failure, FailureKind, Outcome, OutcomeKind, Scope, Stage, Touched, Verdict,
 };
 
+use super::budget::harm;
 use super::event::{DeviceFact, Progress, Resume, Seen, Watch};
 
 /// What is known of one device.
@@ -43,6 +44,17 @@ pub struct Row {
     pub(super) reread: Option<Resume>,
     /// Whether the task that works on it has been asked to stop.
     pub cancelling: bool,
+    /// Whether it stands in line for a task.
+    pub(super) queued: bool,
+    /// Whether it is ready for its install, and has not got leave to send it.
+    pub wants_leave: bool,
+    /// Whether it has got leave, and has not sent it.
+    pub(super) leave: bool,
+    /// The harm that installs of this run did to it, as far as is known: what a further attempt does not undo
+    /// or explain stays.
+    pub harm: usize,
+    /// After how many more refused logins none is tried any more in this run; absent where none was refused.
+    pub logins_left: Option<u32>,
     /// What the last look led to.
     pub verdict: Option<Verdict>,
     /// Present while an install may have been sent whose outcome is not known.
@@ -184,6 +196,11 @@ impl Row {
             judged: None,
             reread: None,
             cancelling: false,
+            queued: false,
+            wants_leave: false,
+            leave: false,
+            harm: 0,
+            logins_left: None,
             verdict: None,
             watch: None,
             timeline: Vec::new(),
@@ -218,6 +235,33 @@ impl Row {
     pub(super) fn resume(&self) -> Option<Resume> {
         let watch = self.watch.clone().map(|w| Resume::Watch(Box::new(w)));
         watch.or_else(|| self.reread.clone())
+    }
+
+    /// Whether an earlier attempt left something open, which is all that a further one may do.
+    pub(super) fn has_open_end(&self) -> bool {
+        self.watch.is_some() || self.reread.is_some()
+    }
+
+    /// Whether an install is still to be sent to it: it is in line or under way for one, and not stopped.
+    pub(super) fn is_to_install(&self) -> bool {
+        let comes = self.queued || self.has_task();
+        comes && !self.cancelling && !self.has_open_end() && !self.is_past_install()
+    }
+
+    /// A further attempt begins.
+    pub(super) fn try_again(&mut self) {
+        self.attempt += 1;
+        self.cancelling = false;
+        self.started = None;
+        self.ended = None;
+        // Where only the log is open, what the device runs is proven, and stays so.
+        if self.reread.is_none() {
+            self.after = None;
+        }
+        self.audit = None;
+        self.judged = None;
+        self.wants_leave = false;
+        self.leave = false;
     }
 
     /// How it ends when it goes away without a word while only its log is to be read once more: as before.
@@ -466,8 +510,17 @@ impl Row {
                 self.derivation = derivation.or(self.derivation);
             }
             DeviceFact::LogRead { .. } => {}
+            DeviceFact::LoginRefused { left } => self.logins_left = Some(*left),
+            DeviceFact::LeaveAsked => {
+                self.wants_leave = true;
+                self.leave = false;
+            }
             DeviceFact::Audited { report } => self.audit = Some(report.clone()),
-            DeviceFact::InstallBegun { watch } => self.watch = Some((**watch).clone()),
+            DeviceFact::InstallBegun { watch } => {
+                self.watch = Some((**watch).clone());
+                self.wants_leave = false;
+                self.leave = false;
+            }
             DeviceFact::Returned {
                 component,
                 version,
@@ -499,6 +552,9 @@ impl Row {
         if !outcome.leaves_doubt() {
             self.watch = None;
         }
+        self.harm = harm(outcome).unwrap_or(self.harm);
+        self.wants_leave = false;
+        self.leave = false;
         self.state = RowState::Done(outcome.clone());
         self.ended = Some(at);
     }

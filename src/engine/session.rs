@@ -123,6 +123,14 @@ impl Session {
                     attempt,
                     DeviceFact::Finished { outcome },
                 )),
+                Command::TellHalted(halt) => {
+                    let fact = Fact::RunHalted(Box::new(halt));
+                    self.own.push_back(Event::now(fact));
+                }
+                Command::TellResumed { harm, max_failures } => {
+                    let fact = Fact::RunResumed { harm, max_failures };
+                    self.own.push_back(Event::now(fact));
+                }
                 other => self.launcher.launch(other),
             }
         }

@@ -47,7 +47,7 @@ impl<D: Device> Attempt<D> {
             match sent {
                 None => {
                     self.end_failed(running, FailureKind::Stopped).await;
-                    return Err(Outcome::Cancelled(self.touched));
+                    return Err(self.stopped());
                 }
                 Some(Ok(())) => {
                     self.touched = self.touched.max(Touched::ImageStaged);

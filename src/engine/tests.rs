@@ -7,13 +7,15 @@ mod logins;
 mod phones;
 mod reflash;
 mod refusals;
+mod rollout;
 
 use std::time::Duration;
 
 use crate::device::LoginError;
 use crate::model::{
-    CheckinReport, Credentials, DeviceId, Doubt, FailureKind, LinkFault, Outcome, OutcomeKind,
-    Payload, Policy, RunId, Skip, Stage, TlsFault, Touched, Unproven, Verdict, VerdictKind,
+    CheckinReport, Credentials, DeviceId, Doubt, FailureKind, LinkFault, MaxFailures, Outcome,
+    OutcomeKind, Payload, Policy, Rollout, RunId, Skip, Stage, TlsFault, Touched, Unproven,
+    Verdict, VerdictKind,
 };
 
 use super::fake::{Fake, Install, NEW, OLD, OTHER, image, reset};
@@ -25,12 +27,37 @@ fn session_of(fakes: &[Fake], mode: Mode, concurrency: usize) -> Session {
     session_with(fakes, mode, concurrency, image().into(), Policy::default())
 }
 
+/// The same, held back like this.
+fn session_of_rollout(fakes: &[Fake], concurrency: usize, max_failures: MaxFailures) -> Session {
+    let rollout = Rollout { max_failures };
+    session_held(
+        fakes,
+        Mode::Go,
+        concurrency,
+        image().into(),
+        Policy::default(),
+        rollout,
+    )
+}
+
 fn session_with(
     fakes: &[Fake],
     mode: Mode,
     concurrency: usize,
     payload: Payload,
     policy: Policy,
+) -> Session {
+    let rollout = Rollout::default();
+    session_held(fakes, mode, concurrency, payload, policy, rollout)
+}
+
+fn session_held(
+    fakes: &[Fake],
+    mode: Mode,
+    concurrency: usize,
+    payload: Payload,
+    policy: Policy,
+    rollout: Rollout,
 ) -> Session {
     let ids: Vec<DeviceId> = (1..=fakes.len())
         .map(|n| DeviceId::new(&format!("vault-{n:02}")))
@@ -48,7 +75,8 @@ fn session_with(
             tags: Vec::new(),
             link: "ca",
         }),
-    );
+    )
+    .with_rollout(rollout);
     let devices: Vec<(DeviceId, Fake)> = ids.into_iter().zip(fakes.iter().cloned()).collect();
     Session::new(fleet, |inbox| {
         Pool::new(run, devices, payload, policy, inbox)
@@ -80,6 +108,11 @@ fn notes(session: &Session) -> String {
 async fn run(session: &mut Session) -> Vec<Event> {
     let mut events = Vec::new();
     while !session.fleet().is_over() {
+        if session.fleet().waits_for_budget() {
+            // As without a dashboard.
+            session.intend(Intent::Halt);
+            continue;
+        }
         events.push(session.next().await);
     }
     events

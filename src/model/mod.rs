@@ -13,6 +13,7 @@ mod hint;
 mod id;
 mod link_fault;
 mod outcome;
+mod rollout;
 mod secret;
 mod settings;
 mod ssh_jump;
@@ -39,6 +40,7 @@ pub use firmware::{
 pub use id::{DeviceId, RunId};
 pub use link_fault::{BrokerFault, LinkFault, TlsFault};
 pub use outcome::{Doubt, Outcome, OutcomeKind, Skip, Unproven, Verdict, VerdictKind};
+pub use rollout::{MaxFailures, MaxFailuresError, Rollout};
 pub use secret::{Secret, SecretSource};
 pub use settings::{
     ApprovalPolicy, AuditMode, AuditPolicy, OnExpired, Pace, Policy, Retry, Timeouts,

@@ -148,6 +148,8 @@ pub enum Outcome {
     Unknown(Doubt),
     /// Stopped before the install.
     Cancelled(Touched),
+    /// Stopped before the install, since other devices' installs went wrong: `[rollout] max_failures`.
+    Halted(Touched),
     /// `hemfleet audit`: its log was read, and verifies.
     Audited {
         /// Number of files that were read.
@@ -174,7 +176,7 @@ pub enum OutcomeKind {
     Lost,
     /// See [`Outcome::Unknown`].
     Unknown,
-    /// See [`Outcome::Cancelled`].
+    /// See [`Outcome::Cancelled`] and [`Outcome::Halted`].
     Cancelled,
     /// See [`Outcome::Audited`].
     Audited,
@@ -254,7 +256,7 @@ impl Outcome {
             Self::RolledBack => OutcomeKind::RolledBack,
             Self::Lost => OutcomeKind::Lost,
             Self::Unknown(_) => OutcomeKind::Unknown,
-            Self::Cancelled(_) => OutcomeKind::Cancelled,
+            Self::Cancelled(_) | Self::Halted(_) => OutcomeKind::Cancelled,
             Self::Audited { .. } => OutcomeKind::Audited,
         }
     }
@@ -275,6 +277,10 @@ impl Outcome {
             Self::Unknown(d) => d.to_string(),
             Self::Cancelled(Touched::Nothing) => "stopped before anything was changed".to_owned(),
             Self::Cancelled(t) => format!("stopped: {t}"),
+            Self::Halted(Touched::Nothing) => {
+                "run halted (max_failures) before anything was changed here".to_owned()
+            }
+            Self::Halted(t) => format!("run halted (max_failures): {t}"),
             Self::Audited { files: 1 } => "1 log file read, and it verifies".to_owned(),
             Self::Audited { files } => format!("{files} log files read, and all verify"),
         }
@@ -321,8 +327,16 @@ impl Outcome {
             Self::Cancelled(Touched::InstallSent) => {
                 "Its management app was installed, its firmware is as before: retry goes on from there."
             }
+            Self::Halted(Touched::InstallSent) => {
+                "Too many other devices went wrong. Its management app was installed, its firmware is as before: find \
+                 out what is wrong with the image, then run again."
+            }
             Self::Cancelled(_) => {
                 "It still runs what it ran before: retry or run again when you are ready."
+            }
+            Self::Halted(_) => {
+                "Too many other devices went wrong. This one still runs what it ran before: find out what is wrong with \
+                 the image, then run again."
             }
         };
         Some(text.to_owned())
@@ -342,7 +356,7 @@ impl Outcome {
         match self {
             Self::Current | Self::Skipped(_) | Self::Audited { .. } => Touched::Nothing,
             Self::Failed(f) => f.touched,
-            Self::Cancelled(t) => *t,
+            Self::Cancelled(t) | Self::Halted(t) => *t,
             Self::Upgraded
             | Self::AppInstalled
             | Self::Unproven(_)
@@ -390,6 +404,7 @@ impl Outcome {
             Self::Unknown(Doubt::Unseen { .. }) => "unseen",
             Self::Unknown(Doubt::StoppedWatching) => "stopped_watching",
             Self::Unknown(Doubt::Panicked(_)) => "panicked",
+            Self::Halted(_) => "max_failures",
             other => other.kind().as_str(),
         }
     }

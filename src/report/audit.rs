@@ -118,7 +118,7 @@ impl<W: Write> Reporter for AuditTable<W> {
     fn event(&mut self, fleet: &Fleet, event: &Event) -> io::Result<()> {
         match &event.fact {
             Fact::RunStarted { .. } => self.head(fleet)?,
-            Fact::RunFinished { .. } => {}
+            Fact::RunHalted(_) | Fact::RunResumed { .. } | Fact::RunFinished { .. } => {}
             Fact::Device { device, fact, .. } => {
                 let Some(row) = fleet.row(device) else {
                     return Ok(());

@@ -11,9 +11,11 @@ use crate::model::{FailureKind, Outcome, OutcomeKind, Verdict};
 /// | 1 | [`Exit::Failed`] | some device `failed`, `rolled_back` or `lost`, or its own audit log contradicts its upgrade |
 /// | 2 | [`Exit::Usage`] | usage, configuration or image; nothing was sent to any device |
 /// | 3 | [`Exit::Doubt`] | some device `unknown` or `unproven`, none as under 1 |
+/// | 4 | [`Exit::Halted`] | the run was halted: `[rollout] max_failures` was reached |
 /// | 130 | [`Exit::Interrupted`] | a person or a signal stopped the run or cancelled a device |
 ///
-/// An interrupted run is 130 whatever became of its devices: what is missing was not tried. A device
+/// An interrupted run is 130 whatever became of its devices: what is missing was not tried. A halted one is 4,
+/// whatever its other devices are, also where no device was left to be held back, until every device is well. A device
 /// that was cancelled by key in a run that otherwise went on counts only where no device is worse.
 /// `hemfleet plan` changes nothing: it is 0, or 1 where a device cannot be upgraded as things are.
 ///
@@ -31,6 +33,8 @@ pub enum Exit {
     Usage = 2,
     /// Of some device it is not known.
     Doubt = 3,
+    /// Installs did too much harm, and nobody let the run go on.
+    Halted = 4,
     /// The run was stopped, or a device cancelled.
     Interrupted = 130,
 }
@@ -41,12 +45,16 @@ impl Exit {
         if fleet.stop().is_some() {
             return Self::Interrupted;
         }
-        fleet
+        let worst = fleet
             .rows()
             .iter()
             .flat_map(|row| [Self::of_row(row, fleet.mode()), Self::of_log(row)])
             .max_by_key(|exit| exit.weight())
-            .unwrap_or(Self::Good)
+            .unwrap_or(Self::Good);
+        if fleet.is_halted() && worst != Self::Good {
+            return Self::Halted;
+        }
+        worst
     }
 
     /// The number.
@@ -67,6 +75,7 @@ impl Exit {
             Self::Failed => "some device failed, rolled back, is lost, or its own log contradicts",
             Self::Usage => "usage, configuration or image: nothing was sent to any device",
             Self::Doubt => "of some device it is unknown or unproven what it runs",
+            Self::Halted => "halted: installs went wrong on too many devices (max_failures)",
             Self::Interrupted => "interrupted or cancelled",
         }
     }
@@ -120,7 +129,8 @@ impl Exit {
             Self::Interrupted => 1,
             Self::Doubt => 2,
             Self::Failed => 3,
-            Self::Usage => 4,
+            Self::Halted => 4,
+            Self::Usage => 5,
         }
     }
 }
@@ -135,8 +145,8 @@ impl From<Exit> for std::process::ExitCode {
 mod tests {
     use super::*;
     use crate::engine::Intent;
-    use crate::model::{Doubt, Failure, Skip, Stage, Touched, Unproven};
-    use crate::report::fixture::{self, Rehearsal, refused_image, unplugged};
+    use crate::model::{Doubt, Failure, MaxFailures, Skip, Stage, Touched, Unproven};
+    use crate::report::fixture::{self, Rehearsal, id, refused_image, unplugged};
 
     fn after(outcomes: &[Outcome]) -> Exit {
         let mut run = Rehearsal::new(Mode::Go, outcomes.len());
@@ -168,7 +178,7 @@ mod tests {
             assert_eq!(after(&all).code(), code, "{last:?}");
         }
         assert_eq!(
-            after(&[Outcome::Unknown(Doubt::NoReboot), Outcome::Lost]),
+            after(&[Outcome::Unproven(Unproven::NoSignature), Outcome::Lost]),
             Exit::Failed
         );
         assert_eq!(
@@ -217,6 +227,39 @@ mod tests {
         run.intend(Intent::Interrupt);
         run.finish(0, Outcome::Lost);
         assert_eq!(Exit::of(&run.fleet), Exit::Interrupted);
+    }
+
+    #[test]
+    fn a_halted_run_has_a_code_of_its_own_until_it_goes_on_or_every_device_is_well() {
+        let mut run = Rehearsal::new(Mode::Go, 4);
+        run.begin();
+        run.finish(0, Outcome::Failed(refused_image()));
+        run.finish(1, Outcome::RolledBack);
+        assert_eq!(Exit::of(&run.fleet), Exit::Failed);
+        run.install_begun(2);
+        run.finish(2, Outcome::Lost);
+        assert_eq!(Exit::of(&run.fleet).code(), 4);
+        run.intend(Intent::Halt);
+        run.finish(3, Outcome::Halted(Touched::ImageStaged));
+        assert_eq!(Exit::of(&run.fleet), Exit::Halted);
+        run.intend(Intent::GoOn(MaxFailures::Number(4)));
+        assert_eq!(Exit::of(&run.fleet), Exit::Failed);
+        run.intend(Intent::Interrupt);
+        assert_eq!(Exit::of(&run.fleet), Exit::Interrupted);
+
+        let mut run = Rehearsal::new(Mode::Go, 2);
+        run.begin();
+        for n in 0..2 {
+            run.install_begun(n);
+            run.finish(n, Outcome::Lost);
+        }
+        assert_eq!(Exit::of(&run.fleet), Exit::Halted);
+        for n in 0..2 {
+            run.intend(Intent::Retry(id(n)));
+            run.start(n, Stage::Probe, 1);
+            run.finish(n, Outcome::Upgraded);
+        }
+        assert_eq!(Exit::of(&run.fleet), Exit::Good);
     }
 
     #[test]

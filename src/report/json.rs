@@ -18,6 +18,9 @@
 //! | `log_read` | device fields; `file`, `ok`, `entries`, `reason`, `code`, `link` (`hemfleet audit` only; `code` = `busy` is the running session's file, and no fault) |
 //! | `device_audited` | device fields; `verdict`, `link`, `file`, `line`, `counter`, `reason`, `code`; before `device_finished` |
 //! | `device_finished` | device fields; `outcome`, `reason`, `code`, `hint`, `stage`, `status`, `touched`, `from`, `to`, `from_fws`, `to_fws`, `took_ms`, `link`, `group` |
+//! | `login_refused` | device fields; `logins_left`: after so many more 401 no login is tried any more in this run |
+//! | `run_halted` | `counted`, `budget`, `max_failures` (as given), `devices` (names of those counted) |
+//! | `run_resumed` | `counted`, `max_failures`: a person gave another budget |
 //! | `run_finished` | `devices`, `counts` (all outcomes), `audits` (all verdicts of audit logs, where one was read for), `verdicts` (plan only), `in_doubt` (names), `interrupted`, `exit_code`, `took_ms` |
 //!
 //! Device fields: `device` and `attempt`. The fact that an install begins or that a device is back has
@@ -37,7 +40,7 @@ use serde::Serialize;
 use self::device::DeviceLine;
 use super::{Exit, Reporter, words};
 use crate::engine::{Audits, Counts, Event, Fact, Fleet, Mode};
-use crate::model::{AppFacts, ImageFacts, OutcomeKind, VerdictKind};
+use crate::model::{AppFacts, DeviceId, ImageFacts, OutcomeKind, VerdictKind};
 
 /// The value of `schema`.
 pub const SCHEMA: u32 = 1;
@@ -92,6 +95,22 @@ impl<W: Write> Reporter for JsonLines<W> {
                     app: payload.app.as_ref().map(App::from),
                 };
                 self.line(fleet, event.at, "run_started", body)
+            }
+            Fact::RunHalted(halt) => {
+                let body = RunHalted {
+                    counted: halt.harm,
+                    budget: halt.allowed,
+                    max_failures: halt.max_failures.to_string(),
+                    devices: halt.devices.iter().map(DeviceId::as_str).collect(),
+                };
+                self.line(fleet, event.at, "run_halted", body)
+            }
+            Fact::RunResumed { harm, max_failures } => {
+                let body = RunResumed {
+                    counted: *harm,
+                    max_failures: max_failures.to_string(),
+                };
+                self.line(fleet, event.at, "run_resumed", body)
             }
             Fact::RunFinished { interrupted } => {
                 let body = RunFinished::of(fleet, event.at, *interrupted);
@@ -181,6 +200,20 @@ impl<'a> From<&'a ImageFacts> for Image<'a> {
             signed_at: footer.and_then(|f| f.signed_at),
         }
     }
+}
+
+#[derive(Serialize)]
+struct RunHalted<'a> {
+    counted: usize,
+    budget: usize,
+    max_failures: String,
+    devices: Vec<&'a str>,
+}
+
+#[derive(Serialize)]
+struct RunResumed {
+    counted: usize,
+    max_failures: String,
 }
 
 #[derive(Serialize)]

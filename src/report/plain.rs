@@ -109,7 +109,9 @@ impl<W: Write> Plain<W> {
             | DeviceFact::Audited { .. } => true,
             DeviceFact::InstallBegun { .. }
             | DeviceFact::Returned { .. }
-            | DeviceFact::LoggedIn { .. } => false,
+            | DeviceFact::LoggedIn { .. }
+            | DeviceFact::LoginRefused { .. }
+            | DeviceFact::LeaveAsked => false,
         }
     }
 }
@@ -173,6 +175,8 @@ impl<W: Write> Reporter for Plain<W> {
                 self.line(event.at, Some(Tone::Strong), &text)?;
                 self.greet(fleet, event.at)?;
             }
+            Fact::RunHalted(_) => self.line(event.at, Some(Tone::Bad), &text)?,
+            Fact::RunResumed { .. } => self.line(event.at, Some(Tone::Strong), &text)?,
             Fact::RunFinished { .. } => {
                 let counts = words::counts(&fleet.counts());
                 self.line(event.at, Some(Tone::Strong), &format!("{text}: {counts}"))?;

@@ -20,10 +20,10 @@ pub struct Summary {
     pub exit: Option<Exit>,
 }
 
-/// Writes how the run ended: first and loudly the devices whose audit log contradicts and those in doubt,
-/// then those that are not well with stage, reason, what was touched and what to do, then what the audit
-/// logs leave open, the counts, the duration and the exit code. After `hemfleet audit` only the last line
-/// or two.
+/// Writes how the run ended: first and loudly that it was halted, the devices whose audit log contradicts and
+/// those in doubt, then those that are not well with stage, reason, what was touched and what to do, then
+/// what the audit logs leave open, the counts, the duration and the exit code. After `hemfleet audit` only
+/// the last line or two.
 ///
 /// `now` counts as the end of a run whose last event has not come.
 pub fn print_summary(
@@ -35,6 +35,11 @@ pub fn print_summary(
     if matches!(fleet.mode(), Mode::Audit { .. }) {
         // The table has named each device with what became of it.
         return closing(fleet, now, style, out);
+    }
+    if let Some(halt) = fleet.run_halt().filter(|halt| halt.harm > 0) {
+        let loud = halt.to_string();
+        writeln!(out, "{}", paint(style.color, Some(Tone::Bad), &loud))?;
+        writeln!(out)?;
     }
     contradicted(fleet, style.color, out)?;
     let doubtful: Vec<&Row> = words::in_doubt(fleet).collect();
@@ -203,7 +208,9 @@ fn who(fleet: &Fleet, names: &[&str]) -> String {
 fn is_left_alone(outcome: &Outcome) -> bool {
     matches!(
         outcome,
-        Outcome::Skipped(_) | Outcome::Cancelled(Touched::Nothing)
+        Outcome::Skipped(_)
+            | Outcome::Cancelled(Touched::Nothing)
+            | Outcome::Halted(Touched::Nothing)
     )
 }
 
@@ -215,6 +222,8 @@ fn closing(fleet: &Fleet, now: Timestamp, style: Summary, out: &mut impl Write) 
         .map_or_else(String::new, |took| format!(" in {}", human_duration(took)));
     let how = if fleet.stop().is_some() {
         "stopped"
+    } else if Exit::of(fleet) == Exit::Halted {
+        "halted"
     } else {
         "finished"
     };

@@ -17,6 +17,8 @@ pub struct ClientHints {
     pub quick: bool,
     /// `[fleet] concurrency`.
     pub concurrency: Option<u32>,
+    /// `[rollout] max_failures`: a number, or a share such as `"5%"`.
+    pub max_failures: Option<Budget>,
     /// The harness is to use `--force`.
     pub force: bool,
     /// The harness is to use `--component`.
@@ -33,6 +35,16 @@ pub struct ClientHints {
     pub pace: PaceHints,
     /// `[retry]`.
     pub retry: RetryHints,
+}
+
+/// A number of devices, or a share of them; what it means is the client's affair.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Budget {
+    /// So many.
+    Number(u32),
+    /// Such as `5%`.
+    Share(String),
 }
 
 /// What is to be upgraded.
@@ -164,7 +176,7 @@ impl ClientHints {
         hints
     }
 
-    /// The tables `[timeouts]`, `[pace]`, `[retry]`, `[approval]`, `[audit]` and `[tls]` of an inventory, as far as there is something to
+    /// The tables `[rollout]`, `[timeouts]`, `[pace]`, `[retry]`, `[approval]`, `[audit]` and `[tls]` of an inventory, as far as there is something to
     /// say; all else stays at the client's own defaults. `[approval]` is for fleets that ask phones.
     pub(super) fn tables(&self, asks_phones: bool) -> String {
         let hints = self.spelled_out();
@@ -174,7 +186,12 @@ impl ClientHints {
         let audit = hints.audit.map(|mode| word(mode.as_str()));
         let on_expired = hints.on_expired.map(|what| word(what.as_str()));
         let a = &hints.approval;
-        let tables: [(&str, Keys); 6] = [
+        let max_failures = hints.max_failures.as_ref().map(|budget| match budget {
+            Budget::Number(n) => n.to_string(),
+            Budget::Share(share) => word(share),
+        });
+        let tables: [(&str, Keys); 7] = [
+            ("rollout", vec![("max_failures", max_failures)]),
             (
                 "timeouts",
                 vec![

@@ -64,7 +64,7 @@ pub use expect::{AuditWord, Expect};
 pub use fault::{Act, Fault};
 pub use fleet::{SimDevice, SimFleet};
 pub use hints::{
-    ApprovalHints, AuditMode, ClientHints, Component, OnExpired, PaceHints, RetryHints,
+    ApprovalHints, AuditMode, Budget, ClientHints, Component, OnExpired, PaceHints, RetryHints,
     TimeoutHints,
 };
 pub use journal::{Journal, PhoneJournal, Request, Shown};

@@ -26,6 +26,7 @@
 //! [client]                     # written into the generated fleet.toml, for the client only
 //! quick = true                 # short pauses and limits, for tests; single keys below win
 //! concurrency = 8
+//! max_failures = 3             # [rollout] max_failures; or a share, "5%"
 //! force = true                 # a hint to the harness: use --force
 //! component = "both"           # a hint to the harness: use --component firmware, ui or both
 //! audit = "wanted"             # [audit] mode; or "required" · "off"

@@ -21,6 +21,10 @@ pub(super) enum Place {
     Secret,
     /// A question to be answered with yes or no.
     Question,
+    /// The question which devices are retried.
+    RetryAll,
+    /// The box of a halted run. Digits go to its input.
+    Budget,
     /// Something to be read and closed.
     Notice,
     /// The help.
@@ -65,6 +69,16 @@ pub(super) enum Act {
     Interrupt,
     Yes,
     No,
+    /// Those that rolled back: retried or not.
+    RolledBack,
+    /// Those that were cancelled: retried or not.
+    Cancelled,
+    /// Ask whether a halted run goes on.
+    Budget,
+    /// It does, with the budget that is typed.
+    GoOn,
+    /// It does not.
+    StopRollout,
 }
 
 /// One key.
@@ -145,7 +159,8 @@ pub(super) const BINDINGS: &[Binding] = bindings! {
     Devices: [key(KeyCode::End), char('G')] "G" => Bottom, 0 "", "";
     Devices: [key(KeyCode::Enter)] "Enter" => Detail, 5 "detail", "detail of the device: pane, whole screen, off";
     Devices: [char('r')] "r" => Retry, 2 "retry", "retry the selected device";
-    Devices: [char('R')] "R" => RetryFailed, 3 "retry all failed", "retry all that failed, rolled back, are lost or unknown";
+    Devices: [char('R')] "R" => RetryFailed, 3 "retry all", "retry all shown that failed or were cancelled; asks first";
+    Devices: [char('b')] "b" => Budget, 1 "stop or go on", "a halted run: stop it, or go on with a new budget";
     Devices: [char('c')] "c" => Cancel, 4 "cancel", "cancel the selected device (C: all), before the install";
     Devices: [char('C')] "C" => CancelAll, 10 "cancel all", "";
     Devices: [char('p')] "p" => Secret, 2 "type secret", "type the secret that a device waits for";
@@ -171,6 +186,7 @@ pub(super) const BINDINGS: &[Binding] = bindings! {
     Reading: [char('a')] "a" => Audit, 5 "audit log", "the audit log's entries, and back";
     Reading: [char('p')] "p" => Secret, 2 "type secret", "type the secret that a device waits for";
     Reading: [char('r')] "r" => Retry, 5 "retry", "retry this device";
+    Reading: [char('b')] "b" => Budget, 1 "stop or go on", "a halted run: stop it, or go on with a new budget";
     Reading: [char('c')] "c" => Cancel, 6 "cancel", "cancel this device, before its install";
     Reading: [char('y')] "y" => Copy, 7 "copy error", "copy the device's last error to the clipboard";
     Reading: [char('?')] "?" => Help, 1 "help", "this help";
@@ -191,6 +207,18 @@ pub(super) const BINDINGS: &[Binding] = bindings! {
     Question: [char('y')] "y" => Yes, 1 "yes", "";
     Question: [char('n'), key(KeyCode::Esc)] "n Esc" => No, 1 "no", "";
     Question: [CTRL_C] "Ctrl-C" => Interrupt, 2 "stop", "";
+
+    RetryAll: [char('y')] "y" => Yes, 1 "retry", "";
+    RetryAll: [char('n'), key(KeyCode::Esc)] "n Esc" => No, 1 "leave", "";
+    RetryAll: [char('b')] "b" => RolledBack, 2 "rolled back", "";
+    RetryAll: [char('c')] "c" => Cancelled, 2 "cancelled", "";
+    RetryAll: [CTRL_C] "Ctrl-C" => Interrupt, 3 "stop", "";
+
+    Budget: [key(KeyCode::Enter)] "Enter" => GoOn, 1 "go on", "";
+    Budget: [char('x')] "x" => StopRollout, 1 "stop", "";
+    Budget: [key(KeyCode::Esc)] "Esc" => Later, 1 "later", "";
+    Budget: [key(KeyCode::Backspace)] "Backspace" => Erase, 3 "erase", "";
+    Budget: [CTRL_C] "Ctrl-C" => Interrupt, 2 "interrupt", "";
 
     Notice: [key(KeyCode::Esc), key(KeyCode::Enter), char('n'), char('q')] "Esc" => No, 1 "back", "";
     Notice: [CTRL_C] "Ctrl-C" => Interrupt, 2 "stop", "";

@@ -61,6 +61,8 @@ impl Log {
 fn tone(fact: &Fact) -> Option<Tone> {
     let fact = match fact {
         Fact::RunStarted { .. } | Fact::RunFinished { .. } => return Some(Tone::Plain),
+        Fact::RunHalted(_) => return Some(Tone::Bad),
+        Fact::RunResumed { .. } => return Some(Tone::Warn),
         Fact::Device { fact, .. } => fact,
     };
     match fact {
@@ -68,6 +70,8 @@ fn tone(fact: &Fact) -> Option<Tone> {
         | DeviceFact::StageProgress { .. }
         | DeviceFact::InstallBegun { .. }
         | DeviceFact::LoggedIn { .. }
+        | DeviceFact::LoginRefused { .. }
+        | DeviceFact::LeaveAsked
         | DeviceFact::Returned { .. } => None,
         DeviceFact::Audited { report } => Some(match report.verdict {
             AuditVerdict::Confirmed { .. } | AuditVerdict::Unavailable(_) => Tone::Plain,

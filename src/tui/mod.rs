@@ -6,12 +6,14 @@
 //! Owns: everything about the screen; ratatui and crossterm live here only.
 //! Must not: reach devices or decide what starts; wishes go to the session.
 
+mod budget;
 mod frames;
 mod keymap;
 mod layout;
 mod log;
 mod look;
 mod order;
+mod retry;
 #[cfg(test)]
 mod sample;
 mod secret;

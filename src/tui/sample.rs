@@ -497,6 +497,7 @@ pub(super) fn running() -> Rig {
 /// A run that is over, with everything that can have gone wrong.
 pub(super) fn finished() -> Rig {
     let mut rig = running();
+    rig.install_begun("vault-10");
     rig.wait(40);
     for (name, outcome) in [
         ("vault-02", Outcome::Upgraded),

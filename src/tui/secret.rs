@@ -116,7 +116,7 @@ impl Ui {
         }
     }
 
-    /// Asks for the next secret where nothing else is open. Only right before a frame is drawn: a key that
+    /// Asks whether a halted run goes on, else for the next secret, where nothing else is open. Only right before a frame is drawn: a key that
     /// was pressed before the box was there is not meant for it.
     pub(super) fn ask(&mut self, fleet: &Fleet) {
         let free = self.popup.is_none()
@@ -125,6 +125,9 @@ impl Ui {
             && !on_plan(fleet)
             && fleet.stop().is_none()
             && self.areas(fleet).tiny.is_none();
+        if free && self.ask_budget(fleet) {
+            return;
+        }
         let next = self.secrets.waiting.iter().find(|w| !w.later);
         if free && let Some(next) = next {
             self.popup = Some(Popup::Secret(next.device.clone()));

@@ -8,13 +8,15 @@ use ratatui::layout::Size;
 use tui_input::{Input, InputRequest};
 
 use crate::engine::{DeviceFact, Event, Fact, Fleet, Intent, Mode, Phase, Row};
-use crate::model::{DeviceId, Stage, VerdictKind};
+use crate::model::{DeviceId, OutcomeKind, Stage, VerdictKind};
 
+use super::budget::Budget;
 use super::keymap::{self, Act, Place};
 use super::layout::{Areas, Request, Wish, Zoom};
 use super::log::Log;
 use super::look::Tone;
 use super::order::{Sort, order};
+use super::retry::RetryAll;
 use super::secret::Secrets;
 use super::wishes::can_cancel_any;
 
@@ -37,6 +39,10 @@ pub(super) enum Popup {
     LeavePlan,
     /// Stop and leave, while devices are in flight?
     Quit,
+    /// Retry these devices?
+    RetryAll(RetryAll),
+    /// The run is halted: stop it, or go on with another budget? What is typed of that is in `budget`.
+    Budget,
     /// Cancel this device?
     Cancel(DeviceId),
     /// Cancel all devices?
@@ -73,6 +79,7 @@ pub(super) struct Ui {
     pub(super) notice: Option<(Tone, String)>,
     pub(super) log: Log,
     pub(super) secrets: Secrets,
+    pub(super) budget: Budget,
     /// Whether the audit log is to be scrolled to the entry in question, before the next frame.
     pub(super) reveal: bool,
     /// The quickest and the slowest validation so far, for comparison.
@@ -101,6 +108,7 @@ impl Ui {
             notice: None,
             log: Log::default(),
             secrets: Secrets::default(),
+            budget: Budget::default(),
             reveal: false,
             checks: None,
             selected: 0,
@@ -154,6 +162,7 @@ impl Ui {
         if on_plan(fleet) {
             self.zoom = None;
         }
+        self.settle_budget(fleet);
         self.settle_secrets(fleet);
     }
 
@@ -162,7 +171,8 @@ impl Ui {
         Areas::of(&Request {
             size: self.size,
             plan: on_plan(fleet),
-            banner: fleet.stop().is_some() || (!on_plan(fleet) && fleet.is_over()),
+            banner: fleet.stop().is_some()
+                || (!on_plan(fleet) && (fleet.is_over() || fleet.is_halted())),
             people: !on_plan(fleet) && fleet.rows().iter().any(waits_for_person),
             detail: self.detail,
             log: self.log_pane,
@@ -181,6 +191,8 @@ impl Ui {
         match &self.popup {
             Some(Popup::Help) => Place::Help,
             Some(Popup::Secret(_)) => Place::Secret,
+            Some(Popup::RetryAll(_)) => Place::RetryAll,
+            Some(Popup::Budget) => Place::Budget,
             Some(Popup::PastInstall(_)) => Place::Notice,
             // While devices are brought to a safe point there is nothing to say yes to.
             Some(Popup::Quit) if fleet.stop().is_some() => Place::Notice,
@@ -204,6 +216,10 @@ impl Ui {
             (Some(act), _) => self.act(act, place, fleet),
             (None, KeyCode::Char(c)) if place == Place::Plan && c.is_ascii_digit() => {
                 self.digit(c, fleet);
+                Vec::new()
+            }
+            (None, KeyCode::Char(c)) if place == Place::Budget && c.is_ascii_digit() => {
+                self.type_budget(c);
                 Vec::new()
             }
             (None, _) if place == Place::Filter => {
@@ -253,12 +269,21 @@ impl Ui {
             }
             Act::Start => return self.start(fleet),
             Act::Erase if place == Place::Secret => self.erase_secret(),
+            Act::Erase if place == Place::Budget => {
+                self.budget.typed.pop();
+            }
             Act::Erase => {
                 self.typed.pop();
             }
             Act::Secret => self.open_secret(fleet),
             Act::Send => return self.send_secret(),
+            Act::Later if place == Place::Budget => self.put_off_budget(),
             Act::Later => self.put_off_secret(),
+            Act::Budget => self.open_budget(fleet),
+            Act::GoOn => return self.go_on(fleet),
+            Act::StopRollout => return self.stop_rollout(),
+            Act::RolledBack => self.choose(OutcomeKind::RolledBack),
+            Act::Cancelled => self.choose(OutcomeKind::Cancelled),
             Act::Audit => {
                 self.scroll = 0;
                 self.reveal = self.zoom != Some(Zoom::Audit);

@@ -1,7 +1,7 @@
 //! Keys, one by one, against fleets as they are in a run.
 
-use crate::engine::{Intent, Mode};
-use crate::model::{DeviceId, Outcome, Stage, Touched, Verdict};
+use crate::engine::{DeviceFact, Intent, Mode};
+use crate::model::{DeviceId, MaxFailures, Outcome, Stage, Touched, Unproven, Verdict};
 
 use super::layout::{Wish, Zoom};
 use super::order::Sort;
@@ -101,7 +101,8 @@ fn on_the_plan_r_looks_again_and_the_number_must_be_typed_anew() {
     let again = Intent::Retry(DeviceId::new("vault-09"));
     assert_eq!(intents(&rig.press("r")), [&again]);
     assert_eq!(rig.ui.typed, "");
-    assert_eq!(intents(&plan().press("R")), [&Intent::RetryFailed]);
+    let all = Intent::RetryAll(vec![DeviceId::new("vault-09"), DeviceId::new("vault-10")]);
+    assert_eq!(intents(&plan().press("R")), [&all]);
 }
 
 #[test]
@@ -119,27 +120,161 @@ fn r_retries_what_failed_and_says_why_not_otherwise() {
 }
 
 #[test]
-fn retrying_all_failed_is_offered_only_where_it_does_something() {
-    let mut rig = running();
-    assert_eq!(intents(&rig.press("R")), [&Intent::RetryFailed]);
-    // Neither what a person stopped nor what changed unproven is meant.
+fn retrying_all_is_offered_only_where_it_does_something() {
+    // What changed unproven is not meant.
     let mut rig = Rig::new(Mode::Go, seeds());
     for seed in seeds() {
-        rig.finish(seed.id.as_str(), Outcome::Cancelled(Touched::ImageSent));
+        let unproven = Outcome::Unproven(Unproven::NoSignature);
+        rig.finish(seed.id.as_str(), unproven);
     }
     assert!(rig.fleet.is_over());
     assert_eq!(rig.press("R"), []);
-    assert_eq!(
-        notice(&rig),
-        "nothing failed; r retries the selected device"
-    );
+    assert_eq!(notice(&rig), "nothing to retry among the devices shown");
     let screen = rig.text(80, 24);
     assert!(
         !screen.contains("R all") && !screen.contains("R retry"),
         "{screen}"
     );
     let text = finished().text(80, 24);
-    assert!(text.contains("R all failed"), "{text}");
+    assert!(text.contains("R all"), "{text}");
+}
+
+fn all(names: &[&str]) -> Intent {
+    Intent::RetryAll(names.iter().map(|name| DeviceId::new(name)).collect())
+}
+
+#[test]
+fn retrying_all_asks_first_and_says_what_is_done_to_how_many_and_why() {
+    let mut rig = finished();
+    assert_eq!(rig.press("R"), []);
+    let text = rig.text(80, 24);
+    for line in [
+        "2 watch only, 1 look again, then",
+        "upgrade, 2 upload and install again.",
+        "1 rolled back: left out",
+        "1 cancelled: in",
+        "1 failed at check: 406: the device refu",
+        "1 lost at reboot: not back within",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+    assert_eq!(rig.press("n"), []);
+    assert_eq!(rig.ui.popup, None);
+    // What bootloaders refused is in only if somebody says so; what was cancelled is out if they do.
+    let usual = ["vault-04", "vault-05", "vault-06", "vault-09", "vault-10"];
+    assert_eq!(intents(&finished().press("Ry")), [&all(&usual)]);
+    let with = ["vault-03", "vault-04", "vault-05", "vault-09", "vault-10"];
+    assert_eq!(intents(&finished().press("Rbcy")), [&all(&with)]);
+}
+
+#[test]
+fn retrying_all_means_the_devices_that_the_filter_leaves() {
+    let mut rig = finished();
+    rig.press("/warsaw<Enter>");
+    assert_eq!(intents(&rig.press("Ry")), [&all(&["vault-04"])]);
+    let mut rig = finished();
+    rig.press("/upgraded<Enter>");
+    assert_eq!(rig.press("R"), []);
+    assert_eq!(notice(&rig), "nothing to retry among the devices shown");
+    // One that ends badly while the box is open was not there to be read.
+    let mut rig = running();
+    rig.press("R");
+    let refused = crate::model::FailureKind::ImageRefused { status: 406 };
+    rig.fail("vault-02", Stage::Check, refused, Touched::ImageStaged);
+    assert_eq!(intents(&rig.press("y")), [&all(&["vault-05"])]);
+}
+
+#[test]
+fn devices_without_login_tries_are_left_out_by_name_and_nearly_spent_ones_are_marked() {
+    let mut rig = Rig::new(Mode::Go, seeds());
+    let wrong = || crate::model::FailureKind::WrongSecret;
+    for (name, left) in [
+        ("vault-01", vec![2, 1, 0]),
+        ("vault-02", vec![2, 1]),
+        ("vault-03", vec![]),
+    ] {
+        for left in left {
+            rig.tell(name, DeviceFact::LoginRefused { left });
+        }
+        rig.fail(name, Stage::Login, wrong(), Touched::Nothing);
+    }
+    assert_eq!(rig.press("R"), []);
+    let text = rig.text(80, 24);
+    assert!(
+        text.contains("no login tries left in this run: vault-01 "),
+        "{text}"
+    );
+    assert!(
+        text.contains("Login tries nearly spent: vault-02 (1 left)"),
+        "{text}"
+    );
+    assert_eq!(intents(&rig.press("y")), [&all(&["vault-02", "vault-03"])]);
+}
+
+/// A fleet whose image is bad: halted, with one device staged, one past its install, two in line.
+pub(super) fn bad_image() -> Rig {
+    let mut rig = Rig::new(Mode::Go, seeds());
+    for name in ["vault-01", "vault-02", "vault-03"] {
+        rig.up_to(name, Stage::Reboot);
+    }
+    rig.up_to("vault-04", Stage::Reboot);
+    rig.begin("vault-04", Stage::Reboot);
+    rig.up_to("vault-05", Stage::Install);
+    rig.begin("vault-06", Stage::Upload);
+    rig.finish("vault-01", Outcome::RolledBack);
+    rig.finish("vault-02", Outcome::RolledBack);
+    assert!(!rig.fleet.is_halted());
+    rig.finish("vault-03", Outcome::Lost);
+    rig.tell("vault-05", DeviceFact::LeaveAsked);
+    rig
+}
+
+#[test]
+fn a_halted_run_asks_by_itself_and_stops_or_goes_on_only_with_a_budget_that_is_not_spent() {
+    let mut rig = bad_image();
+    let text = rig.text(80, 24);
+    assert_eq!(rig.ui.popup, Some(Popup::Budget), "{text}");
+    assert!(text.contains("2 rolled back, 1 lost"), "{text}");
+    for wrong in ["<Enter>", "4<Enter>", "0<Enter>", "9<Back><Enter>"] {
+        assert_eq!(rig.press(wrong), [], "{wrong}");
+        assert_eq!(rig.ui.popup, Some(Popup::Budget));
+        assert!(notice(&rig).contains('4'), "{wrong}: {}", notice(&rig));
+    }
+    // Put off, it does not come back by itself; but it is a key away, and the banner stays.
+    assert_eq!(rig.press("<Esc>"), []);
+    let text = rig.text(80, 24);
+    assert_eq!(rig.ui.popup, None);
+    assert!(
+        text.contains("HALTED, 4 of 3 failures. b: stop or go on."),
+        "{text}"
+    );
+    assert!(text.contains("held: run halted"), "{text}");
+    let on = Intent::GoOn(MaxFailures::Number(12));
+    assert_eq!(intents(&rig.press("b12<Enter>")), [&on]);
+    assert!(!rig.fleet.is_halted());
+    assert!(!rig.text(80, 24).contains("HALTED"));
+    let mut rig = bad_image();
+    rig.text(80, 24);
+    assert_eq!(intents(&rig.press("x")), [&Intent::Halt]);
+    assert!(rig.fleet.is_halted() && !rig.fleet.waits_for_budget());
+    assert_eq!(rig.ui.popup, None);
+}
+
+#[test]
+fn the_box_of_a_halted_run_takes_no_key_that_was_meant_for_something_else() {
+    let mut rig = bad_image();
+    // Before it is drawn it is not there.
+    assert_eq!(rig.press("s"), []);
+    let mut rig = running();
+    rig.press("/ab");
+    let mut halted = bad_image();
+    halted.press("/vault");
+    halted.text(80, 24);
+    assert_eq!(halted.ui.popup, None, "the filter is being typed");
+    halted.press("<Enter>");
+    halted.text(80, 24);
+    assert_eq!(halted.ui.popup, Some(Popup::Budget));
+    assert_eq!(intents(&halted.press("<C-c>")), [&Intent::Interrupt]);
 }
 
 #[test]

@@ -56,15 +56,19 @@ impl Ui {
 
     pub(super) fn retry_failed(&mut self, place: Place, fleet: &Fleet) -> Vec<Action> {
         if self.possible(Act::RetryFailed, place, fleet) {
-            self.typed.clear();
-            return vec![Action::Intend(Intent::RetryFailed)];
+            if place == Place::Plan {
+                self.typed.clear();
+                return self.look_again(fleet);
+            }
+            self.ask_retry_all(fleet);
+            return Vec::new();
         }
         self.warn(if fleet.stop().is_some() {
             "stopping: nothing new starts"
         } else if place == Place::Plan {
             "nothing to look at again"
         } else {
-            "nothing failed; r retries the selected device"
+            "nothing to retry among the devices shown"
         });
         Vec::new()
     }
@@ -101,7 +105,10 @@ impl Ui {
                 }
                 vec![Action::Intend(Intent::Cancel(id))]
             }
-            Some(Popup::Help | Popup::PastInstall(_) | Popup::Secret(_)) | None => Vec::new(),
+            Some(Popup::RetryAll(asked)) => self.retry_chosen(asked, fleet),
+            Some(Popup::Help | Popup::PastInstall(_) | Popup::Secret(_) | Popup::Budget) | None => {
+                Vec::new()
+            }
         }
     }
 
@@ -125,15 +132,12 @@ impl Ui {
             Act::Retry if place == Place::Plan => {
                 free && row.is_some_and(|r| matches!(r.state, RowState::Planned))
             }
-            Act::RetryFailed if place == Place::Plan => {
-                let again = |r: &Row| {
-                    let cannot = matches!(r.verdict, Some(Verdict::Cannot(_)));
-                    matches!(r.state, RowState::Planned) && cannot
-                };
-                free && fleet.rows().iter().any(again)
-            }
+            Act::RetryFailed if place == Place::Plan => free && self.can_look_again(fleet),
             Act::Retry => free && row.is_some_and(Row::is_retryable),
-            Act::RetryFailed => free && fleet.rows().iter().any(failed),
+            Act::RetryFailed => free && self.can_retry_all(fleet),
+            Act::Budget => fleet.waits_for_budget(),
+            Act::RolledBack => self.has_choice(OutcomeKind::RolledBack, fleet),
+            Act::Cancelled => self.has_choice(OutcomeKind::Cancelled, fleet),
             Act::Cancel => free && row.is_some_and(can_cancel),
             Act::CancelAll => can_cancel_any(fleet),
             Act::Copy => row.and_then(last_error).is_some(),
@@ -142,7 +146,7 @@ impl Ui {
             Act::Audit => self.zoom != Some(Zoom::Audit) && row.is_some_and(|r| r.audit.is_some()),
             Act::Start => fleet.phase() == Phase::Planned,
             Act::Interrupt if place == Place::Devices => !fleet.is_over(),
-            Act::Yes => place == Place::Question,
+            Act::Yes => matches!(place, Place::Question | Place::RetryAll),
             _ => true,
         }
     }
@@ -150,11 +154,6 @@ impl Ui {
     pub(super) fn warn(&mut self, text: &str) {
         self.notice = Some((Tone::Warn, text.to_owned()));
     }
-}
-
-/// Whether "retry all failed" means this device.
-fn failed(row: &Row) -> bool {
-    row.outcome_kind().is_some_and(OutcomeKind::is_failure)
 }
 
 pub(super) fn can_cancel_any(fleet: &Fleet) -> bool {

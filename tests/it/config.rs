@@ -9,8 +9,8 @@ use hemfleet::config::{
     self, DEFAULT_BROKER, DEFAULT_CONCURRENCY, EXAMPLE, Fault, Loaded, Overrides, Place, Settings,
 };
 use hemfleet::model::{
-    ApprovalPolicy, AuditMode, AuditPolicy, AuthMethod, KdfChoice, OnExpired, Policy, ProxyKind,
-    Scheme, SecretSource, TlsTrust, WordsChoice,
+    ApprovalPolicy, AuditMode, AuditPolicy, AuthMethod, KdfChoice, MaxFailures, OnExpired, Policy,
+    ProxyKind, Rollout, Scheme, SecretSource, TlsTrust, WordsChoice,
 };
 use proptest::prelude::*;
 
@@ -106,6 +106,7 @@ fn a_dozen_faults_come_at_once_and_in_order() {
 fn the_example_loads_and_says_the_defaults() {
     let settings = settings(load_text(EXAMPLE, &Overrides::default()));
     assert_eq!(settings.policy, Policy::default());
+    assert_eq!(settings.rollout, Rollout::default());
     assert_eq!(settings.concurrency, DEFAULT_CONCURRENCY);
     assert_eq!(settings.broker.url, DEFAULT_BROKER);
     assert_eq!(settings.broker.ca_pem, None);
@@ -123,6 +124,28 @@ fn the_example_loads_and_says_the_defaults() {
     assert_eq!(silent.devices[0].auth, first.auth);
     assert_eq!(silent.devices[1].auth, second.auth);
     assert_eq!(spare.auth, AuthMethod::None);
+}
+
+#[test]
+fn a_rollout_is_halted_at_a_number_or_a_share() {
+    let say = |what: &str| EXAMPLE.replace("max_failures = 3", &format!("max_failures = {what}"));
+    for (said, meant) in [
+        ("0", MaxFailures::Number(0)),
+        ("12", MaxFailures::Number(12)),
+        ("\"5%\"", MaxFailures::Share(5)),
+    ] {
+        assert_eq!(
+            settings_of(&say(said)).rollout.max_failures,
+            meant,
+            "{said}"
+        );
+    }
+    for wrong in ["-1", "\"0%\"", "\"some\"", "2.5", "true", "99999999999"] {
+        let loaded = load_text(&say(wrong), &Overrides::default());
+        let faults = loaded.faults.render(false, 100);
+        assert!(faults.contains("rollout.max_failures"), "{wrong}: {faults}");
+        assert!(faults.contains("or a share in quotes"), "{wrong}: {faults}");
+    }
 }
 
 fn settings_of(text: &str) -> Settings {
@@ -164,6 +187,7 @@ fn the_example_spells_out_every_key() {
         "at_once",
         "wait",
         "poll",
+        "max_failures",
     ];
     for key in known {
         let said = EXAMPLE

@@ -153,6 +153,11 @@ impl Prompter for Nobody {
 
 async fn until_over(session: &mut Session, retries: &mut HashMap<DeviceId, u32>) {
     while !session.fleet().is_over() {
+        if session.fleet().waits_for_budget() {
+            // As without a dashboard.
+            session.intend(Intent::Halt);
+            continue;
+        }
         if let Fact::Device { device, fact, .. } = session.next().await.fact
             && matches!(fact, DeviceFact::RetryScheduled { .. })
         {
@@ -308,6 +313,7 @@ scenarios! {
     audit_required = "audit-required",
     audit_short = "audit-short",
     audit_tampered = "audit-tampered",
+    bad_image = "bad-image",
     backend_orders = "backend-orders",
     boot_hangs = "boot-hangs",
     broker_503 = "broker-503",

@@ -10,7 +10,7 @@ use super::super::fake_log::LogEntry;
 #[derive(Clone, Debug)]
 enum Wish {
     Retry,
-    RetryFailed,
+    RetryAll,
     Cancel,
     CancelAll,
     Interrupt,
@@ -22,7 +22,7 @@ enum Wish {
 fn wish() -> impl Strategy<Value = Wish> {
     prop_oneof![
         6 => Just(Wish::Retry),
-        2 => Just(Wish::RetryFailed),
+        2 => Just(Wish::RetryAll),
         3 => Just(Wish::Cancel),
         2 => Just(Wish::CancelAll),
         1 => Just(Wish::Interrupt),
@@ -103,7 +103,7 @@ fn intend(session: &mut Session, fake: &Fake, wish: &Wish) {
     let id = only(session).id.clone();
     match wish {
         Wish::Retry => session.intend(Intent::Retry(id)),
-        Wish::RetryFailed => session.intend(Intent::RetryFailed),
+        Wish::RetryAll => session.intend(Intent::RetryAll(vec![id])),
         Wish::Cancel => session.intend(Intent::Cancel(id)),
         Wish::CancelAll => session.intend(Intent::CancelAll),
         Wish::Interrupt => session.intend(Intent::Interrupt),

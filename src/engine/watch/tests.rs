@@ -60,6 +60,7 @@ async fn a_cancel_counts_until_the_install_is_sent() {
         attempt.saw("nothing that anybody reads");
     }
     let cancel = attempt.cancel.clone();
+    let leave = attempt.leave.clone();
     let task = tokio::spawn(async move {
         let mut access = Access::Open(Session::anonymous());
         attempt
@@ -70,6 +71,8 @@ async fn a_cancel_counts_until_the_install_is_sent() {
             )
             .await
     });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    leave.give();
     tokio::time::sleep(Duration::from_secs(1)).await;
     cancel.cancel();
     let stopped = Outcome::Cancelled(Touched::ImageStaged);

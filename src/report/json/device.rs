@@ -47,6 +47,8 @@ pub(super) struct DeviceLine<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     until: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    logins_left: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<usize>,
@@ -181,8 +183,14 @@ impl<'a> DeviceLine<'a> {
                 self.audit(report);
                 "device_audited"
             }
+            DeviceFact::LoginRefused { left } => {
+                self.logins_left = Some(*left);
+                "login_refused"
+            }
             // Said by the stages around them.
-            DeviceFact::InstallBegun { .. } | DeviceFact::Returned { .. } => return None,
+            DeviceFact::LeaveAsked
+            | DeviceFact::InstallBegun { .. }
+            | DeviceFact::Returned { .. } => return None,
         })
     }
 

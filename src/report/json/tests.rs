@@ -177,7 +177,7 @@ fn a_second_attempt_is_told_apart() {
     run.begin();
     run.stage_failed(0, Stage::Probe, 5000, FailureKind::Link(LinkFault::Reset));
     run.finish(0, Verdict::from(unplugged()).outcome().unwrap());
-    run.intend(Intent::RetryFailed);
+    run.intend(Intent::RetryAll(vec![fixture::id(0)]));
     run.upgrade(0);
     let lines = lines(&run);
     let attempts: Vec<_> = named(&lines, "device_finished")

@@ -14,6 +14,7 @@ use super::super::look::{Mark, Tone, is_weak_link};
 use super::super::order::contradicted;
 use super::super::ui::waits_for_person;
 use super::bar::{bar, percent};
+use super::budget;
 use super::message::countdown;
 use super::text::{clock, cut, ends, span};
 use super::{Scene, put};
@@ -235,6 +236,9 @@ fn plural(n: usize) -> &'static str {
 pub(super) fn draw_banner(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let (tone, text) = match scene.fleet.stop() {
         Some(stop) => stopping(scene.fleet, stop),
+        None if scene.fleet.is_halted() && !scene.fleet.is_over() => {
+            (Tone::Bad, budget::banner(scene.fleet))
+        }
         None => over(scene.fleet),
     };
     let text = cut(&text, usize::from(area.width).saturating_sub(2));
@@ -349,12 +353,12 @@ fn over(fleet: &Fleet) -> (Tone, String) {
     } else {
         Tone::Warn
     };
-    let failed = OutcomeKind::ALL.iter().filter(|k| k.is_failure());
-    // R leaves alone what a person stopped and what changed unproven.
-    let all = match failed.map(|&k| counts.of(k)).sum::<usize>() {
+    // R leaves alone what changed unproven.
+    let all = match rest - counts.of(OutcomeKind::Unproven) {
         0 => "",
-        _ => ", R all failed",
+        _ => ", R all",
     };
+    let how = if fleet.is_halted() { "HALTED" } else { "OVER" };
     let logs = match (doubted, rest) {
         (0, _) => String::new(),
         (1, 1) => ": its log contradicts (a)".to_owned(),
@@ -369,7 +373,7 @@ fn over(fleet: &Fleet) -> (Tone, String) {
     };
     (
         tone,
-        format!("OVER: {rest} {devices} {verb} a look{logs}.{keys} q leaves."),
+        format!("{how}: {rest} {devices} {verb} a look{logs}.{keys} q leaves."),
     )
 }
 
@@ -495,6 +499,8 @@ fn summary(scene: &Scene<'_>) -> String {
     }
     if fleet.stop().is_some() {
         line.insert_str(0, "STOPPING ");
+    } else if fleet.waits_for_budget() {
+        line.insert_str(0, "HALTED ");
     } else if fleet.is_over() {
         line.push_str(", over");
     }

@@ -75,6 +75,11 @@ fn active_message(
         };
         spans.push(span(text, Tone::Warn.style()));
     }
+    if row.wants_leave && scene.fleet.is_halted() {
+        let text = "held: run halted".to_owned();
+        spans.push(span(text, Tone::Warn.style()));
+        return spans;
+    }
     if let Some(pause) = &active.pause {
         spans.push(span(paused(scene, pause, width), Tone::Warn.style()));
         return spans;

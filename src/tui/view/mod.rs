@@ -23,6 +23,7 @@
 
 mod audit;
 mod bar;
+mod budget;
 mod detail;
 mod footer;
 mod header;
@@ -30,6 +31,7 @@ mod log;
 mod message;
 mod plan;
 mod popup;
+mod retry;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -9,21 +9,25 @@ use ratatui::widgets::{Block, BorderType, Clear, Widget};
 use crate::engine::{Fleet, Row};
 use crate::model::{DeviceId, OutcomeKind, Stage};
 
-use super::super::keymap::{self, Place};
+use super::super::keymap::{self, Act, Place};
 use super::super::look::{Mark, Tone};
 use super::super::ui::{Popup, Ui, on_plan};
 use super::Scene;
+use super::budget;
 use super::header::in_flight;
+use super::retry;
 use super::text::{cut, fit, left, span, wrap};
 
 /// Draws the box, in the middle of `area`.
 pub(super) fn draw(scene: &Scene<'_>, popup: &Popup, area: Rect, buf: &mut Buffer) {
     let width = area.width.min(74);
     let inner = usize::from(width.saturating_sub(4));
+    let room = usize::from(area.height.saturating_sub(2));
     let (title, lines) = match popup {
         Popup::Help => (" Help ", help(scene.ui, scene.fleet, inner)),
-        Popup::Secret(_) => (" A secret is wanted ", question(scene, popup, inner)),
-        _ => (" hemfleet asks ", question(scene, popup, inner)),
+        Popup::Secret(_) => (" A secret is wanted ", question(scene, popup, inner, room)),
+        Popup::Budget => (" The run is halted ", question(scene, popup, inner, room)),
+        _ => (" hemfleet asks ", question(scene, popup, inner, room)),
     };
     let wanted = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX);
     let height = wanted.min(area.height);
@@ -67,6 +71,7 @@ fn help(ui: &Ui, fleet: &Fleet, width: usize) -> Vec<Line<'static>> {
     };
     let mut lines: Vec<Line<'static>> = keymap::of(place)
         .filter(|b| !b.help.is_empty())
+        .filter(|b| b.act != Act::Budget || ui.possible(b.act, place, fleet))
         .map(|b| {
             Line::from(fit(
                 vec![
@@ -103,14 +108,13 @@ fn help(ui: &Ui, fleet: &Fleet, width: usize) -> Vec<Line<'static>> {
     lines
 }
 
-fn question(scene: &Scene<'_>, popup: &Popup, width: usize) -> Vec<Line<'static>> {
+fn question(scene: &Scene<'_>, popup: &Popup, width: usize, room: usize) -> Vec<Line<'static>> {
     let fleet = scene.fleet;
-    let mut text = Text {
-        width,
-        lines: Vec::new(),
-    };
+    let mut text = Text::new(width);
     match popup {
         Popup::Help => {}
+        Popup::RetryAll(asked) => retry::question(&mut text, asked, fleet, room),
+        Popup::Budget => budget::question(&mut text, fleet, &scene.ui.budget.typed, room),
         Popup::LeavePlan => {
             text.say(
                 "Leave? Nothing has been changed on any device.",
@@ -263,24 +267,31 @@ fn quit(text: &mut Text, fleet: &Fleet) {
 }
 
 /// Lines of a question.
-struct Text {
-    width: usize,
-    lines: Vec<Line<'static>>,
+pub(super) struct Text {
+    pub(super) width: usize,
+    pub(super) lines: Vec<Line<'static>>,
 }
 
 impl Text {
-    fn say(&mut self, what: &str, tone: Tone) {
+    pub(super) fn new(width: usize) -> Self {
+        Self {
+            width,
+            lines: Vec::new(),
+        }
+    }
+
+    pub(super) fn say(&mut self, what: &str, tone: Tone) {
         for line in wrap(what, self.width) {
             self.line(&line, tone);
         }
     }
 
-    fn line(&mut self, what: &str, tone: Tone) {
+    pub(super) fn line(&mut self, what: &str, tone: Tone) {
         let what = cut(what, self.width);
         self.lines.push(Line::from(span(what, tone.style())));
     }
 
-    fn keys(&mut self, keys: &[(&'static str, &'static str)]) {
+    pub(super) fn keys(&mut self, keys: &[(&'static str, &'static str)]) {
         self.lines.push(Line::default());
         let width = keys.iter().map(|(key, _)| key.len() + 1).max().unwrap_or(0);
         for (key, what) in keys {

@@ -9,6 +9,7 @@ use crate::model::{FailureKind, Outcome, Skip, Stage, Verdict};
 use crate::tui::sample::{
     Rig, app_only, audited, both, expired, finished, people, plan, running, seeds, staged,
 };
+use crate::tui::ui_tests::bad_image;
 
 macro_rules! screens {
     ($name:literal, $rig:expr, $($width:literal x $height:literal),+) => {
@@ -90,6 +91,25 @@ fn several_attempts() {
     rig.wait(7);
     rig.press("<Enter><Enter>");
     screens!("detail_of_a_second_attempt", rig, 80 x 24);
+}
+
+#[test]
+fn a_halted_run() {
+    let mut rig = bad_image();
+    screens!("halted", rig, 40 x 10, 60 x 20, 80 x 24, 120 x 40);
+    rig.press("<Esc>");
+    screens!("halted_later", rig, 80 x 24, 39 x 5);
+    rig.press("bx");
+    screens!("halted_for_good", rig, 80 x 24);
+}
+
+#[test]
+fn retrying_all() {
+    let mut rig = finished();
+    rig.press("R");
+    screens!("retry_all", rig, 40 x 10, 60 x 20, 80 x 24, 120 x 34);
+    rig.press("bc");
+    screens!("retry_all_but_cancelled", rig, 80 x 24);
 }
 
 #[test]

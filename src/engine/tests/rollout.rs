@@ -1,0 +1,217 @@
+//! A bad image is halted: what a fleet's devices go through when their installs go wrong.
+
+use super::*;
+
+/// Devices whose bootloader refuses the image.
+fn rolls_back() -> Fake {
+    Fake::new().with(|w| w.install = Install::Runs(OLD))
+}
+
+/// One whose image arrives long after the others' installs.
+fn late(upload: u64) -> Fake {
+    Fake::new().with(|w| w.upload_takes = Duration::from_secs(upload))
+}
+
+fn installs(fakes: &[Fake]) -> usize {
+    fakes.iter().map(|fake| fake.count("install")).sum()
+}
+
+fn fleet_of(fakes: &[Fake], concurrency: usize) -> Session {
+    let mut session = session_of(fakes, Mode::Go, concurrency);
+    session.intend(Intent::Begin);
+    session
+}
+
+/// Until somebody is to say whether the run goes on.
+async fn until_halted(session: &mut Session) -> Vec<Event> {
+    let mut events = Vec::new();
+    while !session.fleet().waits_for_budget() {
+        events.push(session.next().await);
+    }
+    events
+}
+
+fn kind(session: &Session, n: usize) -> OutcomeKind {
+    session.fleet().rows()[n].outcome_kind().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bad_image_is_installed_on_three_devices_and_not_on_eight() {
+    let fakes: Vec<Fake> = (0..8).map(|_| rolls_back()).collect();
+    let mut session = fleet_of(&fakes, 1);
+    let events = run(&mut session).await;
+    assert_eq!(installs(&fakes), 3);
+    assert!(fakes[3..].iter().all(|fake| fake.world().asked.is_empty()));
+    let halts: Vec<_> = events
+        .iter()
+        .filter_map(|e| match &e.fact {
+            Fact::RunHalted(halt) => Some((halt.harm, halt.allowed, halt.devices.len())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(halts, [(3, 3, 3)]);
+    let row = &session.fleet().rows()[3];
+    assert_eq!(row.outcome(), Some(&Outcome::Halted(Touched::Nothing)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn devices_under_way_stop_before_their_install_and_those_past_it_are_watched() {
+    let lost = Fake::new().with(|w| w.install = Install::Dies);
+    let fakes = [rolls_back(), lost, late(400), late(170), late(100_000)];
+    // The one that is lost is known to be after three minutes; the fourth installs shortly before that.
+    let mut session = fleet_of(&fakes, 4);
+    let events = run(&mut session).await;
+    assert!(!stages(&events).is_empty());
+    assert_eq!(kind(&session, 0), OutcomeKind::RolledBack);
+    assert_eq!(kind(&session, 1), OutcomeKind::Lost);
+    let outcome = |n: usize| session.fleet().rows()[n].outcome().unwrap();
+    assert_eq!(outcome(2), &Outcome::Halted(Touched::ImageSent));
+    assert_eq!(outcome(3), &Outcome::Upgraded, "it was past its install");
+    let reason = outcome(2).reason();
+    assert!(reason.contains("max_failures"), "{reason}");
+    assert_eq!(fakes[2].count("install") + fakes[4].count("install"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_a_person_is_asked_staged_devices_wait_and_a_new_budget_lets_them_go_on() {
+    let fakes = [rolls_back(), late(200), late(200), Fake::new()];
+    let mut session = session_of_rollout(&fakes, 3, MaxFailures::Number(1));
+    session.intend(Intent::Begin);
+    until_halted(&mut session).await;
+    // Nobody answers for an hour; the images arrive, are checked, and wait.
+    let staged = |session: &Session| {
+        session
+            .fleet()
+            .rows()
+            .iter()
+            .filter(|r| r.wants_leave)
+            .count()
+    };
+    while staged(&session) < 2 {
+        session.next().await;
+    }
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    while session.try_next().is_some() {}
+    assert_eq!((installs(&fakes), staged(&session)), (1, 2));
+    assert!(fakes[3].world().asked.is_empty(), "nothing new starts");
+    let asked = fakes[1].count("status");
+    // What is spent already is no budget.
+    for spent in [0, 1] {
+        session.intend(Intent::GoOn(MaxFailures::Number(spent)));
+        assert!(session.fleet().is_halted());
+    }
+    session.intend(Intent::GoOn(MaxFailures::Number(5)));
+    let events = run(&mut session).await;
+    let resumed = |e: &Event| matches!(e.fact, Fact::RunResumed { harm: 1, .. });
+    assert_eq!(events.iter().filter(|e| resumed(e)).count(), 1);
+    for n in 1..4 {
+        assert_eq!(kind(&session, n), OutcomeKind::Upgraded);
+    }
+    assert!(
+        fakes[1].count("status") > asked + 1,
+        "the last look comes after the wait"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_staged_device_that_waits_is_stopped_with_its_image_staged() {
+    let mut fakes: Vec<Fake> = (0..3).map(|_| rolls_back()).collect();
+    fakes.push(late(200));
+    let mut session = fleet_of(&fakes, 4);
+    until_halted(&mut session).await;
+    until(&mut session, |f| matches!(f, DeviceFact::LeaveAsked)).await;
+    session.intend(Intent::Halt);
+    run(&mut session).await;
+    let staged = Outcome::Halted(Touched::ImageStaged);
+    assert_eq!(session.fleet().rows()[3].outcome(), Some(&staged));
+    assert_eq!(
+        (staged.kind(), staged.code()),
+        (OutcomeKind::Cancelled, "max_failures")
+    );
+    // A retry of it is asked about as well.
+    let id = session.fleet().rows()[3].id.clone();
+    session.intend(Intent::Retry(id));
+    assert!(session.fleet().waits_for_budget());
+    session.intend(Intent::GoOn(MaxFailures::Number(10)));
+    run(&mut session).await;
+    assert_eq!(kind(&session, 3), OutcomeKind::Upgraded);
+}
+
+#[tokio::test(start_paused = true)]
+async fn leave_that_is_taken_back_during_the_last_look_sends_nothing() {
+    let mut fakes: Vec<Fake> = (0..3).map(|_| rolls_back()).collect();
+    let slow = Fake::new();
+    fakes.push(slow.clone());
+    let mut session = fleet_of(&fakes, 4);
+    loop {
+        session.next().await;
+        let row = &session.fleet().rows()[3];
+        if row.leave {
+            // Its last look takes longer than the others need to roll back.
+            slow.world().request_takes = Duration::from_secs(600);
+            break;
+        }
+    }
+    until_halted(&mut session).await;
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    while session.try_next().is_some() {}
+    assert_eq!(slow.count("install"), 0);
+    assert!(session.fleet().rows()[3].wants_leave);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_management_app_asks_for_leave_as_well() {
+    let mut fakes: Vec<Fake> = (0..3).map(|_| rolls_back()).collect();
+    fakes.push(late(200));
+    for fake in &fakes[..3] {
+        fake.world().upload_takes = Duration::ZERO;
+    }
+    let mut session = session_with(&fakes, Mode::Go, 4, apps::both(), Policy::default());
+    session.intend(Intent::Begin);
+    run(&mut session).await;
+    assert_eq!(fakes[3].count("install app") + fakes[3].count("install"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_fails_before_its_install_does_not_count_and_what_turns_out_well_no_longer() {
+    let refused = || Fake::new().with(|w| w.install = Install::Refused(409));
+    let fakes: Vec<Fake> = (0..6).map(|_| refused()).collect();
+    let mut session = fleet_of(&fakes, 2);
+    run(&mut session).await;
+    assert_eq!(
+        (session.fleet().harm(), session.fleet().is_halted()),
+        (0, false)
+    );
+    // Lost, and found again by a retry.
+    let lost = Fake::new().with(|w| w.install = Install::Dies);
+    let mut session = fleet_of(std::slice::from_ref(&lost), 1);
+    run(&mut session).await;
+    assert_eq!(
+        (session.fleet().harm(), session.fleet().is_halted()),
+        (2, false)
+    );
+    {
+        let mut world = lost.world();
+        world.away.clear();
+        world.booted = tokio::time::Instant::now();
+        world.fws = Some(NEW);
+    }
+    retry(&mut session).await;
+    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    assert_eq!(session.fleet().harm(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_share_is_of_those_to_be_upgraded() {
+    // A tenth of 20 is 2; but 5 of them run the image already, and a tenth of 15 is 1.
+    let mut fakes: Vec<Fake> = (0..5)
+        .map(|_| Fake::new().with(|w| w.fws = Some(NEW)))
+        .collect();
+    fakes.push(rolls_back());
+    fakes.extend((0..14).map(|_| Fake::new()));
+    let mut session = session_of_rollout(&fakes, 1, MaxFailures::Share(10));
+    session.intend(Intent::Begin);
+    run(&mut session).await;
+    assert_eq!(session.fleet().allowed_harm(), 1);
+    assert_eq!(installs(&fakes), 1);
+}

@@ -1,0 +1,92 @@
+//! The box of a halted run: a person stops it, or types another budget with which it goes on.
+//! Must not: decide what a budget is worth (that is the fleet).
+
+use crate::engine::{Fleet, Intent};
+use crate::model::MaxFailures;
+
+use super::ui::{Action, Popup, Ui};
+
+/// Digits of a budget.
+const DIGITS: usize = 6;
+
+/// What is remembered of it.
+#[derive(Debug, Default)]
+pub(super) struct Budget {
+    /// The new budget, as far as it is typed.
+    pub(super) typed: String,
+    /// Put off by a person: it is not asked for by itself any more.
+    later: bool,
+}
+
+impl Ui {
+    /// Forgets what was typed for a box that is gone, and that it was put off once the run goes on.
+    pub(super) fn settle_budget(&mut self, fleet: &Fleet) {
+        if !fleet.waits_for_budget() {
+            self.budget.later = false;
+            if self.popup == Some(Popup::Budget) {
+                self.popup = None;
+            }
+        }
+        if self.popup != Some(Popup::Budget) {
+            self.budget.typed.clear();
+        }
+    }
+
+    /// Asks where nothing else is open; whether it does. Only right before a frame is drawn, as for secrets.
+    pub(super) fn ask_budget(&mut self, fleet: &Fleet) -> bool {
+        let asks = fleet.waits_for_budget() && !self.budget.later;
+        if asks {
+            self.popup = Some(Popup::Budget);
+        }
+        asks
+    }
+
+    /// The key that asks.
+    pub(super) fn open_budget(&mut self, fleet: &Fleet) {
+        if fleet.waits_for_budget() {
+            self.popup = Some(Popup::Budget);
+        } else {
+            self.warn("the run is not halted");
+        }
+    }
+
+    /// The devices go on waiting.
+    pub(super) fn put_off_budget(&mut self) {
+        self.budget.later = true;
+        self.popup = None;
+    }
+
+    pub(super) fn type_budget(&mut self, c: char) {
+        if self.budget.typed.len() < DIGITS {
+            self.budget.typed.push(c);
+        }
+    }
+
+    /// The run goes on, if the budget that was typed allows it.
+    pub(super) fn go_on(&mut self, fleet: &Fleet) -> Vec<Action> {
+        let typed = std::mem::take(&mut self.budget.typed);
+        let harm = fleet.harm();
+        match typed.parse::<MaxFailures>() {
+            Ok(budget) if budget.allowed(0) > harm => {
+                self.popup = None;
+                vec![Action::Intend(Intent::GoOn(budget))]
+            }
+            Ok(_) => {
+                self.warn(&format!(
+                    "{typed} is spent already: {harm} is counted, so type more than that"
+                ));
+                Vec::new()
+            }
+            Err(_) => {
+                self.warn(&format!("type a number above {harm}, then Enter"));
+                Vec::new()
+            }
+        }
+    }
+
+    /// The run does not go on.
+    pub(super) fn stop_rollout(&mut self) -> Vec<Action> {
+        self.popup = None;
+        vec![Action::Intend(Intent::Halt)]
+    }
+}
