@@ -3,6 +3,7 @@
 mod audit;
 mod fetch;
 mod program;
+mod rollout;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
