@@ -66,16 +66,16 @@ impl Fact {
 impl fmt::Display for RunHalt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { harm, allowed, .. } = self;
-        let names: Vec<&str> = self.devices.iter().map(DeviceId::as_str).collect();
-        let named = match names.len() {
-            0..=NAMED => names.join(", "),
-            n => format!("{} and {} more", names[..NAMED].join(", "), n - NAMED),
+        let ids: Vec<&str> = self.devices.iter().map(DeviceId::as_str).collect();
+        let names = match ids.len() {
+            0..=NAMED => ids.join(", "),
+            n => format!("{} and {} more", ids[..NAMED].join(", "), n - NAMED),
         };
         write!(
             f,
             "RUN HALTED: installs left {} worse or in doubt, which counts {harm} of {allowed} \
-             (max_failures = {}): {named}; nothing new starts, no further install is sent",
-            counted(names.len(), "device", "devices"),
+             (max_failures = {}): {names}; nothing new starts, no further install is sent",
+            counted(ids.len(), "device", "devices"),
             self.max_failures,
         )
     }

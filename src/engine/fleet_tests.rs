@@ -910,13 +910,27 @@ mod any_messages {
     }
 }
 
+#[test]
+fn a_rollback_counts_as_soon_as_it_is_seen_and_not_only_once_its_log_was_read() {
+    let max_failures = MaxFailures::Number(1);
+    let mut fleet = fleet(Mode::Go, 2, 3).with_rollout(Rollout { max_failures });
+    wish(&mut fleet, Intent::Begin);
+    tell(&mut fleet, 1, 1, started(Stage::Check));
+    tell(&mut fleet, 0, 1, install_begun());
+    let halted = tell(&mut fleet, 0, 1, returned(Outcome::RolledBack));
+    assert!(matches!(&halted[..], [Command::TellHalted(halt)] if halt.devices == [id(0)]));
+    assert_eq!(tell(&mut fleet, 1, 1, DeviceFact::LeaveAsked), []);
+    assert_eq!(tell(&mut fleet, 0, 1, finished(Outcome::RolledBack)), []);
+    assert_eq!(fleet.harm(), 1);
+}
+
 /// What messages cost in a large fleet; run it by hand: `cargo test --release --lib costs -- --ignored --nocapture`.
 #[test]
 #[ignore = "measures, asserts nothing"]
 fn what_a_message_costs() {
     let devices = 20_000;
     let mut fleet = fleet(Mode::Go, 64, devices);
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     let mut messages = 0_u32;
     let mut commands = wish(&mut fleet, Intent::Begin);
     while !commands.is_empty() {

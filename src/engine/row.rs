@@ -14,6 +14,10 @@ use super::budget::harm;
 use super::event::{DeviceFact, Progress, Resume, Seen, Watch};
 
 /// What is known of one device.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says something else, and most go together"
+)]
 #[derive(Clone, Debug)]
 pub struct Row {
     /// Its name.
@@ -511,15 +515,11 @@ impl Row {
             }
             DeviceFact::LogRead { .. } => {}
             DeviceFact::LoginRefused { left } => self.logins_left = Some(*left),
-            DeviceFact::LeaveAsked => {
-                self.wants_leave = true;
-                self.leave = false;
-            }
+            DeviceFact::LeaveAsked => (self.wants_leave, self.leave) = (true, false),
             DeviceFact::Audited { report } => self.audit = Some(report.clone()),
             DeviceFact::InstallBegun { watch } => {
                 self.watch = Some((**watch).clone());
-                self.wants_leave = false;
-                self.leave = false;
+                (self.wants_leave, self.leave) = (false, false);
             }
             DeviceFact::Returned {
                 component,
@@ -528,6 +528,8 @@ impl Row {
             } => {
                 self.after = Some((**version).clone());
                 self.judged.clone_from(outcome);
+                // Counted at once: its log may take a while.
+                self.harm = outcome.as_ref().and_then(harm).unwrap_or(self.harm);
                 if *component == Component::Ui && outcome.is_none() {
                     // Seen and done: what comes is the firmware, or the end.
                     self.watch = None;
@@ -553,8 +555,7 @@ impl Row {
             self.watch = None;
         }
         self.harm = harm(outcome).unwrap_or(self.harm);
-        self.wants_leave = false;
-        self.leave = false;
+        (self.wants_leave, self.leave) = (false, false);
         self.state = RowState::Done(outcome.clone());
         self.ended = Some(at);
     }

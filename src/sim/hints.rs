@@ -185,7 +185,7 @@ impl ClientHints {
         let word = |word: &str| format!("\"{word}\"");
         let audit = hints.audit.map(|mode| word(mode.as_str()));
         let on_expired = hints.on_expired.map(|what| word(what.as_str()));
-        let a = &hints.approval;
+        let approval = &hints.approval;
         let max_failures = hints.max_failures.as_ref().map(|budget| match budget {
             Budget::Number(n) => n.to_string(),
             Budget::Share(share) => word(share),
@@ -222,9 +222,9 @@ impl ClientHints {
             (
                 "approval",
                 vec![
-                    ("at_once", a.at_once.map(|n| n.to_string())),
-                    ("wait", text(a.wait)),
-                    ("poll", text(a.poll)),
+                    ("at_once", approval.at_once.map(|n| n.to_string())),
+                    ("wait", text(approval.wait)),
+                    ("poll", text(approval.poll)),
                 ],
             ),
             ("audit", vec![("mode", audit)]),

@@ -2,7 +2,7 @@
 //! Must not: say more of an image than what its installs did.
 
 use crate::engine::{Fleet, Row, RunHalt};
-use crate::model::OutcomeKind;
+use crate::model::{DeviceId, OutcomeKind};
 use ratatui::text::Line;
 
 use super::super::look::Tone;
@@ -37,16 +37,16 @@ pub(super) fn question(text: &mut Text, fleet: &Fleet, typed: &str, room: usize)
         tail.line("Enter go on  x stop  Esc later", Tone::Plain);
     }
     let lines = room.saturating_sub(text.lines.len() + tail.lines.len());
-    let names: Vec<&str> = halt.devices.iter().map(|id| id.as_str()).collect();
-    let mut named = Text::new(text.width);
-    named.say(&names.join(", "), Tone::Plain);
-    if named.lines.len() > lines {
-        named.lines.truncate(lines.saturating_sub(1));
+    let ids: Vec<&str> = halt.devices.iter().map(DeviceId::as_str).collect();
+    let mut names = Text::new(text.width);
+    names.say(&ids.join(", "), Tone::Plain);
+    if names.lines.len() > lines {
+        names.lines.truncate(lines.saturating_sub(1));
         if lines > 0 {
-            named.line("…", Tone::Plain);
+            names.line("…", Tone::Plain);
         }
     }
-    text.lines.append(&mut named.lines);
+    text.lines.append(&mut names.lines);
     text.lines.append(&mut tail.lines);
 }
 
@@ -65,7 +65,7 @@ fn what_happened(halt: &RunHalt, fleet: &Fleet) -> String {
     }
     let again = harmed.iter().filter(|r| r.outcome().is_none()).count();
     if again > 0 {
-        parts.push(format!("{again} being tried again"));
+        parts.push(format!("{again} not over yet"));
     }
     let budget = match halt.max_failures.to_string() {
         text if text == halt.allowed.to_string() => text,
