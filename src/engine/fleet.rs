@@ -1,6 +1,6 @@
 //! The reducer: it alone decides what starts. Synchronous, without a clock and without IO. What its state
-//! says of the run is in `tally`, when a bad image is halted in `budget`, how a device without a task ends in
-//! `settle`.
+//! says of the run is in `tally`, who is next in `queue`, when a bad image is halted in `budget`, how a device
+//! without a task ends in `settle`.
 //! Must not: do anything; it returns [`Command`]s.
 
 use std::collections::{HashMap, VecDeque};
@@ -66,11 +66,11 @@ pub struct Fleet {
     interrupted: bool,
     pub(super) rows: Vec<Row>,
     pub(super) index: HashMap<DeviceId, usize>,
-    counters: Counters,
+    pub(super) counters: Counters,
     /// Those in line, with the attempt that they stand there for.
-    queue: VecDeque<(usize, u32)>,
+    pub(super) queue: VecDeque<(usize, u32)>,
     /// The same of those that no install will be sent to.
-    open_ends: VecDeque<(usize, u32)>,
+    pub(super) open_ends: VecDeque<(usize, u32)>,
     pub(super) max_failures: MaxFailures,
     /// Whether the budget was spent, and nobody has given another one since.
     pub(super) halted: bool,
@@ -385,67 +385,5 @@ impl Fleet {
         let done = how(row);
         self.counters.add(row);
         done
-    }
-
-    /// Puts a device in line. One that is only watched, or whose log alone is open, comes before all that
-    /// are still to be installed: whoever asked for it wants to know where it stands.
-    fn enqueue(&mut self, n: usize) {
-        let ticket = (n, self.rows[n].attempt);
-        if self.rows[n].has_open_end() {
-            self.open_ends.push_back(ticket);
-        } else {
-            self.queue.push_back(ticket);
-        }
-        self.change(n, |row| {
-            row.state = RowState::Waiting;
-            row.queued = true;
-        });
-    }
-
-    /// The next device in line; once the run is halted none that an install would be sent to.
-    fn next_in_line(&mut self) -> Option<usize> {
-        loop {
-            let (n, attempt) = match self.open_ends.pop_front() {
-                Some(ticket) => ticket,
-                None if self.halted => return None,
-                None => self.queue.pop_front()?,
-            };
-            // Who was cancelled has left the line, and may stand in it once more.
-            let row = &self.rows[n];
-            if row.queued && row.attempt == attempt {
-                return Some(n);
-            }
-        }
-    }
-
-    /// Starts what waits, up to the limit.
-    fn fill(&mut self, commands: &mut Vec<Command>) {
-        if self.stop.is_some() {
-            return;
-        }
-        while self.counters.counts.running < self.concurrency
-            && let Some(n) = self.next_in_line()
-        {
-            self.change(n, |row| {
-                row.state = RowState::Starting;
-                row.queued = false;
-            });
-            let row = &self.rows[n];
-            let device = row.id.clone();
-            let attempt = row.attempt;
-            commands.push(match (self.phase, self.mode) {
-                (Phase::Planning, _) => Command::Plan { device, attempt },
-                (_, Mode::Audit { all }) => Command::Audit {
-                    device,
-                    attempt,
-                    all,
-                },
-                _ => Command::Start {
-                    device,
-                    attempt,
-                    resume: row.resume(),
-                },
-            });
-        }
     }
 }

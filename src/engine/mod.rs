@@ -32,6 +32,7 @@ mod phone;
 mod plan;
 mod pool;
 mod procedure;
+mod queue;
 mod row;
 mod session;
 mod settle;

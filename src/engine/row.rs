@@ -241,33 +241,6 @@ impl Row {
         watch.or_else(|| self.reread.clone())
     }
 
-    /// Whether an earlier attempt left something open, which is all that a further one may do.
-    pub(super) fn has_open_end(&self) -> bool {
-        self.watch.is_some() || self.reread.is_some()
-    }
-
-    /// Whether an install is still to be sent to it: it is in line or under way for one, and not stopped.
-    pub(super) fn is_to_install(&self) -> bool {
-        let comes = self.queued || self.has_task();
-        comes && !self.cancelling && !self.has_open_end() && !self.is_past_install()
-    }
-
-    /// A further attempt begins.
-    pub(super) fn try_again(&mut self) {
-        self.attempt += 1;
-        self.cancelling = false;
-        self.started = None;
-        self.ended = None;
-        // Where only the log is open, what the device runs is proven, and stays so.
-        if self.reread.is_none() {
-            self.after = None;
-        }
-        self.audit = None;
-        self.judged = None;
-        self.wants_leave = false;
-        self.leave = false;
-    }
-
     /// How it ends when it goes away without a word while only its log is to be read once more: as before.
     pub(super) fn unread(&self, what: &str) -> Option<Outcome> {
         self.reread.as_ref().map(|_| {
