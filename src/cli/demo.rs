@@ -11,7 +11,7 @@ use crate::sim::{self, Scenario, SimFleet, SimOptions};
 
 use super::args::{Cli, Components, Demo, Selection, Target};
 use super::show::{self, Show};
-use super::{Refusal, foretold, logging, run, runtime, signals};
+use super::{Refusal, descriptors, foretold, logging, run, runtime, signals};
 
 /// The demo's scenario: one of those that the tests run.
 const SCENARIO: &str = include_str!("../../tests/scenarios/demo.toml");
@@ -27,6 +27,7 @@ pub(super) fn demo(cli: &Cli, args: &Demo) -> Result<ExitCode, Refusal> {
     let lab = tempfile::Builder::new()
         .prefix("hemfleet-demo-")
         .tempdir()?;
+    descriptors::make_room_for_simulated(scenario.devices.len() * 2);
     let runtime = runtime()?;
     let code = runtime.block_on(async {
         let sims = SimFleet::start(&scenario, &SimOptions::default()).await?;

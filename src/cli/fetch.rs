@@ -25,7 +25,7 @@ use crate::report::Exit;
 
 use super::args::{Cli, Components, Fetch, Selection};
 use super::show::Show;
-use super::{Refusal, assemble, inspect, keep, logging, run, runtime, signals};
+use super::{Refusal, assemble, descriptors, inspect, keep, logging, run, runtime, signals};
 
 const NOTHING: &str = "nothing newer is offered";
 
@@ -171,6 +171,7 @@ struct Offer {
 
 /// Checks every device in: that is how the backend says what is newer (section 5). No login, no token.
 async fn ask(settings: &Settings) -> Result<Asked, Refusal> {
+    descriptors::ensure(settings.concurrency, settings.devices.len())?;
     let broker = assemble::broker(settings)?;
     let devices = assemble::devices_of(settings, &broker, |_| Credential::None)?;
     let plural = if devices.len() == 1 { "" } else { "s" };

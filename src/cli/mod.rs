@@ -8,6 +8,7 @@ mod ask;
 pub mod assemble;
 mod audit;
 mod demo;
+mod descriptors;
 mod desk;
 mod fetch;
 pub mod foretold;

@@ -19,7 +19,7 @@ use super::desk::Desk;
 use super::fetch;
 use super::outlet::Page;
 use super::show::{self, Show};
-use super::{Refusal, ask, assemble, headless, inspect, logging, runtime, signals};
+use super::{Refusal, ask, assemble, descriptors, headless, inspect, logging, runtime, signals};
 
 /// `hemfleet plan`.
 pub(super) fn plan(cli: &Cli, args: &Plan) -> Result<Exit, Refusal> {
@@ -33,6 +33,7 @@ pub(super) fn plan(cli: &Cli, args: &Plan) -> Result<Exit, Refusal> {
     let (mut settings, payload) = load(&args.target)?;
     // It changes nothing, and a check-in sets a clock; before a run is confirmed the inventory may want one.
     settings.policy.on_expired = OnExpired::Fail;
+    descriptors::ensure(settings.concurrency, settings.devices.len())?;
     // A look needs no secret, so none is read.
     let devices = assemble::devices(&settings, |_| Credential::None)?;
     let mut session = assemble::session(&settings, payload, devices, Mode::Plan)?;
@@ -117,6 +118,7 @@ pub(super) async fn open(
     mode: Mode,
     interrupts: &mut mpsc::Receiver<()>,
 ) -> Result<Option<Session>, Refusal> {
+    descriptors::ensure(settings.concurrency, settings.devices.len())?;
     let prompted = |spec: &&DeviceSpec| spec.auth.credentials() == Credentials::Prompt;
     if let Some(spec) = settings.devices.iter().find(prompted)
         && !Desk::is_manned()

@@ -7,7 +7,7 @@ use crate::sim::{Lab, PhoneAnswer, Scenario, SimDevice, SimFleet, SimOptions};
 
 use super::args::{Cli, Sim};
 use super::show::Show;
-use super::{Refusal, demo, logging, runtime, signals};
+use super::{Refusal, demo, descriptors, logging, runtime, signals};
 
 /// Serves until SIGINT, SIGTERM or SIGHUP.
 pub(super) fn sim(cli: &Cli, args: &Sim) -> Result<ExitCode, Refusal> {
@@ -24,6 +24,7 @@ pub(super) fn sim(cli: &Cli, args: &Sim) -> Result<ExitCode, Refusal> {
         host: args.host.clone(),
         ..SimOptions::default()
     };
+    descriptors::make_room_for_simulated(scenario.devices.len());
     let runtime = runtime()?;
     let done = runtime.block_on(async {
         let mut interrupts = signals::interrupts()?;

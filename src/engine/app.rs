@@ -14,7 +14,7 @@ use super::attempt::{Attempt, Halt};
 use super::event::{DeviceFact, Seen, Watch};
 use super::install::Answered;
 use super::login::Access;
-use super::watch::is_there;
+use super::watch::unseen;
 
 /// What the looks after an install came to.
 enum Sight {
@@ -103,11 +103,7 @@ impl<D: Device> Attempt<D> {
             }
             Sight::Same => unproven(Unproven::AppUnchanged),
             Sight::NoHash => unproven(Unproven::NoAppHash),
-            Sight::Gone(kind) if is_there(&kind) => {
-                let last = kind.to_string();
-                (Outcome::Unknown(Doubt::Unseen { last }), kind)
-            }
-            Sight::Gone(kind) => (Outcome::Lost, kind),
+            Sight::Gone(kind) => (unseen(&kind), kind),
         };
         // What is in doubt is counted by the look that finds it, once.
         if matches!(outcome, Outcome::Unproven(_)) {

@@ -71,6 +71,8 @@ pub(super) enum Install {
     AcceptedAndIdle,
     /// Refused.
     Refused(u16),
+    /// It happens or not, and something on the way answers with this status.
+    Misreported(u16, bool),
     /// The connection cannot be opened.
     NotSent,
     /// Never comes back.
@@ -141,6 +143,8 @@ pub(super) struct World {
     pub(super) install_app: Install,
     /// Periods in which nothing answers.
     pub(super) away: Vec<(Instant, Instant)>,
+    /// What a request meets while it is away, where that is not a refused connection.
+    pub(super) away_by: Option<LinkFault>,
     /// From when its key is another one.
     pub(super) other_key: Option<Instant>,
     /// Boots that lie ahead: when, into what.
@@ -223,6 +227,7 @@ impl Fake {
             install: Install::Runs(NEW),
             install_app: Install::Runs(NEW),
             away: Vec::new(),
+            away_by: None,
             other_key: None,
             boots: VecDeque::new(),
             probes: VecDeque::new(),
@@ -309,9 +314,10 @@ impl Fake {
             .iter()
             .any(|(from, to)| (*from..*to).contains(&now))
         {
-            return Err(FailureKind::Link(LinkFault::Refused {
+            let refused = || LinkFault::Refused {
                 target: "fake".to_owned(),
-            }));
+            };
+            return Err(world.away_by.clone().unwrap_or_else(refused).into());
         }
         if world.expired && what != "checkin in clear" {
             return Err(FailureKind::Link(LinkFault::Tls(TlsFault::Expired {
@@ -667,7 +673,7 @@ impl Fake {
             Install::Refused(_) => {
                 world.log.write(AuditType::UPGRADE, AuditResult::Error, "");
             }
-            Install::NotSent | Install::LostAndIdle => {}
+            Install::NotSent | Install::LostAndIdle | Install::Misreported(_, false) => {}
             _ => world.log.upgraded(),
         }
         let now = Instant::now();
@@ -676,6 +682,10 @@ impl Fake {
             Install::Runs(fws) | Install::LostButRuns(fws) => {
                 world.away.push((gone, up));
                 world.boots.push_back((up, fws));
+            }
+            Install::Misreported(_, true) => {
+                world.away.push((gone, up));
+                world.boots.push_back((up, NEW));
             }
             Install::OtherKey(fws) => {
                 world.away.push((gone, up));
@@ -693,7 +703,9 @@ impl Fake {
         }
         let answer = match world.install {
             Install::LostButRuns(_) | Install::LostAndIdle => lost,
-            Install::Refused(status) => InstallAnswer::Refused { status },
+            Install::Refused(status) | Install::Misreported(status, _) => {
+                InstallAnswer::of_status(status)
+            }
             Install::NotSent => InstallAnswer::NotSent(LinkFault::Reset),
             _ => InstallAnswer::Accepted,
         };
@@ -709,7 +721,7 @@ impl Fake {
             "an install without a validated app"
         );
         match world.install_app {
-            Install::Runs(_) | Install::LostButRuns(_) => {
+            Install::Runs(_) | Install::LostButRuns(_) | Install::Misreported(_, true) => {
                 let at = Instant::now() + Duration::from_secs(4);
                 world.uis_to_come.push_back((at, "bmV3".to_owned()));
                 world.log.write(AuditType::UPGRADE, AuditResult::Ok, "");
@@ -726,7 +738,9 @@ impl Fake {
             Install::LostButRuns(_) | Install::LostAndIdle => InstallAnswer::Unclear {
                 why: "connection reset".to_owned(),
             },
-            Install::Refused(status) => InstallAnswer::Refused { status },
+            Install::Refused(status) | Install::Misreported(status, _) => {
+                InstallAnswer::of_status(status)
+            }
             Install::NotSent => InstallAnswer::NotSent(LinkFault::Reset),
             _ => InstallAnswer::Accepted,
         };

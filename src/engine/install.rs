@@ -8,9 +8,10 @@ use crate::device::{Device, InstallAnswer, Validated};
 use crate::model::{Component, FailureKind, Outcome, Stage, Touched, Verdict};
 
 use super::attempt::{Attempt, Halt, Running};
-use super::event::{DeviceFact, Seen, Watch};
+use super::event::{DeviceFact, Progress, Seen, Watch};
 use super::login::Access;
 use super::procedure::Look;
+use super::watch::NORMAL_SILENCE;
 
 /// What is said between the last look and the request: that the stage begins, and that it is sent.
 const WORDS: usize = 2;
@@ -205,7 +206,38 @@ impl<D: Device> Attempt<D> {
         if may_be && let Err(halt) = self.look_for_change(component, seen).await {
             return halt;
         }
+        if let Outcome::Failed(failure) = &failed
+            && let FailureKind::Status { status: 409 } = failure.kind
+            && let Err(halt) = self.wait_for_others(component, seen).await
+        {
+            return halt;
+        }
         failed.into()
+    }
+
+    /// A healthy device that says 409 to an image may be installing one for somebody else: it answers as before
+    /// for a few seconds, and then goes. What comes of that is waited for as long as a reboot usually takes.
+    async fn wait_for_others(&mut self, component: Component, seen: &Seen) -> Result<(), Halt> {
+        let running = self.begin(Stage::Probe, 1).await;
+        let what = "409: somebody else's install may be under way; waiting for it".to_owned();
+        let progress = Progress::Step { what };
+        self.voice.mention(running.stage, progress);
+        let deadline = Instant::now() + NORMAL_SILENCE.min(self.policy.timeouts.reboot);
+        let changed = loop {
+            if let Err(stopped) = self.pause(self.policy.pace.reboot_poll).await {
+                break Err(stopped.into());
+            }
+            let changed = self.look_for_change(component, seen).await;
+            if changed.is_err() || Instant::now() >= deadline {
+                break changed;
+            }
+        };
+        let kind = match &changed {
+            Err(Halt::End(Outcome::Cancelled(_))) => FailureKind::Stopped,
+            _ => FailureKind::Status { status: 409 },
+        };
+        self.end_failed(running, kind).await;
+        changed
     }
 
     /// What the answer means: accepted, or not clear; anything else ends the attempt.

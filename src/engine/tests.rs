@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use crate::device::LoginError;
 use crate::model::{
-    CheckinReport, Credentials, DeviceId, Doubt, FailureKind, LinkFault, MaxFailures, Outcome,
-    OutcomeKind, Payload, Policy, Rollout, RunId, Skip, Stage, TlsFault, Touched, Unproven,
-    Verdict, VerdictKind,
+    CheckinReport, Credentials, DeviceId, Doubt, FailureKind, LinkFault, LocalFault, MaxFailures,
+    Outcome, OutcomeKind, Payload, Policy, Rollout, RunId, Skip, Stage, TlsFault, Touched,
+    Unproven, Verdict, VerdictKind,
 };
 
 use super::fake::{Fake, Install, NEW, OLD, OTHER, image, reset};
@@ -471,6 +471,25 @@ async fn refused_and_unsent_installs_end_the_attempt_and_a_retry_starts_from_the
     }
 }
 
+/// Only 401, 403, 406 and 409 are a device's own refusals; a proxy or a tunnel says many other things.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_no_device_gives_is_no_refusal_and_the_device_is_watched() {
+    for status in [
+        400, 402, 404, 408, 411, 412, 413, 418, 425, 429, 451, 499, 500, 502, 795,
+    ] {
+        let fake = Fake::new().with(|w| w.install = Install::Misreported(status, true));
+        let (session, _) = upgrade(&fake).await;
+        assert_eq!(outcome(&session), &Outcome::Upgraded, "{status}");
+        let idle = Fake::new().with(|w| w.install = Install::Misreported(status, false));
+        let (mut session, _) = upgrade(&idle).await;
+        let odd = Outcome::Unknown(Doubt::OddAnswer { status });
+        assert_eq!(outcome(&session), &odd);
+        retry(&mut session).await;
+        assert_eq!(outcome(&session).kind(), OutcomeKind::Unknown);
+        assert_eq!((fake.count("install"), idle.count("install")), (1, 1));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_lost_answer_is_watched_and_never_asked_again() {
     let happened = Fake::new().with(|w| w.install = Install::LostButRuns(NEW));
@@ -576,6 +595,48 @@ async fn a_lost_device_that_was_power_cycled_is_watched_not_installed() {
         [Stage::Probe, Stage::Reboot, Stage::Verify, Stage::Audit]
     );
     assert_eq!(fake.count("install"), 1);
+}
+
+/// What this machine lacks, or what stands between, says nothing of a device: nobody is to power-cycle it.
+#[tokio::test(start_paused = true)]
+async fn a_device_that_could_not_be_looked_at_from_here_is_not_lost() {
+    let what = || "os".to_owned();
+    for fault in [
+        LocalFault::NoDescriptor { what: what() }.into(),
+        LocalFault::NoMemory { what: what() }.into(),
+        LocalFault::NoPort { what: what() }.into(),
+        LocalFault::NoNetwork { what: what() }.into(),
+        LocalFault::Forbidden { what: what() }.into(),
+        LinkFault::NoAddress { host: what() },
+        LinkFault::NoProxy {
+            proxy: what(),
+            reason: what(),
+        },
+    ] {
+        let fake = Fake::new().with(|w| {
+            w.install = Install::Dies;
+            w.away_by = Some(fault.clone());
+        });
+        let (mut session, _) = upgrade(&fake).await;
+        let last = fault.to_string();
+        let unknown = Outcome::Unknown(Doubt::NotLookedAt { last: last.clone() });
+        assert_eq!(outcome(&session), &unknown);
+        assert!(outcome(&session).reason().contains(&last));
+        assert!(!outcome(&session).hint().unwrap().contains("power-cycle it"));
+        {
+            let mut world = fake.world();
+            world.away.clear();
+            world.booted = tokio::time::Instant::now();
+            world.fws = Some(NEW);
+        }
+        retry(&mut session).await;
+        assert_eq!(outcome(&session), &Outcome::Upgraded);
+        assert_eq!(fake.count("install"), 1);
+        // While the limit lasts it is tried on.
+        let passing = Fake::new().with(|w| w.away_by = Some(fault));
+        let (session, _) = upgrade(&passing).await;
+        assert_eq!(outcome(&session), &Outcome::Upgraded);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -17,7 +17,7 @@ use super::install::Answered;
 use super::procedure::Look;
 
 /// For how long after an install silence is normal: devices are gone for some 15 to 60 s.
-const NORMAL_SILENCE: Duration = Duration::from_secs(60);
+pub(super) const NORMAL_SILENCE: Duration = Duration::from_secs(60);
 
 impl Watch {
     /// Whether `status`, asked for at `asked`, tells of a reboot since the install.
@@ -88,19 +88,18 @@ impl<D: Device> Attempt<D> {
                 self.end(running, Some(200), note).await;
                 self.verify(watch, deadline, &status).await
             }
-            Err(Sight::Gone(last)) if is_there(&last) => {
-                let doubt = Doubt::Unseen {
-                    last: last.to_string(),
-                };
-                self.end_failed(running, last).await;
-                Outcome::Unknown(doubt)
-            }
             Err(Sight::Gone(last)) => {
-                let after = watch.since.elapsed();
-                let last = last.to_string();
-                self.end_failed(running, FailureKind::NotBack { after, last })
-                    .await;
-                Outcome::Lost
+                let outcome = unseen(&last);
+                let kind = if outcome == Outcome::Lost {
+                    FailureKind::NotBack {
+                        after: watch.since.elapsed(),
+                        last: last.to_string(),
+                    }
+                } else {
+                    last
+                };
+                self.end_failed(running, kind).await;
+                outcome
             }
             Err(Sight::Same) => self.no_reboot(running, watch, answered).await,
         }
@@ -211,13 +210,14 @@ impl<D: Device> Attempt<D> {
             match self.device.version().await {
                 Ok(version) => break version,
                 Err(kind) if Instant::now() >= patience => {
-                    let gone = !is_there(&kind);
-                    self.end_failed(running, kind).await;
-                    return if gone {
-                        Outcome::Lost
-                    } else {
-                        Outcome::Unproven(Unproven::NoSignature)
+                    let outcome = match unseen(&kind) {
+                        Outcome::Unknown(Doubt::Unseen { .. }) => {
+                            Outcome::Unproven(Unproven::NoSignature)
+                        }
+                        other => other,
                     };
+                    self.end_failed(running, kind).await;
+                    return outcome;
                 }
                 Err(_) => tokio::time::sleep(self.policy.pace.reboot_poll).await,
             }
@@ -280,16 +280,21 @@ impl<D: Device> Attempt<D> {
     }
 }
 
-/// Whether a look that failed was no silence of the device: nobody is to be sent to power-cycle a device
-/// whose new certificate is not the pinned one, or whose jump host is down.
-pub(super) fn is_there(met: &FailureKind) -> bool {
+/// What becomes of a device whose last look, when the limit passed, met this. Only its own silence makes it
+/// lost: nobody is to be sent to power-cycle a device whose new certificate is not the pinned one, whose jump
+/// host is down, or which this machine could not ask.
+pub(super) fn unseen(met: &FailureKind) -> Outcome {
+    let last = met.to_string();
     match met {
-        FailureKind::Link(LinkFault::Ssh { .. }) => true,
-        FailureKind::Link(LinkFault::Tls(fault)) => {
-            !matches!(fault, TlsFault::Other { .. } | TlsFault::NotTls)
+        FailureKind::Link(link) if link.spares_device() => {
+            Outcome::Unknown(Doubt::NotLookedAt { last })
         }
-        FailureKind::Link(_) => false,
-        _ => true,
+        FailureKind::Link(LinkFault::Tls(TlsFault::Other { .. } | TlsFault::NotTls)) => {
+            Outcome::Lost
+        }
+        FailureKind::Link(LinkFault::Tls(_)) => Outcome::Unknown(Doubt::Unseen { last }),
+        FailureKind::Link(_) => Outcome::Lost,
+        _ => Outcome::Unknown(Doubt::Unseen { last }),
     }
 }
 

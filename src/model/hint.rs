@@ -1,7 +1,7 @@
 //! What the person at 3 a.m. does next, for each way to fail.
 //! Must not: know what happened beyond stage and kind.
 
-use super::{BrokerFault, FailureKind, LinkFault, SshTrouble, Stage, TlsFault};
+use super::{BrokerFault, FailureKind, LinkFault, LocalFault, SshTrouble, Stage, TlsFault};
 
 /// What the operator does after a failure of this kind in this stage.
 pub(super) fn hint(stage: Stage, kind: &FailureKind) -> String {
@@ -124,6 +124,10 @@ fn link_hint(link: &LinkFault, stage: Stage) -> &'static str {
         LinkFault::Refused { .. } | LinkFault::ConnectTimeout { .. } | LinkFault::Io { .. } => {
             "Is the device plugged in and its tunnel up? Check connect and proxy, then retry."
         }
+        LinkFault::Local(local) => local_hint(local),
+        LinkFault::NoProxy { .. } => {
+            "Is the proxy up, and reached from here? Check proxy of this device, then retry."
+        }
         LinkFault::Proxy { .. } => {
             "Check proxy of this device and that it lets you through, then retry."
         }
@@ -164,6 +168,29 @@ fn link_hint(link: &LinkFault, stage: Stage) -> &'static str {
         }
         LinkFault::Garbled { .. } => {
             "Something else than a HEM may listen there: check url, connect and proxy."
+        }
+    }
+}
+
+fn local_hint(local: &LocalFault) -> &'static str {
+    match local {
+        LocalFault::NoDescriptor { .. } => {
+            "The device is not at fault. Raise the limit of open files (ulimit -n, LimitNOFILE=), or say a smaller \
+             --concurrency, then retry."
+        }
+        LocalFault::NoMemory { .. } => {
+            "The device is not at fault. Free memory on this machine, or say a smaller --concurrency, then retry."
+        }
+        LocalFault::NoPort { .. } => {
+            "The device is not at fault. This machine has too many connections, or lacks the address it connects from: say \
+             a smaller --concurrency, then retry."
+        }
+        LocalFault::NoNetwork { .. } => {
+            "Is this machine's network or VPN up? A device that is plugged in here takes its network with it: then look at \
+             the device. Put it right, then retry."
+        }
+        LocalFault::Forbidden { .. } => {
+            "A firewall or a policy of this machine stands in the way: allow the connection, then retry."
         }
     }
 }

@@ -28,6 +28,17 @@ pub enum LinkFault {
         /// The limit.
         after: Duration,
     },
+    /// This machine itself could not try.
+    #[error(transparent)]
+    Local(#[from] LocalFault),
+    /// The proxy was not reached.
+    #[error("proxy {proxy}: {reason}")]
+    NoProxy {
+        /// Host and port of the proxy.
+        proxy: String,
+        /// Why not.
+        reason: String,
+    },
     /// The proxy refused or failed.
     #[error("proxy {proxy}: {reason}")]
     Proxy {
@@ -88,6 +99,41 @@ pub enum LinkFault {
     /// Any other error of the operating system, as it words it.
     #[error("{what}")]
     Io {
+        /// The operating system's words.
+        what: String,
+    },
+}
+
+/// What this machine lacked to open or keep a connection: it says nothing about the other side.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum LocalFault {
+    /// The limit of file descriptors of the process, or of the machine, is reached.
+    #[error("this machine: no file descriptor is left ({what})")]
+    NoDescriptor {
+        /// The operating system's words.
+        what: String,
+    },
+    /// No memory or buffer for a socket.
+    #[error("this machine: no memory is left for a connection ({what})")]
+    NoMemory {
+        /// The operating system's words.
+        what: String,
+    },
+    /// No local address or port to connect from.
+    #[error("this machine: no address or port is left to connect from ({what})")]
+    NoPort {
+        /// The operating system's words.
+        what: String,
+    },
+    /// No route leads there, or the network is down.
+    #[error("this machine: no network leads there ({what})")]
+    NoNetwork {
+        /// The operating system's words.
+        what: String,
+    },
+    /// A firewall or a policy of this machine forbids the connection.
+    #[error("this machine forbids the connection ({what})")]
+    Forbidden {
         /// The operating system's words.
         what: String,
     },
@@ -169,13 +215,29 @@ pub enum BrokerFault {
 }
 
 impl LinkFault {
+    /// Whether it tells of this machine, or of what stands between, and nothing of the device: nobody is to
+    /// be sent to power-cycle that for it.
+    pub fn spares_device(&self) -> bool {
+        matches!(
+            self,
+            Self::Local(_) | Self::NoAddress { .. } | Self::NoProxy { .. } | Self::Ssh { .. }
+        )
+    }
+
     /// A stable word for scripts (JSON `code`).
     pub(super) fn code(&self) -> &'static str {
         match self {
             Self::NoAddress { .. } => "no_address",
             Self::Refused { .. } => "connection_refused",
             Self::ConnectTimeout { .. } => "connect_timeout",
-            Self::Proxy { .. } => "proxy",
+            Self::Local(local) => match local {
+                LocalFault::NoDescriptor { .. } => "local_descriptors",
+                LocalFault::NoMemory { .. } => "local_memory",
+                LocalFault::NoPort { .. } => "local_ports",
+                LocalFault::NoNetwork { .. } => "local_network",
+                LocalFault::Forbidden { .. } => "local_forbidden",
+            },
+            Self::Proxy { .. } | Self::NoProxy { .. } => "proxy",
             Self::Ssh { .. } => "ssh",
             Self::Tls(tls) => match tls {
                 TlsFault::Expired { .. } => "tls_expired",

@@ -38,7 +38,7 @@ pub use firmware::{
     SigningMode,
 };
 pub use id::{DeviceId, RunId};
-pub use link_fault::{BrokerFault, LinkFault, TlsFault};
+pub use link_fault::{BrokerFault, LinkFault, LocalFault, TlsFault};
 pub use outcome::{Doubt, Outcome, OutcomeKind, Skip, Unproven, Verdict, VerdictKind};
 pub use rollout::{MaxFailures, MaxFailuresError, Rollout};
 pub use secret::{Secret, SecretSource};

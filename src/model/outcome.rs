@@ -90,6 +90,17 @@ pub enum Doubt {
         /// What the last look met.
         last: String,
     },
+    /// Until the limit it could not be looked at from here: this machine, the jump host or the proxy was at
+    /// fault, so that nothing is known of the device.
+    NotLookedAt {
+        /// What the last look met.
+        last: String,
+    },
+    /// Another device answers there than the one that the install was sent to.
+    OtherDevice {
+        /// What is different.
+        what: String,
+    },
     /// hemfleet was stopped while the device was being watched.
     StoppedWatching,
     /// A bug in hemfleet: the device's task died while it was being watched.
@@ -112,6 +123,18 @@ impl fmt::Display for Doubt {
                 write!(
                     f,
                     "install sent, answers again, but cannot be looked at: {last}"
+                )
+            }
+            Self::NotLookedAt { last } => {
+                write!(
+                    f,
+                    "install sent, and the device could not be looked at from here: {last}"
+                )
+            }
+            Self::OtherDevice { what } => {
+                write!(
+                    f,
+                    "install sent, and another device answers there now: {what}"
                 )
             }
             Self::StoppedWatching => {
@@ -321,6 +344,14 @@ impl Outcome {
                 "It is back: no power-cycle helps. Put right what the last look met, then retry or start a new run; the \
                  retry only watches."
             }
+            Self::Unknown(Doubt::NotLookedAt { .. }) => {
+                "Nothing says that the device is gone: no power-cycle yet. Put right what stood in the way here, then retry; \
+                 the retry only watches."
+            }
+            Self::Unknown(Doubt::OtherDevice { .. }) => {
+                "Find out where url, connect, proxy or ssh of this device lead now, and put that right; then retry, which only \
+                 watches. Is the other device in the inventory, too?"
+            }
             Self::Unknown(_) => {
                 "It may be rebooting: do not unplug it. Look at it with hemfleet plan in a few minutes."
             }
@@ -402,6 +433,8 @@ impl Outcome {
             Self::Unknown(Doubt::OddAnswer { .. }) => "odd_answer",
             Self::Unknown(Doubt::NoReboot) => "no_reboot",
             Self::Unknown(Doubt::Unseen { .. }) => "unseen",
+            Self::Unknown(Doubt::NotLookedAt { .. }) => "not_looked_at",
+            Self::Unknown(Doubt::OtherDevice { .. }) => "other_device",
             Self::Unknown(Doubt::StoppedWatching) => "stopped_watching",
             Self::Unknown(Doubt::Panicked(_)) => "panicked",
             Self::Halted(_) => "max_failures",

@@ -1,8 +1,11 @@
 //! The real binary: what it prints, where, and what it exits with.
 
 mod audit;
+#[cfg(target_os = "linux")]
+mod descriptors;
 mod fetch;
 mod program;
+mod rerun;
 mod rollout;
 
 use std::io::{BufRead, BufReader};

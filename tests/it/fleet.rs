@@ -339,6 +339,7 @@ scenarios! {
     fresh = "fresh",
     install_409 = "install-409",
     install_lost_happened = "install-lost-happened",
+    install_misreported = "install-misreported",
     install_lost_not_happened = "install-lost-not-happened",
     master_passphrase = "master-passphrase",
     master_words = "master-words",

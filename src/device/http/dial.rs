@@ -3,8 +3,11 @@
 //!
 //! Must not: know of HTTP requests, but for a proxy's `CONNECT`.
 
+use std::future::{Future as _, poll_fn};
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
@@ -100,7 +103,13 @@ pub(super) async fn dial(route: &Route) -> Result<Link, LinkFault> {
         Via::Proxy(proxy) => {
             let tcp = connect(&proxy.at, deadline, route.limit)
                 .await
-                .map_err(|e| through(proxy, &e.to_string()))?;
+                .map_err(|e| match e {
+                    local @ LinkFault::Local(_) => local,
+                    other => LinkFault::NoProxy {
+                        proxy: proxy.at.to_string(),
+                        reason: printable(&other.to_string(), 120),
+                    },
+                })?;
             let tunnel = timeout_at(deadline, tunnel(tcp, proxy, &route.target));
             Box::new(tunnel.await.map_err(|_| late())??)
         }
@@ -152,32 +161,63 @@ async fn connect(
     };
     let addresses: Vec<SocketAddr> = timeout_at(deadline, lookup_host((at.host.as_str(), at.port)))
         .await
-        .map_err(|_| late())?
+        // A name server that is silent says nothing of the device.
         .map_err(|_| unknown())?
+        .map_err(|e| fault::local(&e).map_or_else(unknown, LinkFault::from))?
         .collect();
     let mut last = unknown();
     let mut left = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
     for address in addresses {
         let share = deadline.saturating_duration_since(Instant::now()) / left;
         left -= 1;
-        last = match timeout(share, open(address)).await {
+        let fault = match timeout(share, open(address)).await {
             Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(e)) if e.kind() == std::io::ErrorKind::TimedOut => late(),
-            Ok(Err(e)) => fault::connecting(&e, &target),
+            Ok(Err(NotOpen { error, .. })) if error.kind() == std::io::ErrorKind::TimedOut => {
+                late()
+            }
+            Ok(Err(NotOpen { error, at_once })) => fault::connecting(&error, &target, at_once),
             Err(_) => late(),
         };
+        // A machine without IPv6 fails by itself at one of two addresses: the other one's fault counts.
+        if last.spares_device() || !fault.spares_device() {
+            last = fault;
+        }
     }
     Err(last)
 }
 
-async fn open(address: SocketAddr) -> std::io::Result<TcpStream> {
+/// A connection that was not opened.
+struct NotOpen {
+    error: std::io::Error,
+    /// Whether this machine refused it, without asking anybody.
+    at_once: bool,
+}
+
+impl From<std::io::Error> for NotOpen {
+    fn from(error: std::io::Error) -> Self {
+        Self {
+            error,
+            at_once: true,
+        }
+    }
+}
+
+async fn open(address: SocketAddr) -> Result<TcpStream, NotOpen> {
     let socket = if address.is_ipv4() {
         TcpSocket::new_v4()?
     } else {
         TcpSocket::new_v6()?
     };
     socket.set_send_buffer_size(SEND_BUFFER)?;
-    let stream = socket.connect(address).await?;
+    let mut connecting = pin!(socket.connect(address));
+    // What this machine knows by itself, such as that no route leads there, it says on the spot.
+    let stream = match poll_fn(|cx| Poll::Ready(connecting.as_mut().poll(cx))).await {
+        Poll::Ready(said) => said?,
+        Poll::Pending => connecting.await.map_err(|error| NotOpen {
+            error,
+            at_once: false,
+        })?,
+    };
     stream.set_nodelay(true)?;
     Ok(stream)
 }

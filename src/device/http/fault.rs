@@ -5,28 +5,49 @@
 use std::error::Error;
 use std::io;
 
+use rustix::io::Errno;
 use rustls::pki_types::UnixTime;
 use rustls::{CertificateError, InvalidMessage};
 
 use super::metered::is_reset;
 use super::pinned::PinMismatch;
-use crate::model::{LinkFault, TlsFault, printable};
+use crate::model::{LinkFault, LocalFault, TlsFault, printable};
 
 /// Longest text of a stranger (a certificate, a proxy, the operating system) that is kept.
 const MAX_TEXT: usize = 200;
 
-/// The fault behind an error while a TCP connection is opened to `target`.
-pub(super) fn connecting(e: &io::Error, target: &str) -> LinkFault {
-    match e.kind() {
-        io::ErrorKind::ConnectionRefused => LinkFault::Refused {
+/// The fault behind an error while a TCP connection is opened to `target`; `at_once` where the operating
+/// system refused without having asked anybody.
+pub(super) fn connecting(e: &io::Error, target: &str, at_once: bool) -> LinkFault {
+    let what = || printable(&e.to_string(), MAX_TEXT);
+    match (e.kind(), Errno::from_io_error(e)) {
+        (io::ErrorKind::ConnectionRefused, _) => LinkFault::Refused {
             target: target.to_owned(),
         },
+        // Later it means that a neighbour does not answer, which may be the device.
+        (_, Some(Errno::HOSTUNREACH)) if at_once => LocalFault::NoNetwork { what: what() }.into(),
+        (_, Some(Errno::ACCESS | Errno::PERM)) => LocalFault::Forbidden { what: what() }.into(),
         _ => io_fault(e),
     }
 }
 
+/// What this machine itself lacked, if that is what an error says.
+pub(super) fn local(e: &io::Error) -> Option<LocalFault> {
+    let what = || printable(&e.to_string(), MAX_TEXT);
+    Some(match Errno::from_io_error(e)? {
+        Errno::MFILE | Errno::NFILE => LocalFault::NoDescriptor { what: what() },
+        Errno::NOBUFS | Errno::NOMEM => LocalFault::NoMemory { what: what() },
+        Errno::ADDRNOTAVAIL => LocalFault::NoPort { what: what() },
+        Errno::NETUNREACH | Errno::NETDOWN => LocalFault::NoNetwork { what: what() },
+        _ => return None,
+    })
+}
+
 /// The fault behind an error of a connection that stands.
 pub(super) fn io_fault(e: &io::Error) -> LinkFault {
+    if let Some(local) = local(e) {
+        return local.into();
+    }
     match e.kind() {
         kind if is_reset(kind) => LinkFault::Reset,
         io::ErrorKind::UnexpectedEof => LinkFault::ClosedWithoutAnswer,
@@ -168,6 +189,7 @@ fn rfc3339(time: UnixTime) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::FailureKind;
 
     #[test]
     fn a_fault_is_found_however_deep_it_is_wrapped() {
@@ -181,19 +203,43 @@ mod tests {
 
     #[test]
     fn what_the_system_says_is_kept() {
-        let e = io::Error::from(io::ErrorKind::HostUnreachable);
+        let e = io::Error::from(Errno::HOSTUNREACH);
         assert_eq!(
-            connecting(&e, "h:1"),
+            connecting(&e, "h:1", false),
             LinkFault::Io {
                 what: e.to_string()
             }
         );
         let e = io::Error::from(io::ErrorKind::ConnectionRefused);
         assert_eq!(
-            connecting(&e, "h:1"),
+            connecting(&e, "h:1", true),
             LinkFault::Refused {
                 target: "h:1".into()
             }
         );
+    }
+
+    #[test]
+    fn what_this_machine_lacks_is_not_told_as_the_devices() {
+        for (errno, code) in [
+            (Errno::MFILE, "local_descriptors"),
+            (Errno::NFILE, "local_descriptors"),
+            (Errno::NOBUFS, "local_memory"),
+            (Errno::NOMEM, "local_memory"),
+            (Errno::ADDRNOTAVAIL, "local_ports"),
+            (Errno::NETUNREACH, "local_network"),
+            (Errno::NETDOWN, "local_network"),
+            (Errno::HOSTUNREACH, "local_network"),
+            (Errno::PERM, "local_forbidden"),
+            (Errno::ACCESS, "local_forbidden"),
+        ] {
+            let fault = connecting(&errno.into(), "h:1", true);
+            assert!(fault.spares_device(), "{fault}");
+            assert_eq!(FailureKind::from(fault).code(), code);
+        }
+        for errno in [Errno::CONNRESET, Errno::TIMEDOUT, Errno::PIPE] {
+            let fault = connecting(&errno.into(), "h:1", true);
+            assert!(!fault.spares_device(), "{fault}");
+        }
     }
 }

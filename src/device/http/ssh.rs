@@ -89,7 +89,7 @@ impl Jump {
     ///
     /// # Errors
     ///
-    /// [`LinkFault::Ssh`]: the jump host was not reached or refused.
+    /// [`LinkFault::Ssh`]: the jump host was not reached or refused. [`LinkFault::Local`]: ssh could not be run.
     pub(super) async fn open(&self, target: &HostPort) -> Result<SshStream, LinkFault> {
         let (shared, permit) = self.free();
         let master = shared.master(&self.ssh).await?;
@@ -203,6 +203,9 @@ impl Ssh {
     }
 
     fn not_run(&self, error: &io::Error) -> LinkFault {
-        self.fault(&format!("cannot be run: {error}"))
+        match super::fault::local(error) {
+            Some(local) => local.into(),
+            None => self.fault(&format!("cannot be run: {error}")),
+        }
     }
 }

@@ -40,6 +40,19 @@ async fn a_login_that_was_repeated_over_a_reboot_finds_the_image_installed() {
     assert!(fake.count("login") > 1, "the login was repeated");
 }
 
+/// It answers as before, and has no room for another image while it installs one.
+#[tokio::test(start_paused = true)]
+async fn a_409_to_the_upload_waits_for_the_install_that_may_be_under_way() {
+    let fake = Fake::new().with(|w| {
+        let status = FailureKind::Status { status: 409 };
+        w.uploads.push_back((0, status));
+        w.boots_at.push_back(("status", 3, NEW));
+    });
+    let (session, _) = upgrade(&fake).await;
+    assert_eq!(outcome(&session), &Outcome::Current);
+    assert_eq!(sent(&fake), (1, 0));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_device_that_runs_the_image_by_now_is_not_installed_to() {
     for step in ["upload", "check"] {

@@ -13,9 +13,12 @@ use crate::model::{Component, FlsState};
 #[test]
 fn a_jump_host_that_is_down_says_nothing_about_the_device() {
     let (jump, reason) = ("host7".into(), "the connection ended".into());
-    assert!(is_there(&LinkFault::Ssh { jump, reason }.into()));
+    let down = LinkFault::Ssh { jump, reason };
+    let last = down.to_string();
+    let unknown = Outcome::Unknown(Doubt::NotLookedAt { last });
+    assert_eq!(unseen(&down.into()), unknown);
     let target = "192.168.7.1:443 behind host7".into();
-    assert!(!is_there(&LinkFault::Refused { target }.into()));
+    assert_eq!(unseen(&LinkFault::Refused { target }.into()), Outcome::Lost);
 }
 
 /// The image without a footer may be the very one that ran before.

@@ -151,7 +151,7 @@ async fn a_proxy_that_is_not_there_is_named() {
         .await
         .unwrap_err();
     assert!(
-        matches!(&fault, FailureKind::Link(LinkFault::Proxy { reason, .. }) if reason.contains("refused")),
+        matches!(&fault, FailureKind::Link(LinkFault::NoProxy { reason, .. }) if reason.contains("refused")),
         "{fault:?}"
     );
 }
