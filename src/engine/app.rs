@@ -24,6 +24,8 @@ enum Sight {
     Same,
     /// It does not say what it serves.
     NoHash,
+    /// Another device answers.
+    Other(String),
     /// It does not answer, or not properly.
     Gone(FailureKind),
 }
@@ -103,6 +105,11 @@ impl<D: Device> Attempt<D> {
             }
             Sight::Same => unproven(Unproven::AppUnchanged),
             Sight::NoHash => unproven(Unproven::NoAppHash),
+            Sight::Other(what) => {
+                let doubt = Doubt::OtherDevice { what };
+                let what = doubt.to_string();
+                (Outcome::Unknown(doubt), FailureKind::NotThisImage { what })
+            }
             Sight::Gone(kind) => (unseen(&kind), kind),
         };
         // What is in doubt is counted by the look that finds it, once.
@@ -119,6 +126,9 @@ impl<D: Device> Attempt<D> {
             Ok(version) => version,
             Err(kind) => return (Sight::Gone(kind), None),
         };
+        if let Some(what) = watch.device.differs(&version) {
+            return (Sight::Other(what), None);
+        }
         let sight = match (&watch.uis_before, &version.uis) {
             (Some(before), Some(now)) if before != now => Sight::Changed,
             (Some(_), Some(_)) => Sight::Same,

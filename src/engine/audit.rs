@@ -11,8 +11,8 @@ use tokio::time::Instant;
 use crate::device::{Device, Session, UpgradeMark, find_refusal, judge};
 use crate::model::{
     AuditLog, AuditMode, AuditObstacle, AuditReport, AuditVerdict, BrokerFault, Component,
-    Contradiction, Credentials, DeviceStatus, Failure, FailureKind, LogId, Outcome, Scope, Stage,
-    Touched, human_duration,
+    Contradiction, Credentials, DeviceStatus, Doubt, Failure, FailureKind, LogId, Outcome, Scope,
+    Stage, Touched, human_duration,
 };
 
 use super::attempt::{Attempt, Running, backoff};
@@ -63,6 +63,10 @@ impl<D: Device> Attempt<D> {
                 .unwrap_or_else(Found::from),
         };
         let verdict = self.tell(running, found, &remarks).await;
+        // What was judged may have been the other one, too.
+        if let AuditVerdict::Unavailable(AuditObstacle::OtherDevice { what }) = verdict {
+            return Outcome::Unknown(Doubt::OtherDevice { what });
+        }
         self.weigh(judged, &verdict)
     }
 

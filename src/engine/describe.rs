@@ -196,7 +196,7 @@ pub fn audit_hint(verdict: &AuditVerdict) -> Option<&'static str> {
             | AuditObstacle::Stopped
             | AuditObstacle::Link { .. }
             | AuditObstacle::Unreadable { .. } => Some("Read it later with hemfleet audit."),
-            AuditObstacle::KeyNotProven => Some(
+            AuditObstacle::KeyNotProven | AuditObstacle::OtherDevice { .. } => Some(
                 "Something may stand between you and the device: find out before you rely on it.",
             ),
             AuditObstacle::Ambiguous => Some(

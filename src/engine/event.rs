@@ -8,8 +8,8 @@ use tokio::time::Instant;
 
 use crate::device::UpgradeMark;
 use crate::model::{
-    AuditReport, Component, Derivation, DeviceId, DeviceStatus, DeviceVersion, FailureKind, Fws,
-    LogRead, MaxFailures, Outcome, PayloadFacts, RunId, Scope, Stage, Verdict,
+    AuditReport, Component, Derivation, DeviceId, DeviceMark, DeviceStatus, DeviceVersion,
+    FailureKind, Fws, LogRead, MaxFailures, Outcome, PayloadFacts, RunId, Scope, Stage, Verdict,
 };
 
 use super::budget::RunHalt;
@@ -247,6 +247,8 @@ pub struct Watch {
     pub fws_before: Option<Fws>,
     /// The hash of the management app that it served.
     pub uis_before: Option<String>,
+    /// What stays the same of it: another device may answer afterwards.
+    pub device: DeviceMark,
     /// By what this install is known in the device's log; absent where nothing can tell it from another
     /// run's, or nothing can log in to read it: a fresh device, a token obtained elsewhere.
     pub mark: Option<UpgradeMark>,

@@ -116,6 +116,9 @@ pub(super) fn attempt(
 #[expect(clippy::struct_excessive_bools, reason = "a device has many switches")]
 pub(super) struct World {
     pub(super) hwv: &'static str,
+    pub(super) sd_cid: Option<String>,
+    /// The login for the log meets another device.
+    pub(super) other_eid: bool,
     pub(super) fws: Option<Fws>,
     pub(super) fwk: Fwk,
     pub(super) uis: Option<String>,
@@ -205,6 +208,8 @@ impl Fake {
     pub(super) fn new() -> Self {
         Self(Arc::new(Mutex::new(World {
             hwv: "PPA rev 2.2",
+            sd_cid: Some("0353445".to_owned()),
+            other_eid: false,
             fws: Some(OLD),
             fwk: Fwk([9; 32]),
             uis: Some("b2xk".to_owned()),
@@ -347,6 +352,7 @@ impl Device for Fake {
             fwk: Some(world.fwk),
             fws: world.fws,
             uis: world.uis.clone(),
+            sd_cid: world.sd_cid.clone(),
         })
     }
 
@@ -410,6 +416,10 @@ impl Device for Fake {
         let mut world = self.world();
         if let Some(error) = world.logins.pop_front() {
             return Err(error);
+        }
+        if world.other_eid && scope == Scope::Log {
+            let what = "eid".to_owned();
+            return Err(LoginError::Failed(FailureKind::OtherDevice { what }));
         }
         if world.credentials == Credentials::Token {
             return Ok(Session {

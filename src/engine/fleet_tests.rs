@@ -130,6 +130,7 @@ fn watch() -> Watch {
     Watch {
         component: Component::Firmware,
         uis_before: None,
+        device: crate::model::DeviceMark::default(),
         mark: None,
         since: Instant::now(),
         uptime_before: Duration::from_secs(5000),
@@ -264,6 +265,7 @@ fn returned(judged: Outcome) -> DeviceFact {
         fwk: None,
         fws: None,
         uis: None,
+        sd_cid: None,
     };
     DeviceFact::Returned {
         component: Component::Firmware,

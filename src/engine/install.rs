@@ -100,6 +100,7 @@ impl<D: Device> Attempt<D> {
             uptime_before: now.status.uptime,
             fw_upgrade_before: now.status.fw_upgrade,
             fws_before: now.version.fws,
+            device: now.version.mark(),
             uis_before: now.version.uis,
             mark: self.ledger().mark(),
         };
@@ -138,7 +139,10 @@ impl<D: Device> Attempt<D> {
         }
         // The app of a device changes by this run, too, before its firmware does.
         let app = component == Component::Ui && now.version.uis != before.version.uis;
-        let what = if now.version.fws != before.version.fws {
+        let other = before.version.mark().differs(&now.version);
+        let what = if other.is_some() {
+            "another device answers there now"
+        } else if now.version.fws != before.version.fws {
             "it runs another firmware than it did"
         } else if look.rebooted {
             "it has rebooted"

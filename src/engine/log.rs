@@ -155,6 +155,7 @@ pub(super) fn obstacle(kind: &FailureKind) -> AuditObstacle {
             what: kind.to_string(),
         },
         FailureKind::LogUnread { what } => AuditObstacle::NoApproval { what: what.clone() },
+        FailureKind::OtherDevice { what } => AuditObstacle::OtherDevice { what: what.clone() },
         FailureKind::KeyNotProven { .. } => AuditObstacle::KeyNotProven,
         FailureKind::Status { status: 406 } => AuditObstacle::Busy,
         FailureKind::Status { status: 404 } => AuditObstacle::Gone,

@@ -59,6 +59,9 @@ impl<D: Device> Attempt<D> {
                     }
                 );
                 self.end(running, Some(200), note).await;
+                if let Some(outcome) = self.another(watch, &seen.version).await {
+                    return outcome;
+                }
                 if !rebooted && self.is_image(seen.version.fws) {
                     let judged = Outcome::Current;
                     let stopped = self.if_stopped(&judged).unwrap_or_else(|| judged.clone());
@@ -116,6 +119,9 @@ impl<D: Device> Attempt<D> {
         self.end_failed(running, FailureKind::NoReboot { after })
             .await;
         if let Ok(version) = self.device.version().await {
+            if let Some(outcome) = self.another(watch, &version).await {
+                return outcome;
+            }
             let fws = version.fws;
             let seen = self
                 .is_image(fws)
@@ -170,6 +176,18 @@ impl<D: Device> Attempt<D> {
         }
     }
 
+    /// What becomes of a device in whose place another one answers.
+    pub(super) async fn another(&self, watch: &Watch, now: &DeviceVersion) -> Option<Outcome> {
+        let doubt = Doubt::OtherDevice {
+            what: watch.device.differs(now)?,
+        };
+        let running = self.begin(Stage::Verify, 1).await;
+        let what = doubt.to_string();
+        self.end_failed(running, FailureKind::NotThisImage { what })
+            .await;
+        Some(Outcome::Unknown(doubt))
+    }
+
     async fn returned(&self, watch: &Watch, version: DeviceVersion, outcome: Option<Outcome>) {
         self.voice
             .say(DeviceFact::Returned {
@@ -222,6 +240,17 @@ impl<D: Device> Attempt<D> {
                 Err(_) => tokio::time::sleep(self.policy.pace.reboot_poll).await,
             }
         };
+        if let Some(what) = watch.device.differs(&version) {
+            let what = Doubt::OtherDevice { what };
+            self.end_failed(
+                running,
+                FailureKind::NotThisImage {
+                    what: what.to_string(),
+                },
+            )
+            .await;
+            return Outcome::Unknown(what);
+        }
         let mut outcome = self.judge(watch, status, version.fws);
         let faults = status.fls_state;
         let note = format!("{} · signature matches", version.fwv);

@@ -156,6 +156,7 @@ pub fn parse_version(body: &[u8]) -> Result<DeviceVersion, WireError> {
         fwk: bytes("fwk").and_then(|s| Fwk::from_base64(s).ok()),
         fws: bytes("fws").and_then(|s| Fws::from_base64(s).ok()),
         uis: text(&map, "uis").filter(|uis| !uis.is_empty()),
+        sd_cid: text(&map, "sd_cid").filter(|cid| !cid.is_empty()),
     })
 }
 

@@ -36,6 +36,12 @@ pub enum AuditObstacle {
     /// The clock is not set, even after a check-in.
     #[error("the clock is not set")]
     ClockNotSet,
+    /// Another device answers there than the one that was upgraded.
+    #[error("another device answers there now: {what}")]
+    OtherDevice {
+        /// What is different.
+        what: String,
+    },
     /// Nothing to log in with after the reboot: a fresh device, or a token obtained elsewhere.
     #[error("nothing to log in with after the reboot")]
     NoLogin,
@@ -117,6 +123,7 @@ impl AuditObstacle {
             Self::Gone => "gone",
             Self::CutShort { .. } => "cut_short",
             Self::Ambiguous => "ambiguous",
+            Self::OtherDevice { .. } => "other_device",
             Self::NoApproval { .. } => "no_approval",
             Self::Stopped => "stopped",
             Self::BackendAction { .. } => "backend_action",

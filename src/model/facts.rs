@@ -19,12 +19,47 @@ pub struct DeviceVersion {
     pub fws: Option<Fws>,
     /// The hash of the management app that is served, as the device writes it (section 8; PPA only).
     pub uis: Option<String>,
+    /// The serial number of its SD card, where it reports one.
+    pub sd_cid: Option<String>,
+}
+
+/// What stays the same of one device whatever it runs: behind a tunnel another one may answer.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct DeviceMark {
+    /// See [`DeviceVersion::hwv`].
+    pub hwv: String,
+    /// See [`DeviceVersion::sd_cid`].
+    pub sd_cid: Option<String>,
+}
+
+impl DeviceMark {
+    /// By what `now` is known to be another device; nothing where it may be the same one.
+    pub fn differs(&self, now: &DeviceVersion) -> Option<String> {
+        if self.hwv != now.hwv {
+            return Some(format!("its hwv is {}, and was {}", now.hwv, self.hwv));
+        }
+        // Where it is left out nothing can be told from it.
+        match (&self.sd_cid, &now.sd_cid) {
+            (Some(before), Some(now)) if before != now => {
+                Some(format!("its sd_cid is {now}, and was {before}"))
+            }
+            _ => None,
+        }
+    }
 }
 
 impl DeviceVersion {
     /// Whether this is a rack appliance, which has no upgrade endpoints (section 1).
     pub fn is_epa(&self) -> bool {
         self.hwv.contains("EPA")
+    }
+
+    /// What stays the same of this device.
+    pub fn mark(&self) -> DeviceMark {
+        DeviceMark {
+            hwv: self.hwv.clone(),
+            sd_cid: self.sd_cid.clone(),
+        }
     }
 
     /// The version for people: `1.2.2`.

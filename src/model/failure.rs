@@ -182,6 +182,12 @@ pub enum FailureKind {
         /// The HTTP status.
         status: u16,
     },
+    /// At the login for the log another device answers than the one that was upgraded.
+    #[error("another device answers there now: {what}")]
+    OtherDevice {
+        /// What is different.
+        what: String,
+    },
     /// Before the install the device turned out not to be as it was when the attempt began.
     #[error("changed while it was being prepared: {what}")]
     ChangedMeanwhile {
@@ -310,6 +316,7 @@ impl FailureKind {
             Self::ImageRefused { .. } => "image_refused",
             Self::CheckTimeout { .. } => "check_timeout",
             Self::InstallRefused { .. } => "install_refused",
+            Self::OtherDevice { .. } => "other_device",
             Self::ChangedMeanwhile { .. } => "changed_meanwhile",
             Self::BackendAction { .. } => "backend_action",
             Self::NotBack { .. } => "not_back",

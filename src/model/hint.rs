@@ -81,6 +81,9 @@ pub(super) fn hint(stage: Stage, kind: &FailureKind) -> String {
                  ask the vendor with the log.",
         }
         .to_owned(),
+        FailureKind::OtherDevice { .. } => "Find out where url, connect, proxy or ssh of this device lead now, and put that right; then retry, which only \
+             watches."
+            .to_owned(),
         FailureKind::ChangedMeanwhile { .. } => "No install was sent. Somebody else works on this device, or it reboots by itself: find out which, then retry, \
              which looks at it anew."
             .to_owned(),

@@ -30,7 +30,7 @@ pub use device_spec::{
     AuthMethod, Credential, Credentials, Derivation, DeviceSpec, Endpoint, HostPort, KdfChoice,
     Proxy, ProxyKind, Scheme, Scope, SpkiPin, TlsTrust, WordsChoice,
 };
-pub use facts::{CheckinReport, DeviceStatus, DeviceVersion, FlsState};
+pub use facts::{CheckinReport, DeviceMark, DeviceStatus, DeviceVersion, FlsState};
 pub use failure::{Failure, FailureKind, Touched};
 pub use firmware::{
     APP_UPLOAD_NAME, AppFacts, AppImage, Component, FirmwareImage, Fwk, Fws, FwsParseError,

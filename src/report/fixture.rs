@@ -186,6 +186,7 @@ impl Rehearsal {
         let watch = Watch {
             component: Component::Firmware,
             uis_before: None,
+            device: crate::model::DeviceMark::default(),
             mark: None,
             since: tokio::time::Instant::now(),
             uptime_before: Duration::from_secs(86_400),
@@ -408,6 +409,7 @@ fn image() -> ImageFacts {
 fn version(fws: Fws) -> DeviceVersion {
     DeviceVersion {
         uis: None,
+        sd_cid: None,
         hwv: "PPA rev 2.2".to_owned(),
         fwv: if fws == NEW {
             "Encedo nGINE FW v1.2.3".to_owned()

@@ -56,6 +56,7 @@ pub(super) fn image() -> ImageFacts {
 fn version(label: &str, fws: u8, hwv: &str) -> DeviceVersion {
     DeviceVersion {
         uis: None,
+        sd_cid: None,
         hwv: hwv.to_owned(),
         fwv: format!("Encedo nGINE FW v{label}"),
         fwk: Some(Fwk([0x9d; 32])),
@@ -234,6 +235,7 @@ impl Rig {
         let watch = Watch {
             component: Component::Firmware,
             uis_before: None,
+            device: crate::model::DeviceMark::default(),
             mark: None,
             since: tokio::time::Instant::now(),
             uptime_before: Duration::from_secs(86400),

@@ -59,6 +59,8 @@ pub(super) struct Logins {
     typed: Arc<TypedWay>,
     /// When a check-in last set the device's clock.
     clock_set: Mutex<Option<Instant>>,
+    /// The `eid` of the device that last gave a token for an upgrade.
+    upgraded: Mutex<Option<String>>,
 }
 
 impl Logins {
@@ -71,6 +73,7 @@ impl Logins {
             doubted: Mutex::default(),
             typed,
             clock_set: Mutex::default(),
+            upgraded: Mutex::default(),
         }
     }
 
@@ -121,6 +124,17 @@ impl Logins {
 
     fn keyring(&self) -> MutexGuard<'_, Option<Arc<Keyring>>> {
         self.keyring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Fails where the log is to be read of another device than the one that was entered for its upgrade.
+    fn is_same_device(&self, scope: Scope, eid: &str) -> Result<(), FailureKind> {
+        let known = self.upgraded.lock().unwrap_or_else(PoisonError::into_inner);
+        match known.as_deref() {
+            Some(known) if scope == Scope::Log && known != eid => Err(FailureKind::OtherDevice {
+                what: "its eid is not the one of the first login".to_owned(),
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Whether a check-in set the device's clock so short a time ago.
@@ -178,6 +192,7 @@ impl HttpDevice {
         let keyring = keyring.ok_or(LoginError::SecretWanted)?;
         let way = keyring.way();
         let mut asked = self.ask().await?;
+        self.logins.is_same_device(scope, &asked.challenge.eid)?;
         let key = keyring.key(way, &asked.challenge.eid).await?;
         if asked.at.elapsed() > STALE {
             asked = self.ask().await?;
@@ -185,6 +200,13 @@ impl HttpDevice {
         let answered = self.answer(&asked, &key, scope, lifetime).await?;
         let token = answered.ok_or_else(|| self.refused(&asked, &keyring, way))?;
         keyring.accept();
+        if scope == Scope::Upgrade {
+            *self
+                .logins
+                .upgraded
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner) = Some(asked.challenge.eid.clone());
+        }
         if matches!(self.credential, Credential::Prompt) {
             self.logins.typed.worked(way);
         }

@@ -244,3 +244,41 @@ async fn the_install_follows_the_last_look_at_once_however_slowly_the_events_are
     assert!(gap <= Duration::from_millis(100), "{gap:?}");
     task.abort();
 }
+
+/// Behind the same tunnel another device answers after the install.
+#[tokio::test(start_paused = true)]
+async fn another_device_in_its_place_leaves_the_outcome_unknown() {
+    for (install, part) in [
+        (Install::Runs(NEW), "hwv"),
+        (Install::Runs(NEW), "sd_cid"),
+        (Install::AcceptedAndIdle, "sd_cid"),
+        (Install::Runs(NEW), "eid"),
+    ] {
+        let fake = Fake::new().with(|w| w.install = install);
+        let mut session = begin(&fake).await;
+        until(&mut session, |f| {
+            matches!(f, DeviceFact::InstallBegun { .. })
+        })
+        .await;
+        match part {
+            "hwv" => fake.world().hwv = "PPA rev 1.9",
+            "sd_cid" => fake.world().sd_cid = Some("other".to_owned()),
+            _ => fake.world().other_eid = true,
+        }
+        run(&mut session).await;
+        let got = outcome(&session);
+        assert!(
+            matches!(got, Outcome::Unknown(Doubt::OtherDevice { what }) if what.contains(part)),
+            "{part}: {got:?}"
+        );
+        if install != Install::AcceptedAndIdle {
+            let mut world = fake.world();
+            (world.hwv, world.other_eid) = ("PPA rev 2.2", false);
+            world.sd_cid = None;
+            drop(world);
+            retry(&mut session).await;
+            assert_eq!(outcome(&session), &Outcome::Upgraded, "{part}");
+        }
+        assert_eq!(fake.count("install"), 1);
+    }
+}

@@ -8,7 +8,7 @@ use crate::engine::attempt::Halt;
 use crate::engine::event::Seen;
 use crate::engine::fake::{Fake, attempt, image};
 use crate::engine::login::Access;
-use crate::model::{Component, FlsState};
+use crate::model::{Component, DeviceMark, FlsState};
 
 #[test]
 fn a_jump_host_that_is_down_says_nothing_about_the_device() {
@@ -37,6 +37,7 @@ async fn without_a_footer_only_the_device_tells_an_upgrade_from_a_rollback() {
         fw_upgrade_before: false,
         fws_before: now,
         uis_before: None,
+        device: fake.version().await.unwrap().mark(),
         mark: None,
     };
     let mut status = fake.status().await.unwrap();
@@ -97,6 +98,7 @@ fn shows_reboot(since: u64, uptime: u64, before: u64, flags: (bool, bool)) -> bo
         fw_upgrade_before: flags.0,
         fws_before: None,
         uis_before: None,
+        device: DeviceMark::default(),
         mark: None,
     };
     let status = DeviceStatus {

@@ -87,6 +87,40 @@ async fn a_login_uses_the_clock_of_the_device() {
     }
 }
 
+/// Behind the same tunnel another device may answer after the reboot. It is told nothing of the secret.
+#[tokio::test]
+async fn the_log_of_another_device_is_not_logged_in_for() {
+    let server = Server::start(None, |mut guest: Guest, notes: Notes| async move {
+        let (head, _) = guest.request().await;
+        notes
+            .lock()
+            .unwrap()
+            .push(head.lines().next().unwrap().to_owned());
+        if head.starts_with("GET ") {
+            let eid = if guest.n < 4 { "e" } else { "another" };
+            let spk = ejwt::public_key_b64(&ejwt::PrivateKey::from_bytes(SESSION));
+            let challenge = json!({"spk": spk, "jti": "n", "lbl": "Alice", "eid": eid});
+            guest.answer(200, &challenge.to_string()).await;
+        } else {
+            guest.answer(200, r#"{"token":"t.o.k"}"#).await;
+        }
+    })
+    .await;
+    let device = passphrase(&server);
+    for scope in [Scope::Upgrade, Scope::Log] {
+        device.login(scope, LIFETIME).await.unwrap();
+    }
+    let told = device.login(Scope::Log, LIFETIME).await.unwrap_err();
+    assert!(
+        matches!(&told, LoginError::Failed(FailureKind::OtherDevice { what }) if what.contains("eid")),
+        "{told:?}"
+    );
+    assert_eq!(server.noted().len(), 5, "nothing answers that challenge");
+    // A new upgrade is of whatever device is there now.
+    device.login(Scope::Upgrade, LIFETIME).await.unwrap();
+    device.login(Scope::Log, LIFETIME).await.unwrap();
+}
+
 #[tokio::test]
 async fn after_three_refusals_the_device_is_left_in_peace() {
     let server = with_clock(Some(0), 401).await;
