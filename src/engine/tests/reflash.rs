@@ -91,10 +91,7 @@ async fn a_device_that_rebooted_since_the_probe_is_probed_anew() {
         let told = only(&session)
             .timeline
             .iter()
-            .find_map(|s| match &s.failure {
-                Some(kind) => Some(kind.code()),
-                None => None,
-            });
+            .find_map(|s| s.failure.as_ref().map(FailureKind::code));
         assert_eq!(told, Some("changed_meanwhile"));
         assert_eq!(only(&session).seen.as_ref().unwrap().version.fws, Some(fws));
     }
@@ -272,10 +269,11 @@ async fn another_device_in_its_place_leaves_the_outcome_unknown() {
             "{part}: {got:?}"
         );
         if install != Install::AcceptedAndIdle {
-            let mut world = fake.world();
-            (world.hwv, world.other_eid) = ("PPA rev 2.2", false);
-            world.sd_cid = None;
-            drop(world);
+            {
+                let mut world = fake.world();
+                (world.hwv, world.other_eid) = ("PPA rev 2.2", false);
+                world.sd_cid = None;
+            }
             retry(&mut session).await;
             assert_eq!(outcome(&session), &Outcome::Upgraded, "{part}");
         }
