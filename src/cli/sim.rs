@@ -100,7 +100,14 @@ fn accepted(out: &mut impl io::Write, lab: &Lab, devices: usize) -> io::Result<(
 fn phones(out: &mut impl io::Write, devices: &[SimDevice]) -> io::Result<()> {
     let mut told: Vec<(String, Vec<String>)> = Vec::new();
     for device in devices.iter().filter(|d| !d.script().fresh) {
-        let answers: Vec<_> = device.script().phone.answer.iter().map(word).collect();
+        let answers: Vec<_> = device
+            .script()
+            .phone
+            .answer
+            .iter()
+            .copied()
+            .map(word)
+            .collect();
         let (words, name) = (answers.join(", then "), device.name().to_owned());
         match told.iter_mut().find(|(known, _)| *known == words) {
             Some((_, names)) => names.push(name),
@@ -118,7 +125,7 @@ fn phones(out: &mut impl io::Write, devices: &[SimDevice]) -> io::Result<()> {
 }
 
 /// What a phone's owner does with a request.
-fn word(answer: &PhoneAnswer) -> &'static str {
+fn word(answer: PhoneAnswer) -> &'static str {
     match answer {
         PhoneAnswer::Approve => "approves",
         PhoneAnswer::Deny => "refuses",

@@ -57,7 +57,7 @@ pub(super) fn hint(stage: Stage, kind: &FailureKind) -> String {
         FailureKind::OtherSigner => "Compare the image (hemfleet inspect) with what this device runs; without --require-same-key \
              the device itself decides."
             .to_owned(),
-        FailureKind::StillExpired { .. } => format!("Firmware 1.2.2 drops the certificate that a check-in brings, and no reboot changes that. {EXPIRED}"),
+        FailureKind::StillExpired { .. } => EXPIRED.to_owned(),
         FailureKind::NotConfirmed { .. } => "What was installed was judged without it, and stays. Retry only reads the log again; where the management app \
              alone was installed, that helps after the device's next reboot, which closes the file. Look at it with \
              hemfleet audit."
@@ -106,8 +106,8 @@ pub(super) fn hint(stage: Stage, kind: &FailureKind) -> String {
 const TELL_OWNER: &str =
     "Tell the owner that the phone will ask, then retry; [approval] wait gives more time.";
 /// What works where a certificate has expired (section 5).
-const EXPIRED: &str = "What works: pin its key with tls = { pin = … } (a pin looks at no dates); or, for the upgrade alone, http:// in \
-     url; or renew it by hand with the vendor's tools.";
+const EXPIRED: &str = "Pin its key with tls = { pin = … } (a pin looks at no dates); or, for the upgrade alone, say http:// in url; or renew \
+     it by hand. A check-in renews nothing: firmware 1.2.2 drops what it brings.";
 const NOTHING_OPEN: &str = "Nothing is left open on the phone.";
 
 /// What became of a request on the phone that nobody waits for any more.

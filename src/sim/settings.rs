@@ -10,6 +10,10 @@ use serde_json::{Map, Value, json};
 use super::device_script::DeviceScript;
 
 /// What a device remembers over its reboots.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "switches that the vendor's API has, each by its own name"
+)]
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Settings {
     pub(super) user: String,
