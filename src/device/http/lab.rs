@@ -251,6 +251,12 @@ fn pin(key: &KeyPair) -> SpkiPin {
     SpkiPin(Sha256::digest(key.subject_public_key_info()).into())
 }
 
+/// Waits for what a test cannot go on without; it fails, saying what did not come, after a minute.
+pub(super) async fn within<T>(what: &str, wait: impl Future<Output = T>) -> T {
+    let came = tokio::time::timeout(Duration::from_secs(60), wait).await;
+    came.unwrap_or_else(|_| panic!("not within a minute: {what}"))
+}
+
 /// Limits that never decide a test by themselves.
 pub(super) fn patient() -> Timeouts {
     let long = Duration::from_secs(60);

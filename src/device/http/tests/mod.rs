@@ -4,6 +4,7 @@ mod checkin;
 mod derivations;
 mod logger;
 mod login;
+mod pacing;
 mod phone;
 mod requests;
 mod routes;

@@ -6,7 +6,9 @@ use std::time::Duration;
 use base64::Engine as _;
 use tokio_rustls::TlsAcceptor;
 
-use super::super::lab::{Guest, HOST, Leaf, Pki, Server, Thief, device, patient, spec, tls_spec};
+use super::super::lab::{
+    Guest, HOST, Leaf, Pki, Server, Thief, device, patient, spec, tls_spec, within,
+};
 use super::super::{Broker, HttpDevice, Links, SetupError, tls as trusting};
 use crate::device::Device as _;
 use crate::hem::kdf::MasterWordsError;
@@ -143,9 +145,7 @@ async fn handshake(server: TlsAcceptor, trust: &TlsTrust) -> Result<(), rustls::
     let name = rustls::pki_types::ServerName::try_from(HOST).unwrap();
     let client = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, near);
     let both = async { tokio::join!(client, server.accept(far)) };
-    let (client, _) = tokio::time::timeout(Duration::from_secs(30), both)
-        .await
-        .expect("a handshake over memory ended neither well nor badly within 30 s");
+    let (client, _) = within("a handshake over memory ended well or badly", both).await;
     let refused = |e: std::io::Error| {
         let inner = e.into_inner().expect("a fault of TLS");
         *inner.downcast::<rustls::Error>().expect("a fault of TLS")

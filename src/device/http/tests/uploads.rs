@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::io::AsyncReadExt as _;
 
 use super::super::HttpDevice;
-use super::super::lab::{Guest, HOST, Leaf, Pki, Server, device, patient, spec, tls_spec};
+use super::super::lab::{Guest, HOST, Leaf, Pki, Server, device, patient, spec, tls_spec, within};
 use crate::device::{CheckAnswer, Device as _, Image, InstallAnswer, Session, UploadProgress};
 use crate::hem::image;
 use crate::model::{
@@ -60,9 +60,12 @@ async fn a_refusal_costs_no_image_byte() {
         let (result, seen) = upload(&plain(&server, patient())).await;
         assert_eq!(result, Err(FailureKind::Status { status }));
         assert!(seen.is_empty(), "{seen:?}");
-        while server.noted().is_empty() {
-            tokio::task::yield_now().await;
-        }
+        within("the server saw the end of the connection", async {
+            while server.noted().is_empty() {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
         assert_eq!(server.noted(), ["0"]);
     }
 }
@@ -353,7 +356,13 @@ async fn cancelling_closes_the_connection() {
     let running = device.upload(&session, Image::Firmware(&image), &seen);
     tokio::select! {
         _ = running => panic!("nobody answered"),
-        () = async { while seen.0.lock().unwrap().is_empty() { tokio::task::yield_now().await } } => {}
+        () = within("some of the image was sent", async {
+            while seen.0.lock().unwrap().is_empty() {
+                tokio::task::yield_now().await;
+            }
+        }) => {}
     }
-    told.await.unwrap();
+    within("the server saw the connection close", told)
+        .await
+        .unwrap();
 }
