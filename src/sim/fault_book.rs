@@ -30,6 +30,12 @@ impl FaultBook {
         self.strikes(at, false)
     }
 
+    /// Those that have not struck yet.
+    pub(super) fn idle(&self) -> impl Iterator<Item = &Fault> {
+        let all = self.faults.iter().zip(&self.counts);
+        all.filter(|(_, (_, struck))| *struck == 0).map(|(f, _)| f)
+    }
+
     fn strikes(&mut self, at: Point, only_one: bool) -> Vec<Act> {
         let any = at.is_endpoint();
         let mut acts = Vec::new();
@@ -66,11 +72,15 @@ mod tests {
             status: 500,
             after: 0,
         });
+        let idle = |book: &FaultBook| book.idle().count();
+        assert_eq!(idle(&book), 2);
         assert_eq!(book.strike(Point::Check), Some(Act::Odd));
+        assert_eq!(idle(&book), 1);
         assert_eq!(book.strike(Point::Check), status);
         assert_eq!(book.strike(Point::Version), Some(Act::Odd));
         assert_eq!(book.strike(Point::Check), status);
         assert_eq!(book.strike(Point::Check), Some(Act::Odd));
+        assert_eq!(idle(&book), 0);
         assert_eq!(book.strike(Point::Boot), None);
         assert_eq!(book.strike(Point::Relay), None);
     }

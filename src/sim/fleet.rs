@@ -15,6 +15,7 @@ use super::app;
 use super::broker::{self, Broker};
 use super::credential::Credential;
 use super::device_script::{Certificate, DeviceScript, Runs};
+use super::fault::Fault;
 use super::firmware;
 use super::journal::Journal;
 use super::life;
@@ -334,6 +335,12 @@ impl SimDevice {
     /// Logins refused in a row, as far as the device remembers; from three on its replies to logins are slower.
     pub fn refused_logins(&self) -> u32 {
         self.unit.machine().boot.throttle.failures()
+    }
+
+    /// Faults of its script that have not struck: a scenario that is over and has some has shown less than it says.
+    /// That nothing listens at first is no fault in this sense.
+    pub fn idle_faults(&self) -> Vec<Fault> {
+        self.unit.machine().faults.idle().cloned().collect()
     }
 
     /// A bearer token of this boot, as somebody obtained it elsewhere; `exp` is unix seconds of the

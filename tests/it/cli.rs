@@ -74,7 +74,10 @@ fn a_run_in_json_says_everything_and_nothing_else() {
     // A second run finds nothing to do, and the plan says so too.
     let again = lab.run().output().unwrap();
     assert_eq!(code(&again), 0);
-    for device in of(&json(&again.stdout), "device_finished") {
+    let again = json(&again.stdout);
+    let current = of(&again, "device_finished");
+    assert_eq!(current.len(), of(&events, "device_finished").len());
+    for device in current {
         assert_eq!(device["outcome"], "current");
     }
     let after = plan.output().unwrap();

@@ -266,6 +266,12 @@ async fn play(scenario: &Scenario) -> Vec<String> {
             }
         }
     }
+    // A fault that never struck proves nothing of what the scenario is about.
+    for device in sims.devices() {
+        for fault in device.idle_faults() {
+            surprises.push(format!("{}: never struck: {fault:?}", device.name()));
+        }
+    }
     for row in session.fleet().rows() {
         if !surprises.is_empty() {
             surprises.push(format!(

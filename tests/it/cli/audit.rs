@@ -141,6 +141,7 @@ fn logs_in_json_say_what_was_read_over_which_link() {
             .all(|e| e["link"] == "ca" && e["file"].is_string())
     );
     let finished = of(&events, "device_finished");
+    assert!(!finished.is_empty());
     assert!(finished.iter().all(|e| e["outcome"] == "audited"));
 }
 
