@@ -33,6 +33,8 @@ pub(super) fn version(call: &Call<'_>) -> Answer {
     });
     if unit.script.model == Model::Ppa {
         json["uis"] = machine.uis.as_str().into();
+        // Of the card inside: the same for as long as the device is the same.
+        json["sd_cid"] = call.unit.card().into();
     }
     Answer {
         absent: &["blk", "bls", "uis", "sd_csd", "sd_cid"],

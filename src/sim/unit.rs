@@ -178,6 +178,12 @@ impl Unit {
         self.machine().set_clock(unix, self.script.clock_rate);
     }
 
+    /// What its memory card is called, base64.
+    pub(super) fn card(&self) -> String {
+        let id = Sha256::new_with_prefix("card of ").chain_update(&self.script.name);
+        STANDARD.encode(&id.finalize()[..16])
+    }
+
     /// The serial number of the certificate that it serves, base64. One that is spoken to over plain HTTP alone has
     /// a certificate all the same.
     pub(super) fn serial(&self) -> String {

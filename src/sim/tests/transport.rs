@@ -177,6 +177,8 @@ async fn bad_certificates_are_bad_each_in_its_way() {
 async fn an_appliance_has_no_storage() {
     for (model, has) in [("PPA", true), ("EPA", false)] {
         let fleet = one(&format!("model = \"{model}\"")).await;
+        let card = version(&fleet).await.get("sd_cid").cloned();
+        assert_eq!(card.is_some_and(|c| is_base64_of(&c, 16)), has, "{model}");
         let status = get(&fleet, STATUS, "").await.unwrap().json();
         assert_eq!(status.get("storage").is_some(), has, "{model}");
     }
