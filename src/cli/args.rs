@@ -64,6 +64,10 @@ pub(super) struct Selection {
 
 /// Which devices and which image.
 #[derive(Args, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a flag of the command line is a bool"
+)]
 pub(super) struct Target {
     #[command(flatten)]
     pub(super) select: Selection,
@@ -83,7 +87,12 @@ pub(super) struct Target {
     /// Refuse devices whose running firmware was signed by another key than the image
     #[arg(long)]
     pub(super) require_same_key: bool,
-    /// Send an image although the signature in its footer does not verify; the device still decides
+    /// Upgrade devices although the image is older than what they run
+    #[arg(long)]
+    pub(super) allow_downgrade: bool,
+    /// Send a file although it looks like no image that a device takes: no signed footer is recognised, its
+    /// signature does not verify, an app has no trailer or is not as its manifest says. The device still
+    /// decides; `[images]` is obeyed all the same
     #[arg(long)]
     pub(super) force_image: bool,
 }

@@ -47,7 +47,9 @@ pub(super) fn demo(cli: &Cli, args: &Demo) -> Result<ExitCode, Refusal> {
             app: None,
             force: scenario.client.force,
             require_same_key: false,
-            force_image: false,
+            // Whatever the scenario makes of its image is what it wants to show.
+            force_image: true,
+            allow_downgrade: false,
         };
         let (settings, payload) = run::load(&target)?;
         let mut interrupts = signals::interrupts()?;

@@ -7,22 +7,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
-use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::config::Settings;
 use crate::device::Device;
 use crate::device::http::{Broker, HttpDevice};
-use crate::hem::image;
 use crate::model::{
-    CheckinReport, Component, Credential, DeviceId, FailureKind, FirmwareImage, human_bytes,
+    CheckinReport, Component, Credential, DeviceId, FailureKind, FirmwareImage, ImageTrust,
+    human_bytes,
 };
 use crate::report::Exit;
 
+use super::announced::{self, Facts};
 use super::args::{Cli, Components, Fetch, Selection};
 use super::show::Show;
 use super::{Refusal, assemble, descriptors, inspect, keep, logging, run, runtime, signals};
@@ -80,13 +79,14 @@ async fn all(settings: &Settings, components: Components, dir: &Path) -> Result<
         writeln!(io::stdout(), "{NOTHING}{also}")?;
     }
     for offer in &offers {
-        match download(&asked.broker, offer, dir).await {
-            Ok(path) => writeln!(
-                io::stdout(),
-                "{}: {}, as announced",
-                offer.title(),
-                path.display()
-            )?,
+        match download(&asked.broker, offer, dir, &settings.images).await {
+            Ok(got) => {
+                let (title, path) = (offer.title(), got.path.display());
+                writeln!(io::stdout(), "{title}: {path}, as announced")?;
+                if let Err(distrust) = settings.images.of_file(got.sha256) {
+                    say(&format!("{title}: a run will refuse it: {distrust}"));
+                }
+            }
             Err(why) => {
                 exit = Exit::Failed;
                 say(&format!("{}: {why}", offer.title()));
@@ -137,7 +137,7 @@ async fn newest(settings: &Settings, dir: &Path) -> Result<Latest, Refusal> {
         ))
         .hint("choose those that belong together with --only"));
     };
-    let path = download(&asked.broker, offer, dir)
+    let Got { path, .. } = download(&asked.broker, offer, dir, &settings.images)
         .await
         .map_err(Refusal::new)?;
     say(&format!(
@@ -145,7 +145,7 @@ async fn newest(settings: &Settings, dir: &Path) -> Result<Latest, Refusal> {
         offer.title(),
         path.display()
     ));
-    let image = inspect::load(&path, false).map_err(Refusal::new)?;
+    let image = inspect::load(&path, false, &settings.images)?;
     let others = settings.devices.len() - offer.devices.len();
     if others > 0 {
         say(&format!(
@@ -255,26 +255,21 @@ impl Offer {
     }
 }
 
-/// The facts that are written beside a download.
-#[derive(Serialize)]
-struct Facts<'a> {
-    component: &'static str,
-    announced: &'a str,
-    fetched_at: String,
-    broker: String,
-    offered_to: Vec<&'a str>,
-    bytes: usize,
-    sha256: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fws: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fwk: Option<String>,
+/// A download that was kept.
+struct Got {
+    path: PathBuf,
+    sha256: [u8; 32],
 }
 
-/// Downloads an offer, makes sure that it is what was announced, and writes it; the file's path.
-async fn download(broker: &Broker, offer: &Offer, dir: &Path) -> Result<PathBuf, String> {
+/// Downloads an offer, makes sure that it is what was announced and by a trusted signer, and writes it.
+///
+/// `images.allow` is not asked: a new file's hash is known only once it has been fetched. A run asks.
+async fn download(
+    broker: &Broker,
+    offer: &Offer,
+    dir: &Path,
+    trust: &ImageTrust,
+) -> Result<Got, String> {
     let mut line = Line::new(offer.component);
     let bytes = broker
         .download(offer.component, &offer.announced, &mut |got, total| {
@@ -294,71 +289,33 @@ async fn download(broker: &Broker, offer: &Offer, dir: &Path) -> Result<PathBuf,
         name: None,
         fws: None,
         fwk: None,
+        signer: None,
     };
-    let stem = match offer.component {
-        Component::Firmware => firmware(&bytes, &mut facts)?,
-        Component::Ui => app(&bytes, &mut facts)?,
+    let judged = match offer.component {
+        Component::Firmware => announced::firmware(&bytes, &mut facts)?,
+        Component::Ui => announced::app(&bytes, &mut facts)?,
     };
+    trust
+        .of_signer(judged.signer)
+        .map_err(|distrust| format!("the download is refused: {distrust}; nothing was kept"))?;
     let ending = match offer.component {
         Component::Firmware => "bin",
         Component::Ui => "tar",
     };
     let written = |e: io::Error| format!("{} could not be written: {e}", dir.display());
-    let (path, new) = keep::beside_others(dir, &stem, ending, &bytes).map_err(written)?;
+    let (path, new) = keep::beside_others(dir, &judged.stem, ending, &bytes).map_err(written)?;
     if new {
         let mut json = serde_json::to_vec_pretty(&facts).map_err(|e| e.to_string())?;
         json.push(b'\n');
         keep::beside_others(dir, &file_stem(&path), "json", &json).map_err(written)?;
     }
-    Ok(path)
+    let sha256 = judged.sha256;
+    Ok(Got { path, sha256 })
 }
 
 fn file_stem(path: &Path) -> String {
     path.file_stem()
         .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
-}
-
-/// A firmware is the announced one where its own signature, which verifies, is the `fws` that was
-/// announced (sections 11 and 12); the stem of its file's name.
-fn firmware(bytes: &Bytes, facts: &mut Facts<'_>) -> Result<String, String> {
-    let image = image::read(bytes.clone()).map_err(|e| format!("the download is no image: {e}"))?;
-    let Some(footer) = &image.facts.footer else {
-        return Err(
-            "the download's footer is not recognised, so that it cannot be compared with what was announced; \
-             nothing was kept"
-                .to_owned(),
-        );
-    };
-    if footer.fws.to_string().trim_end_matches('=') != facts.announced.trim_end_matches('=') {
-        return Err(format!(
-            "the download is another firmware ({}, signature {}…) than the one announced; nothing was kept",
-            image.facts.version_label(),
-            footer.fws.short()
-        ));
-    }
-    facts.sha256 = image.facts.sha256_hex();
-    facts.name = Some(footer.name.clone());
-    facts.fws = Some(footer.fws.to_string());
-    facts.fwk = Some(footer.fwk.to_string());
-    let version = keep::file_name(&image.facts.version_label());
-    Ok(format!("firmware-{version}"))
-}
-
-/// The page does not say how `uis` is made. The one reading that can be checked here is base64 of the
-/// file's SHA-256; another one is refused rather than believed.
-fn app(bytes: &Bytes, facts: &mut Facts<'_>) -> Result<String, String> {
-    use base64::Engine as _;
-    use base64::engine::general_purpose::STANDARD;
-    let app = inspect::app_of(bytes.clone()).facts;
-    if STANDARD.encode(app.sha256).trim_end_matches('=') != facts.announced.trim_end_matches('=') {
-        return Err(
-            "the download's SHA-256 is not the hash that was announced, and no other way to compare them is known; \
-             nothing was kept"
-                .to_owned(),
-        );
-    }
-    facts.sha256 = app.sha256_hex();
-    Ok(format!("webroot-{}", &facts.sha256[..8]))
 }
 
 /// The progress of a download, on standard error where that is a terminal.

@@ -7,7 +7,7 @@ use std::io::{self, BufRead, Write};
 use tokio::sync::mpsc;
 
 use crate::engine::{Event, Fleet, Intent, Mode, Phase, Session, Stop};
-use crate::model::{VerdictKind, printable};
+use crate::model::printable;
 use crate::report::{Reporter, plan_table};
 
 use super::desk::Desk;
@@ -148,7 +148,7 @@ async fn confirm(
 ) {
     // A page takes everything.
     let _ = plan_table(session.fleet(), &mut page, false);
-    let wanted = session.fleet().planned(VerdictKind::Upgrade);
+    let wanted = session.fleet().to_confirm();
     if wanted == 0 {
         flush(session, out, interrupts).await;
         return session.intend(Intent::Confirm);

@@ -3,6 +3,7 @@
 //! Owns: what the commands are and how the rooms are put together for each.
 //! Must not: hold rules of an upgrade, of the inventory or of the screen; each has a room.
 
+mod announced;
 mod args;
 mod ask;
 pub mod assemble;

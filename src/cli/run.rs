@@ -145,7 +145,7 @@ pub(super) fn check(path: &Path) -> Result<ExitCode, Refusal> {
         loaded.faults.push(*fault);
     }
     if loaded.app.is_some()
-        && let Err(fault) = app(&loaded)
+        && let Err(fault) = app(&loaded, false)
     {
         loaded.faults.push(*fault);
     }
@@ -176,7 +176,7 @@ pub(super) fn load(target: &Target) -> Result<(Settings, Payload), Refusal> {
         }
     }
     if target.component.has(Component::Ui) {
-        match app(&loaded) {
+        match app(&loaded, target.force_image) {
             Ok(app) => payload.app = Some(app),
             Err(fault) => loaded.faults.push(*fault),
         }
@@ -189,15 +189,17 @@ fn image(loaded: &Loaded, forced: bool) -> Result<FirmwareImage, Box<Fault>> {
         let fault = Fault::new("no firmware image is named");
         fault.hint("say --firmware FILE, or firmware = \"FILE\" under [fleet]")
     })?;
-    inspect::load(path, forced).map_err(|message| Box::new(loaded.image_fault(message)))
+    inspect::load(path, forced, &loaded.images)
+        .map_err(|unfit| Box::new(unfit.on(loaded.image_fault(&unfit.message))))
 }
 
-fn app(loaded: &Loaded) -> Result<AppImage, Box<Fault>> {
+fn app(loaded: &Loaded, forced: bool) -> Result<AppImage, Box<Fault>> {
     let path = loaded.app.as_ref().ok_or_else(|| {
         let fault = Fault::new("no management app is named");
         fault.hint("say --app FILE, or app = \"FILE\" under [fleet]")
     })?;
-    inspect::load_app(path).map_err(|message| Box::new(loaded.app_fault(message)))
+    inspect::load_app(path, forced, &loaded.images)
+        .map_err(|unfit| Box::new(unfit.on(loaded.app_fault(&unfit.message))))
 }
 
 /// The inventory alone, for what needs no image.
@@ -215,6 +217,7 @@ fn overrides(target: &Target) -> Overrides {
         app: target.app.clone(),
         force: target.force,
         same_key: target.require_same_key,
+        allow_downgrade: target.allow_downgrade,
         ..selected(&target.select)
     }
 }

@@ -14,18 +14,20 @@ use super::rollout::{self, ROLLOUT, RolloutPart};
 use super::shared::SharedSecrets;
 use super::value::{self, Checked, Complaint};
 use super::walk::{Given, Section, Spot, Walk, mismatch, number, text};
-use crate::model::{HostPort, Scheme};
+use crate::model::{Fwk, HostPort, Scheme};
 
 const ROOT: &[&str] = &[
-    "fleet", "rollout", "broker", "timeouts", "pace", "retry", "tls", "audit", "approval",
-    "secrets", "defaults", "device",
+    "fleet", "images", "rollout", "broker", "timeouts", "pace", "retry", "tls", "audit",
+    "approval", "secrets", "defaults", "device",
 ];
 const FLEET: &[&str] = &["firmware", "app", "concurrency"];
+const IMAGES: &[&str] = &["signers", "allow"];
 const BROKER: &[&str] = &["url", "ca"];
 
 /// Which tables know which keys, for "belongs in".
-const HOMES: [(&str, &[&str]); 10] = [
+const HOMES: [(&str, &[&str]); 11] = [
     ("[fleet]", FLEET),
+    ("[images]", IMAGES),
     ("[rollout]", ROLLOUT),
     ("[timeouts]", TIMEOUTS),
     ("[pace]", PACE),
@@ -46,6 +48,8 @@ pub(super) struct File {
     pub(super) firmware: Given<PathBuf>,
     pub(super) app: Given<PathBuf>,
     pub(super) concurrency: Given<i64>,
+    pub(super) signers: Given<Vec<Fwk>>,
+    pub(super) allow: Given<Vec<[u8; 32]>>,
     pub(super) broker_url: Given<(Scheme, HostPort, String)>,
     pub(super) broker_ca: Given<PathBuf>,
     pub(super) rollout: RolloutPart,
@@ -69,6 +73,10 @@ pub(super) fn read(walk: &mut Walk, root: &DeTable<'_>) -> File {
         file.concurrency = s.take(walk, "concurrency", |v| {
             value::number_within(number(v)?, &CONCURRENCY)
         });
+    }
+    if let Some(s) = table(walk, &root, "images", IMAGES) {
+        file.signers = list(walk, &s, "signers", value::signer);
+        file.allow = list(walk, &s, "allow", value::file_hash);
     }
     if let Some(s) = table(walk, &root, "broker", BROKER) {
         file.broker_url = s.take(walk, "url", |v| broker_url(text(v)?));
@@ -129,6 +137,40 @@ pub(super) fn path(walk: &mut Walk, section: &Section<'_>, key: &str) -> Given<P
     section
         .take(walk, key, |v| value::plain_text(text(v)?, "path"))
         .map(|p| walk.path(&p))
+}
+
+/// A list of texts, each judged by itself and complained of where it stands. An empty one is a slip: it
+/// would trust nothing at all.
+fn list<T>(
+    walk: &mut Walk,
+    section: &Section<'_>,
+    key: &str,
+    read: impl Fn(&str) -> Checked<T>,
+) -> Given<Vec<T>> {
+    let Some((value, spot)) = section.get(key) else {
+        return Given::Absent;
+    };
+    let DeValue::Array(items) = value.get_ref() else {
+        let complaint = mismatch("a list of strings", value.get_ref());
+        walk.complain(&spot, complaint.hint("write it in brackets: [\"…\"]"));
+        return Given::Bad;
+    };
+    if items.is_empty() {
+        let complaint = Complaint::new("an empty list, which trusts nothing");
+        walk.complain(&spot, complaint.hint("remove the key to trust everything"));
+        return Given::Bad;
+    }
+    let mut all = Vec::new();
+    for (n, item) in items.iter().enumerate() {
+        match text(item.get_ref()).and_then(&read) {
+            Ok(one) => all.push(one),
+            Err(complaint) => walk.complain(&spot.item(n, item.span()), complaint),
+        }
+    }
+    if all.len() < items.len() {
+        return Given::Bad;
+    }
+    Given::Good(all, spot)
 }
 
 fn broker_url(text: &str) -> Checked<(Scheme, HostPort, String)> {

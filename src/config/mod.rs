@@ -35,7 +35,7 @@ pub use fault::{Fault, Faults, Place};
 pub use resolve::Env;
 pub use source::Location;
 
-use crate::model::{DeviceSpec, Policy, Rollout};
+use crate::model::{DeviceSpec, ImageTrust, Policy, Rollout};
 
 /// The documented inventory: every key with its default.
 pub const EXAMPLE: &str = include_str!("../../config.example.toml");
@@ -58,6 +58,8 @@ pub struct Settings {
     pub app: Option<PathBuf>,
     /// Devices worked on at once, 1 to 1024.
     pub concurrency: usize,
+    /// Whose images are rolled out, and which.
+    pub images: ImageTrust,
     /// The check-in relay.
     pub broker: BrokerSettings,
     /// When a rollout is halted.
@@ -90,6 +92,8 @@ pub struct Overrides {
     pub force: bool,
     /// `--require-same-key`.
     pub same_key: bool,
+    /// `--allow-downgrade`.
+    pub allow_downgrade: bool,
     /// `--only`: names, groups and tags, spelled as in the inventory. Empty selects every device.
     pub only: Vec<String>,
 }
@@ -109,6 +113,8 @@ pub struct Loaded {
     pub app: Option<PathBuf>,
     /// Where that is named.
     pub app_at: Place,
+    /// Whose images are trusted, also where something else is wrong.
+    pub images: ImageTrust,
     /// The names of `[secrets]` that no device uses: no fault, but worth a word.
     pub unused_secrets: Vec<String>,
 }
@@ -150,6 +156,7 @@ pub fn load(path: &Path, overrides: &Overrides, env: &Env<'_>) -> Loaded {
             firmware_at: named("--firmware", overrides.firmware.as_deref(), None),
             app: overrides.app.clone(),
             app_at: named("--app", overrides.app.as_deref(), None),
+            images: ImageTrust::default(),
             unused_secrets: Vec::new(),
         },
     }
@@ -177,6 +184,7 @@ pub fn load_text(path: &Path, text: &str, overrides: &Overrides, env: &Env<'_>) 
         firmware_at: named("--firmware", overrides.firmware.as_deref(), firmware_at),
         app: settings.app.clone(),
         app_at: named("--app", overrides.app.as_deref(), app_at),
+        images: settings.images.clone(),
         unused_secrets: typed.unused_secrets,
         settings: faults.is_empty().then_some(settings),
         faults,

@@ -88,6 +88,7 @@ impl PolicyPart {
             },
             force: overrides.force,
             same_key: overrides.same_key,
+            allow_downgrade: overrides.allow_downgrade,
             audit: AuditPolicy {
                 mode: or(&self.audit_mode, d.audit.mode),
                 files: count(&self.audit_files, d.audit.files),

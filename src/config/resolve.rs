@@ -17,7 +17,9 @@ use super::secret_file;
 use super::value::{self, Complaint};
 use super::walk::{Given, Spot, Walk};
 use super::{BrokerSettings, DEFAULT_BROKER, DEFAULT_CONCURRENCY, Overrides, Settings};
-use crate::model::{AuthMethod, DeviceId, DeviceSpec, Endpoint, Scheme, SecretSource, TlsTrust};
+use crate::model::{
+    AuthMethod, DeviceId, DeviceSpec, Endpoint, ImageTrust, Scheme, SecretSource, TlsTrust,
+};
 
 /// How the environment is asked for a variable.
 pub type Env<'e> = dyn Fn(&str) -> Option<OsString> + 'e;
@@ -76,6 +78,10 @@ pub(super) fn resolve(
             .or_else(|| file.firmware.value().cloned()),
         app: overrides.app.clone().or_else(|| file.app.value().cloned()),
         concurrency: concurrency.unwrap_or(DEFAULT_CONCURRENCY),
+        images: ImageTrust {
+            signers: file.signers.value().cloned(),
+            allow: file.allow.value().cloned(),
+        },
         broker,
         rollout: file.rollout.fill(),
         policy: file.policy.fill(overrides),

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::fault::quoted;
-use crate::model::printable;
+use crate::model::{Fwk, printable};
 
 /// What is wrong with a value, before its place is known.
 #[derive(Debug, PartialEq, Eq)]
@@ -106,6 +106,38 @@ pub(super) fn is_env_name(text: &str) -> bool {
         && !text.starts_with(|c: char| c.is_ascii_digit())
         && !text.is_empty()
         && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// Where the lines of `[images]` come from.
+const INSPECT: &str = "hemfleet inspect FILE prints the line to paste";
+
+/// A key that signs images, as `fwk` and `hemfleet inspect` have it.
+pub(super) fn signer(text: &str) -> Checked<Fwk> {
+    Fwk::from_base64(text)
+        .ok()
+        .filter(|key| key.to_string() == text)
+        .ok_or_else(|| {
+            Complaint::new("not a signer's key: base64 of 32 bytes is wanted").hint(INSPECT)
+        })
+}
+
+/// The SHA-256 of a file, as `sha256:` and 64 hex digits.
+pub(super) fn file_hash(text: &str) -> Checked<[u8; 32]> {
+    let complaint = |what: &str| Err(Complaint::new(what).hint(INSPECT));
+    let Some(digits) = text.strip_prefix("sha256:") else {
+        return complaint("not a file's hash: it begins with sha256:");
+    };
+    if digits.len() != 64 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return complaint("not a SHA-256: 64 hex digits are wanted after sha256:");
+    }
+    let mut hash = [0; 32];
+    for (n, byte) in hash.iter_mut().enumerate() {
+        match u8::from_str_radix(&digits[2 * n..2 * n + 2], 16) {
+            Ok(value) => *byte = value,
+            Err(_) => return complaint("not a SHA-256: 64 hex digits are wanted after sha256:"),
+        }
+    }
+    Ok(hash)
 }
 
 /// For numbers out of range.

@@ -1,5 +1,6 @@
 //! The management app: its install, and whether the device serves another one now (protocol page,
-//! section 8). It comes without a reboot; what it serves is known by `uis`, and that only as changed.
+//! section 8). It comes without a reboot; that it serves it is proven by `uis` alone, where that is the hash of
+//! the manifest.
 //! Must not: install an app whose install is open, or go on to the firmware of a device that it cannot
 //! explain.
 
@@ -7,7 +8,8 @@ use tokio::time::Instant;
 
 use crate::device::{Device, Image, Validated};
 use crate::model::{
-    Component, DeviceVersion, Doubt, FailureKind, Outcome, Stage, Touched, Unproven,
+    AppFacts, Component, DeviceVersion, Doubt, FailureKind, Outcome, Stage, Touched, Unproven,
+    printable,
 };
 
 use super::attempt::{Attempt, Halt};
@@ -16,12 +18,19 @@ use super::install::Answered;
 use super::login::Access;
 use super::watch::unseen;
 
+/// The longest `uis` that is shown, in characters; base64 of 32 bytes has 44.
+const LONGEST_UIS: usize = 64;
+
 /// What the looks after an install came to.
 enum Sight {
-    /// It serves another app than before.
-    Changed,
-    /// It serves what it served.
+    /// It serves this app, by the hash of its manifest.
+    Served,
+    /// It serves another app than before, and not this one by its hash: it reports this.
+    Changed(String),
+    /// Its `uis` is what it was.
     Same,
+    /// The same, and it is the signer's key: that says nothing of the app.
+    Signer,
     /// It does not say what it serves.
     NoHash,
     /// Another device answers.
@@ -75,7 +84,7 @@ impl<D: Device> Attempt<D> {
         let (sight, version) = loop {
             let (sight, version) = self.look_at_app(watch).await;
             // Only after a look: the wait for the install's answer may have used up all the time.
-            if matches!(sight, Sight::Changed) || Instant::now() >= deadline {
+            if matches!(sight, Sight::Served | Sight::Changed(_)) || Instant::now() >= deadline {
                 break (sight, version);
             }
             tokio::time::sleep(self.policy.pace.reboot_poll).await;
@@ -83,7 +92,7 @@ impl<D: Device> Attempt<D> {
         let last =
             self.firmware().is_none() || version.as_ref().is_some_and(|v| self.is_image(v.fws));
         let (outcome, kind) = match sight {
-            Sight::Changed => {
+            Sight::Served => {
                 {
                     let mut ledger = self.ledger();
                     ledger.app_done = true;
@@ -94,16 +103,18 @@ impl<D: Device> Attempt<D> {
                         .unwrap_or(Outcome::AppInstalled)
                 });
                 self.app_returned(version, judged).await;
-                let note = "the management app has changed".to_owned();
+                let note = "its uis is the hash of this app's manifest".to_owned();
                 self.end(running, Some(200), note).await;
                 return Ok(last);
             }
-            Sight::Same | Sight::NoHash if answered != Some(Answered::Accepted) => {
+            Sight::Changed(now) => unproven(Unproven::AppChanged { now }),
+            Sight::Same | Sight::Signer | Sight::NoHash if answered != Some(Answered::Accepted) => {
                 let outcome = Outcome::Unknown(Doubt::AppUnseen);
                 let what = outcome.reason();
                 (outcome, FailureKind::NotThisImage { what })
             }
             Sight::Same => unproven(Unproven::AppUnchanged),
+            Sight::Signer => unproven(Unproven::AppUntold),
             Sight::NoHash => unproven(Unproven::NoAppHash),
             Sight::Other(what) => {
                 let doubt = Doubt::OtherDevice { what };
@@ -129,8 +140,16 @@ impl<D: Device> Attempt<D> {
         if let Some(what) = watch.device.differs(&version) {
             return (Sight::Other(what), None);
         }
+        let facts = self.payload.app.as_ref().map(|app| &app.facts);
+        let is = |known: fn(&AppFacts, Option<&str>) -> bool| {
+            facts.is_some_and(|facts| known(facts, version.uis.as_deref()))
+        };
         let sight = match (&watch.uis_before, &version.uis) {
-            (Some(before), Some(now)) if before != now => Sight::Changed,
+            _ if is(AppFacts::is_served_as) => Sight::Served,
+            (Some(before), Some(now)) if before != now => {
+                Sight::Changed(printable(now, LONGEST_UIS))
+            }
+            (Some(_), Some(_)) if is(AppFacts::is_signer) => Sight::Signer,
             (Some(_), Some(_)) => Sight::Same,
             // A field may be left out once (section 13): what was not there cannot have changed.
             _ => Sight::NoHash,

@@ -1,7 +1,7 @@
 //! What is counted over all devices, kept up to date so that a message costs the same in a fleet of any size.
 //! Must not: count anything that a row does not show by itself; `tally` says what the counts mean.
 
-use crate::model::{AuditVerdict, OutcomeKind, Verdict, VerdictKind};
+use crate::model::{AuditVerdict, OutcomeKind, VerdictKind};
 
 use super::row::{Row, RowState};
 
@@ -55,7 +55,11 @@ pub(super) struct Counters {
     pub(super) counts: Counts,
     pub(super) audits: Audits,
     /// Of those that are planned, by [`VerdictKind`].
-    pub(super) verdicts: [usize; 4],
+    pub(super) verdicts: [usize; 5],
+    /// Of those that are planned: an install is sent to them once the plan is confirmed.
+    pub(super) to_confirm: usize,
+    /// Of those that are planned: the image is older than what they run.
+    pub(super) refused_downgrades: usize,
     pub(super) retryable: usize,
     /// Those that wait for their secret.
     pub(super) secrets: usize,
@@ -103,6 +107,9 @@ impl Counters {
         by(state, 1);
         if let (RowState::Planned, Some(verdict)) = (&row.state, &row.verdict) {
             by(&mut self.verdicts[verdict.kind() as usize], 1);
+            by(&mut self.to_confirm, usize::from(verdict.installs()));
+            let older = verdict.kind() == VerdictKind::Downgrade && verdict.failure().is_some();
+            by(&mut self.refused_downgrades, usize::from(older));
         }
         if let Some(report) = &row.audit {
             let audits = &mut self.audits;
@@ -124,8 +131,8 @@ impl Counters {
 
 /// Whether a device is to be upgraded by this run, as far as is known.
 fn is_wanted(row: &Row) -> bool {
-    match row.verdict.as_ref().map(Verdict::kind) {
-        Some(kind) => kind == VerdictKind::Upgrade,
+    match &row.verdict {
+        Some(verdict) => verdict.installs(),
         None => row.outcome().is_none(),
     }
 }

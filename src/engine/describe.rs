@@ -116,6 +116,7 @@ impl DeviceFact {
                 Some(match verdict.kind() {
                     kind if why.is_empty() => format!("plan: {kind}"),
                     VerdictKind::Cannot => format!("plan: cannot be upgraded: {why}"),
+                    kind if verdict.failure().is_some() => format!("plan: {kind}, refused: {why}"),
                     kind => format!("plan: {kind}: {why}"),
                 })
             }

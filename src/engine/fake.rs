@@ -15,10 +15,10 @@ use crate::device::{
     LogKey, LogPage, LoginError, ProvenKey, Session, UploadProgress, Validated,
 };
 use crate::model::{
-    AuditLink, AuditResult, AuditType, CheckinReport, Component, Credentials, Derivation, DeviceId,
-    DeviceStatus, DeviceVersion, FailureKind, FirmwareImage, FlsState, Fwk, Fws, ImageFacts,
-    ImageFooter, ImageFormat, LinkFault, LogId, Payload, Policy, RunId, Scope, Secret, SigningMode,
-    TlsFault, Touched,
+    AppVersion, AuditLink, AuditResult, AuditType, CheckinReport, Component, Credentials,
+    Derivation, DeviceId, DeviceStatus, DeviceVersion, FailureKind, FirmwareImage, FlsState, Fwk,
+    Fws, ImageFacts, ImageFooter, ImageFormat, LinkFault, LogId, Payload, Policy, RunId, Scope,
+    Secret, SigningMode, TlsFault, Touched,
 };
 
 use super::attempt::{Attempt, Voice};
@@ -53,6 +53,9 @@ pub(super) fn image() -> FirmwareImage {
         bytes,
     }
 }
+
+/// The version of the management app that is rolled out.
+pub(super) const NEW_APP: AppVersion = AppVersion([6; 32]);
 
 pub(super) fn reset() -> FailureKind {
     FailureKind::Link(LinkFault::Reset)
@@ -119,6 +122,7 @@ pub(super) struct World {
     pub(super) sd_cid: Option<String>,
     /// The login for the log meets another device.
     pub(super) other_eid: bool,
+    pub(super) version: &'static str,
     pub(super) fws: Option<Fws>,
     pub(super) fwk: Fwk,
     pub(super) uis: Option<String>,
@@ -210,6 +214,7 @@ impl Fake {
             hwv: "PPA rev 2.2",
             sd_cid: Some("0353445".to_owned()),
             other_eid: false,
+            version: "1.2.2",
             fws: Some(OLD),
             fwk: Fwk([9; 32]),
             uis: Some("b2xk".to_owned()),
@@ -348,7 +353,7 @@ impl Device for Fake {
         }
         Ok(DeviceVersion {
             hwv: world.hwv.to_owned(),
-            fwv: "Encedo nGINE FW v1.2.2".to_owned(),
+            fwv: format!("Encedo nGINE FW v{}", world.version),
             fwk: Some(world.fwk),
             fws: world.fws,
             uis: world.uis.clone(),
@@ -733,7 +738,7 @@ impl Fake {
         match world.install_app {
             Install::Runs(_) | Install::LostButRuns(_) | Install::Misreported(_, true) => {
                 let at = Instant::now() + Duration::from_secs(4);
-                world.uis_to_come.push_back((at, "bmV3".to_owned()));
+                world.uis_to_come.push_back((at, NEW_APP.to_string()));
                 world.log.write(AuditType::UPGRADE, AuditResult::Ok, "");
             }
             Install::Refused(_) => world.log.write(AuditType::UPGRADE, AuditResult::Error, ""),

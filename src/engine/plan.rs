@@ -1,16 +1,21 @@
 //! What is to be done with a device, by what it says of itself (protocol page, sections 1, 4 and 11).
 //! Must not: ask or change anything.
 
+use std::cmp::Ordering;
+
 use crate::device::Device;
-use crate::model::{AuditMode, Credentials, FailureKind, Skip, Verdict};
+use crate::model::{AppFacts, AuditMode, Credentials, FailureKind, FwVersion, Skip, Verdict};
 
 use super::attempt::Attempt;
 use super::event::Seen;
 
+/// What cannot be said of an app whose install proves nothing.
+const APP_UNPROVEN: &str = "the app's install will be unproven, and nothing follows it";
+
 /// Which components are still to be installed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Work {
-    /// The management app; nobody knows beforehand whether the device has it already (section 8).
+    /// The management app; a device that reports its manifest's hash has it already (section 8).
     pub(super) app: bool,
     /// The firmware.
     pub(super) firmware: bool,
@@ -20,7 +25,9 @@ impl<D: Device> Attempt<D> {
     /// What is left to do on a device that says this of itself.
     pub(super) fn work(&self, seen: &Seen) -> Work {
         Work {
-            app: self.payload.app.is_some() && !self.ledger().app_done,
+            app: self.app().is_some_and(|facts| {
+                !facts.is_served_as(seen.version.uis.as_deref()) && !self.ledger().app_done
+            }),
             firmware: self.payload.firmware.is_some() && !self.is_image(seen.version.fws),
         }
     }
@@ -34,17 +41,52 @@ impl<D: Device> Attempt<D> {
         if !work.app && !work.firmware {
             return Verdict::Current;
         }
-        match self.obstacle(seen, work) {
-            Some(kind) => kind.into(),
-            None => Verdict::Upgrade {
-                notes: self.notes(seen, work),
-            },
+        if let Some(kind) = self.obstacle(seen, work) {
+            return kind.into();
         }
+        let notes = self.notes(seen, work);
+        match self.versions(seen).filter(|_| work.firmware) {
+            Some(versions) if versions.order() == Some(Ordering::Less) => {
+                let refused = None;
+                Verdict::Downgrade { notes, refused }
+            }
+            _ => Verdict::Upgrade { notes },
+        }
+    }
+
+    /// What is known of the management app, where one is rolled out.
+    fn app(&self) -> Option<&AppFacts> {
+        self.payload.app.as_ref().map(|app| &app.facts)
+    }
+
+    /// The version that runs, and the image's.
+    fn versions(&self, seen: &Seen) -> Option<Versions> {
+        let image = &self.firmware()?.facts;
+        let name = image.footer.as_ref().map(|footer| footer.name.as_str());
+        Some(Versions {
+            runs: FwVersion::of_name(&seen.version.fwv),
+            image: name.and_then(FwVersion::of_name),
+        })
+    }
+
+    /// That the image is older than what runs (section 7 does not say that a device would mind).
+    fn downgrade(&self, seen: &Seen, work: Work) -> Option<FailureKind> {
+        let versions = self.versions(seen).filter(|_| work.firmware)?;
+        if self.policy.allow_downgrade || versions.order() != Some(Ordering::Less) {
+            return None;
+        }
+        Some(FailureKind::Downgrade {
+            runs: seen.version.label(),
+            image: self.firmware()?.facts.version_label(),
+        })
     }
 
     /// Why it cannot be upgraded as things are.
     fn obstacle(&self, seen: &Seen, work: Work) -> Option<FailureKind> {
         let Seen { version, status } = seen;
+        if let Some(kind) = self.downgrade(seen, work) {
+            return Some(kind);
+        }
         if !status.fls_state.is_healthy() && !self.policy.force {
             return Some(FailureKind::FaultLatched(status.fls_state));
         }
@@ -85,19 +127,7 @@ impl<D: Device> Attempt<D> {
         } else if self.needs_clock(seen) {
             notes.push("clock not set: checks in first".to_owned());
         }
-        if work.app {
-            notes
-                .push("management app: whether it has this one is not known beforehand".to_owned());
-            if version.uis.is_none() {
-                notes.push(
-                    "reports no uis: the app's install will be unproven, and nothing follows it"
-                        .to_owned(),
-                );
-            }
-            if self.payload.firmware.is_some() && !work.firmware {
-                notes.push("firmware is this very image: only the app".to_owned());
-            }
-        }
+        notes.extend(self.notes_of_app(seen, work));
         match self
             .firmware()
             .filter(|_| work.firmware)
@@ -111,7 +141,44 @@ impl<D: Device> Attempt<D> {
             }
             Some(Some(_)) | None => {}
         }
+        if let Some(versions) = self.versions(seen).filter(|_| work.firmware) {
+            notes.extend(versions.notes(version.fws.is_some()));
+        }
         notes.extend(self.note_of_audit(seen, work));
+        notes
+    }
+
+    /// What is known beforehand of the management app.
+    fn notes_of_app(&self, seen: &Seen, work: Work) -> Vec<String> {
+        let mut notes = Vec::new();
+        let Some(facts) = self.app() else {
+            return notes;
+        };
+        let uis = seen.version.uis.as_deref();
+        if !work.app {
+            if !self.ledger().app_done {
+                notes.push("serves this very management app: only the firmware".to_owned());
+            }
+            return notes;
+        }
+        if facts.version.is_none() {
+            notes
+                .push("management app: whether it has this one is not known beforehand".to_owned());
+        }
+        if uis.is_none() {
+            notes.push(format!(
+                "reports no uis: unless it does then, {APP_UNPROVEN}"
+            ));
+        } else if facts.version.is_none() {
+            notes.push(format!("the app's file has no manifest: {APP_UNPROVEN}"));
+        } else if facts.is_signer(uis) {
+            notes.push(format!(
+                "its uis is the signer's key, from which no release can be told: {APP_UNPROVEN}"
+            ));
+        }
+        if self.payload.firmware.is_some() && !work.firmware {
+            notes.push("firmware is this very image: only the app".to_owned());
+        }
         notes
     }
 
@@ -141,5 +208,46 @@ impl<D: Device> Attempt<D> {
             && seen.status.clock.is_none()
             && seen.status.trusted_time
             && self.device.credentials().needs_clock()
+    }
+}
+
+/// Two versions, each where it can be read.
+struct Versions {
+    runs: Option<FwVersion>,
+    image: Option<FwVersion>,
+}
+
+impl Versions {
+    /// The image, compared with what runs.
+    fn order(&self) -> Option<Ordering> {
+        self.image.as_ref()?.compare(self.runs.as_ref()?)
+    }
+
+    /// What the operator should know of them; `signed` tells whether the device reports an `fws`, which is
+    /// another one then.
+    fn notes(&self, signed: bool) -> Vec<String> {
+        let mut notes = Vec::new();
+        match self.order() {
+            None => notes.push("unknown whether newer or older than what runs".to_owned()),
+            Some(Ordering::Equal) if signed => {
+                notes.push("same version, another build".to_owned());
+            }
+            Some(Ordering::Equal) => {
+                notes.push("same version; unknown whether it is the same build".to_owned());
+            }
+            Some(Ordering::Less) => notes.push("older than what runs".to_owned()),
+            Some(Ordering::Greater) => {}
+        }
+        let diag = |version: &Option<FwVersion>| version.as_ref().map(|v| v.diag);
+        match (diag(&self.runs), diag(&self.image)) {
+            (Some(false), Some(true)) => {
+                notes.push("turns a production build into a diagnostic one (-DIAG)".to_owned());
+            }
+            (Some(true), Some(false)) => {
+                notes.push("turns a diagnostic build (-DIAG) into a production one".to_owned());
+            }
+            _ => {}
+        }
+        notes
     }
 }

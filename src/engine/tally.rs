@@ -45,6 +45,16 @@ impl Fleet {
         self.counters().verdicts[kind as usize]
     }
 
+    /// How many devices an install would be sent to once the plan is confirmed: the number to type.
+    pub fn to_confirm(&self) -> usize {
+        self.counters().to_confirm
+    }
+
+    /// How many devices the plan refuses since the image is older than what they run.
+    pub fn refused_downgrades(&self) -> usize {
+        self.counters().refused_downgrades
+    }
+
     /// How many devices wait for their secret to be typed.
     pub fn secrets_wanted(&self) -> usize {
         self.counters().secrets

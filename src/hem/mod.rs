@@ -3,12 +3,14 @@
 //! Owns: the eJWT and the key behind it, the firmware image, the audit log, and the JSON of every endpoint.
 //! Must not: do IO, know tokio or HTTP clients, or decide what an answer means for an upgrade.
 
+pub mod app_file;
 pub mod approval;
 pub mod audit;
 pub mod ejwt;
 pub mod image;
 pub mod intel_hex;
 pub mod kdf;
+pub mod looks;
 pub mod wire;
 
 #[cfg(test)]

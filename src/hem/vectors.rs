@@ -6,7 +6,8 @@ use std::path::Path;
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::{ejwt, image, kdf};
+use super::app_file::AppFault;
+use super::{app_file, ejwt, image, kdf};
 use crate::model::{ImageFormat, Secret, SigningMode};
 
 fn vector(name: &str) -> Vec<u8> {
@@ -143,4 +144,34 @@ fn our_own_signing_makes_the_very_same_image() {
         };
         assert!(image::sign(body, hint, &seed, mode, at) == image, "{name}");
     }
+}
+
+/// Made with GNU tar, `sha256sum -b` and OpenSSL: see `tests/vectors/app/README.md`.
+#[test]
+fn management_apps_are_read() {
+    let app = |name: &str| {
+        let bytes = Bytes::from(vector(&format!("app/{name}")));
+        app_file::read(bytes).unwrap()
+    };
+    let version = "dAc+0obBLglENdQb3fQVg009g0iKGt45Wyl3VtsNJu8=";
+    let key = "nQP5SxVgA0ue8kAzt+qN65Vor8QTOad+oCIjVP+W+N0=";
+    let good = app("webroot.tar");
+    assert_eq!((good.fault, good.files), (None, Some(3)));
+    let facts = good.image.facts;
+    let trailer = facts.trailer.unwrap();
+    assert_eq!(
+        (trailer.key.to_string(), trailer.verifies),
+        (key.to_owned(), true)
+    );
+    assert!(facts.is_served_as(Some(version)) && facts.is_signer(Some(key)));
+    let older = app("other-framing.tar");
+    assert_eq!(older.fault, None);
+    assert!(!older.image.facts.trailer.unwrap().verifies);
+    let bare = app("bare.tar");
+    assert_eq!(bare.fault, Some(AppFault::Bare));
+    assert!(bare.image.facts.is_served_as(Some(version)));
+    let mismatch = app("mismatch.tar");
+    assert!(mismatch.image.facts.trailer.unwrap().verifies);
+    let fault = mismatch.fault.unwrap().to_string();
+    assert!(fault.contains("style.css has another hash"), "{fault}");
 }

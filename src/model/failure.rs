@@ -128,6 +128,14 @@ pub enum FailureKind {
     /// `--require-same-key`: the image is signed by another key than the running firmware.
     #[error("the image is signed by another key than the running firmware")]
     OtherSigner,
+    /// The image is older than what the device runs; `--allow-downgrade` installs it all the same.
+    #[error("older: the device runs {runs}, the image is {image}")]
+    Downgrade {
+        /// The version that runs, escaped.
+        runs: String,
+        /// The image's version.
+        image: String,
+    },
     /// The certificate has expired, and a check-in over HTTP did not change that.
     #[error("certificate still expired {days} days ago ({not_after}) after a check-in{}", certificate(.newcrt.as_deref()))]
     StillExpired {
@@ -308,6 +316,7 @@ impl FailureKind {
             Self::ApprovalUnheard { .. } => "approval_unheard",
             Self::ApprovalRefused { .. } => "approval_refused",
             Self::OtherSigner => "other_signer",
+            Self::Downgrade { .. } => "downgrade",
             Self::StillExpired { .. } => "tls_still_expired",
             Self::NotConfirmed { .. } => "not_confirmed",
             Self::KeyNotProven { .. } => "key_not_proven",

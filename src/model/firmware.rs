@@ -7,6 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
+use super::{AppFacts, AppImage};
+
 /// The largest firmware image that a device takes, in bytes of the decoded image (section 7).
 pub const MAX_IMAGE_BYTES: usize = 3 * 1024 * 1024;
 
@@ -198,38 +200,6 @@ impl fmt::Display for Component {
     }
 }
 
-/// The largest management app that is sent, in bytes: the server's limit for raw uploads (section 2).
-pub const MAX_APP_BYTES: usize = 16 * 1024 * 1024;
-
-/// The file name that the device expects of a management app (section 8).
-pub const APP_UPLOAD_NAME: &str = "webroot.tar";
-
-/// What is known of a management app (section 8). The page does not say how a device makes `uis`, so that
-/// what it will report is not known beforehand.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct AppFacts {
-    /// Size of the file in bytes.
-    pub file_bytes: u64,
-    /// SHA-256 of the file.
-    pub sha256: [u8; 32],
-}
-
-impl AppFacts {
-    /// The SHA-256 in hex.
-    pub fn sha256_hex(&self) -> String {
-        hex(&self.sha256)
-    }
-}
-
-/// A management app ready for upload.
-#[derive(Clone, Debug)]
-pub struct AppImage {
-    /// The bytes of the file, sent as they are.
-    pub bytes: Bytes,
-    /// What is known of them.
-    pub facts: AppFacts,
-}
-
 /// What a run installs on each device: at least one of the two.
 #[derive(Clone, Debug, Default)]
 pub struct Payload {
@@ -281,7 +251,7 @@ impl PayloadFacts {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::new(), |mut s, b| {
         let _ = write!(s, "{b:02x}");

@@ -57,6 +57,9 @@ pub(super) fn hint(stage: Stage, kind: &FailureKind) -> String {
         FailureKind::OtherSigner => "Compare the image (hemfleet inspect) with what this device runs; without --require-same-key \
              the device itself decides."
             .to_owned(),
+        FailureKind::Downgrade { .. } => "Name a newer image; or say --allow-downgrade, if an older one is meant: it may bring back faults that \
+             were mended."
+            .to_owned(),
         FailureKind::StillExpired { .. } => EXPIRED.to_owned(),
         FailureKind::NotConfirmed { .. } => "What was installed was judged without it, and stays. Retry only reads the log again; where the management app \
              alone was installed, that helps after the device's next reboot, which closes the file. Look at it with \

@@ -9,9 +9,12 @@ mod device_spec;
 mod facts;
 mod failure;
 mod firmware;
+mod fw_version;
 mod hint;
 mod id;
+mod image_trust;
 mod link_fault;
+mod management_app;
 mod outcome;
 mod rollout;
 mod secret;
@@ -19,6 +22,7 @@ mod settings;
 mod ssh_jump;
 mod stage;
 mod text;
+mod verdict;
 
 pub use audit::{
     AuditEntry, AuditExtra, AuditLog, AuditResult, AuditTime, AuditType, LogEnd, LogFault, LogId,
@@ -33,13 +37,17 @@ pub use device_spec::{
 pub use facts::{CheckinReport, DeviceMark, DeviceStatus, DeviceVersion, FlsState};
 pub use failure::{Failure, FailureKind, Touched};
 pub use firmware::{
-    APP_UPLOAD_NAME, AppFacts, AppImage, Component, FirmwareImage, Fwk, Fws, FwsParseError,
-    ImageFacts, ImageFooter, ImageFormat, MAX_APP_BYTES, MAX_IMAGE_BYTES, Payload, PayloadFacts,
-    SigningMode,
+    Component, FirmwareImage, Fwk, Fws, FwsParseError, ImageFacts, ImageFooter, ImageFormat,
+    MAX_IMAGE_BYTES, Payload, PayloadFacts, SigningMode,
 };
+pub use fw_version::FwVersion;
 pub use id::{DeviceId, RunId};
+pub use image_trust::{Distrust, ImageTrust};
 pub use link_fault::{BrokerFault, LinkFault, LocalFault, TlsFault};
-pub use outcome::{Doubt, Outcome, OutcomeKind, Skip, Unproven, Verdict, VerdictKind};
+pub use management_app::{
+    APP_UPLOAD_NAME, AppFacts, AppImage, AppTrailer, AppVersion, MAX_APP_BYTES,
+};
+pub use outcome::{Doubt, Outcome, OutcomeKind, Skip, Unproven};
 pub use rollout::{MaxFailures, MaxFailuresError, Rollout};
 pub use secret::{Secret, SecretSource};
 pub use settings::{
@@ -48,3 +56,4 @@ pub use settings::{
 pub use ssh_jump::{SshJump, SshJumpError, SshTrouble};
 pub use stage::Stage;
 pub use text::{human_bytes, human_duration, printable};
+pub use verdict::{Verdict, VerdictKind};

@@ -1,9 +1,9 @@
-//! What became of a device, and what the plan says of it. One place for words, hints and codes.
+//! What became of a device. One place for words, hints and codes; what the plan says of it is in `verdict`.
 //! Must not: decide it (that is `engine`).
 
 use std::fmt;
 
-use super::{Failure, FailureKind, Stage, Touched};
+use super::{Failure, Stage, Touched};
 
 /// Why a device is left alone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,6 +39,13 @@ pub enum Unproven {
     RebootNotSeen,
     /// The management app's `uis` is what it was before: the same app, or none was installed (section 8).
     AppUnchanged,
+    /// Its `uis` changed, but not to the hash of the manifest that was sent.
+    AppChanged {
+        /// The `uis` it reports now, escaped.
+        now: String,
+    },
+    /// Its `uis` is the signer's key, and was before: that stays the same over releases.
+    AppUntold,
     /// No `uis` can be read to compare.
     NoAppHash,
 }
@@ -62,6 +69,13 @@ impl fmt::Display for Unproven {
             Self::AppUnchanged => f.write_str(
                 "the management app's hash is what it was: the same app, or none was installed",
             ),
+            Self::AppChanged { now } => write!(
+                f,
+                "the management app changed, but its uis is not the hash of this one's manifest: {now}"
+            ),
+            Self::AppUntold => f.write_str(
+                "the device's uis is the signer's key, before and after: which app it serves cannot be told from it",
+            ),
             Self::NoAppHash => {
                 f.write_str("the device reports no management app's hash to compare")
             }
@@ -80,7 +94,7 @@ pub enum Doubt {
         /// The HTTP status.
         status: u16,
     },
-    /// The management app's install was sent, and the device still serves the app that it served.
+    /// The management app's install was sent, and the device's `uis` is what it was.
     AppUnseen,
     /// The install was accepted, and the device answered all the time without a reboot.
     NoReboot,
@@ -116,7 +130,7 @@ impl fmt::Display for Doubt {
                 "install sent, answered {status} as no device does (a proxy or tunnel?), no reboot seen"
             ),
             Self::AppUnseen => f.write_str(
-                "the management app's install was sent, and the device serves what it served",
+                "the management app's install was sent, and the device's uis is what it was",
             ),
             Self::NoReboot => f.write_str("install accepted, but no reboot seen"),
             Self::Unseen { last } => {
@@ -152,8 +166,8 @@ impl fmt::Display for Doubt {
 pub enum Outcome {
     /// A reboot was observed and the device reports the very `fws` of the image.
     Upgraded,
-    /// Only the management app was to be installed, and the device serves another one than before; what
-    /// it would report of this one nobody knows beforehand (section 8).
+    /// Only the management app was to be installed, and the device's `uis` is the hash of its manifest
+    /// (section 8).
     AppInstalled,
     /// Changed or maybe changed, without that proof.
     Unproven(Unproven),
@@ -288,7 +302,7 @@ impl Outcome {
     pub fn reason(&self) -> String {
         match self {
             Self::Upgraded => "proven: rebooted, signature matches".to_owned(),
-            Self::AppInstalled => "the management app it serves has changed".to_owned(),
+            Self::AppInstalled => "proven: its uis is the hash of this app's manifest".to_owned(),
             Self::Unproven(u) => u.to_string(),
             Self::Current => "runs this very image".to_owned(),
             Self::Skipped(s) => s.to_string(),
@@ -323,9 +337,12 @@ impl Outcome {
             Self::Unproven(Unproven::RebootNotSeen) => {
                 "Look at it again with hemfleet plan: if it says current and the device is healthy, all is well."
             }
-            Self::Unproven(Unproven::AppUnchanged | Unproven::NoAppHash) => {
-                "Open the app on the device, or compare its uis with another device's."
-            }
+            Self::Unproven(
+                Unproven::AppUnchanged
+                | Unproven::AppChanged { .. }
+                | Unproven::AppUntold
+                | Unproven::NoAppHash,
+            ) => "Open the app on the device, or compare its uis with another device's.",
             Self::Unproven(_) => {
                 "Compare its fws and fwv with what you meant to install (hemfleet inspect), or ask the vendor."
             }
@@ -402,7 +419,12 @@ impl Outcome {
         match self {
             Self::Failed(f) => Some(f.stage),
             // The management app's install is followed by no reboot.
-            Self::Unproven(Unproven::AppUnchanged | Unproven::NoAppHash)
+            Self::Unproven(
+                Unproven::AppUnchanged
+                | Unproven::AppChanged { .. }
+                | Unproven::AppUntold
+                | Unproven::NoAppHash,
+            )
             | Self::Unknown(Doubt::AppUnseen) => Some(Stage::VerifyUi),
             Self::RolledBack | Self::Unproven(_) => Some(Stage::Verify),
             Self::Lost | Self::Unknown(_) => Some(Stage::Reboot),
@@ -428,6 +450,8 @@ impl Outcome {
             Self::Unproven(Unproven::NoSignature) => "no_signature",
             Self::Unproven(Unproven::RebootNotSeen) => "reboot_not_seen",
             Self::Unproven(Unproven::AppUnchanged) => "app_unchanged",
+            Self::Unproven(Unproven::AppChanged { .. }) => "app_changed",
+            Self::Unproven(Unproven::AppUntold) => "app_untold",
             Self::Unproven(Unproven::NoAppHash) => "no_app_hash",
             Self::Unknown(Doubt::AnswerLost | Doubt::AppUnseen) => "answer_lost",
             Self::Unknown(Doubt::OddAnswer { .. }) => "odd_answer",
@@ -443,96 +467,6 @@ impl Outcome {
     }
 }
 
-/// What the plan says of a device, before anything is changed.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Verdict {
-    /// It will be upgraded.
-    Upgrade {
-        /// What the operator should know first, such as an unset clock or `--force`.
-        notes: Vec<String>,
-    },
-    /// It runs the image already.
-    Current,
-    /// It is left alone.
-    Skip(Skip),
-    /// It cannot be upgraded as things are.
-    Cannot(Failure),
-}
-
-/// [`Verdict`] without its reasons.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
-pub enum VerdictKind {
-    /// See [`Verdict::Upgrade`].
-    Upgrade,
-    /// See [`Verdict::Current`].
-    Current,
-    /// See [`Verdict::Skip`].
-    Skip,
-    /// See [`Verdict::Cannot`].
-    Cannot,
-}
-
-impl VerdictKind {
-    /// One word for screen and JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Upgrade => "upgrade",
-            Self::Current => "current",
-            Self::Skip => "skip",
-            Self::Cannot => "cannot",
-        }
-    }
-}
-
-impl fmt::Display for VerdictKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl Verdict {
-    /// The kind without the reasons.
-    pub fn kind(&self) -> VerdictKind {
-        match self {
-            Self::Upgrade { .. } => VerdictKind::Upgrade,
-            Self::Current => VerdictKind::Current,
-            Self::Skip(_) => VerdictKind::Skip,
-            Self::Cannot(_) => VerdictKind::Cannot,
-        }
-    }
-
-    /// One line saying why.
-    pub fn reason(&self) -> String {
-        match self {
-            Self::Upgrade { notes } => notes.join(" · "),
-            Self::Current => "runs this very image".to_owned(),
-            Self::Skip(s) => s.to_string(),
-            Self::Cannot(f) => f.kind.to_string(),
-        }
-    }
-
-    /// The outcome of a device that is not upgraded because of this verdict.
-    pub fn outcome(&self) -> Option<Outcome> {
-        match self {
-            Self::Upgrade { .. } => None,
-            Self::Current => Some(Outcome::Current),
-            Self::Skip(s) => Some(Outcome::Skipped(*s)),
-            Self::Cannot(f) => Some(Outcome::Failed(f.clone())),
-        }
-    }
-}
-
-impl From<FailureKind> for Verdict {
-    /// A failure of the look itself, which touches nothing.
-    fn from(kind: FailureKind) -> Self {
-        Self::Cannot(Failure {
-            stage: Stage::Probe,
-            kind,
-            touched: Touched::Nothing,
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -542,6 +476,8 @@ mod tests {
         for outcome in [
             Outcome::Unknown(Doubt::AppUnseen),
             Outcome::Unproven(Unproven::AppUnchanged),
+            Outcome::Unproven(Unproven::AppChanged { now: "x".into() }),
+            Outcome::Unproven(Unproven::AppUntold),
             Outcome::Unproven(Unproven::NoAppHash),
         ] {
             assert_eq!(outcome.stage(), Some(Stage::VerifyUi), "{outcome:?}");

@@ -178,6 +178,8 @@ pub struct Policy {
     pub force: bool,
     /// `--require-same-key`: refuse devices whose firmware was signed by another key than the image.
     pub same_key: bool,
+    /// `--allow-downgrade`: install an image that is older than what a device runs.
+    pub allow_downgrade: bool,
     /// The audit log.
     pub audit: AuditPolicy,
     /// Expired certificates.

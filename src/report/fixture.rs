@@ -14,10 +14,10 @@ use crate::engine::{
     DeviceFact, Event, Fact, Fleet, Intent, Message, Mode, Progress, RowSeed, Seen, Watch,
 };
 use crate::model::{
-    AppFacts, AuditLog, AuditObstacle, AuditReport, Component, Credentials, DeviceId, DeviceStatus,
-    DeviceVersion, Failure, FailureKind, FlsState, Fwk, Fws, ImageFacts, ImageFooter, ImageFormat,
-    LinkFault, LogId, LogRead, Outcome, PayloadFacts, RunId, Scope, SigningMode, Stage, Touched,
-    Verdict,
+    AppFacts, AppVersion, AuditLog, AuditObstacle, AuditReport, Component, Credentials, DeviceId,
+    DeviceStatus, DeviceVersion, Failure, FailureKind, FlsState, Fwk, Fws, ImageFacts, ImageFooter,
+    ImageFormat, LinkFault, LogId, LogRead, Outcome, PayloadFacts, RunId, Scope, SigningMode,
+    Stage, Touched, Verdict,
 };
 
 pub(super) use logs::{
@@ -371,6 +371,8 @@ pub(super) fn app_only() -> PayloadFacts {
         app: Some(AppFacts {
             file_bytes: 1_200_000,
             sha256: [0xcd; 32],
+            trailer: None,
+            version: Some(AppVersion([0xce; 32])),
         }),
         firmware: None,
     }

@@ -6,7 +6,7 @@
 //!
 //! | `event` | fields beside those four |
 //! | --- | --- |
-//! | `run_started` | `devices` (number), `concurrency`, `mode`, `image` (see [`JsonLines`]), `app` (`bytes`, `sha256`) |
+//! | `run_started` | `devices` (number), `concurrency`, `mode`, `image` (see [`JsonLines`]), `app` (`bytes`, `sha256`, `version`, `signer`) |
 //! | `device_planned` | device fields; `verdict`, `reason`, `code`, `hint`, `stage`, `status`, `from`, `to`, `from_fws`, `to_fws`, `link`, `group` |
 //! | `stage_started` | device fields; `stage`, `try`. From `stage` = `install` on, the request may have been sent |
 //! | `stage_progress` | device fields; `stage`, and `bytes`, `total` (upload) or `polls`, `status` (check) or `seen`, `normal_ms` (reboot) or `doing` (login, audit) |
@@ -156,6 +156,10 @@ struct RunStarted<'a> {
 struct App {
     bytes: u64,
     sha256: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signer: Option<String>,
 }
 
 impl From<&AppFacts> for App {
@@ -163,6 +167,8 @@ impl From<&AppFacts> for App {
         Self {
             bytes: facts.file_bytes,
             sha256: facts.sha256_hex(),
+            version: facts.version.map(|version| version.to_string()),
+            signer: facts.trailer.map(|trailer| trailer.key.to_string()),
         }
     }
 }
@@ -285,6 +291,8 @@ impl AuditCounts {
 #[derive(Serialize)]
 struct VerdictCounts {
     upgrade: usize,
+    /// Allowed, or refused: each device's own line says which.
+    downgrade: usize,
     current: usize,
     skip: usize,
     cannot: usize,
@@ -294,6 +302,7 @@ impl VerdictCounts {
     fn of(fleet: &Fleet) -> Self {
         Self {
             upgrade: fleet.planned(VerdictKind::Upgrade),
+            downgrade: fleet.planned(VerdictKind::Downgrade),
             current: fleet.planned(VerdictKind::Current),
             skip: fleet.planned(VerdictKind::Skip),
             cannot: fleet.planned(VerdictKind::Cannot),

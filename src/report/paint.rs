@@ -31,6 +31,7 @@ impl Tone {
     pub(super) fn of_verdict(kind: VerdictKind) -> Option<Self> {
         match kind {
             VerdictKind::Upgrade => None,
+            VerdictKind::Downgrade => Some(Self::Look),
             VerdictKind::Current | VerdictKind::Skip => Some(Self::Dull),
             VerdictKind::Cannot => Some(Self::Bad),
         }

@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use super::paint::{Tone, paint};
 use super::{Reporter, words};
 use crate::engine::{DeviceFact, Event, Fact, Fleet, Progress};
-use crate::model::{AuditVerdict, DeviceId, Stage, VerdictKind};
+use crate::model::{AuditVerdict, DeviceId, Stage};
 
 /// A stage that is silent otherwise is heard of this often.
 const NEWS: Duration = Duration::from_secs(30);
@@ -151,9 +151,7 @@ fn tone(fact: &DeviceFact) -> Option<Tone> {
         DeviceFact::StageFinished {
             failure: Some(_), ..
         } => Some(Tone::Look),
-        DeviceFact::Planned { verdict, .. } if verdict.kind() == VerdictKind::Cannot => {
-            Some(Tone::Bad)
-        }
+        DeviceFact::Planned { verdict, .. } if verdict.failure().is_some() => Some(Tone::Bad),
         DeviceFact::Audited { report } => match report.verdict {
             AuditVerdict::Confirmed { .. } | AuditVerdict::Unavailable(_) => None,
             // No failure by itself: red is the device's own end, where the inventory requires a log that

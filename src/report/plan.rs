@@ -8,7 +8,7 @@ use unicode_width::UnicodeWidthStr as _;
 use super::paint::{Tone, paint};
 use super::words;
 use crate::engine::{Fleet, Row, RowState};
-use crate::model::{OutcomeKind, Verdict, VerdictKind, human_bytes};
+use crate::model::{Failure, OutcomeKind, Verdict, VerdictKind, human_bytes};
 
 const COLUMNS: [&str; 6] = ["DEVICE", "GROUP", "NOW", "NEW", "VERDICT", "WHY"];
 
@@ -29,7 +29,8 @@ pub fn plan_table(fleet: &Fleet, out: &mut impl Write, color: bool) -> io::Resul
     if let Some(app) = &fleet.payload().app {
         writeln!(
             out,
-            "management app · {} · sha256 {}",
+            "management app{} · {} · sha256 {}",
+            app.version.map_or_else(String::new, |v| format!(" {v}")),
             human_bytes(app.file_bytes),
             app.sha256_hex()
         )?;
@@ -71,7 +72,9 @@ pub fn plan_table(fleet: &Fleet, out: &mut impl Write, color: bool) -> io::Resul
 fn cells(fleet: &Fleet, row: &Row) -> [String; 6] {
     let (verdict, why) = verdict(row);
     let new = match planned(row) {
-        Some(Verdict::Upgrade { .. }) => words::new_label(fleet.payload()),
+        Some(Verdict::Upgrade { .. } | Verdict::Downgrade { .. }) => {
+            words::new_label(fleet.payload())
+        }
         _ => String::new(),
     };
     let why: Vec<String> = [
@@ -108,14 +111,12 @@ fn verdict(row: &Row) -> (String, String) {
 }
 
 fn hint(row: &Row) -> Option<String> {
-    match planned(row)? {
-        Verdict::Cannot(failure) => Some(failure.hint()),
-        _ => None,
-    }
+    planned(row)?.failure().map(Failure::hint)
 }
 
 fn tone(row: &Row) -> Option<Tone> {
     match (planned(row), row.outcome_kind()) {
+        (Some(verdict), _) if verdict.failure().is_some() => Some(Tone::Bad),
         (Some(verdict), _) => Tone::of_verdict(verdict.kind()),
         (None, kind) => kind.map(Tone::of),
     }
@@ -125,8 +126,21 @@ fn tone(row: &Row) -> Option<Tone> {
 fn closing(fleet: &Fleet) -> String {
     let counts = fleet.counts();
     let upgrade = fleet.planned(VerdictKind::Upgrade);
+    let refused = fleet.refused_downgrades();
     let parts: Vec<String> = [
         (upgrade, "will be upgraded"),
+        (
+            fleet.planned(VerdictKind::Downgrade) - refused,
+            "will be downgraded",
+        ),
+        (
+            refused,
+            if refused == 1 {
+                "downgrade refused"
+            } else {
+                "downgrades refused"
+            },
+        ),
         (fleet.planned(VerdictKind::Current), "current"),
         (fleet.planned(VerdictKind::Skip), "skipped"),
         (fleet.planned(VerdictKind::Cannot), "cannot be upgraded"),
@@ -137,7 +151,7 @@ fn closing(fleet: &Fleet) -> String {
     .filter(|(n, words)| *n > 0 || *words == "will be upgraded")
     .map(|(n, words)| format!("{n} {words}"))
     .collect();
-    let warning = if upgrade > 0 && fleet.payload().firmware.is_some() {
+    let warning = if fleet.to_confirm() > 0 && fleet.payload().firmware.is_some() {
         " A firmware upgrade cannot be undone."
     } else {
         ""
@@ -153,7 +167,7 @@ fn closing(fleet: &Fleet) -> String {
 mod tests {
     use super::*;
     use crate::engine::{Intent, Mode};
-    use crate::model::{Outcome, Skip, Touched};
+    use crate::model::{FailureKind, Outcome, Skip, Touched};
     use crate::report::fixture::{self, Rehearsal, unplugged};
 
     fn written(run: &Rehearsal, color: bool) -> String {
@@ -192,6 +206,30 @@ mod tests {
         run.plan_upgrade(0, &[]);
         run.intend(Intent::Interrupt);
         run.finish(0, Outcome::Cancelled(Touched::Nothing));
+        insta::assert_snapshot!(written(&run, false));
+    }
+
+    #[test]
+    fn downgrades_are_called_so_and_refused_unless_they_are_meant() {
+        let mut run = Rehearsal::with_links(Mode::Plan, &["ca", "ca", "ca"]);
+        run.begin();
+        run.plan_upgrade(0, &[]);
+        let older = || FailureKind::Downgrade {
+            runs: "1.2.10".to_owned(),
+            image: "1.2.3".to_owned(),
+        };
+        run.plan(1, Verdict::from(older()));
+        run.plan(2, Verdict::from(older()));
+        insta::assert_snapshot!(written(&run, false));
+        let mut run = Rehearsal::with_links(Mode::Plan, &["ca"]);
+        run.begin();
+        run.plan(
+            0,
+            Verdict::Downgrade {
+                notes: vec!["older than what runs".to_owned()],
+                refused: None,
+            },
+        );
         insta::assert_snapshot!(written(&run, false));
     }
 

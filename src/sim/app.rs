@@ -1,32 +1,35 @@
 //! The management app of a PPA: its file and its endpoints (section 8).
 //!
-//! The page does not say what a valid file is, nor what `uis` is a hash of. Here any tar archive is valid, and
-//! `uis` is the base64 SHA-256 of the file.
+//! Valid is a tar with a manifest and the 96 bytes of its trailer, signed over the SHA-256 of the tar by the key
+//! that also signs firmware. `uis` is the hash of the manifest or, where the scenario says so, that key.
 //! Must not: reboot anything; an app is in use at once.
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
 use super::answer::{Answer, Gone};
 use super::api::Call;
-use super::firmware::noise;
+use super::device_script::UisScript;
+use super::firmware::{self, noise};
 use super::journal::Journal;
 use super::machine::Machine;
 use super::point::Point;
 use super::staging::{self, Component, Slot, Staged, wrong_state};
-use super::unit::World;
+use super::unit::{Unit, World};
+use crate::hem::app_file::{self, BLOCK, MANIFEST, TRAILER_BYTES};
+use crate::model::AppVersion;
 
 /// The name under which it is uploaded, and no other.
 pub(super) const FILE: &str = "webroot.tar";
 
-/// A tar archive consists of blocks of so many bytes: a header, the file, and two of zeros at the end.
-const BLOCK: usize = 512;
+/// What is in an archive.
+const PAGE: &str = "index.html";
+/// Blocks of an archive beside its page: two headers, the manifest, and two of zeros at the end.
+const BESIDE: usize = 5;
 /// The smallest archive that holds something.
-pub(super) const MIN_BYTES: usize = 4 * BLOCK;
+pub(super) const MIN_BYTES: usize = (BESIDE + 1) * BLOCK + TRAILER_BYTES;
 /// The server's limit for any upload (section 2).
 pub(super) const MAX_BYTES: usize = 16 * 1024 * 1024;
 
@@ -56,30 +59,61 @@ impl Component for ManagementApp {
     }
 
     fn verify(_: &World, staged: &Staged) -> Option<String> {
-        is_tar(&staged.bytes).then(|| uis(&staged.bytes))
+        let facts = app_file::read(staged.bytes.clone()).ok()?.image.facts;
+        let signed = facts
+            .trailer
+            .is_some_and(|t| t.verifies && t.key == firmware::fwk());
+        let version = facts.version.filter(|_| signed)?;
+        Some(version.to_string())
     }
 }
 
-/// What `version` reports while this app is in use.
-pub(super) fn uis(app: &[u8]) -> String {
-    STANDARD.encode(Sha256::digest(app))
+/// The version of this app: the base64 SHA-256 of its manifest.
+pub(super) fn uis(app: &Bytes) -> String {
+    let version = app_file::read(app.clone()).ok();
+    let version = version.and_then(|app| app.image.facts.version);
+    version.map_or_else(String::new, |version| version.to_string())
 }
 
-/// What it reports before any upgrade.
+/// That of the app before any upgrade.
 pub(super) fn earlier_uis() -> String {
-    uis(b"the app that was there before")
+    AppVersion(Sha256::digest(b"the app that was there before").into()).to_string()
 }
 
-/// Makes an archive of one file, of this size or a little less.
+/// What the device reports of the app that it serves.
+pub(super) fn reported(unit: &Unit, machine: &Machine) -> String {
+    match unit.script.uis {
+        UisScript::Version => machine.uis.clone(),
+        UisScript::SignerKey => firmware::fwk().to_string(),
+    }
+}
+
+/// Makes a signed archive of one page and its manifest, of this size or a little less.
 pub(super) fn archive(size: usize) -> Bytes {
-    let content = (size / BLOCK).saturating_sub(3) * BLOCK;
+    let blocks = size.saturating_sub(TRAILER_BYTES) / BLOCK;
+    let page = noise(blocks.saturating_sub(BESIDE) * BLOCK);
+    let manifest = format!("{} *{PAGE}\n", hex(&Sha256::digest(&page)));
+    let mut tar = Vec::with_capacity(size);
+    for (name, content) in [(MANIFEST, manifest.as_bytes()), (PAGE, &page)] {
+        tar.extend_from_slice(&header(name, content.len()));
+        tar.extend_from_slice(content);
+        tar.resize(tar.len().next_multiple_of(BLOCK), 0);
+    }
+    tar.resize(tar.len() + 2 * BLOCK, 0);
+    let signature = firmware::sign(&Sha256::digest(&tar));
+    tar.extend_from_slice(&firmware::fwk().0);
+    tar.extend_from_slice(&signature);
+    tar.into()
+}
+
+fn header(name: &str, size: usize) -> [u8; BLOCK] {
     let mut header = [0_u8; BLOCK];
     for (at, text) in [
-        (0, "index.html"),
+        (0, name),
         (100, "0000644\0"),
         (108, "0000000\0"),
         (116, "0000000\0"),
-        (124, &format!("{content:011o}\0")),
+        (124, &format!("{size:011o}\0")),
         (136, "00000000000\0"),
         (156, "0"),
         (257, "ustar\x0000"),
@@ -88,10 +122,7 @@ pub(super) fn archive(size: usize) -> Bytes {
     }
     let sum = format!("{:06o}\0 ", checksum(&header));
     header[148..156].copy_from_slice(sum.as_bytes());
-    let mut archive = header.to_vec();
-    archive.extend(noise(content));
-    archive.resize(archive.len() + 2 * BLOCK, 0);
-    archive.into()
+    header
 }
 
 /// The sum of a header's bytes, with spaces where the sum itself stands.
@@ -100,13 +131,9 @@ fn checksum(header: &[u8]) -> u32 {
     header.iter().enumerate().map(byte).map(u32::from).sum()
 }
 
-/// Whole blocks, the first of which is a header.
-fn is_tar(bytes: &[u8]) -> bool {
-    let Some(header) = bytes.first_chunk::<BLOCK>() else {
-        return false;
-    };
-    let sum = std::str::from_utf8(&header[148..154]).map(|s| u32::from_str_radix(s.trim(), 8));
-    bytes.len().is_multiple_of(BLOCK) && sum == Ok(Ok(checksum(header)))
+fn hex(bytes: &[u8]) -> String {
+    let digits = bytes.iter().map(|b| format!("{b:02x}"));
+    digits.collect()
 }
 
 /// `POST /api/system/upgrade/upload_ui`.
@@ -146,16 +173,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_archive_is_one_and_has_its_size() {
+    fn an_archive_is_valid_and_has_its_size() {
         for size in [MIN_BYTES, 100_000, MAX_BYTES] {
             let made = archive(size);
-            assert!(is_tar(&made) && made.len() <= size && made.len() + BLOCK > size);
-            assert!(!is_tar(&made[1..]) && !is_tar(&made[..BLOCK - 1]));
+            assert!(made.len() <= size && made.len() + BLOCK > size);
+            let file = app_file::read(made.clone()).unwrap();
+            assert_eq!((file.fault, file.files), (None, Some(1)), "{size}");
         }
         assert_eq!(archive(100_000), archive(100_000));
         assert_ne!(uis(&archive(100_000)), earlier_uis());
-        let mut damaged = archive(MIN_BYTES).to_vec();
-        damaged[0] ^= 1;
-        assert!(!is_tar(&damaged));
     }
 }

@@ -167,7 +167,7 @@ impl Broker {
         let world = &self.world;
         let offered = |name: Option<String>| name.filter(|_| world.offer);
         let newfws = offered(world.firmware.as_ref().map(|f| f.fws.to_string()));
-        let newuis = offered(world.app.as_deref().map(app::uis));
+        let newuis = offered(world.app.as_ref().map(app::uis));
         let reply = Reply {
             jti: question.jti.clone(),
             iat: unix_now(),

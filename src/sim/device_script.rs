@@ -67,6 +67,9 @@ pub struct DeviceScript {
     /// Which management app it serves at start.
     #[serde(default)]
     pub runs_ui: Runs,
+    /// What it reports of the app that it serves.
+    #[serde(default)]
+    pub uis: UisScript,
     /// Version of the old firmware.
     #[serde(default = "old_version")]
     pub version: String,
@@ -263,6 +266,17 @@ pub enum AuthScript {
     None,
 }
 
+/// What `uis` is: section 8 tells two ways.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UisScript {
+    /// The hash of the manifest.
+    #[default]
+    Version,
+    /// The key in the trailer, the same for all releases.
+    SignerKey,
+}
+
 /// Which firmware runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -298,6 +312,7 @@ impl DeviceScript {
             phone: PhoneScript::default(),
             runs: Runs::default(),
             runs_ui: Runs::default(),
+            uis: UisScript::default(),
             version: old_version(),
             fls_state: 0,
             uptime: rested(),

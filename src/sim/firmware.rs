@@ -67,6 +67,11 @@ pub(super) fn fwk() -> Fwk {
     Fwk(key().verifying_key().to_bytes())
 }
 
+/// Signs with that key.
+pub(super) fn sign(message: &[u8]) -> [u8; SIGNATURE] {
+    key().sign(message).to_bytes()
+}
+
 /// What a device finds out about a staged image: the firmware that it is, if it is valid. `version`
 /// is what a layout that only devices know says of itself.
 pub(super) fn verify(image: &[u8], version: &str) -> Option<Firmware> {

@@ -312,7 +312,7 @@ impl SimDevice {
     /// Which management app it serves now.
     pub fn runs_ui(&self) -> Runs {
         let uis = self.unit.machine().uis.clone();
-        let image = self.unit.world.app.as_deref().map(app::uis);
+        let image = self.unit.world.app.as_ref().map(app::uis);
         if image.is_some_and(|image| image == uis) {
             Runs::Image
         } else if uis == app::earlier_uis() {

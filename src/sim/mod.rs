@@ -58,7 +58,7 @@ mod tests;
 
 pub use device_script::{
     AuthScript, Certificate, ClockState, DeviceScript, Model, PhoneAnswer, PhoneScript, Renewal,
-    Runs,
+    Runs, UisScript,
 };
 pub use expect::{AuditWord, Expect};
 pub use fault::{Act, Fault};

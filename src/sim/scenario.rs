@@ -63,6 +63,7 @@
 //!                              # answers the first request, the second and so on: ["deny", "approve"]
 //! runs = "old"                 # "image": already current
 //! runs_ui = "old"              # "image": already serves the app
+//! uis = "version"              # what it reports of the app: the hash of its manifest · "signer-key"
 //! version = "1.2.2"            # of the old firmware
 //! fls_state = 0                # latched faults, as bits
 //! uptime = "72h"               # since boot, at start

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::answer::{Answer, Gone, odd};
 use super::api::Call;
+use super::app;
 use super::device_script::Model;
 use super::fault::Act;
 use super::firmware;
@@ -32,7 +33,7 @@ pub(super) fn version(call: &Call<'_>) -> Answer {
         "fws": machine.running.fws.to_string(),
     });
     if unit.script.model == Model::Ppa {
-        json["uis"] = machine.uis.as_str().into();
+        json["uis"] = app::reported(unit, &machine).into();
         // Of the card inside: the same for as long as the device is the same.
         json["sd_cid"] = call.unit.card().into();
     }
@@ -102,10 +103,10 @@ fn host(call: &Call<'_>) -> Option<String> {
 pub(super) fn ask(call: &Call<'_>) -> Answer {
     let mut machine = call.unit.machine();
     let jti = super::machine::random_text();
-    let uis = (!call.unit.is_epa()).then_some(machine.uis.as_str());
+    let uis = (!call.unit.is_epa()).then(|| app::reported(call.unit, &machine));
     let fws = machine.running.fws.to_string();
     let csn = call.unit.serial();
-    let check = call.unit.identity.ask(&jti, &fws, uis, &csn);
+    let check = call.unit.identity.ask(&jti, &fws, uis.as_deref(), &csn);
     // The unknown field that an odd answer carries must come back: objects are forwarded verbatim.
     machine.boot.asked = Some((jti, call.act == Some(Act::Odd)));
     Answer::object(json!({ "check": check }))

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use jiff::Timestamp;
 
 use crate::engine::{DeviceFact, Event, Fact};
-use crate::model::{AuditVerdict, VerdictKind};
+use crate::model::AuditVerdict;
 
 use super::look::{Mark, Tone};
 
@@ -84,9 +84,9 @@ fn tone(fact: &Fact) -> Option<Tone> {
         | DeviceFact::ApprovalRequested { .. }
         | DeviceFact::StageFinished { .. }
         | DeviceFact::RetryScheduled { .. } => Some(Tone::Warn),
-        DeviceFact::Planned { verdict, .. } => Some(match verdict.kind() {
-            VerdictKind::Cannot => Tone::Bad,
-            _ => Tone::Plain,
+        DeviceFact::Planned { verdict, .. } => Some(match verdict.failure() {
+            Some(_) => Tone::Bad,
+            None => Tone::Plain,
         }),
         DeviceFact::Finished { outcome } => Some(Mark::of_outcome(outcome.kind()).tone),
     }

@@ -77,7 +77,7 @@ fn ascii(symbol: &str) -> char {
         '≡' => '%',
         '│' => '|',
         '↑' => '^',
-        '✓' | '↓' => 'v',
+        '✓' | '↓' | '▼' => 'v',
         _ => '?',
     }
 }
@@ -165,6 +165,7 @@ impl Mark {
     pub(super) fn of_verdict(kind: VerdictKind) -> Self {
         let (glyph, tone) = match kind {
             VerdictKind::Upgrade => ("●", Tone::Live),
+            VerdictKind::Downgrade => ("▼", Tone::Warn),
             VerdictKind::Current => ("=", Tone::Dull),
             VerdictKind::Skip => ("–", Tone::Dull),
             VerdictKind::Cannot => ("✖", Tone::Bad),

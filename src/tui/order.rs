@@ -2,7 +2,7 @@
 //! Must not: be computed while drawing; it changes only when the fleet or a wish changed.
 
 use crate::engine::{Fleet, Person, Row, RowState};
-use crate::model::OutcomeKind;
+use crate::model::{OutcomeKind, Verdict};
 
 use super::look::Mark;
 
@@ -99,8 +99,12 @@ fn urgency(row: &Row) -> u8 {
         RowState::Running(_) | RowState::Starting => 6,
         RowState::Waiting => 7,
         // On the plan: what cannot be upgraded first.
-        RowState::Planned => match row.verdict.as_ref().map(|v| v.kind() as u8) {
-            Some(kind) => 3_u8.saturating_sub(kind),
+        RowState::Planned => match &row.verdict {
+            Some(verdict) if verdict.failure().is_some() => 0,
+            Some(Verdict::Downgrade { .. } | Verdict::Cannot(_)) => 1,
+            Some(Verdict::Skip(_)) => 2,
+            Some(Verdict::Current) => 3,
+            Some(Verdict::Upgrade { .. }) => 4,
             None => 7,
         },
     }

@@ -170,7 +170,8 @@ fn is_locked_out(row: &Row) -> bool {
 
 /// Whether it is looked at again on the plan.
 fn cannot(row: &Row) -> bool {
-    matches!(row.state, RowState::Planned) && matches!(row.verdict, Some(Verdict::Cannot(_)))
+    let failure = row.verdict.as_ref().and_then(Verdict::failure);
+    matches!(row.state, RowState::Planned) && failure.is_some()
 }
 
 impl Ui {

@@ -8,7 +8,7 @@ use ratatui::layout::Size;
 use tui_input::{Input, InputRequest};
 
 use crate::engine::{DeviceFact, Event, Fact, Fleet, Intent, Mode, Phase, Row};
-use crate::model::{DeviceId, OutcomeKind, Stage, VerdictKind};
+use crate::model::{DeviceId, OutcomeKind, Stage};
 
 use super::budget::Budget;
 use super::keymap::{self, Act, Place};
@@ -237,7 +237,7 @@ impl Ui {
     }
 
     fn digit(&mut self, c: char, fleet: &Fleet) {
-        let wanted = fleet.planned(VerdictKind::Upgrade);
+        let wanted = fleet.to_confirm();
         if fleet.phase() == Phase::Planned && wanted > 0 && self.typed.len() < 9 {
             self.typed.push(c);
         }

@@ -3,7 +3,7 @@
 //! Must not: carry anything out; wishes leave as [`Action`]s.
 
 use crate::engine::{Fleet, Intent, Mode, Phase, Row, RowState};
-use crate::model::{OutcomeKind, Verdict, VerdictKind};
+use crate::model::{OutcomeKind, Verdict};
 
 use super::keymap::{Act, Place};
 use super::layout::Zoom;
@@ -16,7 +16,7 @@ impl Ui {
             self.warn("still looking at devices");
             return Vec::new();
         }
-        let wanted = fleet.planned(VerdictKind::Upgrade);
+        let wanted = fleet.to_confirm();
         if fleet.mode() != Mode::Confirm {
             return vec![Action::Leave];
         }
@@ -177,7 +177,7 @@ fn last_error(row: &Row) -> Option<String> {
         let (kind, reason) = (outcome.kind(), outcome.reason());
         return Some(format!("{}: {kind}{at}: {reason}\n{hint}", row.id));
     }
-    if let Some(Verdict::Cannot(failure)) = &row.verdict
+    if let Some(failure) = row.verdict.as_ref().and_then(Verdict::failure)
         && matches!(row.state, RowState::Planned)
     {
         return Some(format!("{}: {failure}\n{}", row.id, failure.hint()));

@@ -4,6 +4,7 @@ mod audit;
 #[cfg(target_os = "linux")]
 mod descriptors;
 mod fetch;
+mod images;
 mod program;
 mod rerun;
 mod rollout;
@@ -294,7 +295,7 @@ fn inspect_tells_what_an_image_is() {
     let hex = run(&["inspect", vector("signed-v1.2.3.hex").to_str().unwrap()]);
     insta::assert_snapshot!("inspect-hex", text(&hex.stdout));
     let none = run(&["inspect", vector("no-footer.bin").to_str().unwrap()]);
-    assert_eq!(code(&none), 0);
+    assert_eq!(code(&none), 2);
     insta::assert_snapshot!("inspect-no-footer", text(&none.stdout));
     let damaged = run(&["inspect", vector("damaged.bin").to_str().unwrap()]);
     assert_eq!(code(&damaged), 2);
@@ -343,7 +344,8 @@ fn the_example_is_printed_and_checks() {
     let file = dir.path().join("fleet.toml");
     std::fs::write(&file, &example.stdout).unwrap();
     std::fs::copy(vector("signed-v1.2.3.bin"), dir.path().join("firmware.bin")).unwrap();
-    std::fs::write(dir.path().join("webroot.tar"), "an app").unwrap();
+    let app = vector("../app/webroot.tar");
+    std::fs::copy(app, dir.path().join("webroot.tar")).unwrap();
     let check = hemfleet()
         .args(["config", "check", "-c"])
         .arg(&file)

@@ -9,8 +9,8 @@ use hemfleet::config::{
     self, DEFAULT_BROKER, DEFAULT_CONCURRENCY, EXAMPLE, Fault, Loaded, Overrides, Place, Settings,
 };
 use hemfleet::model::{
-    ApprovalPolicy, AuditMode, AuditPolicy, AuthMethod, KdfChoice, MaxFailures, OnExpired, Policy,
-    ProxyKind, Rollout, Scheme, SecretSource, TlsTrust, WordsChoice,
+    ApprovalPolicy, AuditMode, AuditPolicy, AuthMethod, ImageTrust, KdfChoice, MaxFailures,
+    OnExpired, Policy, ProxyKind, Rollout, Scheme, SecretSource, TlsTrust, WordsChoice,
 };
 use proptest::prelude::*;
 
@@ -157,6 +157,8 @@ fn the_example_spells_out_every_key() {
     let known = [
         "firmware",
         "concurrency",
+        "signers",
+        "allow",
         "url",
         "ca",
         "connect",
@@ -211,6 +213,27 @@ fn the_example_spells_out_every_key() {
     ] {
         assert!(EXAMPLE.contains(word), "{word} is not in the example");
     }
+}
+
+#[test]
+fn whose_images_are_trusted_is_read_as_it_stands() {
+    let key = "nQP5SxVgA0ue8kAzt+qN65Vor8QTOad+oCIjVP+W+N0=";
+    let hash = "843d1b4c4ddaad02ab8f854da3627693f3d36439eb91d561ce8e6b5a513f1877";
+    // The example's own lines, in force.
+    let trusting = EXAMPLE
+        .replace("#signers = ", "signers = ")
+        .replace("#allow = ", "allow = ");
+    let images = settings_of(&trusting).images;
+    let signers: Vec<String> = images
+        .signers
+        .iter()
+        .flatten()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(signers, [key]);
+    let shown = format!("{:02x?}", images.allow.unwrap());
+    assert_eq!(shown.replace(['[', ']', ',', ' '], ""), hash);
+    assert_eq!(settings_of(EXAMPLE).images, ImageTrust::default());
 }
 
 #[test]
@@ -354,6 +377,7 @@ fn the_command_line_wins_and_selects() {
         concurrency: Some(9),
         force: true,
         same_key: true,
+        allow_downgrade: true,
         app: Some("c.tar".into()),
         only: words.iter().map(ToString::to_string).collect(),
     };
@@ -364,7 +388,7 @@ fn the_command_line_wins_and_selects() {
     assert_eq!(settings.firmware, Some("b.bin".into()));
     assert_eq!(settings.app, Some("c.tar".into()));
     assert_eq!((settings.concurrency, settings.policy.force), (9, true));
-    assert!(settings.policy.same_key);
+    assert!(settings.policy.same_key && settings.policy.allow_downgrade);
 
     let loaded = load_text(text, &only(&["warsav", "b"]));
     insta::assert_snapshot!(rendered(&loaded), @r#"

@@ -16,10 +16,10 @@ use hemfleet::device::{
     LogKey, LogPage, LoginError, ProvenKey, Session as Entry, UploadProgress, Validated,
 };
 use hemfleet::engine::{DeviceFact, Fact, Intent, Mode, Session};
-use hemfleet::hem::image;
+use hemfleet::hem::{app_file, image};
 use hemfleet::model::{
-    AppFacts, AppImage, AuditLink, CheckinReport, Component, Credentials, DeviceId, DeviceStatus,
-    DeviceVersion, FailureKind, LogId, Payload, Scope, Secret, Stage,
+    AuditLink, CheckinReport, Component, Credentials, DeviceId, DeviceStatus, DeviceVersion,
+    FailureKind, LogId, Payload, Scope, Secret, Stage,
 };
 use hemfleet::sim::{self, Scenario, SimFleet, SimOptions};
 
@@ -170,14 +170,7 @@ async fn until_over(session: &mut Session, retries: &mut HashMap<DeviceId, u32>)
 fn payload(settings: &Settings, component: Option<sim::Component>) -> Payload {
     let read = |path: &Option<PathBuf>| Bytes::from(std::fs::read(path.as_ref().unwrap()).unwrap());
     let firmware = || image::read(read(&settings.firmware)).unwrap();
-    let app = || {
-        let bytes = read(&settings.app);
-        let facts = AppFacts {
-            file_bytes: bytes.len() as u64,
-            sha256: [0; 32],
-        };
-        AppImage { bytes, facts }
-    };
+    let app = || app_file::read(read(&settings.app)).unwrap().image;
     match component {
         None | Some(sim::Component::Firmware) => firmware().into(),
         Some(sim::Component::Ui) => Payload {
@@ -339,6 +332,7 @@ scenarios! {
     connect_reset = "connect-reset",
     current = "current",
     demo = "demo",
+    downgrade = "downgrade",
     epa = "epa",
     expired_checkin = "expired-checkin",
     fault_latched = "fault-latched",
@@ -380,6 +374,7 @@ scenarios! {
     ui_both = "ui-both",
     ui_both_refused = "ui-both-refused",
     ui_refused = "ui-refused",
+    ui_signer_key = "ui-signer-key",
     ui_upgrade = "ui-upgrade",
     upload_401 = "upload-401",
     upload_403 = "upload-403",

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::{AuditMode, AuditPolicy, AuditResult, AuditVerdict, Component};
 
+use super::super::fake::NEW_APP;
 use super::super::fake_log::LogEntry;
 
 #[derive(Clone, Debug)]
@@ -152,7 +153,9 @@ async fn play(fake: &Fake, payload: Payload, policy: Policy, wishes: Vec<Wish>) 
     let world = fake.world();
     match outcome {
         Outcome::Upgraded => assert_eq!(world.fws, Some(NEW)),
-        Outcome::AppInstalled => assert_eq!(world.uis.as_deref(), Some("bmV3")),
+        Outcome::AppInstalled => {
+            assert_eq!(world.uis, Some(NEW_APP.to_string()));
+        }
         _ => return,
     }
     if required {

@@ -2,9 +2,11 @@
 
 use bytes::Bytes;
 
+use super::super::fake::NEW_APP;
 use super::*;
 use crate::model::{
-    AppFacts, AppImage, AuditMode, AuditObstacle, AuditPolicy, AuditVerdict, Component,
+    AppFacts, AppImage, AppTrailer, AppVersion, AuditMode, AuditObstacle, AuditPolicy,
+    AuditVerdict, Component, Fwk,
 };
 
 pub(super) fn app() -> AppImage {
@@ -13,6 +15,11 @@ pub(super) fn app() -> AppImage {
         facts: AppFacts {
             file_bytes: 500,
             sha256: [1; 32],
+            trailer: Some(AppTrailer {
+                key: Fwk([4; 32]),
+                verifies: true,
+            }),
+            version: Some(NEW_APP),
         },
     }
 }
@@ -80,7 +87,6 @@ async fn the_app_goes_first_and_the_firmware_last() {
     assert_eq!(stages.last(), Some(&Stage::Audit));
     assert_eq!(installs(&fake), (1, 1));
     assert_eq!(fake.count("login"), 1);
-    assert!(notes(&session).contains("not known beforehand"));
     let fake = Fake::new().with(|w| {
         w.log.upgrade = super::super::fake_log::LogEntry::LeftOut;
     });
@@ -166,11 +172,18 @@ async fn a_device_that_serves_what_it_served_goes_no_further() {
         &Outcome::Unproven(Unproven::AppUnchanged)
     );
     assert_eq!(installs(&same), (1, 0));
-    let mute = Fake::new().with(|w| w.uis = None);
+    let mute = Fake::new().with(|w| {
+        w.uis = None;
+        w.install_app = Install::AcceptedAndIdle;
+    });
     let (session, _) = roll(&mute, both(), Policy::default()).await;
     assert!(notes(&session).contains("reports no uis"));
     assert_eq!(outcome(&session), &Outcome::Unproven(Unproven::NoAppHash));
     assert_eq!(installs(&mute), (1, 0));
+    // What it says afterwards is enough where it is the manifest's hash.
+    let speaks = Fake::new().with(|w| w.uis = None);
+    let (session, _) = roll(&speaks, both(), Policy::default()).await;
+    assert_eq!(outcome(&session), &Outcome::Upgraded);
     for install in [
         Install::Refused(406),
         Install::Refused(409),
@@ -199,7 +212,7 @@ async fn a_lost_answer_to_the_apps_install_is_looked_at_and_never_asked_again() 
     }
     assert_eq!(installs(&idle), (1, 0));
     // It is there after all: the firmware follows, and the app is not sent again.
-    idle.world().uis = Some("bmV3".to_owned());
+    idle.world().uis = Some(NEW_APP.to_string());
     retry(&mut session).await;
     assert_eq!(outcome(&session), &Outcome::Upgraded);
     assert_eq!(installs(&idle), (1, 1));
@@ -214,7 +227,7 @@ async fn a_device_that_is_silent_after_the_app_is_lost_and_only_looked_at() {
     {
         let mut world = fake.world();
         world.away.clear();
-        world.uis = Some("bmV3".to_owned());
+        world.uis = Some(NEW_APP.to_string());
     }
     let events = retry(&mut session).await;
     assert_eq!(stages(&events), [Stage::VerifyUi, Stage::Audit]);
@@ -230,7 +243,7 @@ async fn the_entry_of_an_app_that_was_in_doubt_is_passed_over_once() {
     {
         let mut world = fake.world();
         world.away.clear();
-        world.uis = Some("bmV3".to_owned());
+        world.uis = Some(NEW_APP.to_string());
     }
     retry(&mut session).await;
     assert_eq!(outcome(&session), &Outcome::Upgraded);
@@ -303,4 +316,70 @@ async fn a_log_that_is_read_again_turns_an_app_into_no_firmware() {
     retry(&mut session).await;
     assert_eq!(outcome(&session), &Outcome::AppInstalled);
     assert_eq!(installs(&fake), (1, 0));
+}
+
+/// One app after another, as devices are found with them.
+#[tokio::test(start_paused = true)]
+async fn only_the_hash_of_the_manifest_proves_the_app() {
+    // It is there already: nothing is sent.
+    let there = Fake::new().with(|w| w.uis = Some(NEW_APP.to_string()));
+    let (session, _) = roll(&there, app_only(), Policy::default()).await;
+    assert_eq!(outcome(&session), &Outcome::Current);
+    assert_eq!(there.count("upload app"), 0);
+    let there = Fake::new().with(|w| w.uis = Some(NEW_APP.to_string()));
+    let (session, _) = roll(&there, both(), Policy::default()).await;
+    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    assert!(
+        notes(&session).contains("only the firmware"),
+        "{}",
+        notes(&session)
+    );
+    assert_eq!(installs(&there), (0, 1));
+
+    // Another one is there afterwards: changed, not proven, and the firmware does not follow.
+    let mut other = both();
+    other.app.as_mut().unwrap().facts.version = Some(AppVersion([7; 32]));
+    let fake = Fake::new();
+    let (session, _) = roll(&fake, other.clone(), Policy::default()).await;
+    let now = NEW_APP.to_string();
+    assert_eq!(
+        outcome(&session),
+        &Outcome::Unproven(Unproven::AppChanged { now })
+    );
+    assert_eq!(outcome(&session).code(), "app_changed");
+    assert_eq!(installs(&fake), (1, 0));
+
+    // The signer's key, before and after.
+    let key = || Some(Fwk([4; 32]).to_string());
+    let signer = Fake::new().with(|w| {
+        w.uis = key();
+        w.install_app = Install::AcceptedAndIdle;
+    });
+    let (session, _) = roll(&signer, both(), Policy::default()).await;
+    assert!(
+        notes(&session).contains("the signer's key"),
+        "{}",
+        notes(&session)
+    );
+    assert_eq!(outcome(&session), &Outcome::Unproven(Unproven::AppUntold));
+    assert!(outcome(&session).reason().contains("signer's key"));
+    assert_eq!(installs(&signer), (1, 0));
+    // Whether the install happened at all is not known either where its answer was lost.
+    let lost = Fake::new().with(|w| {
+        w.uis = key();
+        w.install_app = Install::LostAndIdle;
+    });
+    let (session, _) = roll(&lost, both(), Policy::default()).await;
+    assert_eq!(outcome(&session), &Outcome::Unknown(Doubt::AppUnseen));
+
+    // Nothing is known of a file without a manifest.
+    let mut blind = app_only();
+    blind.app.as_mut().unwrap().facts.version = None;
+    let (session, _) = roll(&Fake::new(), blind, Policy::default()).await;
+    assert!(
+        notes(&session).contains("not known beforehand"),
+        "{}",
+        notes(&session)
+    );
+    assert_eq!(outcome(&session).kind(), OutcomeKind::Unproven);
 }

@@ -153,6 +153,80 @@ async fn another_signer_is_a_warning_and_with_the_same_key_required_a_refusal() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_older_image_is_refused_unless_it_is_allowed() {
+    let device = |version: &'static str| Fake::new().with(|w| w.version = version);
+    let allowed = Policy {
+        allow_downgrade: true,
+        ..Policy::default()
+    };
+    // The image is 1.2.3.
+    for version in ["1.2.10", "1.3.0-DIAG", "2.0"] {
+        let fake = device(version);
+        let (session, _) = upgrade(&fake).await;
+        let (stage, kind, touched) = failed(&session);
+        assert_eq!((stage, touched), (Stage::Probe, Touched::Nothing));
+        assert_eq!(kind.code(), "downgrade", "{version}");
+        assert!(kind.to_string().contains(version), "{kind}");
+        assert!(
+            outcome(&session)
+                .hint()
+                .unwrap()
+                .contains("--allow-downgrade")
+        );
+        assert_eq!((fake.count("login"), fake.count("upload")), (0, 0));
+        let (session, _) = upgrade_by(&device(version), allowed.clone()).await;
+        assert_eq!(outcome(&session), &Outcome::Upgraded);
+        let verdict = only(&session).verdict.as_ref().unwrap();
+        assert_eq!(verdict.kind(), VerdictKind::Downgrade);
+    }
+    for (version, note) in [
+        ("1.2.2", ""),
+        ("1.2.3", "same version, another build"),
+        ("1.2.3-DIAG", "(-DIAG) into a production"),
+        ("next", "unknown whether newer or older"),
+    ] {
+        let (session, _) = upgrade(&device(version)).await;
+        assert_eq!(outcome(&session), &Outcome::Upgraded, "{version}");
+        let verdict = only(&session).verdict.as_ref().unwrap();
+        assert_eq!(verdict.kind(), VerdictKind::Upgrade);
+        assert!(
+            notes(&session).contains(note),
+            "{version}: {}",
+            notes(&session)
+        );
+    }
+    let mut diag = image();
+    diag.facts.footer.as_mut().unwrap().name = "Encedo nGINE FW v1.2.3-DIAG".to_owned();
+    let fakes = [device("1.2.2")];
+    let mut session = session_with(&fakes, Mode::Go, 1, diag.into(), Policy::default());
+    session.intend(Intent::Begin);
+    run(&mut session).await;
+    assert!(
+        notes(&session).contains("into a diagnostic"),
+        "{}",
+        notes(&session)
+    );
+    // The app alone is no downgrade of the firmware.
+    let fakes = [device("9.9.9")];
+    let payload = super::apps::both();
+    let app = Payload {
+        firmware: None,
+        ..payload.clone()
+    };
+    let mut session = session_with(&fakes, Mode::Go, 1, app, Policy::default());
+    session.intend(Intent::Begin);
+    run(&mut session).await;
+    assert_eq!(outcome(&session), &Outcome::AppInstalled);
+    // With the firmware in hand, the app is not sent either.
+    let fakes = [device("9.9.9")];
+    let mut session = session_with(&fakes, Mode::Go, 1, payload, Policy::default());
+    session.intend(Intent::Begin);
+    run(&mut session).await;
+    assert_eq!(failed(&session).1.code(), "downgrade");
+    assert_eq!(fakes[0].count("upload app"), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_expired_certificate_leads_to_one_checkin_in_clear_where_that_is_wanted() {
     let policy = || Policy {
         on_expired: OnExpired::Checkin,

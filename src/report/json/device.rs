@@ -267,15 +267,16 @@ impl<'a> DeviceLine<'a> {
         self.verdict = Some(verdict.kind().as_str());
         let reason = verdict.reason();
         self.reason = (!reason.is_empty()).then_some(reason);
+        if let Some(failure) = verdict.failure() {
+            self.failure(failure.stage, &failure.kind);
+            self.hint = Some(failure.hint());
+        }
         match verdict {
-            Verdict::Upgrade { .. } => {
+            Verdict::Upgrade { .. } | Verdict::Downgrade { .. } => {
                 self.to = Some(fleet.payload().version_label());
                 self.to_fws = fleet.payload().expected_fws().map(|fws| fws.to_string());
             }
-            Verdict::Cannot(failure) => {
-                self.failure(failure.stage, &failure.kind);
-                self.hint = Some(failure.hint());
-            }
+            Verdict::Cannot(_) => {}
             Verdict::Current | Verdict::Skip(_) => {
                 self.code = verdict.outcome().map(|outcome| outcome.code());
             }

@@ -78,6 +78,27 @@ async fn an_app_comes_into_use_without_a_reboot() {
 }
 
 #[tokio::test]
+async fn what_is_served_is_told_by_the_manifest_or_not_at_all() {
+    // An app that was made and signed with other software (tests/vectors/app).
+    let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/app");
+    let app = std::fs::read(dir.join("webroot.tar")).unwrap();
+    let key = crate::sim::firmware::fwk().to_string();
+    let hash = "dAc+0obBLglENdQb3fQVg009g0iKGt45Wyl3VtsNJu8=";
+    for (uis, after) in [("version", hash), ("signer-key", key.as_str())] {
+        let device = format!("scheme = \"http\"\ncheck_polls = 0\nuis = \"{uis}\"");
+        let fleet = world("app = {}", &device).await;
+        let before = version(&fleet).await["uis"].clone();
+        let token = token(&fleet, "system:upgrade").await;
+        let staged = upload_as(&fleet, &token, "webroot.tar", &app).await;
+        assert_eq!(staged.unwrap().status, 200);
+        assert_eq!(verified(&fleet, &token).await, [201, 200]);
+        assert_eq!(ask(&fleet, &token, INSTALL_UI).await, 200);
+        assert_eq!(version(&fleet).await["uis"], after);
+        assert_eq!(before == after, uis == "signer-key");
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_app_is_refused() {
     let fleet = world("app = {}", "scheme = \"http\"\ncheck_polls = 0").await;
     let token = token(&fleet, "system:upgrade").await;
@@ -95,6 +116,16 @@ async fn what_is_no_app_is_refused() {
     assert_eq!(noise.unwrap().status, 200);
     assert_eq!(verified(&fleet, &token).await, [201, 406]);
     assert_eq!(ask(&fleet, &token, INSTALL_UI).await, 406);
+    // A tar alone is none, nor one whose trailer was made for another tar (section 8).
+    let (bare, trailer) = app.split_at(app.len() - 96);
+    let mut other = crate::sim::app::archive(bare.len() / 2).to_vec();
+    other.truncate(other.len() - 96);
+    for file in [bare.to_vec(), [&other, trailer].concat()] {
+        let staged = upload_as(&fleet, &token, "webroot.tar", &file).await;
+        assert_eq!(staged.unwrap().status, 200);
+        assert_eq!(verified(&fleet, &token).await, [201, 406]);
+        assert_eq!(ask(&fleet, &token, INSTALL_UI).await, 406);
+    }
     let long = format!(
         "POST {UPLOAD_UI} HTTP/1.1\r\nHost: h\r\n{}Content-Length: 16777217\r\n\r\n",
         upload_head(&token)

@@ -18,6 +18,8 @@ pub(in crate::tui) fn app_only() -> PayloadFacts {
         app: Some(AppFacts {
             file_bytes: 6 * MB,
             sha256: [0xcd; 32],
+            trailer: None,
+            version: None,
         }),
         firmware: None,
     }

@@ -466,7 +466,7 @@ fn summary(scene: &Scene<'_>) -> String {
     let counts = fleet.counts();
     let all = fleet.rows().len();
     if super::super::ui::on_plan(fleet) {
-        let wanted = fleet.planned(crate::model::VerdictKind::Upgrade);
+        let wanted = fleet.to_confirm();
         return format!("plan: {wanted}/{all} to upgrade, needs 40x10");
     }
     let mut line = format!("{}/{all} upgraded", counts.of(OutcomeKind::Upgraded));

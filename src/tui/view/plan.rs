@@ -47,7 +47,11 @@ impl Columns {
                 _ => 0,
             },
             firmware: if width >= 60 { 15 } else { 0 },
-            verdict: 7,
+            verdict: if fleet.planned(VerdictKind::Downgrade) > 0 {
+                9
+            } else {
+                7
+            },
             link: match (weak, width >= 60) {
                 (false, _) => 0,
                 (true, true) => 8,
@@ -147,7 +151,13 @@ fn row_line(scene: &Scene<'_>, row: &Row, columns: &Columns, selected: bool) -> 
 /// The verdict and the reason, or what goes on where there is none yet.
 fn verdict(row: &Row) -> (Mark, String) {
     match (&row.state, &row.verdict) {
-        (RowState::Planned, Some(verdict)) => (Mark::of_verdict(verdict.kind()), verdict.reason()),
+        (RowState::Planned, Some(verdict)) => {
+            let mut mark = Mark::of_verdict(verdict.kind());
+            if verdict.failure().is_some() {
+                mark.tone = Tone::Bad;
+            }
+            (mark, verdict.reason())
+        }
         (RowState::Done(outcome), _) => (Mark::of_outcome(outcome.kind()), outcome.reason()),
         (RowState::Running(active), _) => {
             let word = Mark {
@@ -178,7 +188,11 @@ fn verdict(row: &Row) -> (Mark, String) {
 fn firmware(scene: &Scene<'_>, row: &Row) -> String {
     let from = row.from_label().unwrap_or_else(|| "?".to_owned());
     let firmware = scene.fleet.payload().firmware.is_some();
-    if firmware && matches!(row.verdict, Some(Verdict::Upgrade { .. })) {
+    let moves = matches!(
+        row.verdict,
+        Some(Verdict::Upgrade { .. } | Verdict::Downgrade { .. })
+    );
+    if firmware && moves {
         return format!("{from} → {}", scene.fleet.payload().version_label());
     }
     from
@@ -218,7 +232,9 @@ pub(super) fn draw_why(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     for line in wrap(&why, room) {
         lines.push(span(format!("  {line}"), mark.tone.style()));
     }
-    if let (RowState::Planned, Some(Verdict::Cannot(failure))) = (&row.state, &row.verdict) {
+    if let RowState::Planned = &row.state
+        && let Some(failure) = row.verdict.as_ref().and_then(Verdict::failure)
+    {
         for (n, line) in wrap(&failure.hint(), room).into_iter().enumerate() {
             let lead = if n == 0 { "→ " } else { "  " };
             lines.push(span(format!("  {lead}{line}"), Tone::Plain.style()));
@@ -251,7 +267,7 @@ fn said(seen: &Seen) -> String {
 pub(super) fn draw_prompt(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let width = usize::from(area.width);
     let fleet = scene.fleet;
-    let wanted = fleet.planned(VerdictKind::Upgrade);
+    let wanted = fleet.to_confirm();
     let line = |text: &str, tone: Tone| Line::from(span(cut(text, width), tone.bold()));
     put(buf, area, 0, &line(&counts(fleet), Tone::Plain));
     put(buf, area, 1, &line(&warning(fleet, wanted), Tone::Warn));
@@ -287,12 +303,24 @@ pub(super) fn draw_prompt(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
 
 fn counts(fleet: &Fleet) -> String {
     let mut line = format!(" {} will be upgraded", fleet.planned(VerdictKind::Upgrade));
-    for (kind, words) in [
-        (VerdictKind::Current, "current"),
-        (VerdictKind::Skip, "skipped"),
-        (VerdictKind::Cannot, "cannot"),
+    let refused = fleet.refused_downgrades();
+    for (n, words) in [
+        (
+            fleet.planned(VerdictKind::Downgrade) - refused,
+            "will be downgraded",
+        ),
+        (
+            refused,
+            if refused == 1 {
+                "downgrade refused"
+            } else {
+                "downgrades refused"
+            },
+        ),
+        (fleet.planned(VerdictKind::Current), "current"),
+        (fleet.planned(VerdictKind::Skip), "skipped"),
+        (fleet.planned(VerdictKind::Cannot), "cannot"),
     ] {
-        let n = fleet.planned(kind);
         if n > 0 {
             let _ = write!(line, ", {n} {words}");
         }

@@ -295,6 +295,30 @@ fn a_countdown_goes_on_by_itself() {
 }
 
 #[test]
+fn downgrades() {
+    let mut rig = Rig::new(Mode::Confirm, seeds());
+    rig.wait(1);
+    let kind = FailureKind::Downgrade {
+        runs: "1.2.10".to_owned(),
+        image: "1.2.3".to_owned(),
+    };
+    rig.planned("vault-02", kind.into());
+    let allowed = Verdict::Downgrade {
+        notes: vec!["older than what runs".to_owned()],
+        refused: None,
+    };
+    rig.planned("vault-03", allowed);
+    for row in seeds() {
+        if !["vault-02", "vault-03"].contains(&row.id.as_str()) {
+            let notes = Vec::new();
+            rig.planned(row.id.as_str(), Verdict::Upgrade { notes });
+        }
+    }
+    rig.select("vault-02");
+    screens!("plan_of_downgrades", rig, 60 x 20, 80 x 24, 120 x 30);
+}
+
+#[test]
 fn the_management_app() {
     let mut rig = staged();
     screens!("app_and_firmware", rig, 60 x 20, 120 x 35, 80 x 24);

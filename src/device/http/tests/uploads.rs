@@ -305,6 +305,8 @@ async fn a_management_app_is_sent_checked_and_installed_under_its_own_names() {
         facts: AppFacts {
             file_bytes: SIZE as u64,
             sha256: [0; 32],
+            trailer: None,
+            version: None,
         },
     };
     device
