@@ -41,7 +41,8 @@ pub(super) enum Command {
     Audit(Audit),
     /// Download what the backend offers devices, and check that it is what was announced
     Fetch(Fetch),
-    /// Say what a firmware image is: size, hash, format, name, signing mode, key, signature
+    /// Say what a firmware image or a management app is, whose, and whether it verifies; exit code 2 where a run
+    /// would refuse it
     Inspect(Inspect),
     /// The documented example of an inventory, and the check of one
     #[command(subcommand)]
@@ -287,7 +288,7 @@ pub(super) struct Fetch {
 
 #[derive(Args, Debug)]
 pub(super) struct Inspect {
-    /// The image
+    /// The image, or the management app
     pub(super) image: PathBuf,
 }
 

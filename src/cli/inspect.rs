@@ -192,11 +192,10 @@ fn describe(facts: &ImageFacts, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "image      {} bytes once decoded", facts.image_bytes)?;
     }
     let Some(footer) = &facts.footer else {
-        writeln!(
+        return writeln!(
             out,
             "footer     not recognised: an upgrade with this file can end as unproven at best"
-        )?;
-        return to_paste(None, &sha256, out);
+        );
     };
     let covers = match footer.mode {
         SigningMode::Plain => "the signature covers the bytes before it",
