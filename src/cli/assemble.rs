@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::config::Settings;
 use crate::device::Device;
 use crate::device::http::{Broker, HttpDevice, Links};
-use crate::engine::{Fleet, Mode, Pool, RowSeed, Session};
+use crate::engine::{Fleet, LogKeeper, Mode, Pool, RowSeed, Session};
 use crate::model::{Credential, DeviceId, DeviceSpec, Payload, RunId};
 
 use super::Refusal;
@@ -64,6 +64,17 @@ pub fn session<D: Device>(
     devices: Vec<(DeviceId, D)>,
     mode: Mode,
 ) -> Result<Session, Refusal> {
+    session_keeping(settings, payload, devices, mode, None)
+}
+
+/// The same, with a place for the log files that are read.
+pub(super) fn session_keeping<D: Device>(
+    settings: &Settings,
+    payload: Payload,
+    devices: Vec<(DeviceId, D)>,
+    mode: Mode,
+    keeper: Option<Arc<dyn LogKeeper>>,
+) -> Result<Session, Refusal> {
     let mut random = [0; 4];
     getrandom::fill(&mut random).map_err(|e| Refusal::new(format!("no randomness: {e}")))?;
     let run = RunId::from_random(random);
@@ -77,6 +88,6 @@ pub fn session<D: Device>(
     .with_rollout(settings.rollout);
     let policy = settings.policy.clone();
     Ok(Session::new(fleet, |inbox| {
-        Pool::new(run, devices, payload, policy, inbox)
+        Pool::new(run, devices, payload, policy, inbox).keeping(keeper)
     }))
 }

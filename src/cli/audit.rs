@@ -1,24 +1,28 @@
 //! `hemfleet audit`: the logs of devices, read and kept, and saved ones checked without any device.
 //! Must not: say that a log proves anything; it is as good as the way it was read (section 9).
 
-use std::io::{self, Write};
-use std::path::Path;
+use std::fs::File;
+use std::io::{self, Read as _, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use crate::engine::{DeviceFact, Event, Fact, Fleet, Mode};
-use crate::hem::audit::{self, Delivery, KeyFault, LogKey};
-use crate::model::{
-    AuditEntry, AuditLog, DeviceId, LogEnd, LogRead, Payload, human_bytes, printable,
-};
+use bytes::Bytes;
+
+use crate::device::RawLog;
+use crate::engine::{LogKeeper, Mode};
+use crate::hem::audit::{self, Delivery, KeyFault, LogKey, LogLine, Verified, Verifier};
+use crate::model::{AuditEntry, DeviceId, LogEnd, LogId, Payload, human_bytes, printable};
 use crate::report::{AuditTable, Exit, JsonLines, Reporter};
 
 use super::args::{AuditRead, AuditVerify, Cli, PlanOutput, Selection};
+use super::keep::Growing;
 use super::outlet::Page;
 use super::show::{self, Show};
 use super::{Refusal, headless, keep, logging, run, runtime, signals};
 
-/// The largest log file, or file of a key, that is read, in bytes.
-const MAX_LOG: u64 = 64 * 1024 * 1024;
+/// How much of a saved file is read at a time, in bytes.
+const PIECE: usize = 64 * 1024;
 
 /// `hemfleet audit`: reads and verifies the logs of devices. Its exit codes stand at [`Exit`].
 pub(super) fn read_logs(cli: &Cli, args: &AuditRead) -> Result<Exit, Refusal> {
@@ -41,78 +45,88 @@ pub(super) fn read_logs(cli: &Cli, args: &AuditRead) -> Result<Exit, Refusal> {
         let mode = Mode::Audit {
             all: args.all_files,
         };
-        let opened = run::open(&settings, Payload::default(), mode, &mut interrupts).await?;
+        let keeper = args
+            .save
+            .clone()
+            .map(|dir| Arc::new(Keeper { dir }) as Arc<dyn LogKeeper>);
+        let payload = Payload::default();
+        let opened = run::open_keeping(&settings, payload, mode, keeper, &mut interrupts).await?;
         let Some(mut session) = opened else {
             return Ok(Exit::Interrupted);
         };
         let page = Page::default();
-        let told: Box<dyn Reporter> = match how {
+        let mut told: Box<dyn Reporter> = match how {
             Show::Json => Box::new(JsonLines::new(page.clone())),
             _ => Box::new(AuditTable::new(page.clone(), show::color())),
         };
-        let mut saving = Saving {
-            told,
-            dir: args.save.as_deref(),
-            failed: None,
-        };
-        let told = headless::run(&mut session, &mut saving, page, &mut interrupts).await;
+        let told = headless::run(&mut session, &mut *told, page, &mut interrupts).await;
         let exit = Exit::of(session.fleet());
         show::summary(session.fleet(), how, Some(exit), None, told);
-        match saving.failed {
-            Some(why) => Err(Refusal::new(why).hint("the logs themselves were read; see above")),
-            None => Ok(exit),
-        }
+        Ok(exit)
     });
     runtime.shutdown_background();
     exit
 }
 
-/// Keeps what is read, before it is told of.
-struct Saving<'a> {
-    told: Box<dyn Reporter>,
-    dir: Option<&'a Path>,
-    /// The first file that could not be written; no other is tried then.
-    failed: Option<String>,
+/// Keeps the files that are read, a folder for each device.
+struct Keeper {
+    dir: PathBuf,
 }
 
-impl Saving<'_> {
-    fn save(&self, device: &DeviceId, read: &LogRead) -> io::Result<()> {
-        let Some(dir) = self.dir.filter(|_| !read.raw.is_empty()) else {
-            return Ok(());
-        };
-        let dir = dir.join(keep::file_name(device.as_str()));
-        keep::folder(&dir)?;
-        // Of a file that came short nothing in the file itself tells: what came is whole lines at times.
-        let ending = match &read.log {
-            Ok(log) if matches!(log.end, LogEnd::CutShort { .. }) => "cut.log",
-            _ => "log",
-        };
-        let (log, new) = keep::beside_others(&dir, read.id.as_str(), ending, &read.raw)?;
-        if new {
-            // The nonce is another one each time: the key goes with the file that it was read with.
-            keep::new_file(&log.with_extension("key.json"), &read.key)?;
-        }
-        Ok(())
+impl LogKeeper for Keeper {
+    fn begin(&self, device: &DeviceId, file: &LogId, key: &Bytes) -> Box<dyn RawLog> {
+        Box::new(KeptLog {
+            dir: self.dir.join(keep::file_name(device.as_str())),
+            file: file.clone(),
+            key: key.clone(),
+            came: None,
+        })
     }
 }
 
-impl Reporter for Saving<'_> {
-    fn event(&mut self, fleet: &Fleet, event: &Event) -> io::Result<()> {
-        if self.failed.is_none()
-            && let Fact::Device { device, fact, .. } = &event.fact
-            && let DeviceFact::LogRead { read } = fact
-            && let Err(e) = self.save(device, read)
-        {
-            self.failed = Some(format!("{device}: log {} could not be kept: {e}", read.id));
+/// A log file on its way to the disk.
+struct KeptLog {
+    dir: PathBuf,
+    file: LogId,
+    key: Bytes,
+    /// Absent before the first byte.
+    came: Option<Growing>,
+}
+
+impl RawLog for KeptLog {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let came = match &mut self.came {
+            Some(came) => came,
+            none => none.insert(Growing::new(&self.dir)?),
+        };
+        came.write(bytes)
+    }
+
+    fn keep(self: Box<Self>, whole: bool) -> io::Result<()> {
+        let Some(came) = self.came else {
+            // A file of nothing says nothing.
+            return Ok(());
+        };
+        // Of a file that came short nothing in the file itself tells: what came is whole lines at times.
+        let ending = if whole { "log" } else { "cut.log" };
+        let (log, _) = came.beside_others(self.file.as_str(), ending)?;
+        // The nonce is another one each time: the key goes with the file that it was read with. Where an
+        // earlier run was stopped between the two, this one's is as good: it has just been tried on the file.
+        match keep::new_file(&log.with_extension("key.json"), &self.key) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            other => other,
         }
-        self.told.event(fleet, event)
     }
 }
 
 /// Exit code 0 verified, 1 not, 2 unreadable.
 pub(super) fn verify(args: &AuditVerify) -> Result<ExitCode, Refusal> {
-    let key = read(&args.key)?;
-    let log = read(&args.file)?;
+    let mut key = Vec::new();
+    open(&args.key)?
+        .read_to_end(&mut key)
+        .map_err(|e| Refusal::new(format!("{} is not readable: {e}", args.key.display())))?;
+    // Before the key is judged, so that all that is missing is told as such.
+    open(&args.file)?;
     let key = audit::parse_key_answer(&key).map_err(|e| bad_key(&args.key, &e.to_string()))?;
     let mut out = io::stdout().lock();
     let key = match audit::prove_key(&key) {
@@ -124,12 +138,11 @@ pub(super) fn verify(args: &AuditVerify) -> Result<ExitCode, Refusal> {
         }
         Err(fault) => return Err(bad_key(&args.key, &fault.to_string())),
     };
-    let log = audit::verify(&log, &key, Delivery::Whole);
-    tell(&args.file, &log, &key, args.entries, &mut out)?;
-    Ok(if log.verifies() {
-        ExitCode::SUCCESS
-    } else {
-        Exit::Failed.into()
+    let (log, count) = read_through(&args.file, &key, args.entries, &mut out)?;
+    tell(&args.file, &log, count, &key, &mut out)?;
+    Ok(match log.end {
+        LogEnd::Whole => ExitCode::SUCCESS,
+        _ => Exit::Failed.into(),
     })
 }
 
@@ -138,30 +151,59 @@ fn bad_key(path: &Path, why: &str) -> Refusal {
         .hint("the key is the saved answer of GET /api/logger/key: key, nonce and nonce_signed")
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Refusal> {
+/// A file of no more than a log may have.
+fn open(path: &Path) -> Result<File, Refusal> {
     let shown = path.display();
     let unreadable = |e: io::Error| Refusal::new(format!("{shown} is not readable: {e}"));
     let meta = std::fs::metadata(path).map_err(unreadable)?;
-    if !meta.is_file() || meta.len() > MAX_LOG {
+    if !meta.is_file() || meta.len() > audit::MAX_FILE {
         let size = human_bytes(meta.len());
         return Err(Refusal::new(format!("{shown} is no log file ({size})")));
     }
-    std::fs::read(path).map_err(unreadable)
+    File::open(path).map_err(unreadable)
+}
+
+/// Verifies a file piece by piece, with its entries shown on the way if wanted; how many there are.
+fn read_through(
+    path: &Path,
+    key: &LogKey,
+    entries: bool,
+    out: &mut impl Write,
+) -> Result<(Verified, usize), Refusal> {
+    let mut file = open(path)?;
+    let mut verifier = Verifier::new(key);
+    let (mut count, mut written) = (0, Ok(()));
+    let mut see = |seen| {
+        if let LogLine::Entry(entry) = seen {
+            count += 1;
+            if entries && written.is_ok() {
+                written = writeln!(out, "{}", line(&entry));
+            }
+        }
+    };
+    let mut piece = vec![0; PIECE];
+    loop {
+        let n = file
+            .read(&mut piece)
+            .map_err(|e| Refusal::new(format!("{} is not readable: {e}", path.display())))?;
+        if n == 0 {
+            break;
+        }
+        verifier.feed(&piece[..n], &mut see);
+    }
+    let verified = verifier.finish(Delivery::Whole, &mut see);
+    written?;
+    Ok((verified, count))
 }
 
 fn tell(
     path: &Path,
-    log: &AuditLog,
+    log: &Verified,
+    count: usize,
     key: &LogKey,
-    entries: bool,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    if entries {
-        for entry in &log.entries {
-            writeln!(out, "{}", line(entry))?;
-        }
-    }
-    let (count, shown) = (log.entries.len(), path.display());
+    let shown = path.display();
     match log.end {
         LogEnd::Whole => writeln!(out, "{shown}: verified, {count} entries")?,
         LogEnd::CutShort { line } => writeln!(

@@ -1,10 +1,12 @@
 //! Files that outlive a command: private, whole or not there at all, and never over another one.
 //! Must not: know what is in them.
 
-use std::fs::DirBuilder;
-use std::io::{self, Write as _};
+use std::fs::{DirBuilder, File};
+use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
 
 /// Makes a folder that nobody else may enter; one that is there already stays as it is.
 pub(super) fn folder(path: &Path) -> io::Result<()> {
@@ -18,39 +20,93 @@ pub(super) fn folder(path: &Path) -> io::Result<()> {
 /// [`io::ErrorKind::AlreadyExists`] where the name is taken.
 pub(super) fn new_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let dir = path.parent().filter(|p| !p.as_os_str().is_empty());
-    // 0600 by its own making, and whole before it has its name.
-    let mut file = tempfile::NamedTempFile::new_in(dir.unwrap_or(Path::new(".")))?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist_noclobber(path)?;
+    let mut file = Growing::new(dir.unwrap_or(Path::new(".")))?;
+    file.write(bytes)?;
+    file.file.as_file().sync_all()?;
+    file.file.persist_noclobber(path)?;
     Ok(())
 }
 
-/// Writes `bytes` to `{stem}.{ending}`, or to `{stem}.2.{ending}` and so on where that name has other
-/// contents. The path, and whether the file is new.
+/// A file that has no name of its own before it is whole, for its owner alone; dropped before that it is gone.
+#[derive(Debug)]
+pub(super) struct Growing {
+    file: NamedTempFile,
+    dir: PathBuf,
+}
+
+impl Growing {
+    /// Begins one in `dir`, which is made if it is not there.
+    pub(super) fn new(dir: &Path) -> io::Result<Self> {
+        folder(dir)?;
+        Ok(Self {
+            file: NamedTempFile::new_in(dir)?,
+            dir: dir.to_owned(),
+        })
+    }
+
+    /// Adds to its end.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)
+    }
+
+    /// Names it `{stem}.{ending}`, or `{stem}.2.{ending}` and so on where that name has other contents. The
+    /// path, and whether the file is new; where one has these very contents already, that one's path, and this
+    /// is dropped.
+    pub(super) fn beside_others(self, stem: &str, ending: &str) -> io::Result<(PathBuf, bool)> {
+        self.file.as_file().sync_all()?;
+        let mut file = self.file;
+        let mut n = 1;
+        loop {
+            let name = match n {
+                1 => format!("{stem}.{ending}"),
+                n => format!("{stem}.{n}.{ending}"),
+            };
+            let path = self.dir.join(name);
+            match file.persist_noclobber(&path) {
+                Ok(_) => return Ok((path, true)),
+                Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => {
+                    if same(e.file.path(), &path).unwrap_or(false) {
+                        return Ok((path, false));
+                    }
+                    file = e.file;
+                    n += 1;
+                }
+                Err(e) => return Err(e.error),
+            }
+        }
+    }
+}
+
+/// [`Growing::beside_others`] for bytes that are there already.
 pub(super) fn beside_others(
     dir: &Path,
     stem: &str,
     ending: &str,
     bytes: &[u8],
 ) -> io::Result<(PathBuf, bool)> {
-    let mut n = 1;
+    let mut file = Growing::new(dir)?;
+    file.write(bytes)?;
+    file.beside_others(stem, ending)
+}
+
+/// Whether two files have the same contents; neither is held in memory.
+fn same(one: &Path, other: &Path) -> io::Result<bool> {
+    let (one, other) = (File::open(one)?, File::open(other)?);
+    if one.metadata()?.len() != other.metadata()?.len() {
+        return Ok(false);
+    }
+    let (mut one, mut other) = (BufReader::new(one), BufReader::new(other));
     loop {
-        let name = match n {
-            1 => format!("{stem}.{ending}"),
-            n => format!("{stem}.{n}.{ending}"),
-        };
-        let path = dir.join(name);
-        match new_file(&path, bytes) {
-            Ok(()) => return Ok((path, true)),
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
-                if std::fs::read(&path).is_ok_and(|there| there == bytes) {
-                    return Ok((path, false));
-                }
-                n += 1;
-            }
-            Err(e) => return Err(e),
+        let (left, right) = (one.fill_buf()?, other.fill_buf()?);
+        let n = left.len().min(right.len());
+        if left[..n] != right[..n] {
+            return Ok(false);
         }
+        if n == 0 {
+            return Ok(left.is_empty() && right.is_empty());
+        }
+        one.consume(n);
+        other.consume(n);
     }
 }
 
@@ -95,11 +151,24 @@ mod tests {
     fn nothing_is_written_over() {
         let dir = tempfile::tempdir().unwrap();
         let path = |name: &str| dir.path().join(name);
-        let keep = |bytes: &[u8]| beside_others(dir.path(), "62310ba5", "log", bytes).unwrap();
+        let keep = |bytes: &[u8]| {
+            let mut file = Growing::new(dir.path()).unwrap();
+            for piece in bytes.chunks(3) {
+                file.write(piece).unwrap();
+            }
+            file.beside_others("62310ba5", "log").unwrap()
+        };
         assert_eq!(keep(b"a"), (path("62310ba5.log"), true));
         assert_eq!(keep(b"ab"), (path("62310ba5.2.log"), true));
         assert_eq!(keep(b"a"), (path("62310ba5.log"), false));
         assert_eq!(keep(b"ab"), (path("62310ba5.2.log"), false));
+        let long = [b"x".repeat(20_000), b"y".repeat(1)].concat();
+        assert_eq!(keep(&long), (path("62310ba5.3.log"), true));
+        assert_eq!(keep(&b"x".repeat(20_001)), (path("62310ba5.4.log"), true));
+        assert_eq!(keep(&long), (path("62310ba5.3.log"), false));
+        drop(Growing::new(dir.path()).unwrap());
+        let there = std::fs::read_dir(dir.path()).unwrap().count();
+        assert_eq!(there, 4, "nothing else is left behind");
         let mode = std::fs::metadata(path("62310ba5.log"))
             .unwrap()
             .permissions();

@@ -4,11 +4,12 @@
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use crate::config::{self, Fault, Loaded, Overrides, Settings};
 use tokio::sync::mpsc;
 
-use crate::engine::{Mode, Session};
+use crate::engine::{LogKeeper, Mode, Session};
 use crate::model::{
     AppImage, Component, Credential, Credentials, DeviceSpec, FirmwareImage, OnExpired, Payload,
 };
@@ -118,6 +119,17 @@ pub(super) async fn open(
     mode: Mode,
     interrupts: &mut mpsc::Receiver<()>,
 ) -> Result<Option<Session>, Refusal> {
+    open_keeping(settings, payload, mode, None, interrupts).await
+}
+
+/// The same, with a place for the log files that are read.
+pub(super) async fn open_keeping(
+    settings: &Settings,
+    payload: Payload,
+    mode: Mode,
+    keeper: Option<Arc<dyn LogKeeper>>,
+    interrupts: &mut mpsc::Receiver<()>,
+) -> Result<Option<Session>, Refusal> {
     descriptors::ensure(settings.concurrency, settings.devices.len())?;
     let prompted = |spec: &&DeviceSpec| spec.auth.credentials() == Credentials::Prompt;
     if let Some(spec) = settings.devices.iter().find(prompted)
@@ -133,7 +145,7 @@ pub(super) async fn open(
         return Ok(None);
     };
     let devices = assemble::devices(settings, |spec| secrets.credential(spec))?;
-    assemble::session(settings, payload, devices, mode).map(Some)
+    assemble::session_keeping(settings, payload, devices, mode, keeper).map(Some)
 }
 
 /// `hemfleet config check`.

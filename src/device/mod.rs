@@ -6,6 +6,7 @@
 pub mod http;
 
 use std::future::Future;
+use std::io;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -17,8 +18,8 @@ use crate::model::{
     DeviceVersion, FailureKind, FirmwareImage, LinkFault, LogId, Scope, Secret,
 };
 
-/// What the engine may ask of logs that were read: which entry is an upgrade's, and what it says.
-pub use crate::hem::audit::{LogKey, Login, UpgradeMark, find_refusal, judge};
+/// What the engine may ask of logs while they are read: which entry is an upgrade's, and what it says.
+pub use crate::hem::audit::{Found, LogKey, Login, Search, UpgradeMark, judge};
 
 /// A login that the device accepted, or the absence of one for a fresh device.
 ///
@@ -123,14 +124,37 @@ pub struct LogPage {
     pub next: usize,
 }
 
-/// A log file as it came, verified.
+/// A log file that was read and verified. Its text is gone: it may be longer than memory for a fleet allows.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LogFile {
-    /// The bytes, perhaps cut short.
-    pub raw: Bytes,
-    /// What they hold, as far as it verifies.
+    /// What it holds as far as it verifies; of its entries a window.
     pub log: AuditLog,
+    /// What the search found in all of it, where one was asked for.
+    pub found: Option<Found>,
+    /// Whether its bytes could be kept, where they were to be; else why not.
+    pub kept: Option<Result<(), String>>,
 }
+
+/// Where the bytes of a log file go while it is read, to be verified again later. Both methods may block.
+pub trait RawLog: Send {
+    /// Takes the next bytes.
+    ///
+    /// # Errors
+    ///
+    /// They cannot be kept; nothing more is written then.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// The file has come, `whole` or cut short. Dropped without this, nothing of it is left.
+    ///
+    /// # Errors
+    ///
+    /// It could not be kept.
+    fn keep(self: Box<Self>, whole: bool) -> io::Result<()>;
+}
+
+/// For a device in memory, whose files nobody writes or verifies.
+#[cfg(test)]
+pub(crate) use crate::hem::audit::{Digest, LogLine};
 
 /// What one poll of the validation said (section 7).
 #[derive(Debug)]
@@ -339,24 +363,27 @@ pub trait Device: Send + Sync + 'static {
     ) -> impl Future<Output = Result<ProvenKey, FailureKind>> + Send;
 
     /// One page of `GET /api/logger/list/{offset}` (section 9). A 404 past the end, or of an empty list,
-    /// is [`FailureKind::Status`].
+    /// is [`FailureKind::Status`]; a page of more than 128 ids is a [`FailureKind::LogTooLarge`].
     fn log_page(
         &self,
         session: &Session,
         offset: usize,
     ) -> impl Future<Output = Result<LogPage, FailureKind>> + Send;
 
-    /// `GET /api/logger/{id}` (section 9), verified with `key` as far as it came: a body that is cut short
-    /// is no failure, but ends [`LogFile::log`].
+    /// `GET /api/logger/{id}` (section 9), verified with `key` line by line as it comes, looked through by
+    /// `search`, and handed to `raw`: a body that is cut short is no failure, but ends [`LogFile::log`].
     ///
     /// # Errors
     ///
-    /// 406 (the running session's) and 404 are [`FailureKind::Status`].
+    /// 406 (the running session's) and 404 are [`FailureKind::Status`], a file larger than is read is a
+    /// [`FailureKind::LogTooLarge`]. What `raw` cannot keep is no failure of the reading.
     fn log_file(
         &self,
         session: &Session,
         id: &LogId,
         key: &LogKey,
+        search: Option<Search>,
+        raw: Option<Box<dyn RawLog>>,
     ) -> impl Future<Output = Result<LogFile, FailureKind>> + Send;
 }
 

@@ -18,6 +18,7 @@ use super::command::Message;
 use super::event::{DeviceFact, Event, Progress};
 use super::leave::Leave;
 use super::ledger::Ledger;
+use super::log::LogKeeper;
 
 /// The longest wait between two tries of one step, before jitter.
 const MAX_BACKOFF: Duration = Duration::from_secs(60);
@@ -136,6 +137,8 @@ pub(super) struct Attempt<D> {
     pub(super) turns: Arc<Semaphore>,
     /// What this run did to the device in all attempts.
     pub(super) ledger: Arc<Mutex<Ledger>>,
+    /// Where log files go that are read for themselves, if anywhere.
+    pub(super) keeper: Option<Arc<dyn LogKeeper>>,
 }
 
 impl<D> Attempt<D> {

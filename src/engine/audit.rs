@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::device::{Device, Session, UpgradeMark, find_refusal, judge};
+use crate::device::{Device, Found as InFile, Search, Session, UpgradeMark, judge};
 use crate::model::{
     AuditLog, AuditMode, AuditObstacle, AuditReport, AuditVerdict, BrokerFault, Component,
     Contradiction, Credentials, DeviceStatus, Doubt, Failure, FailureKind, LogId, Outcome, Scope,
@@ -240,17 +240,22 @@ impl<D: Device> Attempt<D> {
         mark: &UpgradeMark,
         remarks: &mut Vec<String>,
     ) -> Result<Found, AuditObstacle> {
-        let log = self.open_log(session).await?;
+        let files = self.policy.audit.files.max(1);
+        // One more, for the running session's.
+        let log = self.open_log(session, files + 1).await?;
         remarks.extend(log.remark());
-        let mut left = self.policy.audit.files.max(1);
-        let mut read: Vec<(LogId, Arc<AuditLog>)> = Vec::new();
+        let search = Search::upgrade(mark);
+        let mut left = files;
+        let mut read: Vec<(LogId, AuditLog, InFile)> = Vec::new();
         // What could not be read, and how many newer files could.
         let mut unread: Option<(usize, AuditObstacle)> = None;
-        let judged = |read: &[(LogId, Arc<AuditLog>)]| judge(read.iter().map(|(_, l)| &**l), mark);
+        let judged = |read: &[(LogId, AuditLog, InFile)]| {
+            judge(read.iter().map(|(_, _, found)| found), mark)
+        };
         for id in log.ids.iter().rev() {
-            match self.log_file(session, &log, id).await {
+            match self.log_file(session, &log, id, Some(&search), None).await {
                 Err(kind) if log.is_running(id, &kind) => continue,
-                Ok(file) => read.push((id.clone(), Arc::new(file.log))),
+                Ok(file) => read.extend(file.found.map(|found| (id.clone(), file.log, found))),
                 Err(kind) => {
                     unread.get_or_insert((read.len(), obstacle(&kind)));
                     if matches!(kind, FailureKind::Link(_)) {
@@ -274,11 +279,11 @@ impl<D: Device> Attempt<D> {
             Some((newer, unread)) if !decides(newer) => Err(unread),
             None if read.is_empty() => Err(AuditObstacle::NoFile),
             _ => {
-                let (file, log) = read.swap_remove(n.unwrap_or(0));
+                let (file, log, _) = read.swap_remove(n.unwrap_or(0));
                 Ok(Found {
                     verdict,
                     file: Some(file),
-                    log: Some(log),
+                    log: Some(Arc::new(log)),
                 })
             }
         }
@@ -289,17 +294,22 @@ impl<D: Device> Attempt<D> {
         &self,
         work: impl Future<Output = Result<T, AuditObstacle>>,
     ) -> Result<T, AuditObstacle> {
+        let done = self.unless_cancelled(self.in_time(work)).await;
+        done.unwrap_or(Err(AuditObstacle::Stopped))
+    }
+
+    /// The same, where somebody else heeds the wish to stop.
+    pub(super) async fn in_time<T>(
+        &self,
+        work: impl Future<Output = Result<T, AuditObstacle>>,
+    ) -> Result<T, AuditObstacle> {
         let limit = self.audit_limit();
-        match self
-            .unless_cancelled(tokio::time::timeout(limit, work))
-            .await
-        {
-            Ok(Ok(out)) => out,
-            Ok(Err(_)) => Err(AuditObstacle::Unreadable {
+        let done = tokio::time::timeout(limit, work).await;
+        done.unwrap_or_else(|_| {
+            Err(AuditObstacle::Unreadable {
                 what: format!("not read within {}", human_duration(limit)),
-            }),
-            Err(_) => Err(AuditObstacle::Stopped),
-        }
+            })
+        })
     }
 
     fn audit_limit(&self) -> Duration {
@@ -367,14 +377,18 @@ impl<D: Device> Attempt<D> {
             },
         };
         let newest = async {
-            let log = self.open_log(&session).await?;
-            let id = log.ids.last().cloned().ok_or(AuditObstacle::NoFile)?;
-            let file = self.log_file(&session, &log, &id).await;
-            let log = file.map_err(|kind| obstacle(&kind))?.log;
+            let log = self.open_log(&session, 1).await?;
+            let id = log.ids.back().cloned().ok_or(AuditObstacle::NoFile)?;
+            let search = Search::refusal(mark);
+            let file = self
+                .log_file(&session, &log, &id, Some(&search), None)
+                .await;
+            let file = file.map_err(|kind| obstacle(&kind))?;
+            let found = file.found.ok_or(AuditObstacle::NoFile)?;
             Ok(Found {
-                verdict: find_refusal(&log, mark),
+                verdict: found.verdict,
                 file: Some(id),
-                log: Some(Arc::new(log)),
+                log: Some(Arc::new(file.log)),
             })
         };
         self.within(newest).await

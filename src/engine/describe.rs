@@ -128,7 +128,7 @@ impl DeviceFact {
                 Ok(log) => format!(
                     "log {}: {}, {}",
                     read.id,
-                    counted(log.entries.len(), "entry", "entries"),
+                    counted(log.count, "entry", "entries"),
                     log.end
                 ),
                 // No fault: one file per boot, and this is the running one (section 9).
@@ -197,7 +197,9 @@ pub fn audit_hint(verdict: &AuditVerdict) -> Option<&'static str> {
             | AuditObstacle::Stopped
             | AuditObstacle::Link { .. }
             | AuditObstacle::Unreadable { .. } => Some("Read it later with hemfleet audit."),
-            AuditObstacle::KeyNotProven | AuditObstacle::OtherDevice { .. } => Some(
+            AuditObstacle::KeyNotProven
+            | AuditObstacle::OtherDevice { .. }
+            | AuditObstacle::TooLarge { .. } => Some(
                 "Something may stand between you and the device: find out before you rely on it.",
             ),
             AuditObstacle::Ambiguous => Some(

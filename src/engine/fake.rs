@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::device::{
     Approval, ApprovalAnswer, ApprovalReply, CheckAnswer, Device, Image, InstallAnswer, LogFile,
-    LogKey, LogPage, LoginError, ProvenKey, Session, UploadProgress, Validated,
+    LogKey, LogPage, LoginError, ProvenKey, RawLog, Search, Session, UploadProgress, Validated,
 };
 use crate::model::{
     AppVersion, AuditLink, AuditResult, AuditType, CheckinReport, Component, Credentials,
@@ -112,6 +112,7 @@ pub(super) fn attempt(
         answers: mpsc::channel(1).1,
         turns: Arc::new(Semaphore::new(1)),
         ledger: Arc::default(),
+        keeper: None,
     }
 }
 
@@ -600,6 +601,8 @@ impl Device for Fake {
 
     async fn log_page(&self, session: &Session, offset: usize) -> Result<LogPage, FailureKind> {
         self.ask("log page").await?;
+        let slow = self.world().log.slow;
+        tokio::time::sleep(slow).await;
         let mut world = self.world();
         takes(session, Scope::Log);
         world.log.page(offset)
@@ -610,11 +613,13 @@ impl Device for Fake {
         session: &Session,
         id: &LogId,
         _key: &LogKey,
+        search: Option<Search>,
+        raw: Option<Box<dyn RawLog>>,
     ) -> Result<LogFile, FailureKind> {
         self.ask("log file").await?;
         let mut world = self.world();
         takes(session, Scope::Log);
-        world.log.file(id)
+        world.log.file(id, search, raw)
     }
 }
 

@@ -4,13 +4,11 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::time::Instant;
 
-use crate::device::{LogFile, LogPage};
+use crate::device::{Digest, LogFile, LogLine, LogPage, RawLog, Search};
 use crate::model::{
-    AuditEntry, AuditExtra, AuditLog, AuditResult, AuditTime, AuditType, FailureKind, LogEnd,
-    LogFault, LogId,
+    AuditEntry, AuditExtra, AuditResult, AuditTime, AuditType, FailureKind, LogEnd, LogFault, LogId,
 };
 
 /// What an accepted firmware install leaves behind.
@@ -43,6 +41,10 @@ pub(super) struct Book {
     pub(super) unusable: usize,
     /// The list never ends.
     pub(super) endless: bool,
+    /// How many ids a page has.
+    pub(super) page: usize,
+    /// How long a page takes.
+    pub(super) slow: Duration,
     /// The running session's file can be read.
     pub(super) open: bool,
 }
@@ -59,6 +61,8 @@ impl Book {
             lists_running: true,
             unusable: 0,
             endless: false,
+            page: 2,
+            slow: Duration::ZERO,
             open: false,
         };
         book.boot();
@@ -144,7 +148,7 @@ impl Book {
         self.fault("log key")
     }
 
-    /// Two a page, the last one once more with the next.
+    /// The last one of a page comes once more with the next.
     pub(super) fn page(&mut self, offset: usize) -> Result<LogPage, FailureKind> {
         self.fault("log page")?;
         let files = if self.endless {
@@ -156,15 +160,21 @@ impl Book {
             return Err(FailureKind::Status { status: 404 });
         }
         let from = offset.saturating_sub(1);
-        let ids: Vec<LogId> = (from..files.min(offset + 2)).map(id).collect();
+        let to = files.min(offset + self.page);
+        let ids: Vec<LogId> = (from..to).map(id).collect();
         Ok(LogPage {
-            next: files.min(offset + 2),
+            next: to,
             unusable: if offset == 0 { self.unusable } else { 0 },
             ids,
         })
     }
 
-    pub(super) fn file(&mut self, wanted: &LogId) -> Result<LogFile, FailureKind> {
+    pub(super) fn file(
+        &mut self,
+        wanted: &LogId,
+        search: Option<Search>,
+        raw: Option<Box<dyn RawLog>>,
+    ) -> Result<LogFile, FailureKind> {
         self.fault("log file")?;
         let n = (0..self.files.len())
             .find(|&n| id(n) == *wanted)
@@ -175,16 +185,17 @@ impl Book {
         if n + 1 == self.files.len() && !self.open {
             return Err(FailureKind::Status { status: 406 });
         }
-        let log = AuditLog {
-            firmware: None,
-            entries: self.files[n].clone(),
-            end: self.ends.get(&n).copied().unwrap_or(LogEnd::Whole),
-            other_lines: Vec::new(),
-        };
-        Ok(LogFile {
-            raw: Bytes::from_static(b"raw"),
-            log,
-        })
+        let mut digest = Digest::new(search);
+        for entry in &self.files[n] {
+            digest.line(LogLine::Entry(entry.clone()));
+        }
+        let end = self.ends.get(&n).copied().unwrap_or(LogEnd::Whole);
+        let (log, found) = digest.finish(None, end);
+        let kept = raw.map(|mut raw| {
+            let kept = raw.write(b"raw").and_then(|()| raw.keep(true));
+            kept.map_err(|e| e.to_string())
+        });
+        Ok(LogFile { log, found, kept })
     }
 
     /// What is wrong with the file `n`, the oldest being 0.
@@ -195,5 +206,5 @@ impl Book {
 
 /// Nothing to sort by.
 fn id(n: usize) -> LogId {
-    LogId::new(&format!("{:08x}", (n * 0x9e37 + 5) & 0xffff)).unwrap()
+    LogId::new(&format!("{:08x}", (n * 0x9e37 + 5) & 0xf_ffff)).unwrap()
 }

@@ -1,19 +1,30 @@
 //! Reading a device's audit log: its key, its list and its files (protocol page, section 9).
 //! Must not: judge what a log says (that is `audit`), or log in.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::future::Future;
 
-use crate::device::{Device, LogFile, ProvenKey, Session};
-use crate::model::{AuditObstacle, FailureKind, LogId, Stage, printable};
+use bytes::Bytes;
+
+use crate::device::{Device, LogFile, ProvenKey, RawLog, Search, Session};
+use crate::model::{AuditObstacle, DeviceId, FailureKind, LogId, Stage, printable};
 
 use super::attempt::{Attempt, backoff, is_passing};
 use super::event::Progress;
 
-/// Pages that are asked for at most; with 128 files a page no device has so many.
+/// Pages that are asked for at most.
 const MAX_PAGES: usize = 1000;
+/// Files that are listed at most: 128 full pages, or six boots a day for seven years.
+const MAX_FILES: usize = 16_384;
 /// Longest text that is kept of what stood in the way.
 const MAX_TEXT: usize = 200;
+
+/// Keeps log files that are read, for whoever started the run.
+pub trait LogKeeper: Send + Sync {
+    /// A place for the bytes of this file of this device, whose log key answered with `key`. Never blocks:
+    /// what cannot be kept is told when the first bytes come.
+    fn begin(&self, device: &DeviceId, file: &LogId, key: &Bytes) -> Box<dyn RawLog>;
+}
 
 /// The log of a device.
 pub(super) struct OpenLog {
@@ -21,7 +32,10 @@ pub(super) struct OpenLog {
     pub(super) key: ProvenKey,
     /// The files, oldest first, as the device lists them: never sorted, for an id is no date. The newest one
     /// is the running session's if the device says that it is in use, else it is closed like the others.
-    pub(super) ids: Vec<LogId>,
+    /// Where only the newest are wanted, these are the newest.
+    pub(super) ids: VecDeque<LogId>,
+    /// How many files are listed.
+    pub(super) listed: usize,
     /// How many listed names no file can have: they are not read.
     pub(super) unusable: usize,
 }
@@ -38,13 +52,17 @@ impl OpenLog {
 
     /// Whether this is what the device says of the running session's file (section 9).
     pub(super) fn is_running(&self, id: &LogId, said: &FailureKind) -> bool {
-        *said == FailureKind::Status { status: 406 } && self.ids.last() == Some(id)
+        *said == FailureKind::Status { status: 406 } && self.ids.back() == Some(id)
     }
 }
 
 impl<D: Device> Attempt<D> {
-    /// The log's key and files.
-    pub(super) async fn open_log(&self, session: &Session) -> Result<OpenLog, AuditObstacle> {
+    /// The log's key and its `newest` files.
+    pub(super) async fn open_log(
+        &self,
+        session: &Session,
+        newest: usize,
+    ) -> Result<OpenLog, AuditObstacle> {
         self.step("asking for the log key".to_owned());
         let key = self
             .insist(Stage::Audit, || self.device.log_key(session))
@@ -55,19 +73,25 @@ impl<D: Device> Attempt<D> {
         })?;
         let mut log = OpenLog {
             key,
-            ids: Vec::new(),
+            ids: VecDeque::new(),
+            listed: 0,
             unusable: 0,
         };
-        self.list_log(session, &mut log).await?;
+        self.list_log(session, &mut log, newest).await?;
         Ok(log)
     }
 
-    /// All ids, oldest first. A page that brings nothing new is the end, and so is a 404.
-    async fn list_log(&self, session: &Session, log: &mut OpenLog) -> Result<(), AuditObstacle> {
+    /// The ids, oldest first. A page that brings nothing new is the end, and so is a 404.
+    async fn list_log(
+        &self,
+        session: &Session,
+        log: &mut OpenLog,
+        newest: usize,
+    ) -> Result<(), AuditObstacle> {
         let mut known = HashSet::new();
         let mut offset = 0;
         for _ in 0..MAX_PAGES {
-            self.step(format!("listing the log files, {} so far", log.ids.len()));
+            self.step(format!("listing the log files, {} so far", log.listed));
             let page = match self
                 .insist(Stage::Audit, || self.device.log_page(session, offset))
                 .await
@@ -82,8 +106,17 @@ impl<D: Device> Attempt<D> {
             for id in page.ids {
                 if known.insert(id.clone()) {
                     fresh = true;
-                    log.ids.push(id);
+                    log.listed += 1;
+                    if log.ids.len() == newest {
+                        log.ids.pop_front();
+                    }
+                    log.ids.push_back(id);
                 }
+            }
+            if log.listed > MAX_FILES {
+                return Err(AuditObstacle::TooLarge {
+                    what: format!("the device lists more than {MAX_FILES} log files"),
+                });
             }
             if !fresh || page.next <= offset {
                 return Ok(());
@@ -95,16 +128,21 @@ impl<D: Device> Attempt<D> {
         })
     }
 
-    /// One file, verified as far as it came.
+    /// One file, verified as far as it came, looked through by `search`; kept by `keeper` if there is one.
     pub(super) async fn log_file(
         &self,
         session: &Session,
         log: &OpenLog,
         id: &LogId,
+        search: Option<&Search>,
+        keeper: Option<&dyn LogKeeper>,
     ) -> Result<LogFile, FailureKind> {
         self.step(format!("reading {id}"));
         self.insist(Stage::Audit, || {
-            self.device.log_file(session, id, &log.key.key)
+            // A file that is asked for again begins anew.
+            let raw = keeper.map(|keeper| keeper.begin(&self.voice.device, id, &log.key.answer));
+            self.device
+                .log_file(session, id, &log.key.key, search.cloned(), raw)
         })
         .await
     }
@@ -156,6 +194,9 @@ pub(super) fn obstacle(kind: &FailureKind) -> AuditObstacle {
         },
         FailureKind::LogUnread { what } => AuditObstacle::NoApproval { what: what.clone() },
         FailureKind::OtherDevice { what } => AuditObstacle::OtherDevice { what: what.clone() },
+        FailureKind::LogTooLarge { what } => AuditObstacle::TooLarge {
+            what: printable(what, MAX_TEXT),
+        },
         FailureKind::KeyNotProven { .. } => AuditObstacle::KeyNotProven,
         FailureKind::Status { status: 406 } => AuditObstacle::Busy,
         FailureKind::Status { status: 404 } => AuditObstacle::Gone,

@@ -1,10 +1,8 @@
 //! `hemfleet audit`: a device's log files, read and verified one by one (protocol page, section 9).
-//! Must not: change anything on the device, or hold more than one raw file.
+//! Must not: change anything on the device, or hold a file: what is to be kept goes to [`LogKeeper`](super::LogKeeper).
 
 use std::sync::Arc;
 use std::time::Duration;
-
-use bytes::Bytes;
 
 use crate::device::{Device, LogFile};
 use crate::model::{
@@ -31,6 +29,8 @@ struct Tally {
     fault: Option<String>,
     /// The first one that could not be read, though it should.
     unread: Option<String>,
+    /// The first one that could not be kept, though it should.
+    unkept: Option<String>,
 }
 
 impl<D: Device> Attempt<D> {
@@ -52,7 +52,9 @@ impl<D: Device> Attempt<D> {
         let mut access = self.enter(&seen, Scope::Log).await?;
         let session = self.session(&mut access, SPARE).await?;
         let running = self.begin(Stage::Audit, 1).await;
-        let (running, log) = self.during(running, self.open_log(&session)).await?;
+        let newest = self.newest(all).saturating_add(1);
+        let listing = self.in_time(self.open_log(&session, newest));
+        let (running, log) = self.during(running, listing).await?;
         let log = match log {
             Ok(log) if log.ids.is_empty() && log.unusable == 0 => Err(AuditObstacle::NoFile),
             other => other,
@@ -88,11 +90,7 @@ impl<D: Device> Attempt<D> {
         log: &OpenLog,
         all: bool,
     ) -> Result<Outcome, Outcome> {
-        let files = if all {
-            usize::MAX
-        } else {
-            self.policy.audit.files.max(1)
-        };
+        let files = self.newest(all);
         let mut tally = Tally::default();
         for id in log.ids.iter().rev() {
             if tally.closed >= files {
@@ -105,7 +103,7 @@ impl<D: Device> Attempt<D> {
                 running = self.begin(Stage::Audit, 1).await;
             }
             let session = self.session(access, SPARE).await?;
-            let file = self.log_file(&session, log, id);
+            let file = self.log_file(&session, log, id, None, self.keeper.as_deref());
             let (still, file) = self.during(running, file).await?;
             running = still;
             let gone = matches!(file, Err(FailureKind::Link(_)));
@@ -115,13 +113,14 @@ impl<D: Device> Attempt<D> {
                 break;
             }
         }
-        let kind = match (tally.fault, tally.unread.or(log.remark())) {
-            (Some(what), _) => FailureKind::LogNotVerified { what },
-            (None, Some(what)) => FailureKind::LogUnread { what },
-            (None, None) if tally.closed == 0 => unread(&AuditObstacle::NoFile),
-            (None, None) => {
+        let kind = match (tally.fault, tally.unread.or(log.remark()), tally.unkept) {
+            (Some(what), ..) => FailureKind::LogNotVerified { what },
+            (None, Some(what), _) => FailureKind::LogUnread { what },
+            (None, None, Some(what)) => FailureKind::LogNotKept { what },
+            (None, None, None) if tally.closed == 0 => unread(&AuditObstacle::NoFile),
+            (None, None, None) => {
                 let files = tally.verified;
-                let closed = log.ids.len() - usize::from(tally.running);
+                let closed = log.listed - usize::from(tally.running);
                 let note = format!("{files} of {closed} closed files verify");
                 self.end(running, Some(200), note).await;
                 return Ok(Outcome::Audited { files });
@@ -129,15 +128,24 @@ impl<D: Device> Attempt<D> {
         };
         Err(self.fail(running, kind).await)
     }
+
+    /// How many closed files are read at most.
+    fn newest(&self, all: bool) -> usize {
+        if all {
+            usize::MAX
+        } else {
+            self.policy.audit.files.max(1)
+        }
+    }
 }
 
 impl Tally {
     /// Takes in one file.
     fn count(&mut self, log: &OpenLog, id: &LogId, file: Result<LogFile, FailureKind>) -> LogRead {
         self.running |= file.as_ref().is_err_and(|kind| log.is_running(id, kind));
-        let is_running = self.running && log.ids.last() == Some(id);
+        let is_running = self.running && log.ids.back() == Some(id);
         self.closed += usize::from(!is_running);
-        let (raw, read) = match file {
+        let (read, kept) = match file {
             Ok(file) => {
                 let end = file.log.end;
                 if file.log.verifies() {
@@ -145,21 +153,23 @@ impl Tally {
                 } else {
                     self.fault.get_or_insert(format!("file {id} {end}"));
                 }
-                (file.raw, Ok(Arc::new(file.log)))
+                if let Some(Err(why)) = &file.kept {
+                    self.unkept.get_or_insert(format!("file {id}: {why}"));
+                }
+                (Ok(Arc::new(file.log)), file.kept)
             }
             Err(kind) => {
                 let why = obstacle(&kind);
                 if !is_running {
                     self.unread.get_or_insert(format!("file {id}: {why}"));
                 }
-                (Bytes::new(), Err(why))
+                (Err(why), None)
             }
         };
         LogRead {
             id: id.clone(),
-            key: log.key.answer.clone(),
-            raw,
             log: read,
+            kept,
         }
     }
 }

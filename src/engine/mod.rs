@@ -49,6 +49,7 @@ pub use describe::audit_hint;
 pub use event::{DeviceFact, Event, Fact, Progress, Resume, Seen, Watch};
 pub use fleet::{Fleet, Mode, Phase, Stop};
 pub use forecast::Forecast;
+pub use log::LogKeeper;
 pub use pool::{Launcher, Pool};
 pub use row::{Active, Pause, Person, Row, RowSeed, RowState, Step};
 pub use session::Session;

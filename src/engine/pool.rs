@@ -17,6 +17,7 @@ use super::attempt::{Attempt, Voice};
 use super::command::{Command, Message, TaskEnd};
 use super::leave::Leave;
 use super::ledger::Ledger;
+use super::log::LogKeeper;
 
 /// Whatever carries out the reducer's commands.
 pub trait Launcher: Send + 'static {
@@ -35,6 +36,7 @@ pub struct Pool<D> {
     turns: Arc<Semaphore>,
     tasks: HashMap<DeviceId, Task>,
     supervisors: JoinSet<()>,
+    keeper: Option<Arc<dyn LogKeeper>>,
 }
 
 /// A device, and what this run did to it.
@@ -78,7 +80,14 @@ impl<D: Device> Pool<D> {
             inbox,
             tasks: HashMap::new(),
             supervisors: JoinSet::new(),
+            keeper: None,
         }
+    }
+
+    /// Hands the log files that `hemfleet audit` reads to `keeper`.
+    #[must_use]
+    pub fn keeping(self, keeper: Option<Arc<dyn LogKeeper>>) -> Self {
+        Self { keeper, ..self }
     }
 
     fn attempt(
@@ -113,6 +122,7 @@ impl<D: Device> Pool<D> {
             answers,
             turns: Arc::clone(&self.turns),
             ledger: Arc::clone(&known.ledger),
+            keeper: self.keeper.clone(),
         };
         let abort = task.abort.clone();
         self.tasks.insert(device.clone(), task);

@@ -9,6 +9,7 @@ mod reflash;
 mod refusals;
 mod rollout;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::device::LoginError;
@@ -20,7 +21,8 @@ use crate::model::{
 
 use super::fake::{Fake, Install, NEW, OLD, OTHER, image, reset};
 use super::{
-    DeviceFact, Event, Fact, Fleet, Intent, Mode, Phase, Pool, Progress, Row, RowSeed, Session,
+    DeviceFact, Event, Fact, Fleet, Intent, LogKeeper, Mode, Phase, Pool, Progress, Row, RowSeed,
+    Session,
 };
 
 fn session_of(fakes: &[Fake], mode: Mode, concurrency: usize) -> Session {
@@ -36,7 +38,7 @@ fn session_of_rollout(fakes: &[Fake], concurrency: usize, max_failures: MaxFailu
         concurrency,
         image().into(),
         Policy::default(),
-        rollout,
+        (rollout, None),
     )
 }
 
@@ -47,8 +49,19 @@ fn session_with(
     payload: Payload,
     policy: Policy,
 ) -> Session {
-    let rollout = Rollout::default();
-    session_held(fakes, mode, concurrency, payload, policy, rollout)
+    session_keeping(fakes, mode, concurrency, payload, policy, None)
+}
+
+fn session_keeping(
+    fakes: &[Fake],
+    mode: Mode,
+    concurrency: usize,
+    payload: Payload,
+    policy: Policy,
+    keeper: Option<Arc<dyn LogKeeper>>,
+) -> Session {
+    let extra = (Rollout::default(), keeper);
+    session_held(fakes, mode, concurrency, payload, policy, extra)
 }
 
 fn session_held(
@@ -57,7 +70,7 @@ fn session_held(
     concurrency: usize,
     payload: Payload,
     policy: Policy,
-    rollout: Rollout,
+    (rollout, keeper): (Rollout, Option<Arc<dyn LogKeeper>>),
 ) -> Session {
     let ids: Vec<DeviceId> = (1..=fakes.len())
         .map(|n| DeviceId::new(&format!("vault-{n:02}")))
@@ -79,7 +92,7 @@ fn session_held(
     .with_rollout(rollout);
     let devices: Vec<(DeviceId, Fake)> = ids.into_iter().zip(fakes.iter().cloned()).collect();
     Session::new(fleet, |inbox| {
-        Pool::new(run, devices, payload, policy, inbox)
+        Pool::new(run, devices, payload, policy, inbox).keeping(keeper)
     })
 }
 

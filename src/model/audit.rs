@@ -8,25 +8,41 @@ use super::printable;
 
 /// The name of one log file, as `GET /api/logger/list` has it: hexadecimal digits. It is the time of
 /// the power-up, or a small number where the clock was not set then: never a date to sort by.
+///
+/// It takes no memory beside itself: a run holds many of them.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct LogId(String);
+pub struct LogId {
+    digits: [u8; LogId::MAX],
+    len: u8,
+}
 
 impl LogId {
+    const MAX: usize = 16;
+
     /// Eight digits by the page; from 1 to 16 are taken, and nothing else, for it becomes part of a path.
     pub fn new(text: &str) -> Option<Self> {
-        let digits = text.bytes().all(|b| b.is_ascii_hexdigit());
-        (digits && (1..=16).contains(&text.len())).then(|| Self(text.to_owned()))
+        let is_one = text.bytes().all(|b| b.is_ascii_hexdigit()) && !text.is_empty();
+        let mut digits = [0; Self::MAX];
+        let len = u8::try_from(text.len()).ok()?;
+        digits
+            .get_mut(..text.len())?
+            .copy_from_slice(text.as_bytes());
+        is_one.then_some(Self { digits, len })
     }
 
     /// The digits as the device wrote them.
     pub fn as_str(&self) -> &str {
-        &self.0
+        let digits = self.digits.get(..usize::from(self.len));
+        // Digits are text, always.
+        digits
+            .and_then(|digits| std::str::from_utf8(digits).ok())
+            .unwrap_or_default()
     }
 }
 
 impl fmt::Display for LogId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
+        f.pad(self.as_str())
     }
 }
 
@@ -182,8 +198,8 @@ pub enum AuditExtra {
     Text(String),
     /// The time that the clock was set to, in unix seconds (type 13).
     Clock(u32),
-    /// Bytes that are no text.
-    Bytes(Vec<u8>),
+    /// Bytes that are no text, or too many: how many.
+    Bytes(usize),
     /// Not base64url; as it stands in the file, made printable.
     Undecoded(String),
 }
@@ -204,7 +220,7 @@ impl fmt::Display for AuditExtra {
             Self::None => f.pad(""),
             Self::Text(text) => f.pad(text),
             Self::Clock(unix) => f.pad(&date(u64::from(*unix))),
-            Self::Bytes(bytes) => f.pad(&format!("{} bytes", bytes.len())),
+            Self::Bytes(n) => f.pad(&format!("{n} bytes")),
             Self::Undecoded(text) => f.pad(&format!("not base64url: {}", printable(text, 32))),
         }
     }
@@ -253,6 +269,9 @@ pub enum LogFault {
     /// The line was changed, or another key's.
     #[error("its MAC does not fit: the line was changed")]
     BadMac,
+    /// A line goes on and on.
+    #[error("it is longer than 64 KiB")]
+    LongLine,
     /// Lines are missing.
     #[error("counter {found:x} stands where {expected:x} should")]
     Gap {
@@ -273,6 +292,7 @@ impl LogFault {
             Self::BadKey => "bad_key",
             Self::BadKeySignature => "bad_key_signature",
             Self::BadMac => "bad_mac",
+            Self::LongLine => "long_line",
             Self::Gap { .. } => "gap",
         }
     }
@@ -309,17 +329,24 @@ impl fmt::Display for LogEnd {
     }
 }
 
-/// A log file as far as it was verified.
+/// A log file as far as it was verified, and of its entries those that stay in memory.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AuditLog {
     /// The firmware that wrote it, from its first line; made printable, covered by no MAC.
     pub firmware: Option<String>,
-    /// The verified entries, key lines among them, in the order of the file.
+    /// How many entries verify, key lines among them.
+    pub count: usize,
+    /// How many of them stand before the first one in `entries`.
+    pub before: usize,
+    /// Those that are kept, without a gap and in the order of the file: a window around the one in question,
+    /// or else the last ones.
     pub entries: Vec<AuditEntry>,
     /// How far they go.
     pub end: LogEnd,
-    /// Lines that are neither entries nor comments nor empty. They are allowed (section 9) and covered by
+    /// How many lines are neither entries nor comments nor empty. They are allowed (section 9) and covered by
     /// no MAC; one of them may be an entry that lost a separator.
+    pub others: usize,
+    /// The numbers of the first few of them.
     pub other_lines: Vec<usize>,
 }
 
@@ -327,6 +354,11 @@ impl AuditLog {
     /// Whether the file verifies to its end.
     pub fn verifies(&self) -> bool {
         self.end == LogEnd::Whole
+    }
+
+    /// How many entries stand behind the last one that is kept.
+    pub fn after(&self) -> usize {
+        self.count.saturating_sub(self.before + self.entries.len())
     }
 }
 
@@ -365,6 +397,6 @@ mod tests {
         assert_eq!(AuditType(0xff).to_string(), "type ff");
         assert_eq!(AuditResult::from(2), AuditResult::Error);
         assert_eq!(AuditResult::from(9).to_string(), "result 9");
-        assert_eq!(AuditExtra::Bytes(vec![0; 3]).to_string(), "3 bytes");
+        assert_eq!(AuditExtra::Bytes(3).to_string(), "3 bytes");
     }
 }

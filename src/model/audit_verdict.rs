@@ -6,8 +6,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::{AuditLog, AuditResult, LogFault, LogId};
 
 /// What contradicts a successful upgrade.
@@ -66,6 +64,12 @@ pub enum AuditObstacle {
     /// 404 for a file that was listed.
     #[error("the log file is gone")]
     Gone,
+    /// The device lists more of a log, or has a larger file, than is read.
+    #[error("more of an audit log than is read: {what}")]
+    TooLarge {
+        /// What is too large, and the limit.
+        what: String,
+    },
     /// The file was cut short before the upgrade's entry.
     #[error("the log file is cut short in line {line}")]
     CutShort {
@@ -121,6 +125,7 @@ impl AuditObstacle {
             Self::NoLog => "no_log",
             Self::NoFile => "no_file",
             Self::Gone => "gone",
+            Self::TooLarge { .. } => "too_large",
             Self::CutShort { .. } => "cut_short",
             Self::Ambiguous => "ambiguous",
             Self::OtherDevice { .. } => "other_device",
@@ -340,12 +345,10 @@ impl fmt::Display for AuditReport {
 pub struct LogRead {
     /// Its name.
     pub id: LogId,
-    /// The answer of `GET /api/logger/key` in the same session, to verify the file by later.
-    pub key: Bytes,
-    /// The file as it came; empty where it could not be read.
-    pub raw: Bytes,
     /// What it holds, or why it could not be read: the running session's file is busy.
     pub log: Result<Arc<AuditLog>, AuditObstacle>,
+    /// Whether it was kept, where it was to be; else why not.
+    pub kept: Option<Result<(), String>>,
 }
 
 #[cfg(test)]

@@ -164,6 +164,18 @@ pub enum FailureKind {
         /// Why not.
         what: String,
     },
+    /// The device lists more of a log, or has a larger file, than is read: memory is for the whole fleet.
+    #[error("more of an audit log than is read: {what}")]
+    LogTooLarge {
+        /// What is too large, and the limit.
+        what: String,
+    },
+    /// `hemfleet audit --save`: a log file was read, and could not be kept.
+    #[error("the audit log was read, but could not be kept: {what}")]
+    LogNotKept {
+        /// File and reason.
+        what: String,
+    },
     /// `hemfleet audit`: a log file does not verify.
     #[error("the audit log does not verify: {what}")]
     LogNotVerified {
@@ -321,6 +333,8 @@ impl FailureKind {
             Self::NotConfirmed { .. } => "not_confirmed",
             Self::KeyNotProven { .. } => "key_not_proven",
             Self::LogUnread { .. } => "log_unread",
+            Self::LogTooLarge { .. } => "log_too_large",
+            Self::LogNotKept { .. } => "log_not_kept",
             Self::LogNotVerified { .. } => "log_not_verified",
             Self::ImageRefused { .. } => "image_refused",
             Self::CheckTimeout { .. } => "check_timeout",

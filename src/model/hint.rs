@@ -66,6 +66,10 @@ pub(super) fn hint(stage: Stage, kind: &FailureKind) -> String {
              hemfleet audit."
             .to_owned(),
         FailureKind::KeyNotProven { .. } | FailureKind::LogUnread { .. } => "Nothing was changed. Put right what stands in the way, then run it again.".to_owned(),
+        FailureKind::LogTooLarge { .. } => "No device of this line is known to have so much: find out what answers there. Nothing was changed.".to_owned(),
+        FailureKind::LogNotKept { .. } => "Make room, or name another folder with --save, then run it again: what is kept already stays as it is. \
+             The device was not changed."
+            .to_owned(),
         FailureKind::LogNotVerified { .. } => "Keep the file (hemfleet audit --save) and find out what changed it: the device, the way to it, or a fault of its \
              storage."
             .to_owned(),

@@ -61,7 +61,7 @@ impl<W: Write> AuditTable<W> {
     fn file(&mut self, row: &Row, read: &LogRead) -> io::Result<()> {
         let (tone, verified) = verified(read);
         let entries = match &read.log {
-            Ok(log) => log.entries.len().to_string(),
+            Ok(log) => log.count.to_string(),
             Err(_) => String::new(),
         };
         let line = self.cells([
@@ -91,6 +91,18 @@ impl<W: Write> AuditTable<W> {
 
 /// The last column: whether the file verifies, and where and why it does not.
 fn verified(read: &LogRead) -> (Option<Tone>, String) {
+    let (tone, mut text) = of_log(read);
+    match &read.kept {
+        Some(Err(why)) => {
+            text.push_str("; NOT KEPT: ");
+            text.push_str(why);
+            (Some(tone.unwrap_or(Tone::Look)), text)
+        }
+        _ => (tone, text),
+    }
+}
+
+fn of_log(read: &LogRead) -> (Option<Tone>, String) {
     match &read.log {
         Ok(log) if log.verifies() => (None, format!("yes{}", other_lines(log))),
         Ok(log) => (
@@ -107,10 +119,10 @@ fn verified(read: &LogRead) -> (Option<Tone>, String) {
 
 /// Lines that no MAC covers: one of them may have been an entry.
 fn other_lines(log: &AuditLog) -> String {
-    match log.other_lines.as_slice() {
-        [] => String::new(),
-        [line] => format!("; line {line} is no entry"),
-        [line, rest @ ..] => format!("; line {line} and {} more are no entries", rest.len()),
+    match (log.other_lines.first(), log.others) {
+        (None, _) => String::new(),
+        (Some(line), 0 | 1) => format!("; line {line} is no entry"),
+        (Some(line), n) => format!("; line {line} and {} more are no entries", n - 1),
     }
 }
 

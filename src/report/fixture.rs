@@ -6,7 +6,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::Reporter;
@@ -230,9 +229,8 @@ impl Rehearsal {
     pub(super) fn log_read(&mut self, n: usize, id: &str, log: Result<AuditLog, AuditObstacle>) {
         let read = Box::new(LogRead {
             id: LogId::new(id).unwrap(),
-            key: Bytes::new(),
-            raw: Bytes::new(),
             log: log.map(Arc::new),
+            kept: None,
         });
         self.device(n, DeviceFact::LogRead { read });
     }

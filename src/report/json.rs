@@ -15,7 +15,7 @@
 //! | `secret_wanted` | device fields: the login waits until somebody types the device's secret |
 //! | `approval_requested` | device fields; `scope`, `until` (when it will be withdrawn), `note` (as the phone shows it) |
 //! | `device_logged_in` | device fields; `scope`, `derivation` (where a key was derived) |
-//! | `log_read` | device fields; `file`, `ok`, `entries`, `reason`, `code`, `link` (`hemfleet audit` only; `code` = `busy` is the running session's file, and no fault) |
+//! | `log_read` | device fields; `file`, `ok`, `entries`, `kept` (with `--save`), `reason`, `code`, `link` (`hemfleet audit` only; `code` = `busy` is the running session's file, and no fault) |
 //! | `device_audited` | device fields; `verdict`, `link`, `file`, `line`, `counter`, `reason`, `code`; before `device_finished` |
 //! | `device_finished` | device fields; `outcome`, `reason`, `code`, `hint`, `stage`, `status`, `touched`, `from`, `to`, `from_fws`, `to_fws`, `took_ms`, `link`, `group` |
 //! | `login_refused` | device fields; `logins_left`: after so many more 401 no login is tried any more in this run |

@@ -93,6 +93,9 @@ pub struct DeviceScript {
     /// Files of the audit log from before.
     #[serde(default)]
     pub log_files: u16,
+    /// How large a closed file of it is at least, in bytes.
+    #[serde(default)]
+    pub log_bytes: usize,
     /// What goes wrong.
     #[serde(default)]
     pub faults: Vec<Fault>,
@@ -322,6 +325,7 @@ impl DeviceScript {
             reboot: None,
             panic_at: None,
             log_files: 0,
+            log_bytes: 0,
             faults: Vec::new(),
             expect: Expect::default(),
         }

@@ -25,6 +25,8 @@ const SELF_TEST: AuditType = AuditType(0x7);
 const KEY_INTEGRITY: AuditType = AuditType(0x18);
 /// Settings were changed.
 pub(super) const CONFIG_UPDATED: AuditType = AuditType(0x12);
+/// A key was used.
+const KEY_USED: AuditType = AuditType(0x17);
 /// Somebody listed the log.
 pub(super) const LISTED: AuditType = AuditType(0x9);
 /// Somebody read a file of the log.
@@ -119,6 +121,22 @@ impl Writer {
         sign_line(&entry, &self.mac_key)
     }
 
+    /// The text, filled up to `bytes` with one more entry again and again: a repeated counter is tolerated, and
+    /// one line is signed for all of them.
+    fn filled(&self, bytes: usize) -> String {
+        let room = bytes.saturating_sub(self.text.len());
+        let again = NewEntry {
+            counter: self.counter.saturating_sub(1),
+            time: 0x68b9_a540,
+            kind: KEY_USED,
+            result: AuditResult::Ok,
+            subject: "U",
+            extra: b"0123456789abcdef",
+        };
+        let line = sign_line(&again, &self.mac_key) + self.newline;
+        [self.text.as_str(), &line.repeat(room / line.len())].concat()
+    }
+
     fn line(&mut self, line: &str) {
         let _ = write!(self.text, "{line}{}", self.newline);
         self.counter += 1;
@@ -146,6 +164,8 @@ pub(super) struct Logbook {
     first_boot: u64,
     /// Of this boot and of those since the simulator started, with their ids.
     files: Vec<(u32, Writer)>,
+    /// Up to how many bytes a closed file is filled when it is read.
+    fill: usize,
 }
 
 impl Logbook {
@@ -159,6 +179,15 @@ impl Logbook {
             past,
             first_boot,
             files: Vec::new(),
+            fill: 0,
+        }
+    }
+
+    /// The same; closed files are filled up to this many bytes when they are read, and take no memory before.
+    pub(super) fn filled(self, bytes: usize) -> Self {
+        Self {
+            fill: bytes,
+            ..self
         }
     }
 
@@ -211,11 +240,13 @@ impl Logbook {
             return if place + 1 == self.files.len() {
                 Page::Busy
             } else {
-                Page::Text(self.files[place].1.text.clone())
+                Page::Text(self.files[place].1.filled(self.fill))
             };
         }
         let past = (0..self.past).find(|n| self.past_id(*n) == id);
-        past.map_or(Page::Unknown, |n| Page::Text(self.past_text(n)))
+        past.map_or(Page::Unknown, |n| {
+            Page::Text(self.past_file(n).filled(self.fill))
+        })
     }
 
     /// When boot `n` of the past powered up.
@@ -235,7 +266,7 @@ impl Logbook {
 
     /// What boot `n` of the past left behind; the same each time. Every second one has CRLF, every fifth a
     /// change of the key in its middle, and the last one is of another run's upgrade.
-    fn past_text(&self, n: u16) -> String {
+    fn past_file(&self, n: u16) -> Writer {
         let mac_key = |what: &str| {
             let hash = Sha256::new_with_prefix(self.seed).chain_update(n.to_le_bytes());
             hash.chain_update(what).finalize().into()
@@ -257,7 +288,7 @@ impl Logbook {
             file.key(at + 100, mac_key("second"), &self.seed);
         }
         file.add(at + 120, &Note::ok(end, "U", b""));
-        file.text
+        file
     }
 }
 
@@ -309,6 +340,20 @@ mod tests {
         assert_eq!(crlf.count(), 20);
         for id in ["", "zz", "4", "ffffffff", "123456789", "-1", "+0000004"] {
             assert_eq!(log.read(id), Page::Unknown, "{id}");
+        }
+    }
+
+    #[test]
+    fn files_are_filled_on_demand_and_verify() {
+        let mut log = log(2).filled(100_000);
+        log.open("Encedo nGINE FW v1.2.3", None);
+        for id in log.ids().take(3) {
+            let Page::Text(text) = log.read(&id) else {
+                panic!("{id} is not there");
+            };
+            assert!((99_900..=100_000).contains(&text.len()), "{}", text.len());
+            let file = verified(&log, &id);
+            assert!(file.verifies() && file.count > 1000, "{id}: {:?}", file.end);
         }
     }
 

@@ -221,7 +221,8 @@ impl Machine {
         let mut boot = Boot::new(1, script.uptime.0, false);
         let uptime = boot.uptime.seconds();
         let before = |now: i64| u64::try_from(now).unwrap_or(0).saturating_sub(uptime);
-        let mut log = Logbook::new(&script.name, script.log_files, before(unix_now()));
+        let mut log = Logbook::new(&script.name, script.log_files, before(unix_now()))
+            .filled(script.log_bytes);
         // A clock that is set at start was so from the power-up on, as in the vendor's own sample.
         let mut power_up = None;
         if script.clock == ClockState::Set {

@@ -75,6 +75,7 @@
 //! log_files = 0                # closed files of the audit log from boots before, a day apart: every 4th named
 //!                              # by a small number, every 2nd with CRLF, every 5th with a second key line,
 //!                              # the newest with another run's UPGRADE OK
+//! log_bytes = 0                # up to how many bytes each closed file is filled with entries when it is read
 //! faults = [ { at = "upload", do = "reset", after = 100000, times = 1 } ]
 //! expect = { outcome = "upgraded", uploads = 1, installs = 1 }
 //! ```

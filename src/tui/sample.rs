@@ -26,7 +26,7 @@ use super::look::Look;
 use super::ui::{Action, Ui};
 use super::view::{self, Scene};
 
-pub(super) use audits::{app_only, audited, both, people, staged};
+pub(super) use audits::{app_only, audited, both, people, staged, windowed};
 
 pub(super) const MB: u64 = 1024 * 1024;
 

@@ -13,7 +13,8 @@ use hemfleet::config::{self, Overrides, Settings};
 use hemfleet::device::http::HttpDevice;
 use hemfleet::device::{
     Approval, ApprovalAnswer, ApprovalReply, CheckAnswer, Device, Image, InstallAnswer, LogFile,
-    LogKey, LogPage, LoginError, ProvenKey, Session as Entry, UploadProgress, Validated,
+    LogKey, LogPage, LoginError, ProvenKey, RawLog, Search, Session as Entry, UploadProgress,
+    Validated,
 };
 use hemfleet::engine::{DeviceFact, Fact, Intent, Mode, Session};
 use hemfleet::hem::{app_file, image};
@@ -138,8 +139,10 @@ impl Device for PanicAt {
         session: &Entry,
         id: &LogId,
         key: &LogKey,
+        search: Option<Search>,
+        raw: Option<Box<dyn RawLog>>,
     ) -> Result<LogFile, FailureKind> {
-        self.device.log_file(session, id, key).await
+        self.device.log_file(session, id, key, search, raw).await
     }
 }
 

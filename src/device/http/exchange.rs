@@ -21,10 +21,7 @@ use super::fault;
 use crate::model::{FailureKind, LinkFault};
 
 /// The longest answer that is read, in bytes.
-const MAX_ANSWER: usize = 1024 * 1024;
-
-/// The longest log file that is read, in bytes.
-const MAX_FILE: usize = 16 * 1024 * 1024;
+const MAX_ANSWER: u64 = 1024 * 1024;
 
 /// A file may take so many times the limit of one request, as long as bytes keep coming.
 const PATIENCE: u32 = 10;
@@ -32,36 +29,62 @@ const PATIENCE: u32 = 10;
 /// How long a body that nobody needs is waited for, so that the connection ends in order.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// How much of an answer a connection holds at most before it is handed on, in bytes. Many devices may send
+/// their logs at once.
+const BUFFER: usize = 64 * 1024;
+
 /// A device's answer.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct Answer<T = Bytes> {
     /// The HTTP status, also one outside the usual range such as 795 (section 13).
     pub(super) status: u16,
     /// The body, or why it could not be read; most answers have none that matters.
-    pub(super) body: Result<Bytes, Broken>,
+    pub(super) body: Result<T, Broken>,
 }
 
 /// A body that did not come whole.
-#[derive(Debug)]
-pub(super) struct Broken {
-    /// Why not.
-    pub(super) fault: LinkFault,
-    /// Where the connection ended before the body did (section 13): what had come by then.
-    pub(super) cut_short: Option<Bytes>,
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Broken {
+    /// The connection ended before the body did (section 13).
+    CutShort(LinkFault),
+    /// It is longer than so many bytes.
+    TooLong(u64),
+    /// Anything else.
+    Fault(LinkFault),
 }
 
 impl From<LinkFault> for Broken {
     fn from(fault: LinkFault) -> Self {
-        Self {
-            fault,
-            cut_short: None,
-        }
+        Self::Fault(fault)
     }
 }
 
 impl From<Broken> for FailureKind {
     fn from(broken: Broken) -> Self {
-        Self::Link(broken.fault)
+        Self::Link(match broken {
+            Broken::CutShort(fault) | Broken::Fault(fault) => fault,
+            Broken::TooLong(limit) => {
+                fault::garbled(&format!("an answer of over {} MiB", limit / 1024 / 1024))
+            }
+        })
+    }
+}
+
+/// Where the body of a 200 goes as it comes.
+pub(super) trait Sink: Send {
+    /// The longest body that is taken, in bytes.
+    const LONGEST: u64;
+
+    /// Takes the next bytes.
+    fn take(&mut self, data: Bytes) -> impl Future<Output = ()> + Send;
+}
+
+/// Keeps a body as a whole.
+impl Sink for BytesMut {
+    const LONGEST: u64 = MAX_ANSWER;
+
+    async fn take(&mut self, data: Bytes) {
+        self.extend_from_slice(&data);
     }
 }
 
@@ -95,6 +118,7 @@ where
             .title_case_headers(true)
             .ignore_invalid_headers_in_responses(true)
             .allow_spaces_after_header_name_in_responses(true)
+            .max_buf_size(BUFFER)
             .handshake(TokioIo::new(io))
             .await
             .map_err(|e| fault::exchange(&e))?;
@@ -135,19 +159,21 @@ where
     }
 }
 
-/// Sends a request and reads its answer, all within `limit`.
+/// Sends a request and reads its answer, all within `limit`; the body of a 200 that is needed goes to `sink`.
 ///
 /// # Errors
 ///
 /// No head of an answer came. A body that could not be read is part of the [`Answer`].
-pub(super) async fn exchange<B>(
+pub(super) async fn exchange<B, S>(
     io: Box<dyn Io>,
     request: Request<B>,
     need: Need,
     limit: Duration,
-) -> Result<Answer, LinkFault>
+    sink: &mut S,
+) -> Result<Answer<()>, LinkFault>
 where
     B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
+    S: Sink,
 {
     let deadline = Instant::now() + limit;
     let late = LinkFault::NoAnswer { after: limit };
@@ -160,25 +186,22 @@ where
     let status = response.status().as_u16();
 
     let needed = need != Need::Status && status == 200;
-    let reading = match need {
-        Need::File if needed => Reading {
-            until: deadline,
-            longest: MAX_FILE,
-            rest: limit * (PATIENCE - 1),
-            limit,
-        },
-        _ => Reading {
-            until: if needed {
-                deadline
-            } else {
-                deadline.min(Instant::now() + FAREWELL)
-            },
-            longest: MAX_ANSWER,
-            rest: Duration::ZERO,
-            limit,
-        },
+    let mut reading = Reading {
+        until: deadline,
+        rest: Duration::ZERO,
+        limit,
     };
-    let body = reading.read(&mut conversation, response.into_body()).await;
+    let body = response.into_body();
+    let body = if needed {
+        if need == Need::File {
+            reading.rest = limit * (PATIENCE - 1);
+        }
+        reading.read(&mut conversation, body, sink).await
+    } else {
+        reading.until = deadline.min(Instant::now() + FAREWELL);
+        let mut nobody = BytesMut::new();
+        reading.read(&mut conversation, body, &mut nobody).await
+    };
     Ok(Answer { status, body })
 }
 
@@ -186,8 +209,6 @@ where
 struct Reading {
     /// When the next bytes must be there.
     until: Instant,
-    /// In bytes.
-    longest: usize,
     /// By how much `until` may still move while bytes keep coming.
     rest: Duration,
     /// The limit of the request.
@@ -195,30 +216,35 @@ struct Reading {
 }
 
 impl Reading {
-    async fn read<B>(
+    async fn read<B, S>(
         mut self,
         conversation: &mut Conversation<B>,
         mut body: Incoming,
-    ) -> Result<Bytes, Broken>
+        sink: &mut S,
+    ) -> Result<(), Broken>
     where
         B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
+        S: Sink,
     {
-        let mut came = BytesMut::new();
+        let mut came = 0_u64;
         loop {
             let frame = match timeout_at(self.until, conversation.beside(body.frame())).await {
                 Ok(Some(Ok(frame))) => frame,
-                Ok(Some(Err(e))) => return Err(ended(&e, came)),
-                Ok(None) => return Ok(came.freeze()),
+                Ok(Some(Err(e))) => return Err(ended(&e)),
+                Ok(None) => return Ok(()),
                 Err(_) => return Err(LinkFault::NoAnswer { after: self.limit }.into()),
             };
             let Ok(data) = frame.into_data() else {
                 continue;
             };
-            if came.len() + data.len() > self.longest {
-                let mib = self.longest / (1024 * 1024);
-                return Err(fault::garbled(&format!("an answer of over {mib} MiB")).into());
+            came += data.len() as u64;
+            if came > S::LONGEST {
+                return Err(Broken::TooLong(S::LONGEST));
             }
-            came.extend_from_slice(&data);
+            // What the sink takes of the time is not the device's.
+            let begun = Instant::now();
+            sink.take(data).await;
+            self.until += begun.elapsed();
             self.wait_on();
         }
     }
@@ -233,15 +259,13 @@ impl Reading {
 }
 
 /// The connection ended before the body did.
-fn ended(e: &hyper::Error, came: BytesMut) -> Broken {
-    let (fault, cut_short) = match fault::exchange(e) {
-        LinkFault::ClosedWithoutAnswer => (fault::garbled("the answer was cut short"), true),
-        LinkFault::Reset => (LinkFault::Reset, true),
-        other => (other, false),
-    };
-    Broken {
-        fault,
-        cut_short: cut_short.then(|| came.freeze()),
+fn ended(e: &hyper::Error) -> Broken {
+    match fault::exchange(e) {
+        LinkFault::ClosedWithoutAnswer => {
+            Broken::CutShort(fault::garbled("the answer was cut short"))
+        }
+        LinkFault::Reset => Broken::CutShort(LinkFault::Reset),
+        other => Broken::Fault(other),
     }
 }
 
@@ -267,9 +291,10 @@ mod tests {
             }
         });
         let request = Request::new(Empty::new());
-        let answer = exchange(Box::new(ours), request, Need::File, LIMIT).await;
+        let mut came = BytesMut::new();
+        let answer = exchange(Box::new(ours), request, Need::File, LIMIT, &mut came).await;
         server.abort();
-        answer.unwrap().body
+        answer.unwrap().body.map(|()| came.freeze())
     }
 
     #[tokio::test(start_paused = true)]
@@ -280,8 +305,8 @@ mod tests {
         for (gap, parts) in [(LIMIT * 4 / 3, 1), (LIMIT * 2 / 3, 30)] {
             let begun = Instant::now();
             let broken = dripping(gap, parts).await.unwrap_err();
-            assert_eq!(broken.fault, LinkFault::NoAnswer { after: LIMIT });
-            assert_eq!(broken.cut_short, None);
+            let late = LinkFault::NoAnswer { after: LIMIT };
+            assert_eq!(broken, Broken::Fault(late));
             assert!(begun.elapsed() <= LIMIT * PATIENCE);
         }
     }

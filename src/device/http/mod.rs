@@ -13,6 +13,7 @@ mod download;
 mod exchange;
 mod fault;
 mod gate;
+mod intake;
 mod keys;
 mod login;
 mod metered;

@@ -9,20 +9,18 @@ use bytes::Bytes;
 use super::HttpDevice;
 use super::dial::Route;
 use super::exchange::{Answer, Broken};
+use super::intake::Intake;
 use super::request::{Call, Unanswered};
 use crate::device::{
     Approval, ApprovalAnswer, ApprovalReply, CheckAnswer, Device, Image, InstallAnswer, LogFile,
-    LogPage, LoginError, ProvenKey, Session, UploadProgress, Validated,
+    LogPage, LoginError, ProvenKey, RawLog, Session, UploadProgress, Validated,
 };
-use crate::hem::audit::{self, Delivery, LogKey};
+use crate::hem::audit::{self, Delivery, LogKey, LogReader, MAX_PAGE, Search};
 use crate::hem::wire::{self, path};
 use crate::model::{
-    AuditLink, AuditLog, CheckinReport, Component, Credential, Credentials, DeviceStatus,
-    DeviceVersion, FailureKind, LinkFault, LogId, Scheme, Scope, Secret, human_duration,
+    AuditLink, CheckinReport, Component, Credential, Credentials, DeviceStatus, DeviceVersion,
+    FailureKind, LinkFault, LogId, Scheme, Scope, Secret, human_duration,
 };
-
-/// The longest log file that is verified on the spot, in bytes: a fraction of a millisecond's work.
-const QUICK: usize = 64 * 1024;
 
 /// The JSON of a 200.
 fn json(answer: Answer) -> Result<Bytes, FailureKind> {
@@ -181,6 +179,14 @@ impl Device for HttpDevice {
         let path = format!("{}{offset}", path::LOG_LIST);
         let body = json(self.call(Call::get(path).of(session)).await?)?;
         let list = audit::parse_list(&body)?;
+        if list.listed > MAX_PAGE {
+            return Err(FailureKind::LogTooLarge {
+                what: format!(
+                    "a page of the list has {} ids, and devices send {MAX_PAGE} at most",
+                    list.listed
+                ),
+            });
+        }
         Ok(LogPage {
             next: offset + list.ids.len() + list.unusable,
             unusable: list.unusable,
@@ -193,35 +199,25 @@ impl Device for HttpDevice {
         session: &Session,
         id: &LogId,
         key: &LogKey,
+        search: Option<Search>,
+        raw: Option<Box<dyn RawLog>>,
     ) -> Result<LogFile, FailureKind> {
         let path = format!("{}{id}", path::LOG_FILE);
-        let answer = self.call(Call::get(path).of(session).file()).await?;
+        let mut intake = Intake::new(LogReader::new(key, search), raw);
+        let call = Call::get(path).of(session).file();
+        let answer = self.call_into(call, &mut intake).await?;
         if answer.status != 200 {
             return Err(FailureKind::Status {
                 status: answer.status,
             });
         }
-        let (raw, delivery) = match answer.body {
-            Ok(raw) => (raw, Delivery::Whole),
-            Err(Broken {
-                cut_short: Some(raw),
-                ..
-            }) => (raw, Delivery::Short),
-            Err(broken) => return Err(broken.into()),
-        };
-        let log = verify(raw.clone(), key.clone(), delivery).await?;
-        Ok(LogFile { raw, log })
+        match answer.body {
+            Ok(()) => intake.finish(Delivery::Whole).await,
+            Err(Broken::CutShort(_)) => intake.finish(Delivery::Short).await,
+            Err(Broken::TooLong(limit)) => Err(FailureKind::LogTooLarge {
+                what: format!("file {id} is larger than {} MiB", limit / 1024 / 1024),
+            }),
+            Err(broken) => Err(broken.into()),
+        }
     }
-}
-
-/// Verifies a log file; a long one off the async threads.
-async fn verify(raw: Bytes, key: LogKey, delivery: Delivery) -> Result<AuditLog, FailureKind> {
-    if raw.len() <= QUICK {
-        return Ok(audit::verify(&raw, &key, delivery));
-    }
-    tokio::task::spawn_blocking(move || audit::verify(&raw, &key, delivery))
-        .await
-        .map_err(|e| FailureKind::Panicked {
-            what: format!("log verification: {e}"),
-        })
 }

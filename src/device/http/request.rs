@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::header;
 use http_body_util::Full;
 use hyper::{Method, Request};
@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
 use super::dial::{Route, Security, Via, dial};
-use super::exchange::{Answer, Need, exchange};
+use super::exchange::{Answer, Need, Sink, exchange};
 use super::login::Logins;
 use super::setup::SetupError;
 use super::tls::Links;
@@ -240,6 +240,20 @@ impl HttpDevice {
 
     /// Makes a request when it is its turn, over a connection of its own.
     pub(super) async fn call(&self, call: Call<'_>) -> Result<Answer, Unanswered> {
+        let mut came = BytesMut::new();
+        let answer = self.call_into(call, &mut came).await?;
+        Ok(Answer {
+            status: answer.status,
+            body: answer.body.map(|()| came.freeze()),
+        })
+    }
+
+    /// The same; the body of a 200 goes to `sink` as it comes.
+    pub(super) async fn call_into(
+        &self,
+        call: Call<'_>,
+        sink: &mut impl Sink,
+    ) -> Result<Answer<()>, Unanswered> {
         let unsent = |fault| Unanswered { fault, sent: false };
         let method = if call.body.is_some() {
             Method::POST
@@ -265,7 +279,7 @@ impl HttpDevice {
             Err(fault) => Err(unsent(fault)),
             Ok(link) => {
                 let (written, before) = (link.written.clone(), link.written.bytes());
-                exchange(link.io, request, call.need, limit)
+                exchange(link.io, request, call.need, limit, sink)
                     .await
                     .map_err(|fault| Unanswered {
                         fault,

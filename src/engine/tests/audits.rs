@@ -1,12 +1,19 @@
 //! What the audit log says of an upgrade, what that counts, and what stands in its way.
 
+use std::io;
+use std::sync::Mutex;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
 use super::*;
+use crate::device::RawLog;
 use crate::model::{
     AuditLink, AuditMode, AuditObstacle, AuditPolicy, AuditReport, AuditResult, AuditType,
-    AuditVerdict, BrokerFault, Contradiction, LogEnd, LogFault, Secret,
+    AuditVerdict, BrokerFault, Contradiction, LogEnd, LogFault, LogId, Secret,
 };
 
-use super::super::fake::Phone;
+use super::super::fake::{Phone, attempt};
 use super::super::fake_log::LogEntry;
 
 fn policy(mode: AuditMode) -> Policy {
@@ -560,8 +567,7 @@ async fn an_audit_reads_the_newest_files_or_all_and_changes_nothing() {
             .collect();
         assert_eq!(read.len(), files + 1);
         assert_eq!(read[0].log, Err(AuditObstacle::Busy));
-        assert!(read[1..].iter().all(|r| r.log.is_ok() && !r.raw.is_empty()));
-        assert_eq!(&*read[1].key, b"key");
+        assert!(read[1..].iter().all(|r| r.log.is_ok() && r.kept.is_none()));
         let mut ids: Vec<_> = read.iter().map(|r| r.id.to_string()).collect();
         ids.dedup();
         assert_eq!(ids.len(), files + 1);
@@ -613,6 +619,132 @@ async fn an_audit_fails_by_what_does_not_verify_or_cannot_be_read() {
     let mut session = session;
     retry(&mut session).await;
     assert_eq!(outcome(&session), &Outcome::Audited { files: 3 });
+}
+
+/// Says what it was given, and has no room for some file.
+#[derive(Default)]
+struct Shelf {
+    given: Arc<Mutex<Vec<String>>>,
+    refuses: Option<usize>,
+}
+
+struct Place(Arc<Mutex<Vec<String>>>, String, bool);
+
+impl LogKeeper for Shelf {
+    fn begin(&self, device: &DeviceId, file: &LogId, key: &Bytes) -> Box<dyn RawLog> {
+        let key = String::from_utf8_lossy(key);
+        let full = self.refuses == Some(self.given.lock().unwrap().len());
+        let what = format!("{device} {file} {key}");
+        Box::new(Place(Arc::clone(&self.given), what, full))
+    }
+}
+
+impl RawLog for Place {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.1
+            .push_str(&format!(" {}", String::from_utf8_lossy(bytes)));
+        Ok(())
+    }
+
+    fn keep(self: Box<Self>, _whole: bool) -> io::Result<()> {
+        let mut given = self.0.lock().unwrap();
+        given.push(self.1);
+        match self.2 {
+            false => Ok(()),
+            true => Err(io::Error::other("no room")),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_read_goes_to_the_keeper_and_what_it_cannot_keep_is_the_devices_end() {
+    for refuses in [None, Some(1)] {
+        let fake = booted(Fake::new(), 5);
+        let shelf = Shelf {
+            refuses,
+            ..Shelf::default()
+        };
+        let given = Arc::clone(&shelf.given);
+        let mut session = session_keeping(
+            std::slice::from_ref(&fake),
+            Mode::Audit { all: false },
+            1,
+            Payload::default(),
+            policy(AuditMode::Wanted),
+            Some(Arc::new(shelf)),
+        );
+        session.intend(Intent::Begin);
+        let events = run(&mut session).await;
+        let given = given.lock().unwrap();
+        assert_eq!(given.len(), 3, "{given:?}");
+        let whole = |g: &String| g.starts_with("vault-01 000") && g.ends_with(" key raw");
+        assert!(given.iter().all(whole), "{given:?}");
+        let kept: Vec<_> = facts(&events)
+            .filter_map(|f| match f {
+                DeviceFact::LogRead { read } => Some(read.kept.clone()),
+                _ => None,
+            })
+            .collect();
+        let no_room = Some(Err("no room".to_owned()));
+        match refuses {
+            None => {
+                assert_eq!(kept, [None, Some(Ok(())), Some(Ok(())), Some(Ok(()))]);
+                assert_eq!(outcome(&session), &Outcome::Audited { files: 3 });
+            }
+            Some(_) => {
+                assert_eq!(kept, [None, Some(Ok(())), no_room, Some(Ok(()))]);
+                let (Stage::Audit, FailureKind::LogNotKept { what }, _) = failed(&session) else {
+                    panic!("{:?}", outcome(&session));
+                };
+                assert!(what.ends_with(": no room"), "{what}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_list_the_newest_are_kept_and_all_counted() {
+    let fake = booted(Fake::new(), 40);
+    let (inbox, _events) = mpsc::channel(1000);
+    let attempt = attempt(&fake, Payload::default(), inbox);
+    let session = crate::device::Session::anonymous();
+    let log = attempt.open_log(&session, 4).await.ok().unwrap();
+    assert_eq!((log.listed, log.ids.len()), (42, 4));
+    let all = attempt.open_log(&session, usize::MAX).await.ok().unwrap();
+    assert!(log.ids.iter().eq(all.ids.iter().skip(38)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_of_more_files_than_are_read_is_told_as_such() {
+    let endless = || Fake::new().with(|w| (w.log.endless, w.log.page) = (true, 128));
+    let (session, _) = audited(&endless(), true).await;
+    let (Stage::Audit, FailureKind::LogUnread { what }, Touched::Nothing) = failed(&session) else {
+        panic!("{:?}", outcome(&session));
+    };
+    assert!(what.contains("more than 16384 log files"), "{what}");
+    let fake = endless();
+    let (session, _) = upgrade(&fake).await;
+    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    assert!(matches!(
+        unavailable(&session),
+        AuditObstacle::TooLarge { .. }
+    ));
+    // No more is asked for than it takes to know.
+    assert!(fake.count("log page") < 140);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_audit_lists_within_a_limit_of_its_own() {
+    let slow = Fake::new().with(|w| {
+        w.log.endless = true;
+        w.log.slow = Duration::from_secs(20);
+    });
+    let (session, _) = audited(&slow, true).await;
+    let (Stage::Audit, FailureKind::LogUnread { what }, Touched::Nothing) = failed(&session) else {
+        panic!("{:?}", outcome(&session));
+    };
+    assert!(what.contains("not read within 5:30"), "{what}");
+    assert!(slow.count("log page") < 20, "{}", slow.count("log page"));
 }
 
 #[tokio::test(start_paused = true)]

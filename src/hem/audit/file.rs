@@ -1,5 +1,6 @@
-//! A whole log file, line by line: keys, MACs, counters, and where it ends (section 9).
-//! Must not: look for anything in it (that is `search`), or believe a line before its MAC fits.
+//! A log file, line by line as it comes: keys, MACs, counters, and where it ends (section 9).
+//! Must not: look for anything in it (that is `search`), keep entries (that is `window`), or believe a line
+//! before its MAC fits.
 
 use super::key::LogKey;
 use super::line::{Fields, MAC_CHARS, MacKey, Numbers};
@@ -10,6 +11,10 @@ use crate::model::{
 /// Longest text of the first line that is kept.
 const MAX_FIRMWARE: usize = 128;
 
+/// The longest line that is read, in bytes. One with every field at its longest has some hundreds; a file
+/// without line endings would otherwise be held in memory as a whole.
+pub(super) const MAX_LINE: usize = 64 * 1024;
+
 /// Whether the body of the answer came to its end (section 13: a file may be cut short by an I/O error).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
@@ -19,44 +24,154 @@ pub enum Delivery {
     Short,
 }
 
-/// Verifies a log file as section 9 says, up to its end or to the first line that does not verify.
-///
-/// A last line without its newline is an entry if it verifies as it stands; if it is not even complete,
-/// the file was cut short there, which is told apart from a line that was changed.
+/// A line of a log file that is not empty and no comment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogLine {
+    /// An entry that verifies.
+    Entry(AuditEntry),
+    /// Another shape, which is allowed and covered by no MAC: its number.
+    Other(usize),
+}
+
+/// Verifies a whole log file as section 9 says, up to its end or to the first line that does not verify.
+/// Every entry is kept; [`LogReader`](super::LogReader) keeps few.
 pub fn verify(file: &[u8], key: &LogKey, delivery: Delivery) -> AuditLog {
-    let mut reader = Reader::new(key);
-    let mut number = 0;
-    for line in file.split_inclusive(|&b| b == b'\n') {
-        number += 1;
-        let (text, ended) = match line.strip_suffix(b"\n") {
-            Some(text) => (text, true),
-            None => (line, false),
-        };
-        let text = text.strip_suffix(b"\r").unwrap_or(text);
-        if !ended && !is_complete(text) {
-            return reader.finish(LogEnd::CutShort { line: number });
-        }
-        if let Err(end) = reader.line(number, text) {
-            return reader.finish(end);
+    let mut verifier = Verifier::new(key);
+    let (mut entries, mut other_lines) = (Vec::new(), Vec::new());
+    let mut see = |line| match line {
+        LogLine::Entry(entry) => entries.push(entry),
+        LogLine::Other(line) => other_lines.push(line),
+    };
+    verifier.feed(file, &mut see);
+    let end = verifier.finish(delivery, &mut see);
+    AuditLog {
+        firmware: end.firmware,
+        count: entries.len(),
+        before: 0,
+        entries,
+        end: end.end,
+        others: other_lines.len(),
+        other_lines,
+    }
+}
+
+/// Verifies a log file as it comes, in pieces of any size. It holds one line at most.
+#[derive(Debug)]
+pub struct Verifier {
+    state: State,
+    /// The beginning of a line whose end has not come.
+    rest: Vec<u8>,
+    /// Lines that came whole.
+    lines: usize,
+    end: Option<LogEnd>,
+}
+
+/// What a [`Verifier`] has to say at the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    /// The firmware that wrote the file, from its first line.
+    pub firmware: Option<String>,
+    /// How far the file verifies.
+    pub end: LogEnd,
+}
+
+impl Verifier {
+    /// Of a file whose keys are signed by `key`.
+    pub fn new(key: &LogKey) -> Self {
+        Self {
+            state: State {
+                log_key: key.clone(),
+                mac_key: None,
+                counter: None,
+                clock_set: false,
+                firmware: None,
+                has_entries: false,
+            },
+            rest: Vec::new(),
+            lines: 0,
+            end: None,
         }
     }
-    let ends_with_newline = file.last().is_none_or(|&b| b == b'\n');
-    let end = match delivery {
-        Delivery::Short => LogEnd::CutShort {
-            line: if ends_with_newline {
-                number + 1
+
+    /// Takes in the next bytes, and hands each line to `see`. Behind a line that does not verify nothing is
+    /// looked at any more.
+    pub fn feed(&mut self, bytes: &[u8], see: &mut impl FnMut(LogLine)) {
+        for piece in bytes.split_inclusive(|&b| b == b'\n') {
+            if self.end.is_some() {
+                return;
+            }
+            if self.rest.len() + piece.len() > MAX_LINE {
+                self.fail_long();
+                return;
+            }
+            let Some(text) = piece.strip_suffix(b"\n") else {
+                self.rest.extend_from_slice(piece);
+                return;
+            };
+            if self.rest.is_empty() {
+                self.line(text, see);
             } else {
-                number
+                let mut line = std::mem::take(&mut self.rest);
+                line.extend_from_slice(text);
+                self.line(&line, see);
+                line.clear();
+                self.rest = line;
+            }
+        }
+    }
+
+    /// Nothing more comes. A last line without its newline is an entry if it verifies as it stands; if it is
+    /// not even complete, the file was cut short there, which is told apart from a line that was changed.
+    pub fn finish(mut self, delivery: Delivery, see: &mut impl FnMut(LogLine)) -> Verified {
+        let rest = std::mem::take(&mut self.rest);
+        let open = !rest.is_empty();
+        if open && self.end.is_none() {
+            if is_complete(without_return(&rest)) {
+                self.line(&rest, see);
+            } else {
+                let line = self.lines + 1;
+                self.end = Some(LogEnd::CutShort { line });
+            }
+        }
+        let end = self.end.unwrap_or(match delivery {
+            // Between two lines only the length tells: the line that never came.
+            Delivery::Short => LogEnd::CutShort {
+                line: self.lines + usize::from(!open),
             },
-        },
-        Delivery::Whole if reader.log.entries.is_empty() => LogEnd::Failed {
-            line: number + 1,
+            Delivery::Whole if !self.state.has_entries => LogEnd::Failed {
+                line: self.lines + 1,
+                counter: None,
+                fault: LogFault::Empty,
+            },
+            Delivery::Whole => LogEnd::Whole,
+        });
+        Verified {
+            firmware: self.state.firmware,
+            end,
+        }
+    }
+
+    fn line(&mut self, text: &[u8], see: &mut impl FnMut(LogLine)) {
+        self.lines += 1;
+        match self.state.line(self.lines, without_return(text)) {
+            Ok(Some(line)) => see(line),
+            Ok(None) => {}
+            Err(end) => self.end = Some(end),
+        }
+    }
+
+    fn fail_long(&mut self) {
+        self.rest = Vec::new();
+        self.end = Some(LogEnd::Failed {
+            line: self.lines + 1,
             counter: None,
-            fault: LogFault::Empty,
-        },
-        Delivery::Whole => LogEnd::Whole,
-    };
-    reader.finish(end)
+            fault: LogFault::LongLine,
+        });
+    }
+}
+
+fn without_return(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
 }
 
 /// Whether a line without its newline has everything that belongs to an entry.
@@ -65,44 +180,27 @@ fn is_complete(line: &[u8]) -> bool {
 }
 
 /// What is known after the lines read so far.
-struct Reader<'a> {
-    log_key: &'a LogKey,
+#[derive(Debug)]
+struct State {
+    log_key: LogKey,
     mac_key: Option<MacKey>,
     counter: Option<u64>,
     clock_set: bool,
-    log: AuditLog,
+    firmware: Option<String>,
+    has_entries: bool,
 }
 
-impl<'a> Reader<'a> {
-    fn new(log_key: &'a LogKey) -> Self {
-        Self {
-            log_key,
-            mac_key: None,
-            counter: None,
-            clock_set: false,
-            log: AuditLog {
-                firmware: None,
-                entries: Vec::new(),
-                end: LogEnd::Whole,
-                other_lines: Vec::new(),
-            },
-        }
-    }
-
-    fn finish(self, end: LogEnd) -> AuditLog {
-        AuditLog { end, ..self.log }
-    }
-
+impl State {
     /// Takes one line without its ending.
-    fn line(&mut self, line: usize, text: &[u8]) -> Result<(), LogEnd> {
+    fn line(&mut self, line: usize, text: &[u8]) -> Result<Option<LogLine>, LogEnd> {
         let Some(fields) = Fields::split(text) else {
-            self.other(line, text);
-            return Ok(());
+            return Ok(self.other(line, text));
         };
         let numbers = fields.numbers();
         let counter = numbers.as_ref().ok().map(|n| n.counter);
         numbers
             .and_then(|numbers| self.entry(line, &fields, &numbers))
+            .map(|entry| Some(LogLine::Entry(entry)))
             .map_err(|fault| LogEnd::Failed {
                 line,
                 counter,
@@ -110,15 +208,15 @@ impl<'a> Reader<'a> {
             })
     }
 
-    fn other(&mut self, line: usize, text: &[u8]) {
+    fn other(&mut self, line: usize, text: &[u8]) -> Option<LogLine> {
         match text.strip_prefix(b"#") {
-            Some(comment) if self.log.firmware.is_none() && self.counter.is_none() => {
+            Some(comment) if self.firmware.is_none() && self.counter.is_none() => {
                 let text = String::from_utf8_lossy(comment);
-                self.log.firmware = Some(printable(text.trim(), MAX_FIRMWARE));
+                self.firmware = Some(printable(text.trim(), MAX_FIRMWARE));
+                None
             }
-            Some(_) => {}
-            None if text.is_empty() => {}
-            None => self.log.other_lines.push(line),
+            Some(_) => None,
+            None => (!text.is_empty()).then_some(LogLine::Other(line)),
         }
     }
 
@@ -127,7 +225,7 @@ impl<'a> Reader<'a> {
         line: usize,
         fields: &Fields<'_>,
         numbers: &Numbers,
-    ) -> Result<(), LogFault> {
+    ) -> Result<AuditEntry, LogFault> {
         let key_line = numbers.is_key_line();
         let mac_key = if key_line {
             self.signed_key(fields)?
@@ -162,8 +260,8 @@ impl<'a> Reader<'a> {
         };
         // The line itself still has the old clock, or the new one: its size tells.
         self.clock_set |= numbers.kind == AuditType::CLOCK_SET && result == AuditResult::Ok;
-        self.log.entries.push(entry);
-        Ok(())
+        self.has_entries = true;
+        Ok(entry)
     }
 
     /// The key of a key line, once the log key's signature of its 32 bytes fits.

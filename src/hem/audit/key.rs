@@ -8,7 +8,8 @@ use base64::alphabet;
 use base64::engine::general_purpose::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use ed25519_dalek::{Signature, VerifyingKey};
-use serde::{Deserialize, Serialize};
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::hem::wire::WireError;
 use crate::model::{LogId, printable};
@@ -136,13 +137,61 @@ pub struct LogList {
     pub ids: Vec<LogId>,
     /// How many ids were not hexadecimal digits, and are left out. They count for the next offset.
     pub unusable: usize,
+    /// How many ids stand on this page in all. Over [`MAX_PAGE`] it is none that a device sends, and the ids
+    /// beyond that are not here.
+    pub listed: usize,
 }
+
+/// Ids on one page at most (section 9). A device that sent 90,000 would have memory taken for each of them.
+pub const MAX_PAGE: usize = 128;
 
 #[derive(Deserialize)]
 struct RawList {
     #[serde(default)]
     total: serde_json::Value,
-    id: Vec<serde_json::Value>,
+    id: Ids,
+}
+
+/// The ids of a page: those that are one, and how many there were.
+#[derive(Default)]
+struct Ids {
+    ids: Vec<LogId>,
+    unusable: usize,
+    listed: usize,
+}
+
+impl<'de> Deserialize<'de> for Ids {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(IdsVisitor)
+    }
+}
+
+struct IdsVisitor;
+
+impl<'de> Visitor<'de> for IdsVisitor {
+    type Value = Ids;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of log ids")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Ids, A::Error> {
+        let mut page = Ids::default();
+        while page.listed < MAX_PAGE {
+            let Some(id) = seq.next_element::<serde_json::Value>()? else {
+                return Ok(page);
+            };
+            page.listed += 1;
+            match id.as_str().and_then(LogId::new) {
+                Some(id) => page.ids.push(id),
+                None => page.unusable += 1,
+            }
+        }
+        while seq.next_element::<IgnoredAny>()?.is_some() {
+            page.listed += 1;
+        }
+        Ok(page)
+    }
 }
 
 /// Reads one page of the list of log files.
@@ -152,15 +201,11 @@ struct RawList {
 /// No JSON object with an array `id`.
 pub fn parse_list(body: &[u8]) -> Result<LogList, WireError> {
     let raw: RawList = read(body)?;
-    let ids: Vec<LogId> = raw
-        .id
-        .iter()
-        .filter_map(|id| LogId::new(id.as_str()?))
-        .collect();
     Ok(LogList {
         total: raw.total.as_u64(),
-        unusable: raw.id.len() - ids.len(),
-        ids,
+        unusable: raw.id.unusable,
+        listed: raw.id.listed,
+        ids: raw.id.ids,
     })
 }
 

@@ -117,8 +117,8 @@ impl<'a> Fields<'a> {
         }
         match String::from_utf8(bytes) {
             Ok(text) if printable(&text, MAX_TEXT) == text => AuditExtra::Text(text),
-            Ok(text) => AuditExtra::Bytes(text.into_bytes()),
-            Err(e) => AuditExtra::Bytes(e.into_bytes()),
+            Ok(text) => AuditExtra::Bytes(text.len()),
+            Err(e) => AuditExtra::Bytes(e.as_bytes().len()),
         }
     }
 }

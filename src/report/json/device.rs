@@ -57,6 +57,8 @@ pub(super) struct DeviceLine<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     entries: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    kept: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     took_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     wait_ms: Option<u64>,
@@ -231,7 +233,7 @@ impl<'a> DeviceLine<'a> {
         self.ok = Some(read.log.as_ref().is_ok_and(|log| log.verifies()));
         match &read.log {
             Ok(log) => {
-                self.entries = Some(log.entries.len());
+                self.entries = Some(log.count);
                 self.reason = (!log.verifies()).then(|| log.end.to_string());
                 self.code = match log.end {
                     LogEnd::Whole => None,
@@ -243,6 +245,10 @@ impl<'a> DeviceLine<'a> {
                 self.reason = Some(why.to_string());
                 self.code = Some(why.as_str());
             }
+        }
+        self.kept = read.kept.as_ref().map(Result::is_ok);
+        if let Some(Err(why)) = &read.kept {
+            self.reason.get_or_insert_with(|| why.clone());
         }
     }
 

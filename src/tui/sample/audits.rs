@@ -37,7 +37,7 @@ fn log_of(entries: usize, result: AuditResult, end: LogEnd) -> AuditLog {
     let entry = |n: usize| {
         let (kind, extra) = match n {
             0 => (AuditType::KEY, AuditExtra::None),
-            1 => (AuditType(0x1), AuditExtra::Bytes(vec![1, 2, 3, 4])),
+            1 => (AuditType(0x1), AuditExtra::Bytes(4)),
             2 => (AuditType::CLOCK_SET, AuditExtra::Clock(1_795_435_200)),
             3 => (
                 AuditType::TOKEN,
@@ -71,8 +71,11 @@ fn log_of(entries: usize, result: AuditResult, end: LogEnd) -> AuditLog {
     };
     AuditLog {
         firmware: Some("Encedo nGINE FW v1.2.2".to_owned()),
+        count: entries,
+        before: 0,
         entries: (0..entries).map(entry).collect(),
         end,
+        others: 0,
         other_lines: Vec::new(),
     }
 }
@@ -100,6 +103,25 @@ impl Rig {
         let log = log_of(7, AuditResult::Error, LogEnd::Whole);
         self.tell(name, audit(verdict, AuditLink::Ca, Some(log)));
     }
+}
+
+/// A contradicted upgrade in the middle of a long log, of which a window is kept: the entries `from..=to` of 60.
+pub(in crate::tui) fn windowed(from: usize, to: usize) -> Rig {
+    let mut log = log_of(60, AuditResult::Error, LogEnd::Whole);
+    log.entries[to - 2].kind = AuditType::UPGRADE;
+    log.entries[to - 2].result = AuditResult::Error;
+    let verdict = AuditVerdict::Contradicted {
+        line: to,
+        counter: Some(to as u64 + 7),
+        why: Contradiction::Logged(AuditResult::Error),
+    };
+    log.entries = log.entries[from..=to].to_vec();
+    log.before = from;
+    let mut rig = Rig::new(Mode::Go, seeds());
+    rig.begin("vault-02", Stage::Audit);
+    rig.tell("vault-02", audit(verdict, AuditLink::Ca, Some(log)));
+    rig.finish("vault-02", Outcome::Upgraded);
+    rig
 }
 
 /// A run that is over and went well, whose logs say everything that they can.

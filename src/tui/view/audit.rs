@@ -110,7 +110,13 @@ pub(super) fn excerpt(report: &AuditReport, width: usize, most: usize) -> Vec<Li
         lines.extend([list.heads(), list.row(marked)]);
     }
     if list.rows() > 0 {
-        let text = format!("    a shows all {} lines of the log", list.rows());
+        let text = match list.log {
+            Some(log) if list.left_out() > 0 => {
+                let kept = log.entries.len();
+                format!("    a shows {kept} of the log's {} entries", log.count)
+            }
+            _ => format!("    a shows all {} lines of the log", list.rows()),
+        };
         lines.push(Line::from(span(text, Tone::Dull.style())));
     }
     if lines.len() > most {
@@ -119,7 +125,8 @@ pub(super) fn excerpt(report: &AuditReport, width: usize, most: usize) -> Vec<Li
     lines
 }
 
-/// The lines of a log: the verdict, column heads, the entries that verify, and where that ends.
+/// The lines of a log: the verdict, column heads, the entries that are kept of those that verify, what is left
+/// out before and behind them, and where the log ends.
 struct List<'a> {
     report: &'a AuditReport,
     log: Option<&'a AuditLog>,
@@ -134,9 +141,15 @@ impl<'a> List<'a> {
         let mut head = verdict(report, width);
         if let Some(log) = log {
             let by = log.firmware.as_deref().unwrap_or("an unnamed firmware");
-            let mut text = format!("{} entries, {} · by {by}", log.entries.len(), log.end);
+            let mut text = format!("{} entries, {} · by {by}", log.count, log.end);
             for line in &log.other_lines {
                 let _ = write!(text, " · line {line} is no entry, no MAC covers it");
+            }
+            match log.others.saturating_sub(log.other_lines.len()) {
+                0 => {}
+                n => {
+                    let _ = write!(text, " · nor are {n} more");
+                }
             }
             for line in wrap(&text, width.saturating_sub(5)) {
                 head.push(Line::from(span(format!("    {line}"), Tone::Dull.style())));
@@ -158,10 +171,19 @@ impl<'a> List<'a> {
         }
     }
 
-    /// The entries, and the line behind them that does not verify.
+    /// The entries, with a line for what is left out on either side and one for what does not verify.
     fn rows(&self) -> usize {
-        self.log
-            .map_or(0, |log| log.entries.len() + usize::from(!log.verifies()))
+        self.log.map_or(0, |log| {
+            log.entries.len()
+                + usize::from(log.before > 0)
+                + usize::from(log.after() > 0)
+                + usize::from(!log.verifies())
+        })
+    }
+
+    /// How many entries are not here.
+    fn left_out(&self) -> usize {
+        self.log.map_or(0, |log| log.before + log.after())
     }
 
     fn line(&self, n: usize) -> Line<'static> {
@@ -177,8 +199,11 @@ impl<'a> List<'a> {
         let line = self.report.verdict.line()?;
         let log = self.log?;
         match log.end {
-            LogEnd::Failed { line: failed, .. } if failed == line => Some(log.entries.len()),
-            _ => log.entries.iter().position(|entry| entry.line == line),
+            LogEnd::Failed { line: failed, .. } if failed == line => Some(self.rows() - 1),
+            _ => {
+                let n = log.entries.iter().position(|entry| entry.line == line)?;
+                Some(n + usize::from(log.before > 0))
+            }
         }
     }
 
@@ -200,13 +225,18 @@ impl<'a> List<'a> {
             tone if marked => tone,
             _ => Tone::Plain,
         };
-        let (tone, text) = match log.entries.get(n) {
-            Some(entry) => {
+        let kept = n.checked_sub(usize::from(log.before > 0));
+        let (tone, text) = match kept.map(|n| (n, log.entries.get(n))) {
+            None => (Tone::Dull, left_out(log.before, "before")),
+            Some((_, Some(entry))) => {
                 let dull = entry.kind == AuditType::KEY && !marked;
                 let tone = if dull { Tone::Dull } else { tone };
                 (tone, self.columns.join(&cells(entry)))
             }
-            None => (Tone::Warn, ending(log)),
+            Some((n, None)) if n == log.entries.len() && log.after() > 0 => {
+                (Tone::Dull, left_out(log.after(), "behind"))
+            }
+            Some((_, None)) => (Tone::Warn, ending(log)),
         };
         let style = if marked { tone.bold() } else { tone.style() };
         let pointer = if marked { POINTER } else { " " };
@@ -214,6 +244,12 @@ impl<'a> List<'a> {
             vec![span(format!(" {pointer} "), style), span(text, style)];
         Line::from(fit(spans, self.width))
     }
+}
+
+/// What is not kept in memory of a long log.
+fn left_out(n: usize, side: &str) -> String {
+    let entries = if n == 1 { "entry" } else { "entries" };
+    format!("  … {n} {entries} {side} these left out; hemfleet audit --save has all")
 }
 
 /// Behind the last entry that verifies.

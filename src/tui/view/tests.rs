@@ -5,9 +5,9 @@ use proptest::prelude::*;
 use ratatui::style::{Color, Modifier};
 
 use crate::engine::{Intent, Mode};
-use crate::model::{FailureKind, Outcome, Skip, Stage, Verdict};
+use crate::model::{FailureKind, Outcome, Skip, Stage, Unproven, Verdict};
 use crate::tui::sample::{
-    Rig, app_only, audited, both, expired, finished, people, plan, running, seeds, staged,
+    Rig, app_only, audited, both, expired, finished, people, plan, running, seeds, staged, windowed,
 };
 use crate::tui::ui_tests::bad_image;
 
@@ -154,7 +154,8 @@ fn a_log_that_contradicts_needs_a_look_like_a_failure_does() {
             name,
             match n {
                 0 | 3 => Outcome::Upgraded,
-                1 | 2 => Outcome::Lost,
+                1 => Outcome::Lost,
+                2 => Outcome::Unproven(Unproven::NoSignature),
                 _ => Outcome::Current,
             },
         );
@@ -193,6 +194,17 @@ fn the_entries_of_a_log() {
     rig.select("vault-07");
     rig.press("a");
     assert!(rig.text(80, 24).contains("Audit log · vault-07"));
+}
+
+#[test]
+fn of_a_long_log_a_window_is_shown_and_what_is_left_out_is_said() {
+    let mut rig = windowed(48, 54);
+    rig.select("vault-02");
+    rig.press("a");
+    screens!("log_window", rig, 80 x 24, 120 x 35);
+    rig.press("<Esc><Enter>");
+    let text = rig.text(120, 35);
+    assert!(text.contains("a shows 7 of the log's 60 entries"), "{text}");
 }
 
 #[test]

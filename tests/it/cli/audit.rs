@@ -1,7 +1,9 @@
 //! `hemfleet audit`: saved files, and the logs of simulated devices.
 
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use super::program::{Lab, code, hemfleet, json, of, root, run, text};
 
@@ -161,4 +163,129 @@ fn a_file_that_came_short_is_kept_under_a_name_that_says_so() {
         names.iter().any(|n| n.ends_with(".cut.key.json")),
         "{names:?}"
     );
+}
+
+/// The files in the one folder that `--save` made, by name.
+fn saved(kept: &Path) -> Vec<PathBuf> {
+    let device = std::fs::read_dir(kept).unwrap().next().unwrap().unwrap();
+    let files = std::fs::read_dir(device.path()).unwrap();
+    let mut files: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_key_that_is_missing_beside_its_log_is_written_again() {
+    let lab = Lab::serve_text("[[device]]\nname = \"vault-01\"\nlog_files = 3\n");
+    let kept = lab.dir.path().join("logs");
+    let save = ["--save", kept.to_str().unwrap()];
+    assert_eq!(code(&audit(&lab, &save)), 0);
+    let before = saved(&kept);
+    assert_eq!(before.len(), 6, "{before:?}");
+    // Stopped between the two files, by a crash or a full disk.
+    let key = before
+        .iter()
+        .find(|p| p.to_str().unwrap().ends_with(".key.json"));
+    let key = key.unwrap();
+    std::fs::remove_file(key).unwrap();
+    let others = |path: &&PathBuf| *path != key;
+    let read = |path: &PathBuf| std::fs::read(path).unwrap();
+    let contents: Vec<Vec<u8>> = before.iter().filter(others).map(read).collect();
+    let again = audit(&lab, &save);
+    assert_eq!(code(&again), 0, "{}", text(&again.stderr));
+    assert_eq!(saved(&kept), before);
+    let unchanged: Vec<Vec<u8>> = before.iter().filter(others).map(read).collect();
+    assert_eq!(unchanged, contents);
+    let log = PathBuf::from(key.to_str().unwrap().replace(".key.json", ".log"));
+    let output = run(&[
+        "audit",
+        "verify",
+        log.to_str().unwrap(),
+        "--key",
+        key.to_str().unwrap(),
+    ]);
+    assert_eq!(code(&output), 0, "{}", text(&output.stdout));
+}
+
+#[test]
+fn on_a_full_disk_json_and_the_process_say_the_same() {
+    let device = "[[device]]\nname = \"vault-01\"\nlog_files = 2\nlog_bytes = 300000\n";
+    let lab = Lab::serve_text(device);
+    let kept = lab.dir.path().join("logs");
+    // A disk on which no file becomes longer than a few KiB: the write fails as on a full one.
+    let output = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 16; exec \"$@\"", "sh"])
+        .arg(env!("CARGO_BIN_EXE_hemfleet"))
+        .args(["audit", "--output", "json", "-c"])
+        .arg(lab.inventory())
+        .arg("--save")
+        .arg(&kept)
+        .env_remove("RUST_LOG")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let events = json(&output.stdout);
+    let finished = of(&events, "run_finished");
+    assert_eq!(code(&output), 3, "{}", text(&output.stderr));
+    assert_eq!(finished[0]["exit_code"], 3);
+    let device = of(&events, "device_finished");
+    assert_eq!(device[0]["code"], "log_not_kept", "{}", device[0]);
+    // The logs were read all the same.
+    let read = of(&events, "log_read");
+    let told = read
+        .iter()
+        .filter(|e| e["ok"] == true && e["kept"] == false);
+    assert_eq!(told.count(), 2, "{read:?}");
+    assert_eq!(saved(&kept), [PathBuf::new(); 0]);
+}
+
+/// The most memory that a process has taken so far, in MiB; `None` where it is gone.
+#[cfg(target_os = "linux")]
+fn peak(process: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
+    Some(kib / 1024)
+}
+
+/// Runs it to its end; the most memory that it had taken when a device was done, in MiB.
+#[cfg(target_os = "linux")]
+fn peak_of(command: &mut Command) -> u64 {
+    let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
+    let out = BufReader::new(process.stdout.take().unwrap());
+    let mut most = 0;
+    for line in out.lines() {
+        if line.unwrap().contains("\"event\":\"device_finished\"") {
+            most = most.max(peak(process.id()).unwrap_or(0));
+        }
+    }
+    assert!(process.wait().unwrap().success());
+    most
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn logs_take_memory_for_a_window_each_and_not_for_a_fleet() {
+    const DEVICES: usize = 24;
+    // 4 MB each: 96 MB as bytes, and several times that as entries.
+    let mut scenario = "tempo = 0.01\nclient = { quick = true }\n".to_owned();
+    for n in 1..=DEVICES {
+        scenario +=
+            &format!("[[device]]\nname = \"vault-{n:02}\"\nlog_files = 1\nlog_bytes = 4000000\n");
+    }
+    let lab = Lab::serve_text(&scenario);
+    let all = DEVICES.to_string();
+    let run = peak_of(lab.run().args(["--concurrency", &all]));
+    let kept = lab.dir.path().join("logs");
+    let mut audit = hemfleet();
+    audit.args(["audit", "--output", "json", "--concurrency", &all, "-c"]);
+    audit.arg(lab.inventory()).arg("--save").arg(&kept);
+    let audit = peak_of(&mut audit);
+    assert!(run > 0 && run < 80, "hemfleet run took {run} MiB");
+    assert!(audit > 0 && audit < 80, "hemfleet audit took {audit} MiB");
+    for device in std::fs::read_dir(&kept).unwrap() {
+        let files = std::fs::read_dir(device.unwrap().path()).unwrap();
+        let sizes = files.map(|f| f.unwrap().metadata().unwrap().len());
+        assert!(sizes.filter(|&n| n > 3_900_000).count() >= 2);
+    }
 }

@@ -1,6 +1,6 @@
 //! The real binary and a simulator in a process of its own, for the tests around.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -44,10 +44,22 @@ pub(super) struct Lab {
 
 impl Lab {
     pub(super) fn serve(scenario: &str) -> Self {
+        Self::serve_file(&root().join("tests/scenarios").join(scenario))
+    }
+
+    /// The same for a scenario that a test makes itself.
+    pub(super) fn serve_text(scenario: &str) -> Self {
+        let mut file = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
+        let scenario = format!("about = \"a test's own\"\n{scenario}");
+        file.write_all(scenario.as_bytes()).unwrap();
+        Self::serve_file(file.path())
+    }
+
+    fn serve_file(scenario: &Path) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut process = hemfleet()
             .args(["sim", "--scenario"])
-            .arg(root().join("tests/scenarios").join(scenario))
+            .arg(scenario)
             .arg("--dir")
             .arg(dir.path())
             .stdout(Stdio::piped())

@@ -1,13 +1,14 @@
 //! The audit log over the wire: key, pages, and files that come whole or do not.
 
+use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::super::lab::{Guest, Server, device, patient, spec};
-use crate::device::{Device as _, LogFile, LogKey, LogPage, Session};
+use crate::device::{Device as _, LogKey, LogPage, RawLog, Session};
 use crate::hem::audit;
-use crate::model::{Credential, FailureKind, LinkFault, LogEnd, LogId, Secret, Timeouts};
+use crate::model::{AuditLog, Credential, FailureKind, LinkFault, LogEnd, LogId, Secret, Timeouts};
 
 type Notes = Arc<Mutex<Vec<String>>>;
 
@@ -49,11 +50,46 @@ fn answer(status: u16, body: &str) -> String {
     format!("HTTP/1.1 {status} X\r\nContent-Length: {length}\r\n\r\n{body}")
 }
 
-async fn file(text: String) -> Result<LogFile, FailureKind> {
+/// What came of a file, and the bytes that were handed on to be kept.
+struct Came {
+    log: AuditLog,
+    raw: Vec<u8>,
+    whole: bool,
+    kept: Option<Result<(), String>>,
+}
+
+/// Keeps in memory, up to so many bytes.
+struct Shelf(Arc<Mutex<(Vec<u8>, Option<bool>)>>, usize);
+
+impl RawLog for Shelf {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut shelf = self.0.lock().unwrap();
+        if shelf.0.len() + bytes.len() > self.1 {
+            return Err(io::Error::other("no room"));
+        }
+        shelf.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn keep(self: Box<Self>, whole: bool) -> io::Result<()> {
+        self.0.lock().unwrap().1 = Some(whole);
+        Ok(())
+    }
+}
+
+async fn file(text: String) -> Result<Came, FailureKind> {
+    file_kept(text, usize::MAX).await
+}
+
+async fn file_kept(text: String, room: usize) -> Result<Came, FailureKind> {
     let server = saying(text).await;
     let device = device(spec(server.at), Credential::None, patient());
     let id = LogId::new("0a1b2c3d").unwrap();
-    let file = device.log_file(&session(), &id, &key()).await;
+    let shelf = Arc::new(Mutex::new((Vec::new(), None)));
+    let raw = Box::new(Shelf(Arc::clone(&shelf), room));
+    let file = device
+        .log_file(&session(), &id, &key(), None, Some(raw))
+        .await;
     let head = server.noted().remove(0);
     assert!(
         head.starts_with("GET /api/logger/0a1b2c3d HTTP/1.1\r\n"),
@@ -63,7 +99,14 @@ async fn file(text: String) -> Result<LogFile, FailureKind> {
         head.contains("\r\nAuthorization: Bearer t.o.k\r\n"),
         "{head}"
     );
-    file
+    let file = file?;
+    let mut shelf = shelf.lock().unwrap();
+    Ok(Came {
+        log: file.log,
+        raw: std::mem::take(&mut shelf.0),
+        whole: shelf.1 == Some(true),
+        kept: file.kept,
+    })
 }
 
 fn log() -> String {
@@ -73,12 +116,13 @@ fn log() -> String {
 #[tokio::test]
 async fn a_file_is_handed_over_as_it_came_and_verified() {
     let came = file(answer(200, &log())).await.unwrap();
-    assert_eq!(came.raw, log());
+    assert_eq!(came.raw, log().into_bytes());
+    assert!(came.whole && came.kept == Some(Ok(())));
     assert_eq!(came.log.end, LogEnd::Whole);
     let tampered = String::from_utf8(vector("tampered-line.log")).unwrap();
     let came = file(answer(200, &tampered)).await.unwrap();
     assert!(!came.log.verifies());
-    assert_eq!(came.raw, tampered);
+    assert_eq!(came.raw, tampered.into_bytes());
 }
 
 #[tokio::test]
@@ -92,7 +136,8 @@ async fn a_file_that_is_cut_short_is_handed_over_as_far_as_it_came() {
         ))
         .await
         .unwrap();
-        assert_eq!(came.raw, part);
+        assert_eq!(came.raw, part.as_bytes());
+        assert!(!came.whole);
         assert!(
             matches!(came.log.end, LogEnd::CutShort { .. }),
             "{:?}",
@@ -105,7 +150,7 @@ async fn a_file_that_is_cut_short_is_handed_over_as_far_as_it_came() {
     ))
     .await
     .unwrap();
-    assert_eq!(came.raw, log);
+    assert_eq!(came.raw, log.into_bytes());
     assert!(matches!(came.log.end, LogEnd::CutShort { .. }));
 }
 
@@ -116,13 +161,36 @@ async fn a_long_file_is_read_to_its_end() {
     let came = file(answer(200, &long)).await.unwrap();
     assert_eq!(came.raw.len(), long.len());
     assert_eq!(came.log.end, LogEnd::Whole);
+}
 
-    let endless = "#".repeat(16 * 1024 * 1024 + 1);
-    match file(answer(200, &endless)).await {
-        Err(FailureKind::Link(LinkFault::Garbled { what })) => {
-            assert!(what.contains("16 MiB"), "{what}");
+#[tokio::test]
+async fn a_file_that_is_too_large_is_told_as_such_and_not_kept() {
+    let huge = "#\n".repeat(32 * 1024 * 1024 + 1);
+    let kind = file(answer(200, &huge)).await.err();
+    let what = "file 0a1b2c3d is larger than 64 MiB".to_owned();
+    assert_eq!(kind, Some(FailureKind::LogTooLarge { what }));
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_kept_is_read_all_the_same() {
+    let came = file_kept(answer(200, &log()), 10).await.unwrap();
+    assert_eq!(came.log.end, LogEnd::Whole);
+    assert_eq!(came.kept, Some(Err("no room".to_owned())));
+}
+
+#[tokio::test]
+async fn a_page_of_more_ids_than_devices_send_is_refused() {
+    let page = |n| format!("{{\"id\":[{}\"62310ba5\"]}}", "\"2\",".repeat(n));
+    for (n, refused) in [(127, false), (128, true), (90_000, true)] {
+        let server = saying(answer(200, &page(n))).await;
+        let device = device(spec(server.at), Credential::None, patient());
+        match device.log_page(&session(), 0).await {
+            Ok(page) => assert!(!refused && page.ids.len() == 128),
+            Err(FailureKind::LogTooLarge { what }) => {
+                assert!(refused && what.contains(&(n + 1).to_string()), "{what}");
+            }
+            Err(other) => panic!("{other:?}"),
         }
-        other => panic!("{other:?}"),
     }
 }
 
@@ -143,7 +211,7 @@ async fn a_file_that_stops_coming_is_no_file() {
     };
     let device = device(spec(server.at), Credential::None, timeouts);
     let id = LogId::new("1").unwrap();
-    let file = device.log_file(&session(), &id, &key()).await;
+    let file = device.log_file(&session(), &id, &key(), None, None).await;
     assert_eq!(file, Err(LinkFault::NoAnswer { after: request }.into()));
 }
 
@@ -151,7 +219,10 @@ async fn a_file_that_stops_coming_is_no_file() {
 async fn what_is_refused_is_told() {
     for status in [401, 403, 404, 406, 409, 418, 500, 795] {
         let expected = FailureKind::Status { status };
-        assert_eq!(file(answer(status, "x")).await, Err(expected.clone()));
+        assert_eq!(
+            file(answer(status, "x")).await.err(),
+            Some(expected.clone())
+        );
         let server = saying(answer(status, "")).await;
         let device = device(spec(server.at), Credential::None, patient());
         assert_eq!(device.log_page(&session(), 0).await, Err(expected.clone()));

@@ -177,8 +177,8 @@ fn what_a_device_writes_is_made_printable() {
         .log();
     assert!(log.verifies());
     assert_eq!(log.entries[1].subject, "\\u{1b}[2J");
-    assert_eq!(log.entries[1].extra, AuditExtra::Bytes(b"\x1b[2J".to_vec()));
+    assert_eq!(log.entries[1].extra, AuditExtra::Bytes(4));
     assert_eq!(log.entries[1].result, AuditResult::Other(7));
     assert_eq!(log.entries[2].extra.text(), Some("zażółć"));
-    assert_eq!(log.entries[3].extra, AuditExtra::Bytes(vec![1, 2]));
+    assert_eq!(log.entries[3].extra, AuditExtra::Bytes(2));
 }

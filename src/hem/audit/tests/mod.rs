@@ -6,6 +6,7 @@ mod any_bytes;
 mod files;
 mod keys;
 mod search;
+mod windows;
 
 use std::path::Path;
 

@@ -3,6 +3,21 @@
 
 use super::*;
 
+/// [`judge`] over whole logs.
+fn judged(newest_first: &[&AuditLog], mark: &UpgradeMark) -> (Option<usize>, AuditVerdict) {
+    let found: Vec<Found> = newest_first
+        .iter()
+        .filter_map(|log| {
+            let mut digest = Digest::new(Some(Search::upgrade(mark)));
+            for entry in &log.entries {
+                digest.line(LogLine::Entry(entry.clone()));
+            }
+            digest.finish(None, log.end).1
+        })
+        .collect();
+    judge(&found, mark)
+}
+
 #[test]
 fn only_what_stands_behind_this_runs_token_counts() {
     let confirmed = |line, counter| AuditVerdict::Confirmed {
@@ -62,7 +77,7 @@ fn with_another_token_at_the_same_moment_nothing_is_told() {
     }
     assert_eq!(find_upgrade(&two.log(), &wide(0, 2)), ambiguous);
     assert_eq!(find_refusal(&two.log(), &wide(0, 2)), ambiguous);
-    assert_eq!(judge([&two.log()], &wide(0, 2)), (Some(0), ambiguous));
+    assert_eq!(judged(&[&two.log()], &wide(0, 2)), (Some(0), ambiguous));
     // Two of this run's own, whose windows overlap.
     let both = UpgradeMark {
         issued: [wide(0, 2).issued, wide(1, 2).issued].concat(),
@@ -180,23 +195,26 @@ fn the_file_with_this_runs_token_decides() {
         cut_line: None,
     };
     assert_eq!(
-        judge([&quiet, &ours], &mark()),
+        judged(&[&quiet, &ours], &mark()),
         (Some(1), confirmed.clone())
     );
     // A newer file that does not verify is another session's where the token's time is known …
-    assert_eq!(judge([&empty, &ours], &mark_at(0)), (Some(1), confirmed));
+    assert_eq!(judged(&[&empty, &ours], &mark_at(0)), (Some(1), confirmed));
     // … and may be this one's where it is not, or where no file holds the token.
     let spoiled = AuditVerdict::Contradicted {
         line: 1,
         counter: None,
         why: Contradiction::NotVerified(LogFault::Empty),
     };
-    assert_eq!(judge([&empty, &ours], &mark()), (Some(0), spoiled.clone()));
-    assert_eq!(judge([&empty, &ours], &mark_at(9)), (Some(0), spoiled));
+    assert_eq!(
+        judged(&[&empty, &ours], &mark()),
+        (Some(0), spoiled.clone())
+    );
+    assert_eq!(judged(&[&empty, &ours], &mark_at(9)), (Some(0), spoiled));
     let missing = AuditVerdict::Missing {
         token_line: None,
         other_line: None,
     };
-    assert_eq!(judge([&quiet, &quiet], &mark()), (None, missing.clone()));
-    assert_eq!(judge([], &mark()), (None, missing));
+    assert_eq!(judged(&[&quiet, &quiet], &mark()), (None, missing.clone()));
+    assert_eq!(judged(&[], &mark()), (None, missing));
 }
