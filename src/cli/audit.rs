@@ -191,9 +191,9 @@ fn read_through(
         }
         verifier.feed(&piece[..n], &mut see);
     }
-    let verified = verifier.finish(Delivery::Whole, &mut see);
+    let end = verifier.finish(Delivery::Whole, &mut see);
     written?;
-    Ok((verified, count))
+    Ok((end, count))
 }
 
 fn tell(

@@ -162,7 +162,7 @@ mod tests {
         assert_eq!(keep(b"ab"), (path("62310ba5.2.log"), true));
         assert_eq!(keep(b"a"), (path("62310ba5.log"), false));
         assert_eq!(keep(b"ab"), (path("62310ba5.2.log"), false));
-        let long = [b"x".repeat(20_000), b"y".repeat(1)].concat();
+        let long = [b"x".repeat(20_000), b"y".to_vec()].concat();
         assert_eq!(keep(&long), (path("62310ba5.3.log"), true));
         assert_eq!(keep(&b"x".repeat(20_001)), (path("62310ba5.4.log"), true));
         assert_eq!(keep(&long), (path("62310ba5.3.log"), false));

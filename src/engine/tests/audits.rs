@@ -641,18 +641,18 @@ impl LogKeeper for Shelf {
 
 impl RawLog for Place {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.1
-            .push_str(&format!(" {}", String::from_utf8_lossy(bytes)));
+        self.1.push(' ');
+        self.1.push_str(&String::from_utf8_lossy(bytes));
         Ok(())
     }
 
     fn keep(self: Box<Self>, _whole: bool) -> io::Result<()> {
         let mut given = self.0.lock().unwrap();
         given.push(self.1);
-        match self.2 {
-            false => Ok(()),
-            true => Err(io::Error::other("no room")),
+        if self.2 {
+            return Err(io::Error::other("no room"));
         }
+        Ok(())
     }
 }
 
@@ -686,18 +686,15 @@ async fn what_is_read_goes_to_the_keeper_and_what_it_cannot_keep_is_the_devices_
             })
             .collect();
         let no_room = Some(Err("no room".to_owned()));
-        match refuses {
-            None => {
-                assert_eq!(kept, [None, Some(Ok(())), Some(Ok(())), Some(Ok(()))]);
-                assert_eq!(outcome(&session), &Outcome::Audited { files: 3 });
-            }
-            Some(_) => {
-                assert_eq!(kept, [None, Some(Ok(())), no_room, Some(Ok(()))]);
-                let (Stage::Audit, FailureKind::LogNotKept { what }, _) = failed(&session) else {
-                    panic!("{:?}", outcome(&session));
-                };
-                assert!(what.ends_with(": no room"), "{what}");
-            }
+        if refuses.is_none() {
+            assert_eq!(kept, [None, Some(Ok(())), Some(Ok(())), Some(Ok(()))]);
+            assert_eq!(outcome(&session), &Outcome::Audited { files: 3 });
+        } else {
+            assert_eq!(kept, [None, Some(Ok(())), no_room, Some(Ok(()))]);
+            let (Stage::Audit, FailureKind::LogNotKept { what }, _) = failed(&session) else {
+                panic!("{:?}", outcome(&session));
+            };
+            assert!(what.ends_with(": no room"), "{what}");
         }
     }
 }

@@ -155,7 +155,7 @@ struct RawList {
 /// The ids of a page: those that are one, and how many there were.
 #[derive(Default)]
 struct Ids {
-    ids: Vec<LogId>,
+    usable: Vec<LogId>,
     unusable: usize,
     listed: usize,
 }
@@ -183,7 +183,7 @@ impl<'de> Visitor<'de> for IdsVisitor {
             };
             page.listed += 1;
             match id.as_str().and_then(LogId::new) {
-                Some(id) => page.ids.push(id),
+                Some(id) => page.usable.push(id),
                 None => page.unusable += 1,
             }
         }
@@ -205,7 +205,7 @@ pub fn parse_list(body: &[u8]) -> Result<LogList, WireError> {
         total: raw.total.as_u64(),
         unusable: raw.id.unusable,
         listed: raw.id.listed,
-        ids: raw.id.ids,
+        ids: raw.id.usable,
     })
 }
 

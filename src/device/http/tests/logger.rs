@@ -63,11 +63,11 @@ struct Shelf(Arc<Mutex<(Vec<u8>, Option<bool>)>>, usize);
 
 impl RawLog for Shelf {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let mut shelf = self.0.lock().unwrap();
-        if shelf.0.len() + bytes.len() > self.1 {
+        let mut there = self.0.lock().unwrap();
+        if there.0.len() + bytes.len() > self.1 {
             return Err(io::Error::other("no room"));
         }
-        shelf.0.extend_from_slice(bytes);
+        there.0.extend_from_slice(bytes);
         Ok(())
     }
 

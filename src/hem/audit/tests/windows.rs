@@ -53,7 +53,7 @@ fn a_window_around_the_entry_in_question_stays() {
     assert_eq!((verdict.as_str(), line), ("contradicted", 204));
     let here = log.entries.iter().position(|e| e.line == line).unwrap();
     assert_eq!((here, log.entries.len()), (WINDOW, 2 * WINDOW + 1));
-    assert_eq!(log.entries, all.entries[log.before..][..2 * WINDOW + 1]);
+    assert_eq!(log.entries, all.entries[log.before..][..=2 * WINDOW]);
     assert_eq!((log.count, log.after()), (403, 200 - WINDOW));
     // With nothing in question, and where the file does not verify, the last ones.
     let spoiled = long().raw("9|68b9a54a|4|2|U||AAAA").text;
