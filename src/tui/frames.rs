@@ -5,10 +5,9 @@
 use std::io;
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use ratatui::crossterm::event::{Event as Input, EventStream};
+use ratatui::crossterm::event::Event as Input;
 use ratatui::layout::Size;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
@@ -16,8 +15,9 @@ use zeroize::Zeroizing;
 
 use crate::engine::{Event, Fleet, Intent, Mode, Phase, Session, Stop};
 
+use super::input::Inputs;
 use super::look::Look;
-use super::terminal::{Guard, hung_up, inside};
+use super::terminal::{self, Guard, hung_up, inside, retaken};
 use super::ui::{Action, Ui, on_plan};
 use super::view::{self, Scene};
 
@@ -25,7 +25,12 @@ use super::view::{self, Scene};
 const FRAME: Duration = Duration::from_millis(33);
 /// How often clocks on the screen are drawn anew while nothing else happens.
 const TICK: Duration = Duration::from_secs(1);
-/// Events taken in at once before keys have their turn again.
+/// How long a frame may be on its way until the screen is drawn anew as a whole: by then somebody else may have
+/// written there.
+const STALL: Duration = Duration::from_secs(1);
+/// How often it is looked whether a process in the background has come to the foreground: nobody tells it.
+const FOREGROUND: Duration = Duration::from_millis(300);
+/// Events, or keys, taken in at once before the others have their turn again.
 const BATCH: usize = 2048;
 /// For how long after the terminal was lost signals count as part of that: a hang-up is one wish to stop,
 /// but shell and kernel may each send a SIGHUP for it.
@@ -67,21 +72,23 @@ pub async fn run<'a>(
     interrupts: &mut mpsc::Receiver<()>,
     options: Options<'a>,
 ) -> io::Result<Exit> {
-    let guard = Guard::enter()?;
+    let (guard, keys) = Guard::enter()?;
     session.intend(Intent::Begin);
-    let size = guard.size()?;
+    let size = guard.size();
     let dashboard = Dashboard {
         session,
         ui: Ui::new(size),
         options,
         guard: Some(guard),
         dirty: true,
+        whole: true,
+        behind: None,
         drawn: None,
         aborted: None,
         lost: None,
         left: false,
     };
-    Ok(inside(dashboard.show(interrupts)).await)
+    Ok(inside(dashboard.show(keys, interrupts)).await)
 }
 
 struct Dashboard<'a> {
@@ -91,6 +98,10 @@ struct Dashboard<'a> {
     /// Absent once the terminal is lost.
     guard: Option<Guard>,
     dirty: bool,
+    /// Whether the next frame is drawn as a whole, and not as a difference to the one before.
+    whole: bool,
+    /// Since when a frame could not be drawn, because the one before it is still on its way.
+    behind: Option<Instant>,
     drawn: Option<Instant>,
     aborted: Option<Instant>,
     lost: Option<Instant>,
@@ -104,12 +115,14 @@ enum Woke {
     /// An interrupt; absent where nobody will send one any more.
     Signal(Option<()>),
     HungUp,
+    /// The terminal was taken again.
+    Retaken,
     Time,
 }
 
 impl Dashboard<'_> {
-    async fn show(mut self, interrupts: &mut mpsc::Receiver<()>) -> Exit {
-        let mut keys = Some(EventStream::new());
+    async fn show(mut self, keys: Inputs, interrupts: &mut mpsc::Receiver<()>) -> Exit {
+        let mut keys = Some(keys);
         let mut hang_up = Box::pin(hung_up());
         let mut signals = true;
         loop {
@@ -124,10 +137,21 @@ impl Dashboard<'_> {
                 event = self.session.next() => Woke::Event(Box::new(event)),
                 signal = interrupts.recv(), if signals => Woke::Signal(signal),
                 () = &mut hang_up, if self.guard.is_some() => Woke::HungUp,
+                () = retaken(), if self.guard.is_some() => Woke::Retaken,
+                () = idle(self.guard.as_ref()), if self.behind.is_some() => Woke::Time,
                 () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => Woke::Time,
             };
             match woken_by {
-                Woke::Input(Some(Ok(input))) => self.input(input),
+                Woke::Input(Some(Ok(input))) => {
+                    self.input(input);
+                    // A burst, as of a paste that comes as keys, costs one frame.
+                    for _ in 0..BATCH {
+                        match keys.as_mut().and_then(Inputs::try_next) {
+                            Some(Ok(input)) if !self.left => self.input(input),
+                            _ => break,
+                        }
+                    }
+                }
                 // Without keys the run can only be brought to its end.
                 Woke::Input(_) | Woke::HungUp => {
                     keys = None;
@@ -139,6 +163,11 @@ impl Dashboard<'_> {
                 }
                 Woke::Signal(Some(())) => self.signal(),
                 Woke::Signal(None) => signals = false,
+                Woke::Retaken => {
+                    self.whole = true;
+                    self.dirty = true;
+                    self.drawn = None;
+                }
                 Woke::Time => self.dirty = true,
             }
             if self.guard.is_none() {
@@ -164,6 +193,12 @@ impl Dashboard<'_> {
         let now = Instant::now();
         let abort = self.aborted.map(|at| at + ABORT);
         let frame = self.guard.as_ref().and_then(|_| {
+            if terminal::is_lent() {
+                return Some(now + FOREGROUND);
+            }
+            if self.behind.is_some() {
+                return None;
+            }
             let drawn = self.drawn.unwrap_or(now);
             if self.dirty {
                 Some(drawn + FRAME)
@@ -182,11 +217,21 @@ impl Dashboard<'_> {
         let Some(guard) = &mut self.guard else {
             return;
         };
+        if terminal::is_lent() {
+            terminal::retake();
+            return;
+        }
+        if guard.is_busy() {
+            self.behind.get_or_insert_with(Instant::now);
+            return;
+        }
+        let stalled = self.behind.take().is_some_and(|at| at.elapsed() >= STALL);
+        let whole = std::mem::take(&mut self.whole) || stalled;
         let fleet = self.session.fleet();
         let now = Timestamp::now();
         let ui = &mut self.ui;
         let options = &self.options;
-        let drawn = guard.draw(|frame| {
+        let drawn = guard.draw(whole, |frame| {
             ui.size = frame.area().as_size();
             view::settle(ui, fleet);
             let scene = Scene {
@@ -217,7 +262,7 @@ impl Dashboard<'_> {
                 self.drawn = None;
             }
             Input::Resize(width, height) => {
-                self.ui.size = Size::new(width, height);
+                self.ui.size = terminal::within(Size::new(width, height));
             }
             Input::Paste(text) => {
                 // It may be a secret, whatever it is pasted into.
@@ -292,9 +337,17 @@ impl Dashboard<'_> {
 }
 
 /// The next key, paste or resize; waits for ever where there are none any more.
-async fn next_input(keys: &mut Option<EventStream>) -> Option<io::Result<Input>> {
+async fn next_input(keys: &mut Option<Inputs>) -> Option<io::Result<Input>> {
     match keys {
         Some(keys) => keys.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits until the last frame was written.
+async fn idle(guard: Option<&Guard>) {
+    match guard {
+        Some(guard) => guard.idle().await,
         None => std::future::pending().await,
     }
 }

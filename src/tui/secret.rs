@@ -10,6 +10,9 @@ use crate::model::{DeviceId, Secret};
 use super::keymap::Place;
 use super::ui::{Action, Popup, Ui, on_plan};
 
+/// Bytes of the longest secret that can be pasted; what is longer is none.
+const LONGEST_PASTE: usize = 64 * 1024;
+
 /// What is being typed. Neither `Debug` nor `Display`.
 pub(super) struct Typed(Zeroizing<String>);
 
@@ -191,11 +194,19 @@ impl Ui {
     /// whatever its letters stand for.
     pub(super) fn paste(&mut self, text: &Zeroizing<String>, fleet: &Fleet) {
         self.settle(fleet);
+        self.notice = None;
         let line = text.split(['\r', '\n']).next().unwrap_or_default();
         match self.place(fleet) {
+            // A part of it would be refused, and each refusal is counted by the device.
+            Place::Secret if line.len() > LONGEST_PASTE => {
+                self.warn("longer than any secret: nothing of it was taken");
+            }
             Place::Secret => self.secrets.typed.push(line),
             Place::Filter => {
                 for c in line.chars().filter(|c| !c.is_control()) {
+                    if self.notice.is_some() {
+                        break;
+                    }
                     self.edit(&KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE));
                 }
             }

@@ -213,3 +213,26 @@ fn nothing_typed_is_on_the_screen_in_an_action_or_in_the_log() {
     rig.press("ll");
     assert!(!rig.text(200, 50).contains("hunter"));
 }
+
+#[test]
+fn what_is_pasted_into_the_filter_is_cut_and_said_to_be() {
+    let mut rig = running();
+    rig.press("/");
+    paste(&mut rig, &"x".repeat(200_000));
+    assert_eq!(rig.ui.filter.value().len(), 256);
+    let notice = rig.ui.notice.as_ref().map(|(_, text)| text.as_str());
+    assert_eq!(notice, Some("the filter is full: the rest is left out"));
+}
+
+#[test]
+fn what_is_longer_than_any_secret_is_not_taken_at_all() {
+    let mut rig = people();
+    asks(&mut rig);
+    paste(&mut rig, &"x".repeat(200_000));
+    assert_eq!(rig.ui.secrets.typed.len(), 0);
+    let notice = rig.ui.notice.as_ref().map(|(_, text)| text.as_str());
+    assert_eq!(
+        notice,
+        Some("longer than any secret: nothing of it was taken")
+    );
+}

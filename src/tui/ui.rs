@@ -20,6 +20,12 @@ use super::retry::RetryAll;
 use super::secret::Secrets;
 use super::wishes::can_cancel_any;
 
+/// Bytes from which on a filter takes no more: each key costs the more the longer it is, and a name is shorter.
+const LONGEST_FILTER: usize = 256;
+
+/// What is said then.
+pub(super) const FILTER_IS_FULL: &str = "the filter is full: the rest is left out";
+
 /// What is to be done outside of the screen.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Action {
@@ -249,6 +255,9 @@ impl Ui {
             KeyCode::Char('w') if control => InputRequest::DeletePrevWord,
             KeyCode::Char('u') if control => InputRequest::DeleteLine,
             KeyCode::Char(_) if control => return,
+            KeyCode::Char(_) if self.filter.value().len() >= LONGEST_FILTER => {
+                return self.warn(FILTER_IS_FULL);
+            }
             KeyCode::Char(c) => InputRequest::InsertChar(c),
             KeyCode::Backspace => InputRequest::DeletePrevChar,
             KeyCode::Delete => InputRequest::DeleteNextChar,
