@@ -1,14 +1,13 @@
 //! The secrets of a run, with the terminal given back whatever happens at a prompt.
 //! Must not: read a secret itself (that is `config`).
 
-use std::fs::File;
-use std::io::{self, Write as _};
+use std::io;
 
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use tokio::sync::mpsc;
 
-use crate::config;
-use crate::config::secrets::{SecretStore, TerminalPrompter};
+use crate::config::prompt::TerminalPrompter;
+use crate::config::secrets::SecretStore;
+use crate::config::{self, prompt};
 use crate::hem::kdf::check_master_words;
 use crate::model::{AuthMethod, DeviceSpec, Secret};
 
@@ -19,7 +18,6 @@ pub(super) async fn secrets(
     devices: &[DeviceSpec],
     interrupts: &mut mpsc::Receiver<()>,
 ) -> Result<Option<SecretStore>, Refusal> {
-    let terminal = Terminal::remember();
     let devices = devices.to_vec();
     let read = tokio::task::spawn_blocking(move || {
         SecretStore::resolve(
@@ -33,9 +31,7 @@ pub(super) async fn secrets(
         read = read => Ok(Some(read.map_err(io::Error::other)??)),
         Some(()) = interrupts.recv() => {
             // The prompt is still waiting, with the echo off.
-            if let Some(terminal) = terminal {
-                terminal.restore();
-            }
+            prompt::restore();
             Ok(None)
         }
     }
@@ -49,29 +45,5 @@ fn judge(auth: &AuthMethod, secret: &Secret) -> Result<(), String> {
             check_master_words(secret).map_err(|e| format!("no master key: {e}"))
         }
         _ => Ok(()),
-    }
-}
-
-/// The controlling terminal and how it was set.
-pub(super) struct Terminal {
-    tty: File,
-    was: Termios,
-}
-
-impl Terminal {
-    pub(super) fn remember() -> Option<Self> {
-        let tty = File::options()
-            .read(true)
-            .write(true)
-            .open("/dev/tty")
-            .ok()?;
-        let was = tcgetattr(&tty).ok()?;
-        Some(Self { tty, was })
-    }
-
-    pub(super) fn restore(mut self) {
-        // A terminal that is gone needs nothing back.
-        let _ = tcsetattr(&self.tty, OptionalActions::Now, &self.was);
-        let _ = writeln!(self.tty);
     }
 }

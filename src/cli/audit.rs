@@ -61,7 +61,8 @@ pub(super) fn read_logs(cli: &Cli, args: &AuditRead) -> Result<Exit, Refusal> {
         };
         let told = headless::run(&mut session, &mut *told, page, &mut interrupts).await;
         let exit = Exit::of(session.fleet());
-        show::summary(session.fleet(), how, Some(exit), None, told);
+        let fleet = session.fleet();
+        show::summary(fleet, how, Some(exit), None, told, &mut interrupts).await;
         Ok(exit)
     });
     runtime.shutdown_background();

@@ -1,7 +1,6 @@
 //! `hemfleet demo`: simulated devices on real sockets, the real run, and whether it ended as foretold.
 //! Must not: be more lenient than `hemfleet run`: inventory, secrets and TLS go the same way.
 
-use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -11,7 +10,7 @@ use crate::sim::{self, Scenario, SimFleet, SimOptions};
 
 use super::args::{Cli, Components, Demo, Selection, Target};
 use super::show::{self, Show};
-use super::{Refusal, descriptors, foretold, logging, run, runtime, signals};
+use super::{Refusal, descriptors, foretold, line_writer, logging, outlet, run, runtime, signals};
 
 /// The demo's scenario: one of those that the tests run.
 const SCENARIO: &str = include_str!("../../tests/scenarios/demo.toml");
@@ -59,8 +58,14 @@ pub(super) fn demo(cli: &Cli, args: &Demo) -> Result<ExitCode, Refusal> {
         };
         let told = show::show(&mut session, how, &mut interrupts).await?;
         let fleet = session.fleet();
-        show::summary(fleet, how, None, log.as_deref(), told);
-        let code = verdict(fleet, &scenario, &sims, how);
+        show::summary(fleet, how, None, log.as_deref(), told, &mut interrupts).await;
+        let (code, text) = verdict(fleet, &scenario, &sims);
+        // Standard output is for JSON alone. The exit code says it too, so a lost line is no harm.
+        if how == Show::Json || !told {
+            line_writer::say(&text);
+        } else {
+            outlet::print(text.into_bytes(), fleet.stop().is_some(), &mut interrupts).await;
+        }
         sims.shutdown().await;
         Ok(code)
     });
@@ -76,24 +81,15 @@ pub(super) fn read_scenario(path: &Path) -> Result<Scenario, Refusal> {
     Scenario::parse(&text).map_err(|e| Refusal::new(format!("scenario {shown}: {e}")))
 }
 
-fn verdict(fleet: &Fleet, scenario: &Scenario, sims: &SimFleet, how: Show) -> ExitCode {
+/// The exit code, and what there is to say of it.
+fn verdict(fleet: &Fleet, scenario: &Scenario, sims: &SimFleet) -> (ExitCode, String) {
     if fleet.stop().is_some() {
-        return Exit::Interrupted.into();
+        return (Exit::Interrupted.into(), String::new());
     }
     let surprises = foretold::surprises(fleet, scenario, sims);
-    let mut text = surprises.join("\n");
     if surprises.is_empty() {
-        "Every device ended as the scenario foretells.".clone_into(&mut text);
+        let text = "Every device ended as the scenario foretells.\n".to_owned();
+        return (ExitCode::SUCCESS, text);
     }
-    text.push('\n');
-    // Standard output is for JSON alone. The exit code says it too, so a lost line is no harm.
-    let _ = match how {
-        Show::Json => io::stderr().write_all(text.as_bytes()),
-        _ => io::stdout().write_all(text.as_bytes()),
-    };
-    if surprises.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        Exit::Failed.into()
-    }
+    (Exit::Failed.into(), surprises.join("\n") + "\n")
 }

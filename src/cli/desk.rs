@@ -7,11 +7,10 @@ use std::io;
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
-use crate::config::secrets::{Prompter as _, TerminalPrompter};
+use crate::config::prompt::{self, TerminalPrompter};
+use crate::config::secrets::Prompter as _;
 use crate::engine::{Fleet, Intent, Row};
 use crate::model::{DeviceId, Secret};
-
-use super::ask::Terminal;
 
 /// Where a person is asked.
 #[derive(Default)]
@@ -22,13 +21,12 @@ pub(super) struct Desk {
 struct Prompt {
     device: DeviceId,
     typed: JoinHandle<io::Result<Zeroizing<String>>>,
-    terminal: Option<Terminal>,
 }
 
 impl Desk {
     /// Whether there is anybody to be asked.
     pub(super) fn is_manned() -> bool {
-        Terminal::remember().is_some()
+        prompt::has_terminal()
     }
 
     /// Opens the prompt of the first device that waits for its secret, unless one is open. Once the run
@@ -41,7 +39,6 @@ impl Desk {
             let text = question(row);
             self.open = Some(Prompt {
                 device: row.id.clone(),
-                terminal: Terminal::remember(),
                 typed: tokio::task::spawn_blocking(move || TerminalPrompter.ask(&text)),
             });
         }
@@ -74,8 +71,8 @@ impl Desk {
 impl Drop for Desk {
     /// A prompt that was left open has switched the echo off.
     fn drop(&mut self) {
-        if let Some(terminal) = self.open.take().and_then(|prompt| prompt.terminal) {
-            terminal.restore();
+        if self.open.is_some() {
+            prompt::restore();
         }
     }
 }

@@ -24,7 +24,9 @@ use crate::report::Exit;
 use super::announced::{self, Facts};
 use super::args::{Cli, Components, Fetch, Selection};
 use super::show::Show;
-use super::{Refusal, assemble, descriptors, inspect, keep, logging, run, runtime, signals};
+use super::{
+    Refusal, assemble, descriptors, inspect, keep, line_writer, logging, run, runtime, signals,
+};
 
 const NOTHING: &str = "nothing newer is offered";
 
@@ -341,18 +343,17 @@ impl Line {
         self.shown = Some(Instant::now());
         let of = total.map_or_else(String::new, |t| format!(" of {}", human_bytes(t)));
         let text = format!("\r{}: {}{of}   ", self.component, human_bytes(got));
-        // A lost progress line is no harm.
-        let _ = io::stderr().write_all(text.as_bytes());
+        line_writer::say(&text);
     }
 
     fn end(&mut self) {
         if self.shown.is_some() {
-            let _ = io::stderr().write_all(b"\r\x1b[K");
+            line_writer::say("\r\x1b[K");
         }
     }
 }
 
 /// Tells on standard error, which may be gone.
 fn say(text: &str) {
-    let _ = writeln!(io::stderr(), "{text}");
+    line_writer::say(&format!("{text}\n"));
 }

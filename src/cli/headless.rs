@@ -1,7 +1,6 @@
 //! A run without the dashboard: events to a reporter, signals to the reducer, the confirmation from
-//! the terminal. Must not: decide what starts, or how an event is worded.
+//! the terminal. It never waits for whoever reads. Must not: decide what starts, or how an event is worded.
 
-use std::future::Future;
 use std::io::{self, BufRead, Write};
 
 use tokio::sync::mpsc;
@@ -11,7 +10,8 @@ use crate::model::printable;
 use crate::report::{Reporter, plan_table};
 
 use super::desk::Desk;
-use super::outlet::{Outlet, Page};
+use super::line_writer::say;
+use super::outlet::{Closed, Outlet, Page};
 
 /// A reporter that says nothing: what there is to say comes at the end.
 pub(super) struct Silent;
@@ -23,8 +23,11 @@ impl Reporter for Silent {
 }
 
 /// Runs the session to its end; whether all of it could be told on standard output. If not, because
-/// nobody reads any more, the run was brought to a safe point, as by a first interrupt and never by a
-/// second: the same Ctrl-C that stops hemfleet also kills the `tee` behind it.
+/// nobody reads any more or whoever reads is too far behind, the run was brought to a safe point, as by a first
+/// interrupt and never by a second: the same Ctrl-C that stops hemfleet also kills the `tee` behind it.
+///
+/// A reader that only stops for a while keeps the run from nothing: devices are watched on, and its lines wait.
+/// At the end it is waited for, until an interrupt.
 ///
 /// `reporter` writes to `page`.
 pub(super) async fn run(
@@ -33,7 +36,7 @@ pub(super) async fn run(
     page: Page,
     interrupts: &mut mpsc::Receiver<()>,
 ) -> bool {
-    let mut out = Some(Outlet::stdout(page.clone()));
+    let mut out = Outlet::stdout(page.clone()).ok();
     let mut desk = Desk::default();
     session.intend(Intent::Begin);
     while !session.fleet().is_over() {
@@ -48,7 +51,7 @@ pub(super) async fn run(
         }
         desk.attend(session.fleet());
         tokio::select! {
-            event = session.next() => tell(session, reporter, &event, &mut out, interrupts).await,
+            event = session.next() => tell(session, reporter, &event, &mut out),
             Some(()) = interrupts.recv() => interrupt(session),
             wish = desk.answer() => if let Some(wish) = wish {
                 session.intend(wish);
@@ -58,63 +61,42 @@ pub(super) async fn run(
     drop(desk);
     session.finish();
     while let Some(event) = session.try_next() {
-        tell(session, reporter, &event, &mut out, interrupts).await;
+        tell(session, reporter, &event, &mut out);
     }
+    tracing::info!("the run is over");
     let Some(out) = out else { return false };
-    matches!(
-        unless_aborted(session, interrupts, out.close()).await,
-        Some(Ok(()))
-    )
+    let told = out
+        .close(session.fleet().stop().is_some(), interrupts)
+        .await;
+    if !told {
+        tracing::error!("standard output was not read to its end");
+    }
+    told
 }
 
-/// Tells of an event, while listening for interrupts: the reader may have stopped reading. Once it is
-/// gone, or the run is stopped at once, nothing more is told.
-async fn tell(
+/// Tells of an event. Once nobody reads, or the run is stopped at once, nothing more is told.
+fn tell(
     session: &mut Session,
     reporter: &mut dyn Reporter,
     event: &Event,
     out: &mut Option<Outlet>,
-    interrupts: &mut mpsc::Receiver<()>,
 ) {
     if out.is_some() && reporter.event(session.fleet(), event).is_ok() {
-        flush(session, out, interrupts).await;
+        flush(session, out);
     }
 }
 
-async fn flush(
-    session: &mut Session,
-    out: &mut Option<Outlet>,
-    interrupts: &mut mpsc::Receiver<()>,
-) {
-    let Some(outlet) = out else { return };
-    match unless_aborted(session, interrupts, outlet.flush()).await {
-        Some(Ok(())) => {}
-        Some(Err(_)) => {
-            tracing::error!("nobody reads standard output any more: stopping at a safe point");
-            session.intend(Intent::Drain);
-            *out = None;
+fn flush(session: &mut Session, out: &mut Option<Outlet>) {
+    let why = match out.as_ref().map(Outlet::flush) {
+        None | Some(Ok(())) => return,
+        Some(Err(Closed::Gone)) => "nobody reads standard output any more",
+        Some(Err(Closed::Behind)) => {
+            "whoever reads standard output is more than 64 MiB behind, and is told nothing more"
         }
-        None => *out = None,
-    }
-}
-
-/// Waits for `work`, obeying interrupts meanwhile; given up once the run is stopped at once.
-async fn unless_aborted<T>(
-    session: &mut Session,
-    interrupts: &mut mpsc::Receiver<()>,
-    work: impl Future<Output = T>,
-) -> Option<T> {
-    let mut work = std::pin::pin!(work);
-    loop {
-        tokio::select! {
-            biased;
-            done = &mut work => return Some(done),
-            Some(()) = interrupts.recv() => interrupt(session),
-        }
-        if session.fleet().stop() == Some(Stop::Aborting) {
-            return None;
-        }
-    }
+    };
+    tracing::error!("{why}: stopping at a safe point");
+    session.intend(Intent::Drain);
+    *out = None;
 }
 
 fn interrupt(session: &mut Session) {
@@ -130,8 +112,7 @@ fn interrupt(session: &mut Session) {
              (past the install: watched to the end); once more to stop now"
         ),
     };
-    // Standard error may be gone with the terminal; the run goes on.
-    let _ = writeln!(io::stderr(), "{text}");
+    say(&format!("{text}\n"));
 }
 
 fn is_to_confirm(fleet: &Fleet) -> bool {
@@ -150,12 +131,12 @@ async fn confirm(
     let _ = plan_table(session.fleet(), &mut page, false);
     let wanted = session.fleet().to_confirm();
     if wanted == 0 {
-        flush(session, out, interrupts).await;
+        flush(session, out);
         return session.intend(Intent::Confirm);
     }
     while session.fleet().stop().is_none() {
         let _ = write!(page, "Type {wanted} to start, nothing to leave: ");
-        flush(session, out, interrupts).await;
+        flush(session, out);
         let typed = tokio::select! {
             typed = tokio::task::spawn_blocking(read_line) => typed.ok().and_then(Result::ok),
             Some(()) = interrupts.recv() => None,

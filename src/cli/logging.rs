@@ -1,22 +1,44 @@
 //! Where the log goes: standard error, or a private file while the dashboard owns the terminal.
-//! Must not: log anything itself, or let a log line reach the dashboard's screen.
+//! Must not: log anything itself, or let a log line reach the dashboard's screen. Nobody who logs waits for
+//! whoever takes the lines.
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::OnceLock;
 
 use tracing_subscriber::EnvFilter;
 
 use super::args::Cli;
+use super::line_writer::{self, LineWriter};
 use super::show::Show;
+
+/// The log file's writer, so that it can be waited for.
+static FILE: OnceLock<LineWriter> = OnceLock::new();
+
+/// Waits until all that was logged and said is written, but not for a file, pipe or terminal that takes nothing.
+pub(super) fn finish() {
+    if let Some(lines) = FILE.get() {
+        lines.finish();
+    }
+    line_writer::finish_stderr();
+}
+
+/// Waits when it is dropped, as [`finish`] does.
+pub(super) struct Finish;
+
+impl Drop for Finish {
+    fn drop(&mut self) {
+        finish();
+    }
+}
 
 /// Logs where `how` leaves room for it; the file, if it is one.
 pub(super) fn start(cli: &Cli, how: Show) -> io::Result<Option<PathBuf>> {
     match (how, &cli.log) {
         (Show::Plain | Show::Json, None) => {
-            to_stderr(cli.verbose);
+            to_stderr(cli.verbose)?;
             Ok(None)
         }
         (_, file) => to_file(cli.verbose, file.as_deref()).map(Some),
@@ -24,14 +46,16 @@ pub(super) fn start(cli: &Cli, how: Show) -> io::Result<Option<PathBuf>> {
 }
 
 /// Logs to standard error.
-fn to_stderr(verbose: u8) {
+fn to_stderr(verbose: u8) -> io::Result<()> {
+    let lines = line_writer::stderr()?;
     tracing_subscriber::fmt()
         .with_env_filter(filter(verbose, "warn"))
-        .with_writer(io::stderr)
+        .with_writer(move || lines.clone())
         // It would say so on standard error, which is what failed, and panic at that.
         .log_internal_errors(false)
         .with_ansi(false)
         .init();
+    Ok(())
 }
 
 /// Logs to `file`, or to the usual place; the path is returned.
@@ -45,9 +69,11 @@ fn to_file(verbose: u8, file: Option<&Path>) -> io::Result<PathBuf> {
         // An older log may have been made by another umask; what is the user's choice is left alone.
         log.set_permissions(Permissions::from_mode(0o600))?;
     }
+    let lines = LineWriter::start(log)?;
+    let _ = FILE.set(lines.clone());
     tracing_subscriber::fmt()
         .with_env_filter(filter(verbose, "info"))
-        .with_writer(Mutex::new(log))
+        .with_writer(move || lines.clone())
         .log_internal_errors(false)
         .with_ansi(false)
         .init();

@@ -8,6 +8,7 @@ mod args;
 mod ask;
 pub mod assemble;
 mod audit;
+mod byte_queue;
 mod demo;
 mod descriptors;
 mod desk;
@@ -16,6 +17,7 @@ pub mod foretold;
 mod headless;
 mod inspect;
 mod keep;
+mod line_writer;
 mod logging;
 mod outlet;
 mod run;
@@ -61,16 +63,15 @@ impl Refusal {
     }
 
     fn print(&self) {
-        let mut err = io::stderr().lock();
-        // Nobody is left to be told where standard error is gone.
-        let _ = if self.rendered {
-            writeln!(err, "{}", self.text.trim_end())
+        let mut text = if self.rendered {
+            format!("{}\n", self.text.trim_end())
         } else {
-            writeln!(err, "error: {}", self.text)
+            format!("error: {}\n", self.text)
         };
         if let Some(hint) = &self.hint {
-            let _ = writeln!(err, "hint: {hint}");
+            text.extend(["hint: ", hint, "\n"]);
         }
+        line_writer::say(&text);
     }
 }
 
@@ -94,13 +95,12 @@ impl From<config::Faults> for Refusal {
 /// Runs the program; clap prints its own usage errors and ends with 2.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    match dispatch(&cli) {
-        Ok(code) => code,
-        Err(refusal) => {
-            refusal.print();
-            Exit::Usage.into()
-        }
-    }
+    // Also after a panic.
+    let _finish = logging::Finish;
+    dispatch(&cli).unwrap_or_else(|refusal| {
+        refusal.print();
+        Exit::Usage.into()
+    })
 }
 
 fn dispatch(cli: &Cli) -> Result<ExitCode, Refusal> {

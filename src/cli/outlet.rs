@@ -1,14 +1,22 @@
-//! Standard output for a run's events, written beside the run: a reader that stops reading must not
-//! stop anybody from being interrupted. Must not: know what is written.
+//! Standard output for a run's events, written beside the run: a reader that stops reading stops neither the
+//! run nor anybody from interrupting it. Nothing is dropped before [`ROOM`] is full; then the reader counts as
+//! gone. What is written is not known here.
 
+use std::fs::File;
 use std::io::{self, Write};
+use std::os::fd::AsFd as _;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 
-/// Events that may wait for the reader before the run waits for it.
-const WAITING: usize = 64;
+use super::byte_queue::ByteQueue;
+
+/// Bytes that may wait for a reader: the events of some thousand devices.
+const ROOM: usize = 64 * 1024 * 1024;
+
+/// How long a reader is waited for once somebody wants to stop.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Where a reporter writes; [`Outlet::flush`] takes it from there.
 #[derive(Clone, Default)]
@@ -37,49 +45,76 @@ impl Write for Page {
 /// Writes pages to standard output in a thread of its own.
 pub(super) struct Outlet {
     page: Page,
-    pages: mpsc::Sender<Vec<u8>>,
-    writer: JoinHandle<io::Result<()>>,
+    queue: ByteQueue,
 }
 
-/// Nobody reads any more.
-#[derive(Debug)]
-pub(super) struct Closed;
+/// Why nothing more can be told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Closed {
+    /// Nobody reads any more.
+    Gone,
+    /// Whoever reads is further behind than there is room for.
+    Behind,
+}
 
 impl Outlet {
     /// Takes what is written to `page` to standard output.
-    pub(super) fn stdout(page: Page) -> Self {
-        let (pages, mut waiting) = mpsc::channel::<Vec<u8>>(WAITING);
-        let writer = tokio::task::spawn_blocking(move || {
-            while let Some(bytes) = waiting.blocking_recv() {
-                let mut out = io::stdout().lock();
-                out.write_all(&bytes)?;
-                out.flush()?;
+    pub(super) fn stdout(page: Page) -> io::Result<Self> {
+        let own = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+        Ok(Self {
+            page,
+            queue: ByteQueue::start(own, true)?,
+        })
+    }
+
+    /// Hands on what has been written to the page; never waits for the reader.
+    pub(super) fn flush(&self) -> Result<(), Closed> {
+        let bytes = self.page.take();
+        self.queue.with(|state| {
+            if state.is_broken() {
+                return Err(Closed::Gone);
+            }
+            // A whole page or nothing: what is written is whole lines.
+            if state.bytes + bytes.len() > ROOM {
+                return Err(Closed::Behind);
+            }
+            if !bytes.is_empty() {
+                state.push(bytes);
             }
             Ok(())
-        });
-        Self {
-            page,
-            pages,
-            writer,
-        }
+        })
     }
 
-    /// Hands on what has been written to the page; waits while the reader is far behind.
-    pub(super) async fn flush(&self) -> Result<(), Closed> {
-        let bytes = self.page.take();
-        if bytes.is_empty() {
-            return Ok(());
+    /// Waits until all is written: as long as it takes, unless somebody wants to stop, or wanted to already
+    /// (`hurried`). Whether all is written.
+    pub(super) async fn close(self, hurried: bool, interrupts: &mut mpsc::Receiver<()>) -> bool {
+        if hurried {
+            let queue = self.queue;
+            let within = tokio::task::spawn_blocking(move || queue.settle_within(PATIENCE));
+            return tokio::select! {
+                done = within => done.unwrap_or(false),
+                Some(()) = interrupts.recv() => false,
+            };
         }
-        self.pages.send(bytes).await.map_err(|_| Closed)
+        tokio::select! {
+            biased;
+            () = self.queue.settled() => self.queue.with(|state| !state.is_broken()),
+            Some(()) = interrupts.recv() => false,
+        }
     }
+}
 
-    /// Waits until all is written.
-    ///
-    /// # Errors
-    ///
-    /// What standard output said, also earlier.
-    pub(super) async fn close(self) -> io::Result<()> {
-        drop(self.pages);
-        self.writer.await.map_err(io::Error::other)?
+/// Writes `text` to standard output; whether it was written before somebody wanted to stop.
+pub(super) async fn print(
+    text: Vec<u8>,
+    hurried: bool,
+    interrupts: &mut mpsc::Receiver<()>,
+) -> bool {
+    let mut page = Page::default();
+    // A page takes everything.
+    let _ = page.write_all(&text);
+    match Outlet::stdout(page) {
+        Ok(out) => out.flush().is_ok() && out.close(hurried, interrupts).await,
+        Err(_) => false,
     }
 }

@@ -18,7 +18,7 @@ use crate::report::{Exit, JsonLines, Reporter, plan_table};
 use super::args::{Cli, Plan, PlanOutput, Run, Selection, Target};
 use super::desk::Desk;
 use super::fetch;
-use super::outlet::Page;
+use super::outlet::{self, Page};
 use super::show::{self, Show};
 use super::{Refusal, ask, assemble, descriptors, headless, inspect, logging, runtime, signals};
 
@@ -53,7 +53,9 @@ pub(super) fn plan(cli: &Cli, args: &Plan) -> Result<Exit, Refusal> {
         };
         let told = headless::run(&mut session, reporter, page, &mut interrupts).await;
         if told && args.output == PlanOutput::Plain {
-            plan_table(session.fleet(), &mut io::stdout().lock(), show::color())?;
+            let mut text = Vec::new();
+            plan_table(session.fleet(), &mut text, show::color())?;
+            outlet::print(text, session.fleet().stop().is_some(), &mut interrupts).await;
         }
         Ok(Exit::of(session.fleet()))
     });
@@ -104,7 +106,16 @@ pub(super) fn run(cli: &Cli, args: &Run) -> Result<Exit, Refusal> {
         };
         let told = show::show(&mut session, how, &mut interrupts).await?;
         let exit = Exit::of(session.fleet());
-        show::summary(session.fleet(), how, Some(exit), log.as_deref(), told);
+        let fleet = session.fleet();
+        show::summary(
+            fleet,
+            how,
+            Some(exit),
+            log.as_deref(),
+            told,
+            &mut interrupts,
+        )
+        .await;
         Ok(if exit == Exit::Good { good } else { exit })
     });
     runtime.shutdown_background();

@@ -10,12 +10,12 @@ use tokio::sync::mpsc;
 
 use crate::engine::{Fleet, Session};
 use crate::report::{Exit, JsonLines, Plain, Summary, print_summary};
-
 use crate::tui::{self, Look, Options};
 
 use super::args::{Output, View};
 use super::headless;
-use super::outlet::Page;
+use super::line_writer;
+use super::outlet::{self, Page};
 
 /// How a run is shown, once it is known what there is to show it on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -101,20 +101,29 @@ pub(super) fn no_color() -> bool {
 /// The last word, on the normal screen. JSON has said it already. Where not all could be told, it goes to
 /// standard error: devices in doubt are named somewhere. Where that is gone too the exit code has to do:
 /// it must not turn into "nothing was sent".
-pub(super) fn summary(
+pub(super) async fn summary(
     fleet: &Fleet,
     how: Show,
     exit: Option<Exit>,
     log: Option<&Path>,
     told: bool,
+    interrupts: &mut mpsc::Receiver<()>,
 ) {
-    let printed = match (told, how) {
-        (true, Show::Json) => Ok(()),
-        (true, _) => print(fleet, exit, log, color(), &mut io::stdout().lock()),
-        (false, _) => print(fleet, exit, log, false, &mut io::stderr().lock()),
-    };
-    if let Err(error) = printed {
-        tracing::warn!(%error, "the summary could not be printed");
+    let mut text = Vec::new();
+    match (told, how) {
+        (true, Show::Json) => {}
+        (true, _) => {
+            // A vector takes everything.
+            let _ = print(fleet, exit, log, color(), &mut text);
+            let hurried = fleet.stop().is_some();
+            if !outlet::print(text, hurried, interrupts).await {
+                tracing::warn!("the summary could not be printed");
+            }
+        }
+        (false, _) => {
+            let _ = print(fleet, exit, log, false, &mut text);
+            line_writer::say(&String::from_utf8_lossy(&text));
+        }
     }
 }
 
@@ -129,5 +138,5 @@ fn print(
     if let Some(log) = log {
         writeln!(out, "log: {}", log.display())?;
     }
-    out.flush()
+    Ok(())
 }

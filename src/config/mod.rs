@@ -16,6 +16,7 @@ mod file;
 mod mask;
 mod pem;
 mod policy;
+pub mod prompt;
 mod remarks;
 mod resolve;
 mod rollout;

@@ -2,8 +2,7 @@
 //! Must not: show a secret, or anything a command wrote beside it, in a fault or anywhere else.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{self, Read, Write as _};
+use std::io::{self, Read};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -11,23 +10,19 @@ use std::time::Duration;
 
 use rustix::io::retry_on_intr;
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
 use super::fault::{Fault, Faults, quoted};
 use super::resolve::{Env, reason, unset};
 use super::secret_file;
 use super::value::{Checked, Complaint};
-use crate::model::{AuthMethod, Credential, DeviceSpec, Secret, SecretSource, printable};
+use crate::model::{AuthMethod, Credential, DeviceSpec, Secret, SecretSource};
 
 /// More than any passphrase or token; what goes on longer is not one.
 const LONGEST: usize = 64 * 1024;
 
 /// How long a command may take to say a secret; it may be asking a person for the key to its store.
 const COMMAND_LIMIT: Duration = Duration::from_secs(120);
-
-/// The longest line that can be typed; terminals take no more.
-const TYPED: usize = 4096;
 
 /// How often a person is asked for a secret that cannot be one.
 const PROMPTS: usize = 3;
@@ -39,65 +34,6 @@ pub type Judge<'j> = dyn Fn(&AuthMethod, &Secret) -> Result<(), String> + 'j;
 pub trait Prompter {
     /// Shows `text` and reads one line without echo.
     fn ask(&mut self, text: &str) -> io::Result<Zeroizing<String>>;
-}
-
-/// Asks at the controlling terminal, whatever standard input and output are.
-#[derive(Debug, Default)]
-pub struct TerminalPrompter;
-
-impl Prompter for TerminalPrompter {
-    fn ask(&mut self, text: &str) -> io::Result<Zeroizing<String>> {
-        // The echo is off before the prompt is there: who is quick, or a program that waits for the prompt,
-        // would else see the secret on the screen. Ctrl-C stays a signal, which others listen for.
-        let mut silence = Silence::begin()?;
-        write!(silence.tty, "{}: ", printable(text, 200))?;
-        let mut line = Zeroizing::new(Vec::with_capacity(TYPED));
-        let mut byte = Zeroizing::new([0]);
-        // Byte by byte, so that no buffer keeps a copy; never more than there is room for, so that it does
-        // not move either.
-        while line.len() < TYPED {
-            match silence.tty.read(&mut *byte) {
-                Ok(0) if line.is_empty() => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(0) => break,
-                Ok(_) if byte[0] == b'\n' => break,
-                Ok(_) => line.push(byte[0]),
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(e),
-            }
-        }
-        String::from_utf8(std::mem::take(&mut *line))
-            .map(Zeroizing::new)
-            .map_err(|e| {
-                drop(Zeroizing::new(e.into_bytes()));
-                io::Error::new(io::ErrorKind::InvalidData, "what was typed is not UTF-8")
-            })
-    }
-}
-
-/// The controlling terminal without echo, until dropped.
-struct Silence {
-    tty: File,
-    was: Termios,
-}
-
-impl Silence {
-    fn begin() -> io::Result<Self> {
-        let tty = File::options().read(true).write(true).open("/dev/tty")?;
-        let was = tcgetattr(&tty)?;
-        let mut silent = was.clone();
-        silent.local_modes -= LocalModes::ECHO;
-        // Enter shows, so that what follows stands on a line of its own.
-        silent.local_modes |= LocalModes::ECHONL;
-        tcsetattr(&tty, OptionalActions::Now, &silent)?;
-        Ok(Self { tty, was })
-    }
-}
-
-impl Drop for Silence {
-    fn drop(&mut self) {
-        // A terminal that is gone needs nothing back.
-        let _ = tcsetattr(&self.tty, OptionalActions::Now, &self.was);
-    }
 }
 
 /// The secrets of a fleet.
