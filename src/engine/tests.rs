@@ -117,6 +117,18 @@ fn notes(session: &Session) -> String {
     only(session).verdict.as_ref().unwrap().reason()
 }
 
+/// The next event. Time is paused: what takes longer than this does not come at all.
+async fn next(session: &mut Session) -> Event {
+    const LIMIT: Duration = Duration::from_secs(48 * 3600);
+    let event = tokio::time::timeout(LIMIT, session.next()).await;
+    event.unwrap_or_else(|_| {
+        panic!(
+            "no event comes any more; the devices: {:#?}",
+            session.fleet().rows()
+        )
+    })
+}
+
 /// Runs until nothing is left to do; everything that happened.
 async fn run(session: &mut Session) -> Vec<Event> {
     let mut events = Vec::new();
@@ -126,14 +138,14 @@ async fn run(session: &mut Session) -> Vec<Event> {
             session.intend(Intent::Halt);
             continue;
         }
-        events.push(session.next().await);
+        events.push(next(session).await);
     }
     events
 }
 
 async fn until(session: &mut Session, wanted: impl Fn(&DeviceFact) -> bool) {
     loop {
-        if let Fact::Device { fact, .. } = session.next().await.fact
+        if let Fact::Device { fact, .. } = next(session).await.fact
             && wanted(&fact)
         {
             return;
@@ -844,7 +856,7 @@ async fn the_plan_changes_nothing_and_only_what_it_says_is_upgraded() {
     let mut session = session_of(&fakes, Mode::Confirm, 2);
     session.intend(Intent::Begin);
     while session.fleet().phase() != Phase::Planned {
-        session.next().await;
+        next(&mut session).await;
     }
     assert_eq!(session.fleet().planned(VerdictKind::Upgrade), 1);
     for fake in &fakes {
@@ -854,7 +866,7 @@ async fn the_plan_changes_nothing_and_only_what_it_says_is_upgraded() {
     session.intend(Intent::Retry(DeviceId::new("vault-04")));
     fakes[3].world().fls_state = 0;
     while session.fleet().phase() != Phase::Planned {
-        session.next().await;
+        next(&mut session).await;
     }
     assert_eq!(session.fleet().planned(VerdictKind::Upgrade), 2);
     assert!(!session.fleet().is_over());
@@ -900,7 +912,7 @@ async fn no_more_than_the_limit_run_at_once() {
     session.intend(Intent::Begin);
     while !session.fleet().is_over() {
         assert!(session.fleet().counts().running <= 3);
-        session.next().await;
+        next(&mut session).await;
     }
     assert_eq!(session.fleet().counts().of(OutcomeKind::Upgraded), 10);
 }

@@ -8,9 +8,7 @@ mod images;
 mod program;
 mod rerun;
 mod rollout;
-
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+mod stalled;
 
 use serde_json::Value;
 
@@ -107,31 +105,13 @@ fn no_secret_shows_in_any_output_however_much_is_logged() {
 #[test]
 fn ctrl_c_brings_devices_to_a_safe_point_and_says_130() {
     let lab = Lab::serve("check-slow.toml");
-    let mut child = lab
-        .run()
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap())
-        .lines()
-        .map(Result::unwrap);
-    let mut events: Vec<Value> = Vec::new();
-    for line in lines.by_ref() {
-        let event: Value = serde_json::from_str(&line).unwrap();
-        let polls = event["event"] == "stage_progress" && event["stage"] == "check";
-        events.push(event);
-        if polls {
-            break;
-        }
-    }
-    let killed = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status()
-        .unwrap();
-    assert!(killed.success());
-    events.extend(lines.map(|l| serde_json::from_str::<Value>(&l).unwrap()));
-    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let run = lab.run().start().unwrap();
+    run.stdout
+        .wait_for(&[r#""event":"stage_progress""#, r#""stage":"check""#]);
+    run.signal("INT");
+    let output = run.output();
+    let events: Vec<Value> = json(&output.stdout);
+    assert_eq!(code(&output), 130);
     let finished = of(&events, "device_finished");
     assert!(!finished.is_empty());
     assert!(
@@ -152,25 +132,11 @@ fn ctrl_c_brings_devices_to_a_safe_point_and_says_130() {
 #[test]
 fn a_reader_that_goes_away_is_no_second_interrupt_and_no_exit_2() {
     let lab = Lab::serve("all-well.toml");
-    let mut child = lab
-        .run()
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    for line in lines.by_ref() {
-        if line.unwrap().contains(r#""stage":"install""#) {
-            break;
-        }
-    }
-    drop(lines);
-    let killed = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status()
-        .unwrap();
-    assert!(killed.success());
-    let output = child.wait_with_output().unwrap();
+    let mut run = lab.run().start().unwrap();
+    run.stdout.wait_for(&[r#""stage":"install""#]);
+    run.stdout.close();
+    run.signal("INT");
+    let output = run.output();
     let err = text(&output.stderr);
     assert_eq!(code(&output), 130, "{err}");
     // The device past its install was watched to its end, and is in the summary.
@@ -208,7 +174,7 @@ fn a_dead_standard_error_is_no_panic() {
         .write(true)
         .open("/dev/full")
         .unwrap();
-    let output = lab.run().arg("-vv").stderr(full).output().unwrap();
+    let output = lab.run().arg("-vv").output_with_stderr(full).unwrap();
     assert_eq!(code(&output), 0);
     assert_eq!(
         json(&output.stdout).last().unwrap()["event"],

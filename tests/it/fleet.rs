@@ -155,13 +155,18 @@ impl Prompter for Nobody {
 }
 
 async fn until_over(session: &mut Session, retries: &mut HashMap<DeviceId, u32>) {
+    // Longer than anything here takes, on the slowest machine.
+    const PATIENCE: Duration = Duration::from_secs(180);
     while !session.fleet().is_over() {
         if session.fleet().waits_for_budget() {
             // As without a dashboard.
             session.intend(Intent::Halt);
             continue;
         }
-        if let Fact::Device { device, fact, .. } = session.next().await.fact
+        let event = tokio::time::timeout(PATIENCE, session.next()).await;
+        let event = event
+            .unwrap_or_else(|_| panic!("no event comes any more; {:#?}", session.fleet().rows()));
+        if let Fact::Device { device, fact, .. } = event.fact
             && matches!(fact, DeviceFact::RetryScheduled { .. })
         {
             *retries.entry(device).or_default() += 1;

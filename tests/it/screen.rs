@@ -1,7 +1,9 @@
 //! The real binary in a terminal: keys in, screen out, and the terminal given back on every way out.
 
+mod jobs;
 mod panics;
 mod people;
+mod stalled;
 mod tty;
 
 use tty::Tty;

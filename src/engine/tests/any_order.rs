@@ -134,7 +134,7 @@ async fn play(fake: &Fake, payload: Payload, policy: Policy, wishes: Vec<Wish>) 
                 if session.fleet().is_over() {
                     break;
                 }
-                session.next().await;
+                super::next(&mut session).await;
                 frozen = Frozen::after(&session, fake, frozen);
             }
         }

@@ -1,11 +1,10 @@
 //! `hemfleet audit`: saved files, and the logs of simulated devices.
 
-use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::program::{Lab, code, hemfleet, json, of, root, run, text};
+use super::program::{Lab, Program, code, hemfleet, json, of, root, run, text};
 
 fn vector(name: &str) -> PathBuf {
     root().join("tests/vectors/audit").join(name)
@@ -250,16 +249,16 @@ fn peak(process: u32) -> Option<u64> {
 
 /// Runs it to its end; the most memory that it had taken when a device was done, in MiB.
 #[cfg(target_os = "linux")]
-fn peak_of(command: &mut Command) -> u64 {
-    let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
-    let out = BufReader::new(process.stdout.take().unwrap());
+fn peak_of(program: &mut Program) -> u64 {
+    let process = program.start().unwrap();
+    process.stderr.read();
     let mut most = 0;
-    for line in out.lines() {
-        if line.unwrap().contains("\"event\":\"device_finished\"") {
-            most = most.max(peak(process.id()).unwrap_or(0));
+    for event in process.stdout.events() {
+        if event["event"] == "device_finished" {
+            most = most.max(peak(process.id).unwrap_or(0));
         }
     }
-    assert!(process.wait().unwrap().success());
+    assert!(process.end().success());
     most
 }
 

@@ -1,38 +1,22 @@
 //! File descriptors: enough are made available, or the run says so before it begins; and running out of them
 //! after an install is not told as the device's fault.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
-
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use serde_json::Value;
 
-use super::program::{Lab, code, of, text};
-
-/// The same command under another limit of open files.
-fn limited(command: &Command, ulimit: &str) -> Command {
-    let mut shell = Command::new("/bin/sh");
-    shell
-        .arg("-c")
-        .arg(format!("ulimit {ulimit}; exec \"$0\" \"$@\""))
-        .arg(command.get_program())
-        .args(command.get_args())
-        .stdin(Stdio::null())
-        .env_remove("RUST_LOG");
-    shell
-}
+use super::program::{Lab, Running, code, of, text};
 
 #[test]
 fn a_low_soft_limit_is_raised() {
     let lab = Lab::serve("all-well.toml");
-    let output = limited(&lab.run(), "-Sn 9").output().unwrap();
+    let output = lab.run().limited("-Sn 9").output().unwrap();
     assert_eq!(code(&output), 0, "{}", text(&output.stdout));
 }
 
 #[test]
 fn a_hard_limit_that_is_too_low_is_said_before_anything_is_sent() {
     let lab = Lab::serve("all-well.toml");
-    let output = limited(&lab.run(), "-n 60").output().unwrap();
+    let output = lab.run().limited("-n 60").output().unwrap();
     let said = text(&output.stderr);
     assert_eq!(code(&output), 2, "{said}");
     assert!(
@@ -53,13 +37,13 @@ fn until(events: &mut impl Iterator<Item = Value>, wanted: impl Fn(&Value) -> bo
 }
 
 /// Lets a process open no file whose number is `limit` or more; says what the limit was.
-fn limit(child: &Child, limit: Option<u64>) -> Option<u64> {
+fn limit(run: &Running, limit: Option<u64>) -> Option<u64> {
     let maximum = getrlimit(Resource::Nofile).maximum;
     let now = Rlimit {
         current: limit,
         maximum,
     };
-    let before = prlimit(Some(Pid::from_child(child)), Resource::Nofile, now);
+    let before = prlimit(Pid::from_raw(run.id.cast_signed()), Resource::Nofile, now);
     before.unwrap().current
 }
 
@@ -67,9 +51,9 @@ fn limit(child: &Child, limit: Option<u64>) -> Option<u64> {
 fn without_descriptors_after_the_install_a_healthy_device_is_not_lost() {
     for given_back in [true, false] {
         let lab = Lab::serve("install-lost-happened.toml");
-        let mut child = lab.run().stdout(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut events = lines.map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
+        let run = lab.run().start().unwrap();
+        run.stderr.read();
+        let mut events = run.stdout.events();
         let is = |event: &Value, kind: &str, stage: &str| {
             event["event"] == kind && event["stage"] == stage
         };
@@ -78,16 +62,16 @@ fn without_descriptors_after_the_install_a_healthy_device_is_not_lost() {
             |e| is(e, "stage_started", "reboot"),
             "a reboot",
         );
-        let before = limit(&child, Some(3));
+        let before = limit(&run, Some(3));
         if given_back {
             let missing = |e: &Value| {
                 is(e, "stage_progress", "reboot") && e.to_string().contains("file descriptor")
             };
             until(&mut events, missing, "a look without descriptors");
-            limit(&child, before);
+            limit(&run, before);
         }
         let rest: Vec<Value> = events.collect();
-        child.wait().unwrap();
+        run.end();
         let finished = of(&rest, "device_finished");
         let [device] = finished.as_slice() else {
             panic!("{rest:?}")

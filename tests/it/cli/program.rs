@@ -1,19 +1,271 @@
 //! The real binary and a simulator in a process of its own, for the tests around.
+//!
+//! Every wait is bounded, and its failure says what it waited for.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::ffi::OsStr;
+use std::io::{self, Read, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::Duration;
 
 use serde_json::Value;
 
-pub(super) fn hemfleet() -> Command {
+/// Longer than anything here takes, on the slowest machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// hemfleet with its arguments, not started yet; as [`Command`], but nobody waits for it for ever.
+pub(super) struct Program(Command);
+
+pub(super) fn hemfleet() -> Program {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hemfleet"));
     command
         .stdin(Stdio::null())
         .env_remove("RUST_LOG")
         .env_remove("HEM_PASSPHRASE")
         .env("RUST_BACKTRACE", "0");
-    command
+    Program(command)
+}
+
+impl Program {
+    pub(super) fn arg(&mut self, arg: impl AsRef<OsStr>) -> &mut Self {
+        self.0.arg(arg);
+        self
+    }
+
+    pub(super) fn args<S: AsRef<OsStr>>(&mut self, args: impl IntoIterator<Item = S>) -> &mut Self {
+        self.0.args(args);
+        self
+    }
+
+    pub(super) fn env(&mut self, name: &str, value: impl AsRef<OsStr>) -> &mut Self {
+        self.0.env(name, value);
+        self
+    }
+
+    /// The same under another limit of the shell's `ulimit`.
+    pub(super) fn limited(&self, ulimit: &str) -> Self {
+        let mut shell = Command::new("/bin/sh");
+        shell
+            .arg("-c")
+            .arg(format!("ulimit {ulimit}; exec \"$0\" \"$@\""))
+            .arg(self.0.get_program())
+            .args(self.0.get_args())
+            .stdin(Stdio::null());
+        for (name, value) in self.0.get_envs() {
+            match value {
+                Some(value) => shell.env(name, value),
+                None => shell.env_remove(name),
+            };
+        }
+        Self(shell)
+    }
+
+    /// Runs it to its end with standard error going elsewhere; what it wrote to standard output.
+    pub(super) fn output_with_stderr(&mut self, stderr: impl Into<Stdio>) -> io::Result<Output> {
+        let child = self.0.stdout(Stdio::piped()).stderr(stderr).spawn()?;
+        Ok(Running::of(&self.0, child).output())
+    }
+
+    /// Runs it to its end.
+    pub(super) fn output(&mut self) -> io::Result<Output> {
+        Ok(self.start()?.output())
+    }
+
+    /// Starts it; what it writes is not read before somebody asks for it.
+    pub(super) fn start(&mut self) -> io::Result<Running> {
+        let child = self.0.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = child.spawn()?;
+        Ok(Running::of(&self.0, child))
+    }
+}
+
+/// A program that runs, and is ended when dropped.
+pub(super) struct Running {
+    /// For messages.
+    what: String,
+    pub(super) id: u32,
+    pub(super) stdout: Text,
+    pub(super) stderr: Text,
+    ended: Receiver<ExitStatus>,
+}
+
+impl Running {
+    fn of(command: &Command, mut child: Child) -> Self {
+        let pipe = |pipe: Option<Box<dyn Read + Send>>| Text {
+            // Without a pipe it has ended already.
+            read: Arc::new((Mutex::new((Vec::new(), pipe.is_none())), Condvar::new())),
+            pipe: Mutex::new(pipe),
+        };
+        let stdout = child.stdout.take().map(|p| Box::new(p) as _);
+        let stderr = child.stderr.take().map(|p| Box::new(p) as _);
+        let id = child.id();
+        let (tell, ended) = channel();
+        thread::spawn(move || {
+            let status = child.wait();
+            // Nobody asks where the test is over.
+            let _ = tell.send(status.unwrap());
+        });
+        let arguments: Vec<_> = command.get_args().map(OsStr::to_string_lossy).collect();
+        Self {
+            what: format!("hemfleet {}", arguments.join(" ")),
+            id,
+            stdout: pipe(stdout),
+            stderr: pipe(stderr),
+            ended,
+        }
+    }
+
+    /// Sends a signal, by its name.
+    pub(super) fn signal(&self, name: &str) {
+        let id = self.id.to_string();
+        let kill = Command::new("kill").args(["-s", name, &id]).status();
+        assert!(kill.unwrap().success());
+    }
+
+    /// Waits for the end; nothing of what it writes is read for that.
+    pub(super) fn end(&self) -> ExitStatus {
+        self.ended.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+            let (out, err) = (self.stdout.so_far(), self.stderr.so_far());
+            panic!(
+                "waited for the end of {}; it said:\n{out}\n{err}",
+                self.what
+            )
+        })
+    }
+
+    /// Reads everything, and waits for the end.
+    pub(super) fn output(self) -> Output {
+        self.stdout.read();
+        self.stderr.read();
+        let status = self.end();
+        Output {
+            status,
+            stdout: self.stdout.all(),
+            stderr: self.stderr.all(),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.ended.try_recv().is_err() {
+            let _ = Command::new("kill")
+                .args(["-s", "KILL", &self.id.to_string()])
+                .stderr(Stdio::null())
+                .status();
+        }
+    }
+}
+
+/// What came, and whether that is all.
+type SoFar = (Vec<u8>, bool);
+
+/// What a program writes into a pipe.
+pub(super) struct Text {
+    /// Absent once it is being read.
+    pipe: Mutex<Option<Box<dyn Read + Send>>>,
+    read: Arc<(Mutex<SoFar>, Condvar)>,
+}
+
+impl Text {
+    /// Begins to read it.
+    pub(super) fn read(&self) {
+        let Some(mut pipe) = self.pipe.lock().unwrap().take() else {
+            return;
+        };
+        let read = Arc::downgrade(&self.read);
+        thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            loop {
+                let n = pipe.read(&mut buffer).unwrap_or(0);
+                // Whoever lets go of the text closes the pipe.
+                let Some(read) = read.upgrade() else { return };
+                let mut text = read.0.lock().unwrap();
+                text.0.extend_from_slice(&buffer[..n]);
+                text.1 = n == 0;
+                read.1.notify_all();
+                if n == 0 {
+                    return;
+                }
+            }
+        });
+    }
+
+    fn wait_until(&self, what: &str, done: impl Fn(&SoFar) -> bool) -> Vec<u8> {
+        self.read();
+        let (text, changed) = &*self.read;
+        let (text, late) = changed
+            .wait_timeout_while(text.lock().unwrap(), PATIENCE, |t| !done(t))
+            .unwrap();
+        let said = String::from_utf8_lossy(&text.0);
+        assert!(!late.timed_out(), "waited for {what}; what came:\n{said}");
+        text.0.clone()
+    }
+
+    /// Reads on until a line has all of `wanted`.
+    pub(super) fn wait_for(&self, wanted: &[&str]) {
+        let found = |bytes: &[u8]| {
+            let text = String::from_utf8_lossy(bytes);
+            text.lines()
+                .any(|line| wanted.iter().all(|w| line.contains(w)))
+        };
+        let wanted = wanted.join(" … ");
+        let bytes = self.wait_until(&wanted, |(bytes, end)| *end || found(bytes));
+        let said = String::from_utf8_lossy(&bytes);
+        assert!(found(&bytes), "it ended without {wanted}:\n{said}");
+    }
+
+    /// The JSON lines, as they come.
+    pub(super) fn events(&self) -> impl Iterator<Item = Value> {
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            let line = |bytes: &[u8]| bytes[at..].iter().position(|&b| b == b'\n');
+            let bytes = self.wait_until("an event", |(bytes, end)| *end || line(bytes).is_some());
+            let event = serde_json::from_slice(&bytes[at..at + line(&bytes)?]).unwrap();
+            at += line(&bytes)? + 1;
+            Some(event)
+        })
+    }
+
+    /// Lets go of the pipe, as a reader that goes away: at once, or with what comes next.
+    pub(super) fn close(&mut self) {
+        *self = Self {
+            pipe: Mutex::new(None),
+            read: Arc::new((Mutex::new((Vec::new(), true)), Condvar::new())),
+        };
+    }
+
+    /// Reads to the end.
+    pub(super) fn all(&self) -> Vec<u8> {
+        self.wait_until("the end of what is written", |(_, end)| *end)
+    }
+
+    fn so_far(&self) -> String {
+        String::from_utf8_lossy(&self.read.0.lock().unwrap().0).into_owned()
+    }
+}
+
+/// Waits until a file that a program writes holds `wanted`.
+pub(super) fn wait_for_file(path: &Path, wanted: &str, program: &Running) -> String {
+    // The file tells nobody when it grows: it is looked at until the program ends, or patience does.
+    const LOOK: Duration = Duration::from_millis(20);
+    let mut looks = PATIENCE.as_millis() / LOOK.as_millis();
+    loop {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        if text.contains(wanted) {
+            return text;
+        }
+        let ended = program.ended.recv_timeout(LOOK);
+        looks -= 1;
+        assert!(
+            ended.is_err() && looks > 0,
+            "waited for {wanted:?} in {}: {ended:?}\n{text}",
+            path.display()
+        );
+    }
 }
 
 pub(super) fn root() -> &'static Path {
@@ -38,16 +290,17 @@ pub(super) fn code(output: &Output) -> i32 {
 
 /// `hemfleet sim` in a process of its own, stopped when dropped.
 pub(super) struct Lab {
-    process: Child,
+    _process: Running,
     pub(super) dir: tempfile::TempDir,
 }
 
 impl Lab {
+    /// One of the scenarios that are kept.
     pub(super) fn serve(scenario: &str) -> Self {
         Self::serve_file(&root().join("tests/scenarios").join(scenario))
     }
 
-    /// The same for a scenario that a test makes itself.
+    /// A scenario of the test's own.
     pub(super) fn serve_text(scenario: &str) -> Self {
         let mut file = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
         let scenario = format!("about = \"a test's own\"\n{scenario}");
@@ -57,25 +310,22 @@ impl Lab {
 
     fn serve_file(scenario: &Path) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let mut process = hemfleet()
-            .args(["sim", "--scenario"])
-            .arg(scenario)
-            .arg("--dir")
-            .arg(dir.path())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let out = BufReader::new(process.stdout.take().unwrap());
-        let ready = out.lines().any(|line| line.unwrap().contains("Ctrl-C"));
-        assert!(ready, "the simulator said nothing");
-        Self { process, dir }
+        let mut command = hemfleet();
+        command.args(["sim", "--scenario"]).arg(scenario);
+        let process = command.arg("--dir").arg(dir.path()).start().unwrap();
+        process.stderr.read();
+        process.stdout.wait_for(&["Ctrl-C"]);
+        Self {
+            _process: process,
+            dir,
+        }
     }
 
     pub(super) fn inventory(&self) -> PathBuf {
         self.dir.path().join("fleet.toml")
     }
 
-    pub(super) fn run(&self) -> Command {
+    pub(super) fn run(&self) -> Program {
         let mut command = hemfleet();
         command
             .arg("run")
@@ -83,13 +333,6 @@ impl Lab {
             .arg(self.inventory())
             .args(["--yes", "--output", "json"]);
         command
-    }
-}
-
-impl Drop for Lab {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 

@@ -1,13 +1,10 @@
 //! hemfleet is killed right after an install, and run again while the device still answers as before.
 
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use hemfleet::sim::{Scenario, SimFleet, SimOptions};
-use serde_json::Value;
 
-use super::program::{hemfleet, json, of, text};
+use super::program::{Program, hemfleet, json, of, text};
 
 /// As a real device it is alive for a while after the install, then gone; for less than a login takes, so that
 /// the second run's probe falls into the one and its login into the other.
@@ -22,7 +19,7 @@ reboot = "2s"
 faults = [{ at = "boot", do = "linger", for = "600ms" }]
 "#;
 
-fn run(inventory: &Path, device: &str) -> Command {
+fn run(inventory: &Path, device: &str) -> Program {
     let mut command = hemfleet();
     command.arg("run").arg("-c").arg(inventory);
     command.args(["--only", device, "--yes", "--output", "json"]);
@@ -43,17 +40,15 @@ fn a_rerun_after_a_kill_finds_the_image_and_installs_nothing() {
     });
     for device in sims.devices() {
         let name = device.name();
-        let mut first = run(&inventory, name)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(first.stdout.take().unwrap()).lines();
-        let accepted = lines
-            .map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap())
+        let first = run(&inventory, name).start().unwrap();
+        first.stderr.read();
+        let accepted = first
+            .stdout
+            .events()
             .any(|event| event["event"] == "stage_finished" && event["stage"] == "install");
         assert!(accepted, "{name}: the first run sent no install");
-        first.kill().unwrap();
-        first.wait().unwrap();
+        first.signal("KILL");
+        first.end();
 
         let again = run(&inventory, name).output().unwrap();
         let events = json(&again.stdout);

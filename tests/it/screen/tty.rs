@@ -29,7 +29,10 @@ pub(super) struct Tty {
     /// All that was written, as it came.
     written: Arc<Mutex<Vec<u8>>>,
     closing: Arc<AtomicBool>,
+    /// Whether what the program writes is left in the terminal.
+    paused: Arc<(Mutex<bool>, Condvar)>,
     ended: Receiver<ExitStatus>,
+    id: u32,
     killer: Box<dyn ChildKiller + Send + Sync>,
     /// Local modes (echo, lines, signals) before the program ran.
     modes: String,
@@ -89,6 +92,7 @@ impl Tty {
         }
         let mut child = pair.slave.spawn_command(command).unwrap();
         let killer = child.clone_killer();
+        let id = child.process_id().unwrap();
         let (tell, ended) = channel();
         thread::spawn(move || {
             if let Ok(status) = child.wait() {
@@ -101,7 +105,15 @@ impl Tty {
         let reader = pair.master.try_clone_reader().unwrap();
         let written = Arc::default();
         let copy = Arc::clone(&written);
-        feed(reader, Arc::clone(&screen), copy, Arc::clone(&closing));
+        let paused: Arc<(Mutex<bool>, Condvar)> = Arc::default();
+        let feed = Feed {
+            reader,
+            screen: Arc::clone(&screen),
+            written: copy,
+            closing: Arc::clone(&closing),
+            paused: Arc::clone(&paused),
+        };
+        feed.start();
         Self {
             writer: pair.master.take_writer().unwrap(),
             master: pair.master,
@@ -109,7 +121,9 @@ impl Tty {
             screen,
             written,
             closing,
+            paused,
             ended,
+            id,
             killer,
             modes,
             dir,
@@ -119,6 +133,62 @@ impl Tty {
     pub(super) fn press(&mut self, keys: &str) {
         self.writer.write_all(keys.as_bytes()).unwrap();
         self.writer.flush().unwrap();
+    }
+
+    /// Leaves in the terminal what the program writes, but for what is being read just now; or reads on.
+    pub(super) fn pause(&self, pause: bool) {
+        *self.paused.0.lock().unwrap() = pause;
+        self.paused.1.notify_all();
+    }
+
+    /// Sends a signal to the program, by its name.
+    pub(super) fn signal(&self, name: &str) {
+        signal(&self.id.to_string(), name);
+    }
+
+    /// Makes the terminal say that it has another size; the screen here stays as it is.
+    pub(super) fn pretend(&self, columns: u16, lines: u16) {
+        self.master.resize(size(columns, lines)).unwrap();
+    }
+
+    /// Waits until what is typed shows, or does not.
+    pub(super) fn wait_for_echo(&self, on: bool) {
+        let echoes = || {
+            modes(&*self.master)
+                .split([' ', '(', ')'])
+                .any(|m| m == "ECHO")
+        };
+        self.look(&format!("the echo to be {on}"), || echoes() == on);
+    }
+
+    /// Waits until the log holds `text`.
+    pub(super) fn wait_for_log(&self, text: &str) {
+        self.look(&format!("{text:?} in the log"), || {
+            let path = self.dir.path().join("hemfleet/hemfleet.log");
+            std::fs::read_to_string(path).is_ok_and(|log| log.contains(text))
+        });
+    }
+
+    /// Waits for what tells nobody when it changes: it is looked at until patience ends.
+    pub(super) fn look(&self, what: &str, done: impl Fn() -> bool) {
+        const LOOK: Duration = Duration::from_millis(20);
+        let mut looks = PATIENCE.as_millis() / LOOK.as_millis();
+        while !done() {
+            looks -= 1;
+            if looks == 0 {
+                let screen = self.screen.0.lock().unwrap().screen().contents();
+                panic!("waited for {what}; the screen:\n{screen}");
+            }
+            thread::park_timeout(LOOK);
+        }
+    }
+
+    pub(super) fn dir(&self) -> &std::path::Path {
+        self.dir.path()
+    }
+
+    pub(super) fn id(&self) -> u32 {
+        self.id
     }
 
     pub(super) fn resize(&mut self, columns: u16, lines: u16) {
@@ -166,6 +236,20 @@ impl Tty {
         panic!("{name} is not there");
     }
 
+    /// Gives the program a moment to take in what was typed, where nothing shows whether it has: nothing that is
+    /// asserted hangs on it.
+    pub(super) fn look_a_moment(&self) {
+        let _ = self.ended.recv_timeout(Duration::from_millis(40));
+    }
+
+    /// Waits for the end while nobody reads what is written; the exit code.
+    pub(super) fn end_unread(&self) -> u32 {
+        let status = self.ended.recv_timeout(PATIENCE);
+        let status = status.expect("the program did not end while its terminal was not read");
+        assert_eq!(modes(&*self.master), self.modes, "raw mode is still on");
+        status.exit_code()
+    }
+
     /// Waits for the end and for all that was written; the exit code.
     pub(super) fn end(&self) -> u32 {
         let status = self.ended.recv_timeout(PATIENCE).unwrap_or_else(|_| {
@@ -184,12 +268,13 @@ impl Tty {
         // The reader lets go of the terminal with the next frame, which clocks bring within a second.
         self.closing.store(true, Ordering::SeqCst);
         self.slave = None;
-        while Arc::strong_count(&self.screen) > 1 {
-            thread::yield_now();
-        }
+        self.look("the reader to let go of the terminal", || {
+            Arc::strong_count(&self.screen) == 1
+        });
         self.writer = Box::new(std::io::sink());
         self.master = native_pty_system().openpty(size(80, 24)).unwrap().master;
-        let status = self.ended.recv_timeout(PATIENCE).expect("still runs");
+        let status = self.ended.recv_timeout(PATIENCE);
+        let status = status.expect("the program did not end after its terminal was closed");
         status.exit_code()
     }
 
@@ -206,29 +291,46 @@ impl Tty {
 
 impl Drop for Tty {
     fn drop(&mut self) {
+        self.pause(false);
         // It is gone already, but for a test that failed.
         let _ = self.killer.kill();
     }
 }
 
 /// Feeds what the program writes to the screen, until told to stop or the terminal is gone.
-fn feed(
-    mut reader: Box<dyn Read + Send>,
+struct Feed {
+    reader: Box<dyn Read + Send>,
     screen: Arc<(Mutex<Parser>, Condvar)>,
     written: Arc<Mutex<Vec<u8>>>,
     closing: Arc<AtomicBool>,
-) {
-    thread::spawn(move || {
-        let mut buffer = [0; 4096];
-        while let Ok(n @ 1..) = reader.read(&mut buffer) {
-            written.lock().unwrap().extend_from_slice(&buffer[..n]);
-            screen.0.lock().unwrap().process(&buffer[..n]);
-            screen.1.notify_all();
-            if closing.load(Ordering::SeqCst) {
-                break;
+    paused: Arc<(Mutex<bool>, Condvar)>,
+}
+
+impl Feed {
+    fn start(mut self) {
+        thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(n @ 1..) = self.reader.read(&mut buffer) {
+                self.written.lock().unwrap().extend_from_slice(&buffer[..n]);
+                self.screen.0.lock().unwrap().process(&buffer[..n]);
+                self.screen.1.notify_all();
+                if self.closing.load(Ordering::SeqCst) {
+                    break;
+                }
+                let paused = self.paused.0.lock().unwrap();
+                // As long as the test likes; it ends with the test's process.
+                drop(self.paused.1.wait_while(paused, |paused| *paused).unwrap());
             }
-        }
-    });
+        });
+    }
+}
+
+/// Sends a signal, by its name.
+pub(super) fn signal(id: &str, name: &str) {
+    let kill = std::process::Command::new("kill")
+        .args(["-s", name, id])
+        .status();
+    assert!(kill.unwrap().success());
 }
 
 fn modes(master: &dyn MasterPty) -> String {

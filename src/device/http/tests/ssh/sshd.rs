@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -133,13 +134,23 @@ fn serve(program: &Path, folder: &Path) -> Option<(Child, Log)> {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let reader = BufReader::new(child.stderr.take().unwrap());
+    let (tell, lines) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        // Nobody listens where the test is over.
+        reader
+            .lines()
+            .map_while(Result::ok)
+            .try_for_each(|line| tell.send(line))
+    });
     let mut said = Vec::new();
     loop {
-        match lines.next() {
-            Some(Ok(line)) if line.starts_with("Server listening") => break,
-            Some(Ok(line)) => said.push(line),
-            _ => {
+        // Longer than it takes to start, on the slowest machine.
+        match lines.recv_timeout(Duration::from_secs(60)) {
+            Ok(line) if line.starts_with("Server listening") => break,
+            Ok(line) => said.push(line),
+            Err(RecvTimeoutError::Timeout) => panic!("sshd says nothing: {said:?}"),
+            Err(RecvTimeoutError::Disconnected) => {
                 let _ = child.wait();
                 eprintln!("sshd: {said:?}");
                 return None;
@@ -149,7 +160,7 @@ fn serve(program: &Path, folder: &Path) -> Option<(Child, Log)> {
     let log = Arc::new(Mutex::new(said));
     let kept = Arc::clone(&log);
     std::thread::spawn(move || {
-        for line in lines.map_while(Result::ok) {
+        for line in lines {
             kept.lock().unwrap().push(line);
         }
     });
