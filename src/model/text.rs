@@ -3,6 +3,9 @@
 
 use std::time::Duration;
 
+use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup};
+use icu_properties::{CodePointMapData, CodePointSetData};
+
 /// Makes text from a device (or any other stranger) safe for a screen and a log: control and
 /// formatting characters are escaped, and the text is cut at `max` characters.
 pub fn printable(text: &str, max: usize) -> String {
@@ -12,15 +15,31 @@ pub fn printable(text: &str, max: usize) -> String {
             out.push('…');
             break;
         }
-        // Bidirectional overrides and zero-width characters can make one text look like another.
-        let invisible = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}');
-        if c.is_control() || invisible {
+        if is_unseen(c) {
             out.extend(c.escape_unicode());
         } else {
             out.push(c);
         }
     }
     out
+}
+
+/// Whether a character cannot be seen, or changes how others are seen: bidirectional overrides, zero
+/// widths and blank letters can make one text look like another. What Unicode has not assigned, or leaves
+/// to private use, looks like anything. Told by Unicode's own properties, of which U+2800, the Braille
+/// pattern without dots, has none of these.
+fn is_unseen(c: char) -> bool {
+    const BLANK_BRAILLE: char = '\u{2800}';
+    if (' '..='~').contains(&c) {
+        return false;
+    }
+    let category = CodePointMapData::<GeneralCategory>::new().get(c);
+    let unseen = GeneralCategoryGroup::Other
+        .union(GeneralCategoryGroup::LineSeparator)
+        .union(GeneralCategoryGroup::ParagraphSeparator);
+    unseen.contains(category)
+        || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
+        || c == BLANK_BRAILLE
 }
 
 /// A number of bytes as people say it: `812 B`, `48.0 KB`, `3.0 MB` (powers of 1024, as the
@@ -61,6 +80,59 @@ mod tests {
         assert_eq!(printable("a\u{1b}[2Jb", 100), "a\\u{1b}[2Jb");
         assert_eq!(printable("x\u{202e}y", 100), "x\\u{202e}y");
         assert_eq!(printable("żółw", 2), "żó…");
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_escaped() {
+        for c in [
+            '\u{ad}',
+            '\u{34f}',
+            '\u{61c}',
+            '\u{115f}',
+            '\u{1160}',
+            '\u{17b4}',
+            '\u{180e}',
+            '\u{200b}',
+            '\u{200d}',
+            '\u{2028}',
+            '\u{2029}',
+            '\u{202e}',
+            '\u{2066}',
+            '\u{2800}',
+            '\u{3164}',
+            '\u{fe0f}',
+            '\u{feff}',
+            '\u{ffa0}',
+            '\u{fff9}',
+            '\u{fffb}',
+            '\u{e000}',
+            '\u{fdd0}',
+            '\u{378}',
+            '\u{1d173}',
+            '\u{e0001}',
+            '\u{e0100}',
+            '\u{10ffff}',
+            '\u{7f}',
+            '\u{85}',
+            '\n',
+        ] {
+            let text = format!("a{c}b");
+            let escaped = format!("a\\u{{{:x}}}b", u32::from(c));
+            assert_eq!(printable(&text, 100), escaped, "U+{:04X}", u32::from(c));
+        }
+        for text in [
+            "vault-01",
+            "żółw",
+            "日本 語",
+            "Straße 7",
+            "a\u{a0}b",
+            "⠁⠃",
+            "✓ 🔑",
+            "e\u{301}",
+            "ﷺ",
+        ] {
+            assert_eq!(printable(text, 100), text);
+        }
     }
 
     #[test]
