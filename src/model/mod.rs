@@ -16,6 +16,7 @@ mod image_trust;
 mod link_fault;
 mod management_app;
 mod outcome;
+mod reach;
 mod rollout;
 mod secret;
 mod settings;
@@ -48,6 +49,7 @@ pub use management_app::{
     APP_UPLOAD_NAME, AppFacts, AppImage, AppTrailer, AppVersion, MAX_APP_BYTES,
 };
 pub use outcome::{Doubt, Outcome, OutcomeKind, Skip, Unproven};
+pub use reach::Reach;
 pub use rollout::{MaxFailures, MaxFailuresError, Rollout};
 pub use secret::{Secret, SecretSource};
 pub use settings::{
