@@ -35,12 +35,13 @@ pub(super) fn http_url(text: &str, path: UrlPath) -> Checked<(Scheme, HostPort, 
             "remove everything up to the `@`; how to log in is said by `auth`, with the secret in { env = … } or { file = … }",
         ));
     }
+    no_query(text, "a URL")?;
     let Some((_, rest)) = text.split_once("://") else {
         let complaint = Complaint::new("a URL without a scheme");
         return Err(complaint.hint(format!("write it as \"https://{}\"", printable(text, 80))));
     };
     // The URL standard quietly repairs `https:///host`; here it is a mistake to be shown.
-    if rest.is_empty() || rest.starts_with(['/', ':', '?', '#']) {
+    if rest.is_empty() || rest.starts_with(['/', ':']) {
         return Err(Complaint::new("a URL without a host").hint(example));
     }
     let url = url::Url::parse(text)
@@ -66,11 +67,6 @@ pub(super) fn http_url(text: &str, path: UrlPath) -> Checked<(Scheme, HostPort, 
     if port == 0 {
         return Err(Complaint::new("port 0 in a URL").hint("ports are 1 to 65535"));
     }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(
-            Complaint::new("a URL with a query or a fragment").hint("end it before the `?` or `#`")
-        );
-    }
     if path == UrlPath::Refused && url.path() != "/" {
         return Err(Complaint::new("a device's URL with a path")
             .hint("end it after host and port; the paths of the device are known"));
@@ -79,10 +75,19 @@ pub(super) fn http_url(text: &str, path: UrlPath) -> Checked<(Scheme, HostPort, 
     Ok((scheme, HostPort { host, port }, text))
 }
 
+/// Refuses a query or a fragment before anything of the text is repeated: it may hold a secret.
+fn no_query(text: &str, what: &str) -> Checked<()> {
+    if text.contains(['?', '#']) {
+        return Err(Complaint::new(format!("{what} with a query or a fragment"))
+            .hint("end it before the `?` or `#`"));
+    }
+    Ok(())
+}
+
 /// Refuses the short and hexadecimal spellings that URLs allow (`https://1` is `0.0.0.1`).
 fn canonical_v4(address: Ipv4Addr, rest: &str) -> Checked<String> {
     let canonical = address.to_string();
-    let written = rest.split(['/', '?', '#', ':']).next().unwrap_or_default();
+    let written = rest.split(['/', ':']).next().unwrap_or_default();
     if written == canonical {
         Ok(canonical)
     } else {
@@ -103,6 +108,7 @@ pub(super) fn host_port(text: &str, default_port: u16) -> Checked<HostPort> {
             )),
         );
     }
+    no_query(text, "host and port")?;
     if text.contains("://") {
         return Err(
             Complaint::new("a URL where host and port are wanted").hint(format!(
@@ -175,6 +181,7 @@ pub(super) fn proxy(text: &str) -> Checked<Option<Proxy>> {
             "proxies that want a login are not supported: remove everything up to the `@`, or let ssh or a local proxy log in",
         ));
     }
+    no_query(text, "a proxy")?;
     let Some((scheme, rest)) = text.split_once("://") else {
         return Err(Complaint::new("a proxy without a scheme").hint(example));
     };
@@ -189,7 +196,7 @@ pub(super) fn proxy(text: &str) -> Checked<Option<Proxy>> {
         }
     };
     let rest = rest.strip_suffix('/').unwrap_or(rest);
-    if rest.contains(['/', '?', '#']) {
+    if rest.contains('/') {
         return Err(Complaint::new("a proxy with a path").hint(example));
     }
     let at = host_port(rest, port)
@@ -250,6 +257,27 @@ mod tests {
         HostPort {
             host: host.to_owned(),
             port,
+        }
+    }
+
+    #[test]
+    fn a_query_is_refused_before_anything_is_repeated() {
+        let said = |c: Complaint| format!("{} {}", c.message, c.hint.unwrap_or_default());
+        for text in [
+            "https://h/?hunter2",
+            "https://h/#hunter2",
+            "https://1?hunter2",
+            "h?hunter2",
+            "hunter2?x://h",
+            "https://?hunter2",
+        ] {
+            let url = said(http_url(text, UrlPath::Kept).unwrap_err());
+            let at = said(host_port(text, 443).unwrap_err());
+            let proxy = said(proxy(text).unwrap_err());
+            for said in [url, at, proxy] {
+                assert!(said.contains("a query or a fragment"), "{text}: {said}");
+                assert!(!said.contains("hunter2"), "{text}: {said}");
+            }
         }
     }
 

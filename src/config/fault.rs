@@ -9,6 +9,12 @@ use annotate_snippets::{AnnotationKind, Element, Level, Origin, Renderer, Snippe
 use super::source::Location;
 use crate::model::printable;
 
+/// Faults that are shown; nobody reads more at once, and the rest is counted.
+const SHOWN: usize = 200;
+
+/// How far apart, in lines, two places may be to be shown in one piece.
+const TOGETHER: usize = 200;
+
 /// Longest text of a stranger that a message repeats.
 pub(super) const LONGEST_QUOTE: usize = 120;
 
@@ -122,6 +128,17 @@ impl Fault {
                 let (snippet, shown, real) = self.snippet(at);
                 columns = Some((shown, real));
                 parts.push(snippet.into());
+                if let Some((other, label)) = &self.related
+                    && !is_near(other, at)
+                {
+                    let place = format!(
+                        "{}:{}:{}",
+                        shown_path(other.file()),
+                        other.line(),
+                        other.column()
+                    );
+                    parts.push(Level::NOTE.with_name(label.as_str()).message(place).into());
+                }
             }
             Place::File(file) => parts.push(Origin::path(shown_path(file)).into()),
             Place::Argument(text) => {
@@ -164,11 +181,7 @@ impl Fault {
         String,
         String,
     ) {
-        // The renderer puts one snippet under one file name: a second file has no place in it.
-        let related = self
-            .related
-            .as_ref()
-            .filter(|(l, _)| std::sync::Arc::ptr_eq(l.source(), at.source()));
+        let related = self.related.as_ref().filter(|(l, _)| is_near(l, at));
         let (mut first, mut last) = (at.line() - 1, at.line() - 1);
         let mut spans = vec![at.span()];
         if let Some((other, _)) = related {
@@ -196,6 +209,12 @@ impl Fault {
         }
         (snippet, shown, real)
     }
+}
+
+/// Whether both are shown in one piece: the renderer puts one snippet under one file name, and reads all
+/// lines in between.
+fn is_near(a: &Location, b: &Location) -> bool {
+    std::sync::Arc::ptr_eq(a.source(), b.source()) && a.line().abs_diff(b.line()) <= TOGETHER
 }
 
 /// The renderer draws the margin of a snippet even where there is none: a line with a lone bar.
@@ -246,7 +265,7 @@ impl Faults {
         self.0.iter()
     }
 
-    /// All faults as text, in the order of the file, with a last line that counts them. Colours only
+    /// The first faults as text, in the order of the file, with a last line that counts all. Colours only
     /// if `color`; lines of the file are cut to `width` columns around what is wrong.
     pub fn render(&self, color: bool, width: usize) -> String {
         let renderer = if color {
@@ -258,13 +277,19 @@ impl Faults {
         let mut sorted: Vec<&Fault> = self.0.iter().collect();
         sorted.sort_by_key(|f| f.rank());
         let mut out = String::new();
-        for fault in sorted {
+        for fault in sorted.into_iter().take(SHOWN) {
             out.push_str(&fault.render(&renderer));
             out.push_str("\n\n");
         }
         match self.0.len() {
             0 => {}
             1 => out.push_str("1 fault; nothing was sent to any device\n"),
+            n if n > SHOWN => {
+                let _ = writeln!(
+                    out,
+                    "{n} faults, the first {SHOWN} of them above; nothing was sent to any device"
+                );
+            }
             n => {
                 let _ = writeln!(out, "{n} faults; nothing was sent to any device");
             }

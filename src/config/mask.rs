@@ -24,6 +24,9 @@ const SECRET_WORDS: [&str; 8] = [
 /// What such keys are called when they are spelled right.
 const SECRET_KEYS: [&str; 4] = ["secret", "password", "passphrase", "token"];
 
+/// The keys whose values say where something is.
+const PLACES: [&str; 5] = ["url", "connect", "http_connect", "proxy", "ssh"];
+
 /// Whether a key sounds like one that people put a secret under.
 fn sounds_secret(key: &str) -> bool {
     let key = key.to_lowercase();
@@ -84,6 +87,14 @@ impl Masks<'_> {
                 (_, "secret", DeValue::Table(t)) => self.table(t, Inside::Secret),
                 (Inside::Auth, _, v) | (_, "auth", v) => self.hide(v, span),
                 (_, k, v) if sounds_secret(k) && !v.is_bool() => self.hide(v, span),
+                (_, "url" | "connect" | "http_connect" | "proxy" | "ssh", DeValue::String(s))
+                    if s.contains(['?', '#']) =>
+                {
+                    self.after_mark(span.clone());
+                    if s.contains('@') {
+                        self.before_at(span);
+                    }
+                }
                 (_, "ssh", DeValue::String(s)) if !ssh_user(s).is_some_and(|u| u.contains(':')) => {
                 }
                 (_, "url" | "connect" | "http_connect" | "proxy" | "ssh", DeValue::String(s))
@@ -125,8 +136,27 @@ impl Masks<'_> {
         match value {
             DeValue::Table(t) => self.table(t, Inside::Plain),
             DeValue::Array(a) => a.iter().for_each(|v| self.value(v.get_ref(), v.span())),
-            DeValue::String(s) if s.contains("://") && s.contains('@') => self.before_at(span),
+            DeValue::String(s) if s.contains("://") => {
+                if s.contains(['?', '#']) {
+                    self.after_mark(span.clone());
+                }
+                if s.contains('@') {
+                    self.before_at(span);
+                }
+            }
             _ => {}
+        }
+    }
+
+    /// Hides the query and the fragment of something like a URL.
+    fn after_mark(&mut self, span: Range<usize>) {
+        let raw = self.text.get(span.clone()).unwrap_or_default();
+        match raw.find(['?', '#']) {
+            Some(at) => self
+                .out
+                .push(span.start + at..span.end.max(span.start + at + 1) - 1),
+            // The mark is written as an escape.
+            None => self.out.push(span),
         }
     }
 
@@ -171,9 +201,18 @@ impl Masks<'_> {
             for (scheme, _) in line.match_indices("://") {
                 let rest = &line[scheme + 3..];
                 let word = rest.find(char::is_whitespace).map_or(rest, |n| &rest[..n]);
+                let word_start = start + scheme + 3;
                 if let Some(at) = word.rfind('@') {
-                    self.out.push(start + scheme + 3..start + scheme + 3 + at);
+                    self.out.push(word_start..word_start + at);
                 }
+                if let Some(mark) = word.find(['?', '#']) {
+                    self.out.push(word_start + mark..word_start + word.len());
+                }
+            }
+            if let Some(mark) = line.find(['?', '#'])
+                && PLACES.iter().any(|key| line.trim_start().starts_with(key))
+            {
+                self.out.push(start + mark..start + line.trim_end().len());
             }
             start += line.len();
         }
@@ -276,6 +315,18 @@ mod tests {
             "[secrets.warsaw]\nvalue = \"hunter2\"",
             "[secrets.warsaw]\nenv = \"hunter2!\"",
             "[[secrets.warsaw]]\nvalue = \"hunter2\"",
+            "url = \"https://my.ence.do/?token=hunter2\"",
+            "url = \"https://my.ence.do/#hunter2\"",
+            "url = \"https://my.ence.do?a=b@hunter2\"",
+            "url = \"https://hunter2@my.ence.do/?hunter2\"",
+            "url = \"my.ence.do/?hunter2\"",
+            "url = \"https://my.ence.do\\u003fhunter2\"",
+            "connect = '127.0.0.1:443/?hunter2'",
+            "ssh = \"host7?hunter2\"",
+            "tags = [\"http://x/?hunter2\"]",
+            "[broker]\nurl = \"https://api.encedo.com/#hunter2\"",
+            "url = https://my.ence.do/?hunter2",
+            "url = my.ence.do/#hunter2",
             "firmware = \"https://hunter2\\u0040host/\"",
             "tags = [\"http://hunter2@x\"]",
             // Not TOML:
