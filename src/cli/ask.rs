@@ -7,23 +7,24 @@ use tokio::sync::mpsc;
 
 use crate::config::prompt::TerminalPrompter;
 use crate::config::secrets::SecretStore;
-use crate::config::{self, prompt};
+use crate::config::{self, Settings, prompt};
 use crate::hem::kdf::check_master_words;
-use crate::model::{AuthMethod, DeviceSpec, Secret};
+use crate::model::{AuthMethod, Secret};
 
 use super::Refusal;
 
-/// Reads the secrets of `devices`; nothing where an interrupt came first.
+/// Reads the secrets of the devices; nothing where an interrupt came first.
 pub(super) async fn secrets(
-    devices: &[DeviceSpec],
+    settings: &Settings,
     interrupts: &mut mpsc::Receiver<()>,
 ) -> Result<Option<SecretStore>, Refusal> {
-    let devices = devices.to_vec();
+    let (devices, hidden) = (settings.devices.clone(), settings.secret_variables.clone());
     let read = tokio::task::spawn_blocking(move || {
         SecretStore::resolve(
             &devices,
             &mut TerminalPrompter,
             &config::process_env,
+            &hidden,
             &judge,
         )
     });

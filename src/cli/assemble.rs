@@ -38,7 +38,7 @@ pub(super) fn devices_of(
     credential: impl Fn(&DeviceSpec) -> Credential,
 ) -> Result<Vec<(DeviceId, HttpDevice)>, Refusal> {
     let limits = &settings.policy.timeouts;
-    let links = Arc::new(Links::new());
+    let links = Arc::new(Links::hiding(&settings.secret_variables));
     settings
         .devices
         .iter()

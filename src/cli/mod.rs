@@ -19,6 +19,7 @@ mod inspect;
 mod keep;
 mod line_writer;
 mod logging;
+mod memory;
 mod outlet;
 mod run;
 mod show;
@@ -97,6 +98,11 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     // Also after a panic.
     let _finish = logging::Finish;
+    if let Err(e) = memory::keep_private() {
+        line_writer::say(&format!(
+            "WARNING: core dumps stay on, and may hold secrets: {e}"
+        ));
+    }
     dispatch(&cli).unwrap_or_else(|refusal| {
         refusal.print();
         Exit::Usage.into()

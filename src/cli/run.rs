@@ -152,7 +152,7 @@ pub(super) async fn open_keeping(
         ))
         .hint("give it a secret from a file, a command or the environment"));
     }
-    let Some(secrets) = ask::secrets(&settings.devices, interrupts).await? else {
+    let Some(secrets) = ask::secrets(settings, interrupts).await? else {
         return Ok(None);
     };
     let devices = assemble::devices(settings, |spec| secrets.credential(spec))?;

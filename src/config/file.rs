@@ -2,6 +2,7 @@
 //! Must not: fill in defaults, compare values with each other, or look at other files (that is
 //! `resolve`).
 
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
@@ -14,7 +15,7 @@ use super::rollout::{self, ROLLOUT, RolloutPart};
 use super::shared::SharedSecrets;
 use super::value::{self, Checked, Complaint};
 use super::walk::{Given, Section, Spot, Walk, mismatch, number, text};
-use crate::model::{Fwk, HostPort, Scheme};
+use crate::model::{Fwk, HostPort, Scheme, SecretSource};
 
 const ROOT: &[&str] = &[
     "fleet", "images", "rollout", "broker", "timeouts", "pace", "retry", "tls", "audit",
@@ -56,6 +57,8 @@ pub(super) struct File {
     pub(super) policy: PolicyPart,
     /// The names of `[secrets]` that nobody uses.
     pub(super) unused_secrets: Vec<String>,
+    /// The variables that secrets come from, whoever uses them.
+    pub(super) secret_variables: BTreeSet<String>,
     pub(super) defaults: DevicePart,
     pub(super) devices: Vec<DevicePart>,
 }
@@ -92,6 +95,15 @@ pub(super) fn read(walk: &mut Walk, root: &DeTable<'_>) -> File {
     }
     file.devices = read_devices(walk, &root, &mut shared);
     file.unused_secrets = shared.unused();
+    let parts = file.devices.iter().chain([&file.defaults]);
+    let own = parts.filter_map(|part| part.auth.value()?.method.source());
+    let variables = own
+        .chain(shared.sources())
+        .filter_map(|source| match source {
+            SecretSource::Env(name) => Some(name.clone()),
+            SecretSource::File(_) | SecretSource::Command(_) | SecretSource::Prompt(_) => None,
+        });
+    file.secret_variables = variables.collect();
     file
 }
 

@@ -67,6 +67,9 @@ pub struct Settings {
     pub rollout: Rollout,
     /// Time limits, pace, retries, `--force`.
     pub policy: Policy,
+    /// The variables of the environment that hold secrets, of all devices: no program that is started
+    /// has to know them.
+    pub secret_variables: Vec<String>,
     /// The selected devices, in the order of the file. Names and targets are unique.
     pub devices: Vec<DeviceSpec>,
 }

@@ -2,7 +2,7 @@
 //! files that the inventory names looked at.
 //! Must not: read a secret; presence and mode are all that is asked of it here.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -85,6 +85,7 @@ pub(super) fn resolve(
         broker,
         rollout: file.rollout.fill(),
         policy: file.policy.fill(overrides),
+        secret_variables: file.secret_variables.iter().cloned().collect(),
         devices: devices.into_iter().map(|(spec, _)| spec).collect(),
     }
 }
@@ -271,15 +272,14 @@ fn secrets_are_there<'f>(
     devices: impl Iterator<Item = &'f DevicePart>,
     env: &Env<'_>,
 ) {
-    let mut seen: Vec<&SecretSource> = Vec::new();
+    let mut seen: HashSet<&SecretSource> = HashSet::new();
     for part in devices {
         let Some(auth) = auth_of(part, defaults) else {
             continue;
         };
-        let Some(source) = auth.method.source().filter(|s| !seen.contains(s)) else {
+        let Some(source) = auth.method.source().filter(|s| seen.insert(s)) else {
             continue;
         };
-        seen.push(source);
         if let Err(complaint) = is_there(source, env) {
             walk.complain(&auth.secret, complaint);
         }

@@ -1,17 +1,14 @@
 //! Reads the secrets that the inventory points at, each source once.
 //! Must not: show a secret, or anything a command wrote beside it, in a fault or anywhere else.
 
-use std::collections::HashMap;
-use std::io::{self, Read};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
-use std::thread;
-use std::time::Duration;
+mod command;
 
-use rustix::io::retry_on_intr;
-use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+use std::collections::{HashMap, HashSet};
+use std::io::{self, Read};
+
 use zeroize::Zeroizing;
 
+use self::command::Commands;
 use super::fault::{Fault, Faults, quoted};
 use super::resolve::{Env, reason, unset};
 use super::secret_file;
@@ -20,9 +17,6 @@ use crate::model::{AuthMethod, Credential, DeviceSpec, Secret, SecretSource};
 
 /// More than any passphrase or token; what goes on longer is not one.
 const LONGEST: usize = 64 * 1024;
-
-/// How long a command may take to say a secret; it may be asking a person for the key to its store.
-const COMMAND_LIMIT: Duration = Duration::from_secs(120);
 
 /// How often a person is asked for a secret that cannot be one.
 const PROMPTS: usize = 3;
@@ -42,7 +36,8 @@ pub struct SecretStore(HashMap<SecretSource, Secret>);
 
 impl SecretStore {
     /// Reads every distinct source that `devices` name, prompts last. What `judge` says of a secret is a
-    /// fault; a person is asked for another one at once.
+    /// fault; a person is asked for another one at once. Commands are run without the variables `hidden`,
+    /// which hold secrets that are not theirs to know.
     ///
     /// # Errors
     ///
@@ -51,11 +46,14 @@ impl SecretStore {
         devices: &[DeviceSpec],
         prompter: &mut dyn Prompter,
         env: &Env<'_>,
+        hidden: &[String],
         judge: &Judge<'_>,
     ) -> Result<Self, Faults> {
         let mut store = Self::default();
         let mut faults = Faults::default();
-        let mut failed: Vec<&SecretSource> = Vec::new();
+        let mut failed: HashSet<&SecretSource> = HashSet::new();
+        let users = Users::of(devices);
+        let commands = Commands::without(hidden);
         let is_prompt = |d: &&DeviceSpec| matches!(d.auth.source(), Some(SecretSource::Prompt(_)));
         let (prompts, others): (Vec<_>, Vec<_>) = devices.iter().partition(is_prompt);
         for device in others.into_iter().chain(prompts) {
@@ -71,9 +69,9 @@ impl SecretStore {
             }
             let read = match store.0.get(source) {
                 Some(known) => Ok(known.clone()),
-                None => read(source, prompter, env, &|secret| {
-                    let mut users = devices.iter().filter(|d| d.auth.source() == Some(source));
-                    users.try_for_each(|d| fits(&d.auth, secret, judge))
+                None => read(source, prompter, env, &commands, &|secret| {
+                    let mut of_it = users.of_source(source);
+                    of_it.try_for_each(|d| fits(&d.auth, secret, judge))
                 }),
             };
             let fitting = |secret| fits(&device.auth, &secret, judge).map(|()| secret);
@@ -82,8 +80,8 @@ impl SecretStore {
                     store.0.insert(source.clone(), secret);
                 }
                 Err(complaint) => {
-                    failed.push(source);
-                    faults.push(fault(complaint, source, devices));
+                    failed.insert(source);
+                    faults.push(fault(complaint, users.of_source(source)));
                 }
             }
         }
@@ -112,12 +110,27 @@ impl SecretStore {
     }
 }
 
-fn fault(complaint: Complaint, source: &SecretSource, devices: &[DeviceSpec]) -> Fault {
-    let users: Vec<&str> = devices
-        .iter()
-        .filter(|d| d.auth.source() == Some(source))
-        .map(|d| d.id.as_str())
-        .collect();
+/// The devices of each source.
+struct Users<'d>(HashMap<&'d SecretSource, Vec<&'d DeviceSpec>>);
+
+impl<'d> Users<'d> {
+    fn of(devices: &'d [DeviceSpec]) -> Self {
+        let mut all: HashMap<_, Vec<_>> = HashMap::new();
+        for device in devices {
+            if let Some(source) = device.auth.source() {
+                all.entry(source).or_default().push(device);
+            }
+        }
+        Self(all)
+    }
+
+    fn of_source(&self, source: &SecretSource) -> impl Iterator<Item = &'d DeviceSpec> {
+        self.0.get(source).into_iter().flatten().copied()
+    }
+}
+
+fn fault<'d>(complaint: Complaint, users: impl Iterator<Item = &'d DeviceSpec>) -> Fault {
+    let users: Vec<&str> = users.map(|d| d.id.as_str()).collect();
     let first = users.first().copied().unwrap_or_default();
     let mut fault = Fault::new(complaint.message).key("auth.secret");
     fault = match users.len() {
@@ -135,6 +148,7 @@ fn read(
     source: &SecretSource,
     prompter: &mut dyn Prompter,
     env: &Env<'_>,
+    commands: &Commands<'_>,
     check: &dyn Fn(&Secret) -> Checked<()>,
 ) -> Checked<Secret> {
     match source {
@@ -156,7 +170,7 @@ fn read(
                 .hint("write the secret on its first line")
             })
         }
-        SecretSource::Command(words) => run(words, COMMAND_LIMIT),
+        SecretSource::Command(words) => commands.run(words),
         SecretSource::Prompt(text) => ask(text, prompter, check),
     }
 }
@@ -204,87 +218,6 @@ fn read_bounded(from: &mut dyn Read) -> io::Result<Zeroizing<Vec<u8>>> {
     }
     bytes.truncate(filled);
     Ok(bytes)
-}
-
-fn run(words: &[String], limit: Duration) -> Checked<Secret> {
-    let Some((program, arguments)) = words.split_first() else {
-        return Err(Complaint::new("an empty command"));
-    };
-    let name = quoted(program);
-    // Standard error is the person's: gpg and its like say there what they want.
-    let child = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
-        .spawn();
-    let mut child = child.map_err(|e| {
-        Complaint::new(format!("cannot run the command {name}: {}", reason(&e)))
-            .hint("no shell is involved: the first word is the program, looked up in PATH")
-    })?;
-    let output = output_within(&mut child, limit);
-    // Whoever has said all, or too much, is not waited for: it has ended, or is ended now.
-    if output.is_err() {
-        stop(&mut child);
-    }
-    let output = output.map_err(|e| {
-        let complaint = Complaint::new(format!("the command {name}: {}", reason(&e)));
-        match e.kind() {
-            io::ErrorKind::TimedOut => {
-                complaint.hint("run it by hand: it may wait for an answer that nobody gives here")
-            }
-            _ => complaint,
-        }
-    })?;
-    let status = child
-        .wait()
-        .map_err(|e| Complaint::new(format!("the command {name}: {}", reason(&e))))?;
-    if !status.success() {
-        return Err(
-            Complaint::new(format!("the command {name} ended with {status}"))
-                .hint("run it by hand: its first line of output is the secret"),
-        );
-    }
-    line_of(&output).ok_or_else(|| {
-        Complaint::new(format!("the command {name} wrote no secret"))
-            .hint("its first line of standard output is the secret")
-    })
-}
-
-/// What a command writes until it ends. It is read on a thread of its own, which is left behind where a
-/// grandchild keeps the pipe open: nothing waits for that one.
-fn output_within(child: &mut Child, limit: Duration) -> io::Result<Zeroizing<Vec<u8>>> {
-    let no_output = || io::Error::other("no standard output");
-    let mut stdout = child.stdout.take().ok_or_else(no_output)?;
-    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    let pid = pid.ok_or_else(|| io::Error::other("no process number"))?;
-    let (done, output) = mpsc::sync_channel(1);
-    thread::Builder::new().spawn(move || {
-        let read = read_bounded(&mut stdout).and_then(|bytes| {
-            // Its end is seen, but left to be collected by `wait`, so that its number stays its own.
-            let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-            match retry_on_intr(|| waitid(WaitId::Pid(pid), options)) {
-                Ok(_) => Ok(bytes),
-                Err(e) => Err(e.into()),
-            }
-        });
-        // Nobody takes it any more where the limit is over.
-        let _ = done.send(read);
-    })?;
-    output.recv_timeout(limit).map_err(|_| {
-        let limit = humantime::format_duration(limit);
-        io::Error::new(
-            io::ErrorKind::TimedOut,
-            format!("it did not end within {limit}"),
-        )
-    })?
-}
-
-/// Ends a command whose output nobody reads any more.
-fn stop(child: &mut Child) {
-    // It may have ended by itself meanwhile, which is as good.
-    let _ = child.kill();
-    let _ = child.wait();
 }
 
 /// Asks until the answer can be one, but not for ever.

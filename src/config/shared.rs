@@ -74,6 +74,11 @@ impl SharedSecrets {
         self.known.keys().filter(unused).cloned().collect()
     }
 
+    /// Where all of them come from.
+    pub(super) fn sources(&self) -> impl Iterator<Item = &SecretSource> {
+        self.known.values().filter_map(Given::value)
+    }
+
     /// The source that `secret = { name = … }` means; its place is that of the source itself.
     fn find(&mut self, walk: &mut Walk, secret: &Section<'_>) -> Given<SecretSource> {
         let name = match secret.take(walk, "name", |v| text(v).map(str::to_owned)) {

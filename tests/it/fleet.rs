@@ -211,9 +211,11 @@ async fn play(scenario: &Scenario) -> Vec<String> {
     );
     let settings = loaded.settings.unwrap();
     let payload = payload(&settings, scenario.client.component);
-    let secrets = SecretStore::resolve(&settings.devices, &mut Nobody, &|_| None, &|_, _| Ok(()))
-        .map_err(|faults| faults.render(false, 100))
-        .unwrap();
+    let secrets = SecretStore::resolve(&settings.devices, &mut Nobody, &|_| None, &[], &|_, _| {
+        Ok(())
+    })
+    .map_err(|faults| faults.render(false, 100))
+    .unwrap();
     let devices = assemble::devices(&settings, |spec| secrets.credential(spec))
         .unwrap()
         .into_iter()

@@ -42,17 +42,25 @@ const MAX_TEXT: usize = 300;
 pub(super) struct Jumps {
     /// Put before all other arguments of ssh; the tests name their own configuration with it.
     arguments: Vec<OsString>,
+    /// Variables of the environment that hold secrets; ssh may send any to the jump host (`SendEnv`).
+    hidden: Arc<[String]>,
     known: Mutex<HashMap<SshJump, Arc<Jump>>>,
 }
 
 impl Jumps {
-    /// With an OpenSSH that is told something first.
-    #[cfg(test)]
-    pub(super) fn told(arguments: &[OsString]) -> Self {
+    /// With an OpenSSH that does not get these variables of the environment.
+    pub(super) fn hiding(variables: &[String]) -> Self {
         Self {
-            arguments: arguments.to_vec(),
-            known: Mutex::default(),
+            hidden: variables.into(),
+            ..Self::default()
         }
+    }
+
+    /// The same, told something first.
+    #[cfg(test)]
+    pub(super) fn told(mut self, arguments: &[OsString]) -> Self {
+        self.arguments = arguments.to_vec();
+        self
     }
 
     /// The jump host of this name. Nothing is connected before the first stream.
@@ -63,6 +71,7 @@ impl Jumps {
                 ssh: Arc::new(Ssh {
                     destination: destination.clone(),
                     arguments: self.arguments.clone(),
+                    hidden: Arc::clone(&self.hidden),
                 }),
                 connections: Mutex::default(),
             })
@@ -168,6 +177,7 @@ fn is_refusal(fault: &LinkFault) -> bool {
 struct Ssh {
     destination: SshJump,
     arguments: Vec<OsString>,
+    hidden: Arc<[String]>,
 }
 
 impl Ssh {
@@ -180,8 +190,11 @@ impl Ssh {
     }
 
     /// A command that cannot reach the terminal.
-    fn command(program: &str) -> Command {
+    fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
+        for name in self.hidden.iter() {
+            command.env_remove(name);
+        }
         command
             // BatchMode is not handed on to the ssh that a ProxyJump starts: this is. A question is put to a
             // program that always declines.

@@ -50,10 +50,15 @@ impl Default for Links {
 impl Links {
     /// Nothing is loaded yet; each trust set is, when the first device needs it.
     pub fn new() -> Self {
+        Self::hiding(&[])
+    }
+
+    /// The same, whose ssh is started without these variables of the environment: they hold secrets.
+    pub fn hiding(variables: &[String]) -> Self {
         Self {
             provider: Arc::new(rustls::crypto::ring::default_provider()),
             configs: Mutex::default(),
-            jumps: Jumps::default(),
+            jumps: Jumps::hiding(variables),
             typed: Arc::default(),
         }
     }

@@ -57,7 +57,8 @@ impl Master {
         let folder = folder()
             .map_err(|e| ssh.fault(&format!("no folder for the socket of its connection: {e}")))?;
         let socket = folder.path().join("s");
-        let mut child = Ssh::command("/bin/sh")
+        let mut child = ssh
+            .command("/bin/sh")
             .args(["-c", LEASH])
             .arg(folder.path())
             .arg("ssh")

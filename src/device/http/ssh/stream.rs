@@ -63,7 +63,8 @@ impl SshStream {
         permit: OwnedSemaphorePermit,
     ) -> Result<Self, LinkFault> {
         let begun = Instant::now();
-        let mut child = Ssh::command("ssh")
+        let mut child = ssh
+            .command("ssh")
             .args(ssh.words(&[
                 "-oLogLevel=ERROR".to_owned(),
                 "-oControlMaster=no".to_owned(),

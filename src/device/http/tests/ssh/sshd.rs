@@ -72,7 +72,7 @@ impl Sshd {
     /// Where a run of this user finds its jump hosts.
     pub(super) fn links(&self) -> Links {
         let config = self.folder.path().join("config");
-        Links::with(Jumps::told(&["-F".into(), config.into()]))
+        Links::with(Jumps::default().told(&["-F".into(), config.into()]))
     }
 
     /// How many connections were let in so far.
