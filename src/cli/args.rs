@@ -24,8 +24,8 @@ pub(super) struct Cli {
 }
 
 const AFTER: &str = "Exit codes: 0 every device upgraded, current or skipped; 1 some device failed, rolled back or \
-lost; 2 usage, configuration or image, nothing was sent; 3 some device unknown or unproven; 4 halted: max_failures was \
-reached; 130 interrupted.";
+lost; 2 usage, configuration, image, or devices held by another run, nothing was changed; 3 some device unknown or \
+unproven; 4 halted: max_failures was reached; 130 interrupted.";
 
 #[derive(Subcommand, Debug)]
 pub(super) enum Command {

@@ -64,20 +64,32 @@ pub fn session<D: Device>(
     devices: Vec<(DeviceId, D)>,
     mode: Mode,
 ) -> Result<Session, Refusal> {
-    session_keeping(settings, payload, devices, mode, None)
+    Ok(session_of(
+        run_id()?,
+        settings,
+        payload,
+        devices,
+        mode,
+        None,
+    ))
 }
 
-/// The same, with a place for the log files that are read.
-pub(super) fn session_keeping<D: Device>(
+/// A name for a run that has none yet.
+pub(super) fn run_id() -> Result<RunId, Refusal> {
+    let mut random = [0; 4];
+    getrandom::fill(&mut random).map_err(|e| Refusal::new(format!("no randomness: {e}")))?;
+    Ok(RunId::from_random(random))
+}
+
+/// [`session`] of the run of this name, with a place for the log files that are read.
+pub(super) fn session_of<D: Device>(
+    run: RunId,
     settings: &Settings,
     payload: Payload,
     devices: Vec<(DeviceId, D)>,
     mode: Mode,
     keeper: Option<Arc<dyn LogKeeper>>,
-) -> Result<Session, Refusal> {
-    let mut random = [0; 4];
-    getrandom::fill(&mut random).map_err(|e| Refusal::new(format!("no randomness: {e}")))?;
-    let run = RunId::from_random(random);
+) -> Session {
     let fleet = Fleet::new(
         run.clone(),
         payload.facts(),
@@ -87,7 +99,7 @@ pub(super) fn session_keeping<D: Device>(
     )
     .with_rollout(settings.rollout);
     let policy = settings.policy.clone();
-    Ok(Session::new(fleet, |inbox| {
+    Session::new(fleet, |inbox| {
         Pool::new(run, devices, payload, policy, inbox).keeping(keeper)
-    }))
+    })
 }

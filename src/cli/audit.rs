@@ -19,7 +19,7 @@ use super::args::{AuditRead, AuditVerify, Cli, PlanOutput, Selection};
 use super::keep::Growing;
 use super::outlet::Page;
 use super::show::{self, Show};
-use super::{Refusal, headless, keep, logging, run, runtime, signals};
+use super::{Refusal, assemble, headless, keep, logging, run, runtime, signals};
 
 /// How much of a saved file is read at a time, in bytes.
 const PIECE: usize = 64 * 1024;
@@ -50,7 +50,15 @@ pub(super) fn read_logs(cli: &Cli, args: &AuditRead) -> Result<Exit, Refusal> {
             .clone()
             .map(|dir| Arc::new(Keeper { dir }) as Arc<dyn LogKeeper>);
         let payload = Payload::default();
-        let opened = run::open_keeping(&settings, payload, mode, keeper, &mut interrupts).await?;
+        let opened = run::open(
+            assemble::run_id()?,
+            &settings,
+            payload,
+            mode,
+            keeper,
+            &mut interrupts,
+        )
+        .await?;
         let Some(mut session) = opened else {
             return Ok(Exit::Interrupted);
         };
@@ -59,7 +67,7 @@ pub(super) fn read_logs(cli: &Cli, args: &AuditRead) -> Result<Exit, Refusal> {
             Show::Json => Box::new(JsonLines::new(page.clone())),
             _ => Box::new(AuditTable::new(page.clone(), show::color())),
         };
-        let told = headless::run(&mut session, &mut *told, page, &mut interrupts).await;
+        let told = headless::run(&mut session, &mut *told, page, None, &mut interrupts).await;
         let exit = Exit::of(session.fleet());
         let fleet = session.fleet();
         show::summary(fleet, how, Some(exit), None, told, &mut interrupts).await;

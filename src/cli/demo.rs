@@ -1,6 +1,8 @@
 //! `hemfleet demo`: simulated devices on real sockets, the real run, and whether it ended as foretold.
 //! Must not: be more lenient than `hemfleet run`: inventory, secrets and TLS go the same way.
 
+mod folder;
+
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -8,9 +10,13 @@ use crate::engine::{Fleet, Mode};
 use crate::report::Exit;
 use crate::sim::{self, Scenario, SimFleet, SimOptions};
 
+use self::folder::DemoFolder;
 use super::args::{Cli, Components, Demo, Selection, Target};
+use super::claim::Claim;
 use super::show::{self, Show};
-use super::{Refusal, descriptors, foretold, line_writer, logging, outlet, run, runtime, signals};
+use super::{
+    Refusal, assemble, descriptors, foretold, line_writer, logging, outlet, run, runtime, signals,
+};
 
 /// The demo's scenario: one of those that the tests run.
 const SCENARIO: &str = include_str!("../../tests/scenarios/demo.toml");
@@ -23,9 +29,7 @@ pub(super) fn demo(cli: &Cli, args: &Demo) -> Result<ExitCode, Refusal> {
         None => Scenario::parse(SCENARIO).map_err(|e| Refusal::new(e.to_string()))?,
     };
     let log = logging::start(cli, how)?;
-    let lab = tempfile::Builder::new()
-        .prefix("hemfleet-demo-")
-        .tempdir()?;
+    let lab = DemoFolder::make()?;
     descriptors::make_room_for_simulated(scenario.devices.len() * 2);
     let runtime = runtime()?;
     let code = runtime.block_on(async {
@@ -52,11 +56,17 @@ pub(super) fn demo(cli: &Cli, args: &Demo) -> Result<ExitCode, Refusal> {
         };
         let (settings, payload) = run::load(&target)?;
         let mut interrupts = signals::interrupts()?;
-        let Some(mut session) = run::open(&settings, payload, Mode::Go, &mut interrupts).await?
-        else {
+        let run = assemble::run_id()?;
+        // Locks of its own: its devices are nobody else's, whatever runs beside it.
+        let claim = Claim::within(lab.path().join("locks"), &run, &settings.devices);
+        if !run::claim_at_once(&claim, &mut interrupts).await? {
+            return Ok(Exit::Interrupted.into());
+        }
+        let opened = run::open(run, &settings, payload, Mode::Go, None, &mut interrupts).await?;
+        let Some(mut session) = opened else {
             return Ok(Exit::Interrupted.into());
         };
-        let told = show::show(&mut session, how, &mut interrupts).await?;
+        let told = show::show(&mut session, how, &claim, &mut interrupts).await?;
         let fleet = session.fleet();
         show::summary(fleet, how, None, log.as_deref(), told, &mut interrupts).await;
         let (code, text) = verdict(fleet, &scenario, &sims);

@@ -2,6 +2,7 @@
 //! the terminal. It never waits for whoever reads. Must not: decide what starts, or how an event is worded.
 
 use std::io::{self, BufRead, Write};
+use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
@@ -9,6 +10,7 @@ use crate::engine::{Event, Fleet, Intent, Mode, Phase, Session, Stop};
 use crate::model::printable;
 use crate::report::{Reporter, plan_table};
 
+use super::claim::Claim;
 use super::desk::Desk;
 use super::line_writer::say;
 use super::outlet::{Closed, Outlet, Page};
@@ -29,11 +31,13 @@ impl Reporter for Silent {
 /// A reader that only stops for a while keeps the run from nothing: devices are watched on, and its lines wait.
 /// At the end it is waited for, until an interrupt.
 ///
-/// `reporter` writes to `page`.
+/// `reporter` writes to `page`. A plan that is confirmed starts once `claim` is held; where it is
+/// refused the run ends there, and the claim says why.
 pub(super) async fn run(
     session: &mut Session,
     reporter: &mut dyn Reporter,
     page: Page,
+    claim: Option<&Arc<Claim>>,
     interrupts: &mut mpsc::Receiver<()>,
 ) -> bool {
     let mut out = Outlet::stdout(page.clone()).ok();
@@ -41,7 +45,9 @@ pub(super) async fn run(
     session.intend(Intent::Begin);
     while !session.fleet().is_over() {
         if is_to_confirm(session.fleet()) {
-            confirm(session, page.clone(), &mut out, interrupts).await;
+            if !confirm(session, page.clone(), &mut out, claim, interrupts).await {
+                return out.is_some();
+            }
             continue;
         }
         if session.fleet().waits_for_budget() {
@@ -120,19 +126,21 @@ fn is_to_confirm(fleet: &Fleet) -> bool {
 }
 
 /// Shows the plan and waits for the number of devices to be typed; nothing, the end of the input or an
-/// interrupt leaves.
+/// interrupt leaves. False where the devices could not be claimed.
 async fn confirm(
     session: &mut Session,
     mut page: Page,
     out: &mut Option<Outlet>,
+    claim: Option<&Arc<Claim>>,
     interrupts: &mut mpsc::Receiver<()>,
-) {
+) -> bool {
     // A page takes everything.
     let _ = plan_table(session.fleet(), &mut page, false);
     let wanted = session.fleet().to_confirm();
     if wanted == 0 {
         flush(session, out);
-        return session.intend(Intent::Confirm);
+        session.intend(Intent::Confirm);
+        return true;
     }
     while session.fleet().stop().is_none() {
         let _ = write!(page, "Type {wanted} to start, nothing to leave: ");
@@ -144,13 +152,35 @@ async fn confirm(
         match typed.as_deref().map(str::trim) {
             None | Some("") => session.intend(Intent::Drain),
             Some(number) if number == wanted.to_string() => {
-                return session.intend(Intent::Confirm);
+                return start(session, claim, interrupts).await;
             }
             Some(other) => {
                 let _ = writeln!(page, "{} is not {wanted}.", printable(other, 20));
             }
         }
     }
+    true
+}
+
+/// Starts what the plan says, once the devices are claimed; false where they are not to be had.
+async fn start(
+    session: &mut Session,
+    claim: Option<&Arc<Claim>>,
+    interrupts: &mut mpsc::Receiver<()>,
+) -> bool {
+    if let Some(claim) = claim {
+        tokio::select! {
+            taken = claim.take() => if taken.is_err() {
+                return false;
+            },
+            Some(()) = interrupts.recv() => {
+                session.intend(Intent::Drain);
+                return true;
+            }
+        }
+    }
+    session.intend(Intent::Confirm);
+    true
 }
 
 fn read_line() -> io::Result<String> {

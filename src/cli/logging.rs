@@ -2,9 +2,9 @@
 //! Must not: log anything itself, or let a log line reach the dashboard's screen. Nobody who logs waits for
 //! whoever takes the lines.
 
-use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -13,6 +13,7 @@ use tracing_subscriber::EnvFilter;
 use super::args::Cli;
 use super::line_writer::{self, LineWriter};
 use super::show::Show;
+use super::state;
 
 /// The log file's writer, so that it can be waited for.
 static FILE: OnceLock<LineWriter> = OnceLock::new();
@@ -94,13 +95,8 @@ fn filter(verbose: u8, quiet: &str) -> EnvFilter {
 }
 
 fn usual_place() -> io::Result<PathBuf> {
-    let state = std::env::var_os("XDG_STATE_HOME")
-        .map(PathBuf::from)
-        .filter(|p| p.is_absolute())
-        .or_else(|| std::env::home_dir().map(|home| home.join(".local/state")))
-        .ok_or_else(|| io::Error::other("no home folder; say where with --log FILE"))?;
-    let dir = state.join("hemfleet");
-    DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
+    let dir = state::folder()
+        .map_err(|e| io::Error::new(e.kind(), format!("{e}; say where with --log FILE")))?;
     Ok(dir.join("hemfleet.log"))
 }
 

@@ -9,6 +9,7 @@ mod ask;
 pub mod assemble;
 mod audit;
 mod byte_queue;
+mod claim;
 mod demo;
 mod descriptors;
 mod desk;
@@ -25,6 +26,7 @@ mod run;
 mod show;
 mod signals;
 mod sim;
+mod state;
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;

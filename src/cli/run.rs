@@ -12,10 +12,12 @@ use tokio::sync::mpsc;
 use crate::engine::{LogKeeper, Mode, Session};
 use crate::model::{
     AppImage, Component, Credential, Credentials, DeviceSpec, FirmwareImage, OnExpired, Payload,
+    RunId,
 };
 use crate::report::{Exit, JsonLines, Reporter, plan_table};
 
 use super::args::{Cli, Plan, PlanOutput, Run, Selection, Target};
+use super::claim::Claim;
 use super::desk::Desk;
 use super::fetch;
 use super::outlet::{self, Page};
@@ -51,7 +53,7 @@ pub(super) fn plan(cli: &Cli, args: &Plan) -> Result<Exit, Refusal> {
             PlanOutput::Json => &mut json,
             PlanOutput::Plain => &mut headless::Silent,
         };
-        let told = headless::run(&mut session, reporter, page, &mut interrupts).await;
+        let told = headless::run(&mut session, reporter, page, None, &mut interrupts).await;
         if told && args.output == PlanOutput::Plain {
             let mut text = Vec::new();
             plan_table(session.fleet(), &mut text, show::color())?;
@@ -77,10 +79,19 @@ pub(super) fn run(cli: &Cli, args: &Run) -> Result<Exit, Refusal> {
     }
     let log = logging::start(cli, how)?;
     let mut mode = if args.yes { Mode::Go } else { Mode::Confirm };
+    let run = assemble::run_id()?;
+    // Each lock is an open file.
+    descriptors::ensure(settings.concurrency, settings.devices.len())?;
+    // Held until the runtime is gone, and every task with it.
+    let claim = Claim::new(&run, &settings.devices)?;
     let runtime = runtime()?;
     let exit = runtime.block_on(async {
         let mut interrupts = signals::interrupts()?;
         let mut good = Exit::Good;
+        // Nobody confirms: the claim comes before the first request, and before anybody is asked for a secret.
+        if args.yes && !claim_at_once(&claim, &mut interrupts).await? {
+            return Ok(Exit::Interrupted);
+        }
         if args.target.wants_latest() {
             let dir = fetch::beside(&args.target.select.config);
             let Some(latest) = fetch::latest(&settings, &dir, &mut interrupts).await? else {
@@ -101,10 +112,14 @@ pub(super) fn run(cli: &Cli, args: &Run) -> Result<Exit, Refusal> {
                 mode = Mode::Go;
             }
         }
-        let Some(mut session) = open(&settings, payload, mode, &mut interrupts).await? else {
+        let opened = open(run, &settings, payload, mode, None, &mut interrupts).await?;
+        let Some(mut session) = opened else {
             return Ok(Exit::Interrupted);
         };
-        let told = show::show(&mut session, how, &mut interrupts).await?;
+        let told = show::show(&mut session, how, &claim, &mut interrupts).await?;
+        if let Some(refused) = claim.refused() {
+            return Err(refused.refusal("no device was changed, they were only looked at"));
+        }
         let exit = Exit::of(session.fleet());
         let fleet = session.fleet();
         show::summary(
@@ -119,22 +134,28 @@ pub(super) fn run(cli: &Cli, args: &Run) -> Result<Exit, Refusal> {
         Ok(if exit == Exit::Good { good } else { exit })
     });
     runtime.shutdown_background();
+    drop(claim);
     exit
+}
+
+/// Claims the devices before anything else is done; false where an interrupt came first.
+pub(super) async fn claim_at_once(
+    claim: &Arc<Claim>,
+    interrupts: &mut mpsc::Receiver<()>,
+) -> Result<bool, Refusal> {
+    tokio::select! {
+        taken = claim.take() => match taken {
+            Ok(()) => Ok(true),
+            Err(refused) => Err(refused.refusal("nothing was sent to any device")),
+        },
+        Some(()) = interrupts.recv() => Ok(false),
+    }
 }
 
 /// Reads the secrets and makes the session that may use them, unless an interrupt comes first; nothing
 /// is sent yet.
 pub(super) async fn open(
-    settings: &Settings,
-    payload: Payload,
-    mode: Mode,
-    interrupts: &mut mpsc::Receiver<()>,
-) -> Result<Option<Session>, Refusal> {
-    open_keeping(settings, payload, mode, None, interrupts).await
-}
-
-/// The same, with a place for the log files that are read.
-pub(super) async fn open_keeping(
+    run: RunId,
     settings: &Settings,
     payload: Payload,
     mode: Mode,
@@ -156,7 +177,8 @@ pub(super) async fn open_keeping(
         return Ok(None);
     };
     let devices = assemble::devices(settings, |spec| secrets.credential(spec))?;
-    assemble::session_keeping(settings, payload, devices, mode, keeper).map(Some)
+    let session = assemble::session_of(run, settings, payload, devices, mode, keeper);
+    Ok(Some(session))
 }
 
 /// `hemfleet config check`.

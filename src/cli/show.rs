@@ -3,6 +3,7 @@
 
 use std::io::{self, IsTerminal as _};
 use std::path::Path;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -13,6 +14,7 @@ use crate::report::{Exit, JsonLines, Plain, Summary, print_summary};
 use crate::tui::{self, Look, Options};
 
 use super::args::{Output, View};
+use super::claim::Claim;
 use super::headless;
 use super::line_writer;
 use super::outlet::{self, Page};
@@ -48,7 +50,8 @@ pub(super) fn color() -> bool {
     io::stdout().is_terminal() && !no_color()
 }
 
-/// Shows the session to its end; whether all of it could be told.
+/// Shows the session to its end; whether all of it could be told. A plan that is confirmed starts once
+/// `claim` is held.
 ///
 /// # Errors
 ///
@@ -56,31 +59,39 @@ pub(super) fn color() -> bool {
 pub(super) async fn show(
     session: &mut Session,
     how: Show,
+    claim: &Arc<Claim>,
     interrupts: &mut mpsc::Receiver<()>,
 ) -> io::Result<bool> {
     let page = Page::default();
     match how {
         Show::Json => {
             let mut json = JsonLines::new(page.clone());
-            Ok(headless::run(session, &mut json, page, interrupts).await)
+            Ok(headless::run(session, &mut json, page, Some(claim), interrupts).await)
         }
         Show::Plain => {
             let mut plain = Plain::new(page.clone(), TimeZone::system(), color());
-            Ok(headless::run(session, &mut plain, page, interrupts).await)
+            Ok(headless::run(session, &mut plain, page, Some(claim), interrupts).await)
         }
-        Show::Tui { ascii } => dashboard(session, ascii, interrupts).await.map(|()| true),
+        Show::Tui { ascii } => dashboard(session, ascii, claim, interrupts)
+            .await
+            .map(|()| true),
     }
 }
 
 async fn dashboard(
     session: &mut Session,
     ascii: bool,
+    claim: &Arc<Claim>,
     interrupts: &mut mpsc::Receiver<()>,
 ) -> io::Result<()> {
     let look = Look::from_env(ascii, |name| std::env::var(name).ok());
     let options = Options {
         look,
         zone: TimeZone::system(),
+        may_start: &mut || {
+            let claim = Arc::clone(claim);
+            Box::pin(async move { claim.take().await.map_err(|refused| refused.line()) })
+        },
         on_event: &mut |_, event| {
             if let Some(line) = event.fact.headline() {
                 tracing::info!("{line}");

@@ -9,7 +9,7 @@ use crate::model::{FailureKind, Outcome, OutcomeKind, Verdict};
 /// | --- | --- | --- |
 /// | 0 | [`Exit::Good`] | every device `upgraded`, `current` or `skipped` |
 /// | 1 | [`Exit::Failed`] | some device `failed`, `rolled_back` or `lost`, or its own audit log contradicts its upgrade |
-/// | 2 | [`Exit::Usage`] | usage, configuration or image; nothing was sent to any device |
+/// | 2 | [`Exit::Usage`] | usage, configuration or image, nothing was sent to any device; or another run holds a device, and at most the plan's looks were sent |
 /// | 3 | [`Exit::Doubt`] | some device `unknown` or `unproven`, none as under 1 |
 /// | 4 | [`Exit::Halted`] | the run was halted: `[rollout] max_failures` was reached |
 /// | 130 | [`Exit::Interrupted`] | a person or a signal stopped the run or cancelled a device |

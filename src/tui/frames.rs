@@ -5,6 +5,7 @@
 use std::io;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use ratatui::crossterm::event::Event as Input;
@@ -14,9 +15,10 @@ use tokio::time::{Instant, sleep_until};
 use zeroize::Zeroizing;
 
 use crate::engine::{Event, Fleet, Intent, Mode, Phase, Session, Stop};
+use crate::model::VerdictKind;
 
 use super::input::Inputs;
-use super::look::Look;
+use super::look::{Look, Tone};
 use super::terminal::{self, Guard, hung_up, inside, retaken};
 use super::ui::{Action, Ui, on_plan};
 use super::view::{self, Scene};
@@ -38,12 +40,17 @@ const AFTERSHOCK: Duration = Duration::from_secs(5);
 /// How long tasks that are stopped at once may take to say so.
 const ABORT: Duration = Duration::from_secs(3);
 
+/// Whether a confirmed plan may start, and if not, why not, in one line.
+pub type MayStart = BoxFuture<'static, Result<(), String>>;
+
 /// What the dashboard needs from outside.
 pub struct Options<'a> {
     /// What the terminal can show.
     pub look: Look,
     /// In which times of day are shown.
     pub zone: TimeZone,
+    /// Asked when the plan is confirmed.
+    pub may_start: &'a mut dyn FnMut() -> MayStart,
     /// Told of each event, with the fleet that has taken it in; for a log file.
     pub on_event: &'a mut dyn FnMut(&Fleet, &Event),
 }
@@ -87,6 +94,7 @@ pub async fn run<'a>(
         aborted: None,
         lost: None,
         left: false,
+        confirmed: None,
     };
     Ok(inside(dashboard.show(keys, interrupts)).await)
 }
@@ -106,6 +114,8 @@ struct Dashboard<'a> {
     aborted: Option<Instant>,
     lost: Option<Instant>,
     left: bool,
+    /// The number of devices that was confirmed, while it is found out whether they may be upgraded.
+    confirmed: Option<(usize, MayStart)>,
 }
 
 /// What woke the loop.
@@ -117,6 +127,7 @@ enum Woke {
     HungUp,
     /// The terminal was taken again.
     Retaken,
+    MayStart(Result<(), String>),
     Time,
 }
 
@@ -136,6 +147,7 @@ impl Dashboard<'_> {
                 input = next_input(&mut keys) => Woke::Input(input),
                 event = self.session.next() => Woke::Event(Box::new(event)),
                 signal = interrupts.recv(), if signals => Woke::Signal(signal),
+                may = answer(&mut self.confirmed) => Woke::MayStart(may),
                 () = &mut hang_up, if self.guard.is_some() => Woke::HungUp,
                 () = retaken(), if self.guard.is_some() => Woke::Retaken,
                 () = idle(self.guard.as_ref()), if self.behind.is_some() => Woke::Time,
@@ -168,6 +180,7 @@ impl Dashboard<'_> {
                     self.dirty = true;
                     self.drawn = None;
                 }
+                Woke::MayStart(may) => self.start(may),
                 Woke::Time => self.dirty = true,
             }
             if self.guard.is_none() {
@@ -277,6 +290,7 @@ impl Dashboard<'_> {
 
     fn carry_out(&mut self, action: Action) {
         match action {
+            Action::Intend(Intent::Confirm) => self.confirm(),
             Action::Intend(intent) => self.intend(intent),
             Action::Leave => self.left = true,
             Action::Copy(text) => {
@@ -285,6 +299,34 @@ impl Dashboard<'_> {
                 }
             }
         }
+    }
+
+    /// The plan is confirmed: where something is to be upgraded, it is asked first whether it may be.
+    fn confirm(&mut self) {
+        match self.session.fleet().planned(VerdictKind::Upgrade) {
+            0 => self.intend(Intent::Confirm),
+            wanted if self.confirmed.is_none() => {
+                self.confirmed = Some((wanted, (self.options.may_start)()));
+            }
+            _ => {}
+        }
+    }
+
+    /// Starts what was confirmed, unless it may not be, or is not the plan any more.
+    fn start(&mut self, may: Result<(), String>) {
+        let Some((wanted, _)) = self.confirmed.take() else {
+            return;
+        };
+        let fleet = self.session.fleet();
+        let same = fleet.phase() == Phase::Planned && fleet.planned(VerdictKind::Upgrade) == wanted;
+        match may {
+            Err(why) => self.ui.notice = Some((Tone::Bad, why)),
+            Ok(()) if same => self.intend(Intent::Confirm),
+            Ok(()) => self
+                .ui
+                .warn("the plan has changed: look at it, and type the number again"),
+        }
+        self.dirty = true;
     }
 
     fn intend(&mut self, intent: Intent) {
@@ -348,6 +390,14 @@ async fn next_input(keys: &mut Option<Inputs>) -> Option<io::Result<Input>> {
 async fn idle(guard: Option<&Guard>) {
     match guard {
         Some(guard) => guard.idle().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether what was confirmed may start; waits for ever where nothing was.
+async fn answer(confirmed: &mut Option<(usize, MayStart)>) -> Result<(), String> {
+    match confirmed {
+        Some((_, may)) => may.await,
         None => std::future::pending().await,
     }
 }

@@ -29,6 +29,6 @@ mod ui_tests;
 mod view;
 mod wishes;
 
-pub use frames::{Exit, Options, run};
+pub use frames::{Exit, MayStart, Options, run};
 pub use look::Look;
 pub use terminal::{restore, resume, suspend};

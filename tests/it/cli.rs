@@ -5,6 +5,7 @@ mod audit;
 mod descriptors;
 mod fetch;
 mod images;
+mod processes;
 mod program;
 mod rerun;
 mod rollout;

@@ -150,6 +150,43 @@ fn the_plan_starts_only_with_the_right_number() {
 }
 
 #[test]
+fn a_fleet_that_another_run_holds_is_refused_and_the_plan_stays() {
+    let lab = tempfile::tempdir().unwrap();
+    let scenario = lab.path().join("scenario.toml");
+    std::fs::write(&scenario, rebooting("45s")).unwrap();
+    let sim = ["sim", "--scenario", scenario.to_str().unwrap(), "--dir"];
+    let sim = [&sim[..], &[lab.path().to_str().unwrap()]].concat();
+    let sim = Tty::start(&sim, tempfile::tempdir().unwrap(), 100, 30);
+    sim.wait_for("Ctrl-C stops them");
+    let inventory = lab.path().join("fleet.toml");
+    let args = ["run", "-c", inventory.to_str().unwrap()];
+    let start = || {
+        let state = [("XDG_STATE_HOME", lab.path().to_str().unwrap())];
+        let program = env!("CARGO_BIN_EXE_hemfleet").as_ref();
+        Tty::run(
+            program,
+            &args,
+            &state,
+            tempfile::tempdir().unwrap(),
+            (100, 24),
+        )
+    };
+    let mut second = start();
+    second.wait_for("Type 2 to start");
+    let mut first = start();
+    first.wait_for("Type 2 to start");
+    first.press("2\r");
+    first.wait_for_line(&["gone-1", "reboot", "normal until"]);
+    second.press("2\r");
+    second.wait_for("gone-1 and 1 more are held, by run ");
+    second.wait_for("Type 2 to start");
+    second.press("q");
+    assert_eq!(second.end(), 2);
+    second.wait_for("2 devices are held by another hemfleet");
+    second.wait_for("no device was changed");
+}
+
+#[test]
 fn ctrl_c_at_a_secrets_prompt_gives_the_echo_back() {
     let dir = tempfile::tempdir().unwrap();
     let inventory = dir.path().join("fleet.toml");

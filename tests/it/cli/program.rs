@@ -25,6 +25,11 @@ pub(super) fn hemfleet() -> Program {
         .stdin(Stdio::null())
         .env_remove("RUST_LOG")
         .env_remove("HEM_PASSPHRASE")
+        // Locks, and not among those of whoever runs the tests.
+        .env(
+            "XDG_STATE_HOME",
+            concat!(env!("CARGO_TARGET_TMPDIR"), "/state"),
+        )
         .env("RUST_BACKTRACE", "0");
     Program(command)
 }

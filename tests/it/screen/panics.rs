@@ -88,6 +88,7 @@ fn child() {
         let options = Options {
             look: Look::from_env(false, |_| None),
             zone: TimeZone::UTC,
+            may_start: &mut || Box::pin(async { Ok(()) }),
             on_event: &mut |_, event| {
                 let begun = matches!(&event.fact, Fact::Device { .. });
                 assert!(kind != "dashboard" || !begun, "the dashboard itself");
