@@ -10,15 +10,7 @@ pub(super) fn hint(stage: Stage, kind: &FailureKind) -> String {
         FailureKind::InstallNotSent(_) => "The install request never left: the device still runs what it ran. \
              Retry: it uploads and checks anew."
             .to_owned(),
-        FailureKind::Broker(BrokerFault::ClockAhead) => "The check-in did not help: compare this machine's and the broker's clock with the right time. Devices gain \
-             about 8 %: wait a minute, then retry, or check the device in with the vendor's tool."
-            .to_owned(),
-        FailureKind::Broker(_) if stage == Stage::Login => "Phones are asked through the broker: check [broker] url and ca, that this machine reaches it and that it \
-             knows this device and its phone, then retry."
-            .to_owned(),
-        FailureKind::Broker(_) => "The clock can only be set through the broker: check [broker] url and ca and that this \
-             machine reaches it, then retry."
-            .to_owned(),
+        FailureKind::Broker(fault) => broker_hint(fault, stage).to_owned(),
         FailureKind::Status { status } => status_hint(stage, *status).to_owned(),
         FailureKind::BadAnswer { .. } => "Is this a HEM? Check url, connect and proxy of this device; if they are right, \
              power-cycle it and retry."
@@ -80,14 +72,7 @@ pub(super) fn hint(stage: Stage, kind: &FailureKind) -> String {
         FailureKind::CheckTimeout { .. } => "Nothing was installed. Give it longer with [timeouts] check, or power-cycle the \
              device and retry."
             .to_owned(),
-        FailureKind::InstallRefused { status } => match status {
-            401 | 403 => "The token was not accepted for the install: retry logs in anew, uploads and checks again.",
-            409 => "Another install runs or a fault is latched: wait, look at the device, then retry.",
-            406 => "The device has no verified image: retry uploads and checks again.",
-            _ => "Nothing was installed, and why the device does not say: retry uploads and checks again; if it stays, \
-                 ask the vendor with the log.",
-        }
-        .to_owned(),
+        FailureKind::InstallRefused { status } => install_hint(*status).to_owned(),
         FailureKind::OtherDevice { .. } => "Find out where url, connect, proxy or ssh of this device lead now, and put that right; then retry, which only \
              watches."
             .to_owned(),
@@ -107,6 +92,38 @@ pub(super) fn hint(stage: Stage, kind: &FailureKind) -> String {
         FailureKind::Panicked { .. } => "This is a bug of hemfleet: please report it with the log. Other devices are not \
              affected; retry looks at the device first."
             .to_owned(),
+    }
+}
+
+fn broker_hint(fault: &BrokerFault, stage: Stage) -> &'static str {
+    match fault {
+        BrokerFault::ClockAhead => {
+            "The check-in did not help: compare this machine's and the broker's clock with the right time. Devices gain \
+             about 8 %: wait a minute, then retry, or check the device in with the vendor's tool."
+        }
+        _ if stage == Stage::Login => {
+            "Phones are asked through the broker: check [broker] url and ca, that this machine reaches it and that it \
+             knows this device and its phone, then retry."
+        }
+        _ => {
+            "The clock can only be set through the broker: check [broker] url and ca and that this \
+             machine reaches it, then retry."
+        }
+    }
+}
+
+/// After a refusal of the install (section 7).
+fn install_hint(status: u16) -> &'static str {
+    match status {
+        401 | 403 => {
+            "The token was not accepted for the install: retry logs in anew, uploads and checks again."
+        }
+        409 => "Another install runs or a fault is latched: wait, look at the device, then retry.",
+        406 => "The device has no verified image: retry uploads and checks again.",
+        _ => {
+            "Nothing was installed, and why the device does not say: retry uploads and checks again; if it stays, \
+             ask the vendor with the log."
+        }
     }
 }
 

@@ -157,6 +157,15 @@ async fn leave_that_is_taken_back_during_the_last_look_sends_nothing() {
     while session.try_next().is_some() {}
     assert_eq!(slow.count("install"), 0);
     assert!(session.fleet().rows()[3].wants_leave);
+    // It is left alone until somebody has decided.
+    let asked = slow.count("status");
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    while session.try_next().is_some() {}
+    assert_eq!(slow.count("status"), asked);
+    session.intend(Intent::GoOn(MaxFailures::Number(10)));
+    run(&mut session).await;
+    assert_eq!(kind(&session, 3), OutcomeKind::Upgraded);
+    assert_eq!(slow.count("install"), 1);
 }
 
 #[tokio::test(start_paused = true)]
