@@ -10,7 +10,7 @@ use crate::device::{Device as _, Session as Entry, Validated};
 use crate::engine::event::Seen;
 use crate::engine::fake::attempt;
 use crate::engine::login::Access;
-use crate::model::{Component, FirmwareImage, Retry};
+use crate::model::{Component, Failure, FirmwareImage, Retry};
 
 /// Patient enough to log in over a reboot.
 fn patient() -> Policy {
@@ -196,6 +196,58 @@ async fn the_app_is_not_installed_to_a_device_that_rebooted_either() {
     run(&mut session).await;
     assert_eq!(outcome(&session), &Outcome::AppInstalled);
     assert_eq!(sent(&fake), (1, 0));
+}
+
+/// Upgrades a device that becomes like this once its install has leave: what is left is the last look.
+async fn with_last_look(become_so: impl FnOnce(&Fake)) -> (Session, Fake) {
+    let fake = Fake::new();
+    let mut session = session_of(std::slice::from_ref(&fake), Mode::Go, 1);
+    session.intend(Intent::Begin);
+    while !session.fleet().rows()[0].leave {
+        next(&mut session).await;
+    }
+    become_so(&fake);
+    run(&mut session).await;
+    (session, fake)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_that_does_not_answer_the_last_look_gets_no_install_and_a_slip_is_forgiven() {
+    let of = Retry::default().attempts as usize;
+    for silent in [of - 1, of] {
+        let asked = |fake: &Fake| fake.count("version");
+        let mut before = 0;
+        let (session, fake) = with_last_look(|fake| {
+            before = asked(fake);
+            fake.world().probes.extend(vec![reset(); silent]);
+        })
+        .await;
+        if silent < of {
+            assert_eq!(outcome(&session), &Outcome::Upgraded);
+            assert_eq!(sent(&fake), (1, 1));
+            continue;
+        }
+        let failed = Failure {
+            stage: Stage::Probe,
+            kind: reset(),
+            touched: Touched::ImageStaged,
+        };
+        assert_eq!(outcome(&session), &Outcome::Failed(failed));
+        assert_eq!((sent(&fake), asked(&fake) - before), ((1, 0), of));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fault_that_is_latched_by_the_last_look_is_not_waited_for() {
+    let mut before = 0;
+    let (session, fake) = with_last_look(|fake| {
+        before = fake.count("status");
+        fake.world().fls_state = 8;
+    })
+    .await;
+    assert_eq!(outcome(&session).code(), "fault_latched");
+    assert_eq!(sent(&fake), (1, 0));
+    assert_eq!(fake.count("status") - before, 1);
 }
 
 /// Nothing slow stands between the last look and the request, also where nobody listens for a while.
