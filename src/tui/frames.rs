@@ -15,7 +15,6 @@ use tokio::time::{Instant, sleep_until};
 use zeroize::Zeroizing;
 
 use crate::engine::{Event, Fleet, Intent, Mode, Phase, Session, Stop};
-use crate::model::VerdictKind;
 
 use super::input::Inputs;
 use super::look::{Look, Tone};
@@ -301,9 +300,9 @@ impl Dashboard<'_> {
         }
     }
 
-    /// The plan is confirmed: where something is to be upgraded, it is asked first whether it may be.
+    /// The plan is confirmed: where an install is to be sent to anything, it is asked first whether it may be.
     fn confirm(&mut self) {
-        match self.session.fleet().planned(VerdictKind::Upgrade) {
+        match self.session.fleet().to_confirm() {
             0 => self.intend(Intent::Confirm),
             wanted if self.confirmed.is_none() => {
                 self.confirmed = Some((wanted, (self.options.may_start)()));
@@ -318,7 +317,7 @@ impl Dashboard<'_> {
             return;
         };
         let fleet = self.session.fleet();
-        let same = fleet.phase() == Phase::Planned && fleet.planned(VerdictKind::Upgrade) == wanted;
+        let same = fleet.phase() == Phase::Planned && fleet.to_confirm() == wanted;
         match may {
             Err(why) => self.ui.notice = Some((Tone::Bad, why)),
             Ok(()) if same => self.intend(Intent::Confirm),

@@ -149,17 +149,17 @@ fn the_plan_starts_only_with_the_right_number() {
     assert_eq!(tty.end(), 1);
 }
 
-#[test]
-fn a_fleet_that_another_run_holds_is_refused_and_the_plan_stays() {
+/// Two runs of the same two devices, of which one device is gone for long: the second is refused.
+fn only_one_run_starts(scenario_text: &str, more: &[&str]) {
     let lab = tempfile::tempdir().unwrap();
     let scenario = lab.path().join("scenario.toml");
-    std::fs::write(&scenario, rebooting("45s")).unwrap();
+    std::fs::write(&scenario, scenario_text).unwrap();
     let sim = ["sim", "--scenario", scenario.to_str().unwrap(), "--dir"];
     let sim = [&sim[..], &[lab.path().to_str().unwrap()]].concat();
     let sim = Tty::start(&sim, tempfile::tempdir().unwrap(), 100, 30);
     sim.wait_for("Ctrl-C stops them");
     let inventory = lab.path().join("fleet.toml");
-    let args = ["run", "-c", inventory.to_str().unwrap()];
+    let args = [&["run", "-c", inventory.to_str().unwrap()], more].concat();
     let start = || {
         let state = [("XDG_STATE_HOME", lab.path().to_str().unwrap())];
         let program = env!("CARGO_BIN_EXE_hemfleet").as_ref();
@@ -184,6 +184,19 @@ fn a_fleet_that_another_run_holds_is_refused_and_the_plan_stays() {
     assert_eq!(second.end(), 2);
     second.wait_for("2 devices are held by another hemfleet");
     second.wait_for("no device was changed");
+}
+
+#[test]
+fn a_fleet_that_another_run_holds_is_refused_and_the_plan_stays() {
+    only_one_run_starts(&rebooting("45s"), &[]);
+}
+
+#[test]
+fn a_plan_of_nothing_but_downgrades_holds_its_fleet_as_well() {
+    let newer = rebooting("45s")
+        .replace("[image]\n", "[image]\nversion = \"1.2.9\"\n")
+        .replace("[[device]]\n", "[[device]]\nversion = \"1.2.10\"\n");
+    only_one_run_starts(&newer, &["--allow-downgrade"]);
 }
 
 #[test]
