@@ -126,7 +126,8 @@ impl<D: Device> Attempt<D> {
     }
 
     /// Whether the device is as the attempt found it. One that runs the image by now is done; one that has
-    /// rebooted, or changed otherwise, has lost the login and what was staged, and is looked at anew.
+    /// rebooted, or changed otherwise, has lost the login and what was staged, and is looked at anew. Another
+    /// device in its place ends the attempt, whatever it runs.
     async fn as_before(
         &mut self,
         component: Component,
@@ -134,15 +135,15 @@ impl<D: Device> Attempt<D> {
         before: &Seen,
     ) -> Result<(), Halt> {
         let now = &look.seen;
+        if let Some(what) = before.version.mark().differs(&now.version) {
+            return Err(self.replaced(what).await.into());
+        }
         if component == Component::Firmware && self.is_image(now.version.fws) {
             return Err(self.already_there(now.clone()).await.into());
         }
         // The app of a device changes by this run, too, before its firmware does.
         let app = component == Component::Ui && now.version.uis != before.version.uis;
-        let other = before.version.mark().differs(&now.version);
-        let what = if other.is_some() {
-            "another device answers there now"
-        } else if now.version.fws != before.version.fws {
+        let what = if now.version.fws != before.version.fws {
             "it runs another firmware than it did"
         } else if look.rebooted {
             "it has rebooted"
@@ -152,6 +153,14 @@ impl<D: Device> Attempt<D> {
             return Ok(());
         };
         Err(Halt::Anew(what.to_owned()))
+    }
+
+    /// Another device answers in its place: nobody has agreed to anything about that one.
+    pub(super) async fn replaced(&mut self, what: String) -> Outcome {
+        let running = self.begin(Stage::Probe, 1).await;
+        let what = format!("another device answers there now: {what}");
+        self.fail(running, FailureKind::ChangedMeanwhile { what })
+            .await
     }
 
     /// Somebody else was faster.

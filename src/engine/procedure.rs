@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 use crate::device::{Device, Image, Validated};
 use crate::model::{
-    CheckinReport, Component, FailureKind, LinkFault, OnExpired, Outcome, Scope, Stage, TlsFault,
-    Verdict,
+    CheckinReport, Component, DeviceMark, FailureKind, LinkFault, OnExpired, Outcome, Scope, Stage,
+    TlsFault, Verdict,
 };
 
 use super::attempt::{Attempt, Halt};
@@ -64,9 +64,10 @@ impl<D: Device> Attempt<D> {
     /// it begins anew, and not for ever.
     pub(super) async fn through(&mut self) -> Result<Outcome, Outcome> {
         let mut begun = 1;
+        let mut device = None;
         loop {
             self.repeated = false;
-            let what = match self.once().await {
+            let what = match self.once(&mut device).await {
                 Ok(outcome) => return Ok(outcome),
                 Err(Halt::End(outcome)) => return Err(outcome),
                 Err(Halt::Anew(what)) => what,
@@ -81,9 +82,13 @@ impl<D: Device> Attempt<D> {
         }
     }
 
-    /// The app first, the firmware last.
-    async fn once(&mut self) -> Result<Outcome, Halt> {
+    /// The app first, the firmware last. `device` is the one that the attempt began with.
+    async fn once(&mut self, device: &mut Option<DeviceMark>) -> Result<Outcome, Halt> {
         let seen = self.probe().await?;
+        let device = device.get_or_insert_with(|| seen.version.mark());
+        if let Some(what) = device.differs(&seen.version) {
+            return Err(self.replaced(what).await.into());
+        }
         let verdict = self.decide(&seen);
         let settled = verdict.outcome();
         self.voice

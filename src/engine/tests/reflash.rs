@@ -332,3 +332,60 @@ async fn another_device_in_its_place_leaves_the_outcome_unknown() {
         assert_eq!(fake.count("install"), 1);
     }
 }
+
+/// The same before the install: nobody agreed to anything about that device, and what it runs says nothing of
+/// the one that was looked at.
+#[tokio::test(start_paused = true)]
+async fn another_device_in_its_place_before_the_install_gets_nothing_and_is_not_taken_for_it() {
+    for (part, runs) in [("hwv", OLD), ("sd_cid", OLD), ("sd_cid", NEW)] {
+        let fake = Fake::new().with(|w| w.upload_takes = Duration::from_secs(60));
+        let mut session = begin(&fake).await;
+        until(&mut session, |f| {
+            matches!(
+                f,
+                DeviceFact::StageStarted {
+                    stage: Stage::Upload,
+                    ..
+                }
+            )
+        })
+        .await;
+        match part {
+            "hwv" => fake.world().hwv = "PPA rev 1.9",
+            _ => fake.world().sd_cid = Some("other".to_owned()),
+        }
+        fake.world().fws = Some(runs);
+        run(&mut session).await;
+        let (stage, kind, touched) = failed(&session);
+        assert_eq!((stage, kind.code()), (Stage::Probe, "changed_meanwhile"));
+        assert!(kind.to_string().contains(part), "{kind}");
+        assert_eq!(touched, Touched::ImageStaged);
+        assert_eq!(sent(&fake), (1, 0), "{part}");
+    }
+}
+
+/// It reboots, and another one answers once it is looked at anew.
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_begins_anew_is_about_the_same_device() {
+    let fake = Fake::new().with(|w| {
+        w.upload_takes = Duration::from_secs(60);
+        w.boots_at.push_back(("upload", 1, OLD));
+        w.deaf_while_away = false;
+    });
+    let mut session = begin(&fake).await;
+    until(&mut session, |f| {
+        matches!(
+            f,
+            DeviceFact::StageFinished {
+                failure: Some(FailureKind::ChangedMeanwhile { .. }),
+                ..
+            }
+        )
+    })
+    .await;
+    fake.world().sd_cid = Some("other".to_owned());
+    fake.world().fws = Some(NEW);
+    run(&mut session).await;
+    assert_eq!(failed(&session).1.code(), "changed_meanwhile");
+    assert_eq!(sent(&fake), (1, 0));
+}
