@@ -166,6 +166,9 @@ impl<D: Device> Attempt<D> {
     /// Somebody else was faster.
     async fn already_there(&mut self, now: Seen) -> Outcome {
         let running = self.begin(Stage::Probe, 1).await;
+        if let Some(kind) = self.fault(&now) {
+            return self.fail(running, kind).await;
+        }
         let note = format!("{} · runs this very image by now", now.version.fwv);
         self.end(running, Some(200), note).await;
         self.voice

@@ -39,7 +39,7 @@ impl<D: Device> Attempt<D> {
         }
         let work = self.work(seen);
         if !work.app && !work.firmware {
-            return Verdict::Current;
+            return self.fault(seen).map_or(Verdict::Current, Verdict::from);
         }
         if let Some(kind) = self.obstacle(seen, work) {
             return kind.into();
@@ -81,14 +81,21 @@ impl<D: Device> Attempt<D> {
         })
     }
 
+    /// That it reports a fault. Nobody should find a broken device among the green ones, also where it runs
+    /// the image.
+    pub(super) fn fault(&self, seen: &Seen) -> Option<FailureKind> {
+        let faults = seen.status.fls_state;
+        (!faults.is_healthy() && !self.policy.force).then_some(FailureKind::FaultLatched(faults))
+    }
+
     /// Why it cannot be upgraded as things are.
     fn obstacle(&self, seen: &Seen, work: Work) -> Option<FailureKind> {
         let Seen { version, status } = seen;
         if let Some(kind) = self.downgrade(seen, work) {
             return Some(kind);
         }
-        if !status.fls_state.is_healthy() && !self.policy.force {
-            return Some(FailureKind::FaultLatched(status.fls_state));
+        if let Some(kind) = self.fault(seen) {
+            return Some(kind);
         }
         if status.initialised {
             if self.device.credentials() == Credentials::None {

@@ -807,6 +807,18 @@ async fn a_device_that_comes_back_with_a_fault_is_not_green() {
             Touched::InstallSent
         )
     ));
+    // Nor is it after a retry that finds the image running, and the fault.
+    retry(&mut session).await;
+    assert!(matches!(
+        failed(&session),
+        (Stage::Probe, FailureKind::FaultLatched(_), _)
+    ));
+    assert_eq!(session.fleet().harm(), 1);
+    assert_eq!(fake.count("install"), 1);
+    fake.world().fls_state = 0;
+    retry(&mut session).await;
+    assert_eq!(outcome(&session), &Outcome::Current);
+    assert_eq!(session.fleet().harm(), 0);
 }
 
 #[tokio::test(start_paused = true)]

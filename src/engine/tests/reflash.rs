@@ -71,6 +71,30 @@ async fn a_device_that_runs_the_image_by_now_is_not_installed_to() {
     }
 }
 
+/// Somebody else's install left it with a fault.
+#[tokio::test(start_paused = true)]
+async fn a_device_that_runs_the_image_by_now_and_reports_a_fault_is_not_green() {
+    let fake = Fake::new().with(|w| w.upload_takes = Duration::from_secs(60));
+    let mut session = begin(&fake).await;
+    until(&mut session, |f| {
+        matches!(
+            f,
+            DeviceFact::StageStarted {
+                stage: Stage::Upload,
+                ..
+            }
+        )
+    })
+    .await;
+    {
+        let mut world = fake.world();
+        (world.fws, world.fls_state) = (Some(NEW), 8);
+    }
+    run(&mut session).await;
+    assert_eq!(failed(&session).1.code(), "fault_latched");
+    assert_eq!(sent(&fake), (1, 0));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_device_that_rebooted_since_the_probe_is_probed_anew() {
     for fws in [OLD, OTHER] {
