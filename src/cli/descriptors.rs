@@ -13,20 +13,33 @@ const BASE: u64 = 64;
 /// shared connection that is opened anew, a file that is saved.
 const AT_WORK: u64 = 8;
 
-/// For each device of the run: the file that locks it.
-const EACH: u64 = 1;
+/// For each device that is locked: the file that says so.
+const LOCK: u64 = 1;
 
 /// For each simulated device: its ports, and the connections to them.
 const SIMULATED: u64 = 6;
 
-/// Raises the soft limit of open files to what a run of so many `devices` needs, `concurrency` of them at a
-/// time, each with one file that is held open throughout (its lock).
+/// Raises the soft limit of open files to what it takes to ask so many `devices`, `concurrency` of them at a
+/// time.
 ///
 /// # Errors
 ///
 /// The hard limit is lower than that: nothing was sent.
 pub(super) fn ensure(concurrency: usize, devices: usize) -> Result<(), Refusal> {
-    let need = need(concurrency, devices);
+    ensure_beside(0, concurrency, devices)
+}
+
+/// The same for a run, which holds one file open for each of its devices throughout (its lock).
+///
+/// # Errors
+///
+/// As [`ensure`].
+pub(super) fn ensure_with_locks(concurrency: usize, devices: usize) -> Result<(), Refusal> {
+    ensure_beside(devices, concurrency, devices)
+}
+
+fn ensure_beside(locks: usize, concurrency: usize, devices: usize) -> Result<(), Refusal> {
+    let need = need(locks, concurrency, devices);
     let limit = raise(need);
     if limit >= need {
         return Ok(());
@@ -35,7 +48,7 @@ pub(super) fn ensure(concurrency: usize, devices: usize) -> Result<(), Refusal> 
     Err(Refusal::new(format!(
         "{devices} devices, {at_a_time} at a time, need {need} open files, and this machine allows {limit}"
     ))
-    .hint(match fitting(limit, devices) {
+    .hint(match fitting(limit, locks) {
         0 => "raise the hard limit (ulimit -Hn, LimitNOFILE=), or take a part of the fleet with --only".to_owned(),
         fits => format!("say --concurrency {fits}, or raise the hard limit (ulimit -Hn, LimitNOFILE=)"),
     }))
@@ -69,13 +82,13 @@ fn raise(need: u64) -> u64 {
     }
 }
 
-fn need(concurrency: usize, devices: usize) -> u64 {
-    BASE + AT_WORK * count(concurrency.min(devices)) + EACH * count(devices)
+fn need(locks: usize, concurrency: usize, devices: usize) -> u64 {
+    BASE + AT_WORK * count(concurrency.min(devices)) + LOCK * count(locks)
 }
 
 /// How many devices at a time `limit` is enough for.
-fn fitting(limit: u64, devices: usize) -> u64 {
-    limit.saturating_sub(BASE + EACH * count(devices)) / AT_WORK
+fn fitting(limit: u64, locks: usize) -> u64 {
+    limit.saturating_sub(BASE + LOCK * count(locks)) / AT_WORK
 }
 
 fn count(n: usize) -> u64 {
@@ -90,14 +103,17 @@ mod tests {
     fn what_is_said_to_fit_fits_and_one_more_does_not() {
         for (limit, devices) in [(256, 100), (1024, 500), (1024, 900), (4096, 2000)] {
             let fits = usize::try_from(fitting(limit, devices)).unwrap();
-            assert!(need(fits, devices) <= limit, "{limit} {devices}");
-            assert!(need(fits + 1, devices) > limit, "{limit} {devices}");
+            assert!(need(devices, fits, devices) <= limit, "{limit} {devices}");
+            assert!(
+                need(devices, fits + 1, devices) > limit,
+                "{limit} {devices}"
+            );
         }
         assert_eq!(fitting(100, 900), 0);
     }
 
     #[test]
     fn more_at_a_time_than_there_are_devices_cost_nothing() {
-        assert_eq!(need(500, 3), need(3, 3));
+        assert_eq!(need(3, 500, 3), need(3, 3, 3));
     }
 }

@@ -81,7 +81,7 @@ pub(super) fn run(cli: &Cli, args: &Run) -> Result<Exit, Refusal> {
     let mut mode = if args.yes { Mode::Go } else { Mode::Confirm };
     let run = assemble::run_id()?;
     // Each lock is an open file.
-    descriptors::ensure(settings.concurrency, settings.devices.len())?;
+    descriptors::ensure_with_locks(settings.concurrency, settings.devices.len())?;
     // Held until the runtime is gone, and every task with it.
     let claim = Claim::new(&run, &settings.devices)?;
     let runtime = runtime()?;

@@ -4,7 +4,7 @@
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use serde_json::Value;
 
-use super::program::{Lab, Running, code, of, text};
+use super::program::{Lab, Running, code, hemfleet, of, text};
 
 #[test]
 fn a_low_soft_limit_is_raised() {
@@ -28,6 +28,18 @@ fn a_hard_limit_that_is_too_low_is_said_before_anything_is_sent() {
         "{said}"
     );
     assert!(output.stdout.is_empty());
+}
+
+/// What locks no device needs no file for each of them.
+#[test]
+fn a_plan_needs_no_file_for_each_device() {
+    let lab = Lab::serve("all-well.toml");
+    let mut plan = hemfleet();
+    plan.args(["plan", "-c"]).arg(lab.inventory());
+    let output = plan.limited("-n 88").output().unwrap();
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    let run = lab.run().limited("-n 88").output().unwrap();
+    assert_eq!(code(&run), 2, "{}", text(&run.stderr));
 }
 
 /// The next event of this kind.
