@@ -23,6 +23,16 @@ pub(super) struct Sent {
     pub(super) running: Running,
 }
 
+/// What an attempt finds changed on a device that it has begun with.
+enum Change {
+    /// Another device is in its place, which ends the attempt whatever that one runs: how it differs.
+    Replaced(String),
+    /// It runs the image by now, so that it is done.
+    Done(Box<Seen>),
+    /// It has rebooted, or changed otherwise: the login and what was staged are lost, and it is looked at anew.
+    Other(&'static str),
+}
+
 /// How an install was answered, where that did not end the attempt.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Answered {
@@ -71,7 +81,11 @@ impl<D: Device> Attempt<D> {
             let room = self.unless_cancelled(voice.room(WORDS)).await?;
             let kind = match self.unless_cancelled(self.look()).await? {
                 Ok(look) => {
-                    self.as_before(component, &look, seen).await?;
+                    if let Some(change) = self.change(component, &look, seen) {
+                        // What is said of it needs room, too, and there may be no more.
+                        drop(room);
+                        return Err(self.tell_change(change).await);
+                    }
                     let faults = look.seen.status.fls_state;
                     if faults.is_healthy() || self.policy.force {
                         if self.has_leave() {
@@ -125,34 +139,36 @@ impl<D: Device> Attempt<D> {
         })
     }
 
-    /// Whether the device is as the attempt found it. One that runs the image by now is done; one that has
-    /// rebooted, or changed otherwise, has lost the login and what was staged, and is looked at anew. Another
-    /// device in its place ends the attempt, whatever it runs.
-    async fn as_before(
-        &mut self,
-        component: Component,
-        look: &Look,
-        before: &Seen,
-    ) -> Result<(), Halt> {
+    /// What has changed since the attempt found the device, if anything.
+    fn change(&self, component: Component, look: &Look, before: &Seen) -> Option<Change> {
         let now = &look.seen;
         if let Some(what) = before.version.mark().differs(&now.version) {
-            return Err(self.replaced(what).await.into());
+            return Some(Change::Replaced(what));
         }
         if component == Component::Firmware && self.is_image(now.version.fws) {
-            return Err(self.already_there(now.clone()).await.into());
+            return Some(Change::Done(Box::new(now.clone())));
         }
         // The app of a device changes by this run, too, before its firmware does.
         let app = component == Component::Ui && now.version.uis != before.version.uis;
-        let what = if now.version.fws != before.version.fws {
-            "it runs another firmware than it did"
+        if now.version.fws != before.version.fws {
+            Some(Change::Other("it runs another firmware than it did"))
         } else if look.rebooted {
-            "it has rebooted"
+            Some(Change::Other("it has rebooted"))
         } else if app {
-            "it serves another management app than it did"
+            let what = "it serves another management app than it did";
+            Some(Change::Other(what))
         } else {
-            return Ok(());
-        };
-        Err(Halt::Anew(what.to_owned()))
+            None
+        }
+    }
+
+    /// What follows from a change.
+    async fn tell_change(&mut self, change: Change) -> Halt {
+        match change {
+            Change::Replaced(what) => self.replaced(what).await.into(),
+            Change::Done(now) => self.already_there(*now).await.into(),
+            Change::Other(what) => Halt::Anew(what.to_owned()),
+        }
     }
 
     /// Another device answers in its place: nobody has agreed to anything about that one.
@@ -196,7 +212,10 @@ impl<D: Device> Attempt<D> {
         seen: &Seen,
     ) -> Result<(), Halt> {
         match self.unless_cancelled(self.look()).await? {
-            Ok(look) => self.as_before(component, &look, seen).await,
+            Ok(look) => match self.change(component, &look, seen) {
+                Some(change) => Err(self.tell_change(change).await),
+                None => Ok(()),
+            },
             Err(_) => Ok(()),
         }
     }

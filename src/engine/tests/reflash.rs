@@ -318,6 +318,46 @@ async fn the_install_follows_the_last_look_at_once_however_slowly_the_events_are
     task.abort();
 }
 
+/// What the last look finds needs room of its own to be said: in a large fleet the room that is held for an
+/// install may be all that there is.
+#[tokio::test(start_paused = true)]
+async fn what_the_last_look_finds_is_said_however_little_room_there_is() {
+    let fake = Fake::new();
+    let seen = Seen {
+        version: fake.version().await.unwrap(),
+        status: fake.status().await.unwrap(),
+    };
+    for (fws, sd_cid) in [(NEW, "0353445"), (OLD, "other")] {
+        {
+            let mut world = fake.world();
+            (world.fws, world.sd_cid) = (Some(fws), Some(sd_cid.to_owned()));
+        }
+        let (inbox, mut said) = mpsc::channel(2);
+        let mut attempt = attempt(&fake, Payload::from(FirmwareImage::clone(&image())), inbox);
+        let leave = attempt.leave.clone();
+        let seen = seen.clone();
+        let task = tokio::spawn(async move {
+            let mut access = Access::Open(Entry::anonymous());
+            let validated = Validated::by_device(Component::Firmware);
+            let _ = attempt.install(validated, &mut access, &seen).await;
+        });
+        let read = async {
+            while let Some(message) = said.recv().await {
+                if let crate::engine::Message::Event(event) = message
+                    && let Fact::Device { fact, .. } = event.fact
+                    && matches!(fact, DeviceFact::LeaveAsked)
+                {
+                    leave.give();
+                }
+            }
+        };
+        let ended = timeout(Duration::from_secs(1000), read).await;
+        assert!(ended.is_ok(), "waits for room that it holds itself");
+        task.await.unwrap();
+    }
+    assert_eq!(fake.count("install"), 0);
+}
+
 /// Behind the same tunnel another device answers after the install.
 #[tokio::test(start_paused = true)]
 async fn another_device_in_its_place_leaves_the_outcome_unknown() {
