@@ -13,7 +13,8 @@ use crate::hem::app_file::{self, AppError, AppFile};
 use crate::hem::image::{self, ImageError, MAX_FILE_BYTES};
 use crate::hem::looks::looks_like;
 use crate::model::{
-    AppFacts, AppImage, FirmwareImage, Fwk, ImageFacts, ImageTrust, SigningMode, human_bytes,
+    AppFacts, AppImage, Distrust, FirmwareImage, Fwk, ImageFacts, ImageTrust, SigningMode,
+    human_bytes,
 };
 
 use super::Refusal;
@@ -23,6 +24,8 @@ const FORCE: &str =
     "name the right file; --force-image sends this one all the same, and the device decides";
 /// What to do with a file that the inventory does not trust.
 const PASTE: &str = "hemfleet inspect prints the lines of [images] that would trust it; --force-image does not set [images] aside";
+/// The same of a file that nobody can tell the signer of: no line would trust it.
+const NO_SIGNER: &str = "name the right file; --force-image does not set [images] aside, and no line of signers would trust this one";
 
 /// Why a file is not sent, and what may be done about it.
 #[derive(Debug)]
@@ -154,7 +157,10 @@ fn trusted(
 ) -> Result<(), Unfit> {
     trust.judge(signer, sha256).map_err(|distrust| Unfit {
         message: format!("{what} {}: {distrust}", path.display()),
-        hint: Some(PASTE),
+        hint: Some(match distrust {
+            Distrust::NoSigner => NO_SIGNER,
+            Distrust::OtherSigner { .. } | Distrust::OtherFile { .. } => PASTE,
+        }),
     })
 }
 
@@ -238,6 +244,7 @@ fn describe_app(app: &AppFile, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "sha256     {sha256}")?;
     writeln!(out, "format     management app (tar)")?;
     match (version, app.files) {
+        (Some(_), Some(1)) => writeln!(out, "manifest   lists 1 file, and it is as it says")?,
         (Some(_), Some(files)) => writeln!(
             out,
             "manifest   lists {files} files, and each is as it says"
@@ -249,8 +256,7 @@ fn describe_app(app: &AppFile, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "version    {version} (uis, once it is installed)")?;
     }
     let Some(trailer) = trailer else {
-        writeln!(out, "trailer    none")?;
-        return to_paste(None, &sha256, out);
+        return writeln!(out, "trailer    none");
     };
     writeln!(out, "trailer    {} bytes", app_file::TRAILER_BYTES)?;
     writeln!(out, "key        {}", trailer.key)?;
@@ -266,7 +272,11 @@ fn describe_app(app: &AppFile, out: &mut impl Write) -> io::Result<()> {
             "           otherwise and cannot be verified here: the device decides"
         )?;
     }
-    to_paste(Some(trailer.key), &sha256, out)
+    if app.fault.is_some() {
+        return Ok(());
+    }
+    // A key that nothing was verified with is only what the file says.
+    to_paste(trailer.verifies.then_some(trailer.key), &sha256, out)
 }
 
 /// The lines of the inventory that trust this signer, and this file alone.

@@ -121,6 +121,12 @@ fn who_is_not_trusted_is_refused_before_anything_is_sent_whatever_is_forced() {
         "{}",
         text(&unknown.stderr)
     );
+    // hemfleet inspect has no lines for such a file.
+    assert!(
+        !text(&unknown.stderr).contains("inspect prints"),
+        "{}",
+        text(&unknown.stderr)
+    );
 
     let strict = lab(&[stranger]);
     for more in [&[][..], &["--force-image"]] {
@@ -247,6 +253,11 @@ fn inspect_tells_what_an_app_is() {
         said.contains("does not verify") && said.contains("the device decides"),
         "{said}"
     );
+    // A key that verifies nothing is not offered to be trusted: anybody can write it there.
+    assert!(
+        !said.contains("signers") && said.contains("allow"),
+        "{said}"
+    );
     let (exit, said) = inspect("mismatch.tar");
     assert_eq!(exit, 2, "{said}");
     assert!(
@@ -256,6 +267,8 @@ fn inspect_tells_what_an_app_is() {
     let (exit, said) = inspect("bare.tar");
     assert_eq!(exit, 2, "{said}");
     assert!(said.contains("96 bytes"), "{said}");
+    // No line to paste for what a run refuses.
+    assert!(!said.contains("to trust"), "{said}");
     assert!(
         said.contains("dAc+0obBLglENdQb3fQVg009g0iKGt45Wyl3VtsNJu8="),
         "{said}"
