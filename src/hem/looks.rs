@@ -27,7 +27,7 @@ pub fn looks_like(file: &[u8]) -> String {
     }
     if app_file::is_tar(file) {
         let word = if app_file::has_trailer(file) {
-            "a management app (a tar with a trailer): --component ui"
+            "a management app (a tar with a trailer), which --component ui --app FILE sends"
         } else {
             "a tar archive, perhaps a management app without its trailer"
         };
