@@ -374,6 +374,11 @@ impl Failure {
     pub fn is_about_log(&self) -> bool {
         matches!(self.kind, FailureKind::NotConfirmed { .. })
     }
+
+    /// Whether the device gave no usable answer at last: what it runs by now, nobody has seen.
+    pub fn is_out_of_reach(&self) -> bool {
+        matches!(self.kind, FailureKind::Link(_))
+    }
 }
 
 impl fmt::Display for Failure {

@@ -116,6 +116,10 @@ fn touched(row: &Row, outcome: &Outcome) -> String {
         (Outcome::Unproven(_), _, _) => row.to_label().map(|to| format!("; reports {to}")),
         (Outcome::RolledBack, _, Some(from)) => Some(format!("; runs {from} as before")),
         (_, Touched::InstallSent, Some(from)) => Some(format!("; ran {from} before")),
+        // Out of reach, it may run something else by now: another hemfleet's install may have taken it away.
+        (Outcome::Failed(f), _, Some(from)) if f.is_out_of_reach() => {
+            Some(format!("; ran {from} when it was last seen"))
+        }
         (_, _, Some(from)) => Some(format!("; still runs {from}")),
         (_, _, None) => None,
     };
@@ -259,7 +263,9 @@ fn closing(fleet: &Fleet, now: Timestamp, style: Summary, out: &mut impl Write) 
 mod tests {
     use super::*;
     use crate::engine::Intent;
-    use crate::model::{AuditObstacle, Doubt, Skip, Unproven, Verdict};
+    use crate::model::{
+        AuditObstacle, Doubt, Failure, FailureKind, Skip, Stage, Unproven, Verdict,
+    };
     use crate::report::fixture::{self, Rehearsal, unplugged};
 
     fn written(run: &Rehearsal, color: bool) -> String {
@@ -267,6 +273,29 @@ mod tests {
         let mut out = Vec::new();
         print_summary(&run.fleet, run.now, Summary { color, exit }, &mut out).unwrap();
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn what_a_device_out_of_reach_runs_by_now_is_not_claimed() {
+        let mut run = Rehearsal::new(Mode::Go, 2);
+        run.begin();
+        for (n, kind) in [(0, unplugged()), (1, FailureKind::WrongSecret)] {
+            run.plan_upgrade(n, &[]);
+            let failure = Failure {
+                stage: Stage::Login,
+                kind,
+                touched: Touched::Nothing,
+            };
+            run.finish(n, Outcome::Failed(failure));
+        }
+        run.end();
+        let said = written(&run, false);
+        let touched: Vec<&str> = said.lines().filter(|l| l.contains("touched:")).collect();
+        let [gone, there] = touched[..] else {
+            panic!("{said}")
+        };
+        assert!(gone.ends_with(" when it was last seen"), "{gone}");
+        assert!(there.contains("; still runs "), "{there}");
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //! with what to do about it.
 //! Must not: shorten an error where it is the thing to be read.
 
+use std::fmt::Write as _;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -140,8 +142,14 @@ fn touched(row: &Row) -> Option<String> {
     if touched < Touched::InstallSent
         && let Some(from) = row.from_label()
     {
-        text.push_str("; still runs ");
-        text.push_str(&from);
+        match outcome {
+            Outcome::Failed(f) if f.is_out_of_reach() => {
+                let _ = write!(text, "; ran {from} when it was last seen");
+            }
+            _ => {
+                let _ = write!(text, "; still runs {from}");
+            }
+        }
     }
     Some(text)
 }
