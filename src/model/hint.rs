@@ -66,6 +66,9 @@ pub(super) fn hint(stage: Stage, kind: &FailureKind) -> String {
              storage."
             .to_owned(),
         FailureKind::ImageRefused { status: 409 } => status_hint(stage, 409).to_owned(),
+        FailureKind::ImageRefused { .. } if stage == Stage::CheckUi => "The device's own check says that this management app is not valid for it. \
+             hemfleet inspect tells whether the file is whole, and who signed it."
+            .to_owned(),
         FailureKind::ImageRefused { .. } => "The device's own check says that this image is not valid for it. Compare the \
              signing key (hemfleet inspect) with the device's fwk."
             .to_owned(),
