@@ -86,7 +86,7 @@ pub(super) fn app(bytes: &Bytes, facts: &mut Facts<'_>) -> Result<Judged, String
         }
     }
     facts.sha256 = app.sha256_hex();
-    let signer = app.trailer.map(|t| t.key);
+    let signer = app.verified_signer();
     facts.signer = signer.map(|key| key.to_string());
     Ok(Judged {
         stem: format!("webroot-{}", &facts.sha256[..8]),

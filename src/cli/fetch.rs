@@ -298,7 +298,7 @@ async fn download(
         Component::Ui => announced::app(&bytes, &mut facts)?,
     };
     trust
-        .of_signer(judged.signer)
+        .of_signer(judged.signer, judged.sha256)
         .map_err(|distrust| format!("the download is refused: {distrust}; nothing was kept"))?;
     let ending = match offer.component {
         Component::Firmware => "bin",

@@ -25,7 +25,7 @@ const FORCE: &str =
 /// What to do with a file that the inventory does not trust.
 const PASTE: &str = "hemfleet inspect prints the lines of [images] that would trust it; --force-image does not set [images] aside";
 /// The same of a file that nobody can tell the signer of: no line would trust it.
-const NO_SIGNER: &str = "name the right file; --force-image does not set [images] aside, and no line of signers would trust this one";
+const NO_SIGNER: &str = "name the right file; --force-image does not set [images] aside, and no line of signers would trust this one: only its hash in allow does";
 
 /// Why a file is not sent, and what may be done about it.
 #[derive(Debug)]
@@ -142,7 +142,7 @@ pub(super) fn load_app(path: &Path, forced: bool, trust: &ImageTrust) -> Result<
              releases before September 2026 do not: the device decides"
         );
     }
-    let signer = facts.trailer.map(|t| t.key);
+    let signer = facts.verified_signer();
     trusted(trust, "management app", path, signer, facts.sha256)?;
     Ok(app.image)
 }

@@ -34,29 +34,34 @@ pub enum Distrust {
 }
 
 impl ImageTrust {
-    /// Whether a signer is trusted; `None` where it is not known.
-    pub fn of_signer(&self, signer: Option<Fwk>) -> Result<(), Distrust> {
+    /// Whether the signer of a file is trusted; `None` where nobody can tell who that is. Such a file is trusted
+    /// only where `allow` lists it by its hash.
+    pub fn of_signer(&self, signer: Option<Fwk>, sha256: [u8; 32]) -> Result<(), Distrust> {
         match (&self.signers, signer) {
             (None, _) => Ok(()),
             (Some(trusted), Some(found)) if trusted.contains(&found) => Ok(()),
             (Some(_), Some(found)) => Err(Distrust::OtherSigner { found }),
+            (Some(_), None) if self.lists(sha256) => Ok(()),
             (Some(_), None) => Err(Distrust::NoSigner),
         }
     }
 
     /// Whether a file is one of those that are allowed.
     pub fn of_file(&self, sha256: [u8; 32]) -> Result<(), Distrust> {
-        match &self.allow {
-            Some(allowed) if !allowed.contains(&sha256) => {
-                Err(Distrust::OtherFile { found: sha256 })
-            }
-            _ => Ok(()),
+        if self.allow.is_none() || self.lists(sha256) {
+            return Ok(());
         }
+        Err(Distrust::OtherFile { found: sha256 })
+    }
+
+    fn lists(&self, sha256: [u8; 32]) -> bool {
+        self.allow.as_ref().is_some_and(|all| all.contains(&sha256))
     }
 
     /// Both.
     pub fn judge(&self, signer: Option<Fwk>, sha256: [u8; 32]) -> Result<(), Distrust> {
-        self.of_signer(signer).and_then(|()| self.of_file(sha256))
+        self.of_signer(signer, sha256)
+            .and_then(|()| self.of_file(sha256))
     }
 }
 
@@ -74,7 +79,9 @@ mod tests {
             allow: Some(vec![[7; 32]]),
         };
         assert_eq!(trust.judge(Some(ours), [7; 32]), Ok(()));
-        assert_eq!(trust.judge(None, [7; 32]), Err(Distrust::NoSigner));
+        // A hash says more than a key.
+        assert_eq!(trust.judge(None, [7; 32]), Ok(()));
+        assert_eq!(trust.judge(None, [8; 32]), Err(Distrust::NoSigner));
         let found = Fwk([3; 32]);
         let refused = trust.judge(Some(found), [7; 32]);
         assert_eq!(refused, Err(Distrust::OtherSigner { found }));

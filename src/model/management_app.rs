@@ -86,6 +86,11 @@ impl AppFacts {
         matches!((self.version, uis), (Some(version), Some(uis)) if version.is(uis))
     }
 
+    /// The key that verifiably signed it. What a trailer merely claims, anybody can write into it.
+    pub fn verified_signer(&self) -> Option<Fwk> {
+        self.trailer.filter(|t| t.verifies).map(|t| t.key)
+    }
+
     /// Whether this `uis` is the signer's key, which tells nothing of the release.
     pub fn is_signer(&self, uis: Option<&str>) -> bool {
         matches!((self.trailer, uis), (Some(trailer), Some(uis)) if trailer.is_key(uis))

@@ -168,7 +168,7 @@ impl From<&AppFacts> for App {
             bytes: facts.file_bytes,
             sha256: facts.sha256_hex(),
             version: facts.version.map(|version| version.to_string()),
-            signer: facts.trailer.map(|trailer| trailer.key.to_string()),
+            signer: facts.verified_signer().map(|key| key.to_string()),
         }
     }
 }

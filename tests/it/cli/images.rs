@@ -275,6 +275,36 @@ fn inspect_tells_what_an_app_is() {
     );
 }
 
+/// Anybody can write a trusted key into a trailer.
+#[test]
+fn a_key_that_an_app_only_claims_is_no_signer_and_its_hash_is_trusted_all_the_same() {
+    let claims = app("other-framing.tar");
+    let told = run(&["inspect", claims.to_str().unwrap()]);
+    let told = text(&told.stdout);
+    let value = |name: &str| {
+        let line = told.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_whitespace().last().unwrap().to_owned()
+    };
+    let signers = format!("signers = [\"{}\"]", value("key"));
+    let allow = format!("allow = [\"sha256:{}\"]", value("sha256"));
+    for (lines, exit) in [
+        (vec![&signers], 2),
+        (vec![&allow], 0),
+        (vec![&signers, &allow], 0),
+    ] {
+        let lab = Lab::serve("ui-upgrade.toml");
+        let lines: Vec<&str> = lines.into_iter().map(String::as_str).collect();
+        add(&lab, &format!("[images]\n{}", lines.join("\n")));
+        let mut plan = hemfleet();
+        plan.args(["plan", "--component", "ui", "-c"]);
+        plan.arg(lab.inventory()).arg("--app").arg(&claims);
+        let plan = plan.output().unwrap();
+        let said = text(&plan.stderr);
+        assert_eq!(code(&plan), exit, "{lines:?}: {said}");
+        assert_eq!(said.contains("cannot be told"), exit == 2, "{said}");
+    }
+}
+
 #[test]
 fn an_app_that_no_device_takes_is_refused_unless_it_is_forced() {
     let lab = Lab::serve("ui-upgrade.toml");
