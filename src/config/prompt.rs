@@ -210,11 +210,27 @@ fn wait_for_input(tty: &File) -> io::Result<()> {
         let mut fds = [PollFd::new(tty, events)];
         match poll(&mut fds, Some(&LOOK)) {
             Ok(0) | Err(rustix::io::Errno::INTR) => {}
-            // Also where it was hung up: reading says so.
-            Ok(_) => return Ok(()),
+            // Where it was hung up, reading says so.
+            Ok(_) if !fds[0].revents().intersects(PollFlags::IN) => return Ok(()),
+            // The wait may have begun before the terminal was lent: what came then is for the shell.
+            Ok(_) if is_ours() => return Ok(()),
+            Ok(_) => {}
             Err(e) => return Err(e.into()),
         }
     }
+}
+
+/// Whether what can be read is an answer; a question that finds itself in the background is lent from now on.
+fn is_ours() -> bool {
+    let mut question = question();
+    let Some(open) = question.as_mut() else {
+        // Closed for good: the answer is not waited for any more.
+        return true;
+    };
+    if open.terminal == Whose::Ours && !open.is_foreground() {
+        open.terminal = Whose::Background;
+    }
+    open.terminal == Whose::Ours
 }
 
 #[cfg(test)]
