@@ -2,6 +2,8 @@
 //!
 //! Owns: the eJWT and the key behind it, the firmware image, the audit log, and the JSON of every endpoint.
 //! Must not: do IO, know tokio or HTTP clients, or decide what an answer means for an upgrade.
+//!
+#![doc = include_str!("protocol.md")]
 
 pub mod app_file;
 pub mod approval;
