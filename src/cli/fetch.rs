@@ -62,11 +62,7 @@ pub(super) fn beside(config: &Path) -> PathBuf {
 
 async fn all(settings: &Settings, components: Components, dir: &Path) -> Result<Exit, Refusal> {
     let asked = ask(settings).await?;
-    let mut exit = if asked.complain() {
-        Exit::Good
-    } else {
-        Exit::Failed
-    };
+    let mut exit = Exit::of_asking(&asked.complain());
     keep::folder(dir).map_err(|e| Refusal::new(format!("folder {}: {e}", dir.display())))?;
     let offers = asked.offers(components);
     if offers.is_empty() && exit == Exit::Good {
@@ -102,8 +98,8 @@ async fn all(settings: &Settings, components: Components, dir: &Path) -> Result<
 pub(super) struct Latest {
     /// The one firmware that is offered, and to whom: nobody else is to get it.
     pub(super) offer: Option<(Box<FirmwareImage>, Vec<DeviceId>)>,
-    /// Whether all selected devices could be asked.
-    pub(super) all_asked: bool,
+    /// The selected devices that could not be asked.
+    pub(super) not_asked: Vec<DeviceId>,
 }
 
 /// Fetches the one firmware that is offered to selected devices; nothing where an interrupt came first.
@@ -124,13 +120,13 @@ pub(super) async fn latest(
 
 async fn newest(settings: &Settings, dir: &Path) -> Result<Latest, Refusal> {
     let asked = ask(settings).await?;
-    let all_asked = asked.complain();
+    let not_asked = asked.complain();
     let offers = asked.offers(Components::Firmware);
     let [offer] = &offers[..] else {
         if offers.is_empty() {
             say(NOTHING);
             let offer = None;
-            return Ok(Latest { offer, all_asked });
+            return Ok(Latest { offer, not_asked });
         }
         let lists: Vec<String> = offers.iter().map(Offer::names).collect();
         return Err(Refusal::new(format!(
@@ -148,14 +144,14 @@ async fn newest(settings: &Settings, dir: &Path) -> Result<Latest, Refusal> {
         path.display()
     ));
     let image = inspect::load(&path, false, &settings.images)?;
-    let others = settings.devices.len() - offer.devices.len();
+    let others = settings.devices.len() - offer.devices.len() - not_asked.len();
     if others > 0 {
         say(&format!(
             "left out, since it is not offered to them: {others} devices"
         ));
     }
     let offer = Some((Box::new(image), offer.devices.clone()));
-    Ok(Latest { offer, all_asked })
+    Ok(Latest { offer, not_asked })
 }
 
 /// What devices were told by the backend.
@@ -198,16 +194,16 @@ async fn ask(settings: &Settings) -> Result<Asked, Refusal> {
 }
 
 impl Asked {
-    /// Says which devices could not be asked, and why; whether all could.
-    fn complain(&self) -> bool {
-        let mut all = true;
+    /// Says which devices could not be asked, and why.
+    fn complain(&self) -> Vec<DeviceId> {
+        let mut not_asked = Vec::new();
         for (device, answer) in &self.answers {
             if let Err(kind) = answer {
-                all = false;
                 say(&format!("{device}: {kind}"));
+                not_asked.push(device.clone());
             }
         }
-        all
+        not_asked
     }
 
     /// Every distinct file, in the order in which devices name them.

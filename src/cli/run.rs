@@ -87,7 +87,7 @@ pub(super) fn run(cli: &Cli, args: &Run) -> Result<Exit, Refusal> {
     let runtime = runtime()?;
     let exit = runtime.block_on(async {
         let mut interrupts = signals::interrupts()?;
-        let mut good = Exit::Good;
+        let mut not_asked = Vec::new();
         // Nobody confirms: the claim comes before the first request, and before anybody is asked for a secret.
         if args.yes && !claim_at_once(&claim, &mut interrupts).await? {
             return Ok(Exit::Interrupted);
@@ -97,25 +97,24 @@ pub(super) fn run(cli: &Cli, args: &Run) -> Result<Exit, Refusal> {
             let Some(latest) = fetch::latest(&settings, &dir, &mut interrupts).await? else {
                 return Ok(Exit::Interrupted);
             };
-            if !latest.all_asked {
-                good = Exit::Failed;
-            }
+            not_asked = latest.not_asked;
             let (image, offered) = latest.offer.unzip();
             let offered = offered.unwrap_or_default();
             settings.devices.retain(|spec| offered.contains(&spec.id));
             payload.firmware = image.map(|image| *image);
             if payload.firmware.is_none() {
                 if how != Show::Json {
-                    return Ok(good);
+                    return Ok(Exit::of_asking(&not_asked));
                 }
                 // A run of nobody, so that scripts read its beginning and its end all the same.
                 mode = Mode::Go;
             }
         }
         let opened = open(run, &settings, payload, mode, None, &mut interrupts).await?;
-        let Some(mut session) = opened else {
+        let Some(session) = opened else {
             return Ok(Exit::Interrupted);
         };
+        let mut session = session.leaving_out(&not_asked);
         let told = show::show(&mut session, how, &claim, &mut interrupts).await?;
         if let Some(refused) = claim.refused() {
             return Err(refused.refusal("no device was changed, they were only looked at"));
@@ -131,7 +130,7 @@ pub(super) fn run(cli: &Cli, args: &Run) -> Result<Exit, Refusal> {
             &mut interrupts,
         )
         .await;
-        Ok(if exit == Exit::Good { good } else { exit })
+        Ok(exit)
     });
     runtime.shutdown_background();
     drop(claim);

@@ -74,6 +74,8 @@ pub struct Fleet {
     pub(super) max_failures: MaxFailures,
     /// Whether the budget was spent, and nobody has given another one since.
     pub(super) halted: bool,
+    /// Devices that were chosen and are in no run.
+    not_asked: Vec<DeviceId>,
     started: Option<Timestamp>,
     upgrading_since: Option<Timestamp>,
     ended: Option<Timestamp>,
@@ -109,6 +111,7 @@ impl Fleet {
             open_ends: VecDeque::new(),
             max_failures: MaxFailures::default(),
             halted: false,
+            not_asked: Vec::new(),
             started: None,
             upgrading_since: None,
             ended: None,
@@ -143,6 +146,19 @@ impl Fleet {
     /// How the run is being stopped, if it is.
     pub fn stop(&self) -> Option<Stop> {
         self.stop
+    }
+
+    /// The same fleet, without these: they could not be asked what is offered to them.
+    #[must_use]
+    pub fn leaving_out(mut self, not_asked: &[DeviceId]) -> Self {
+        self.not_asked = not_asked.to_vec();
+        self
+    }
+
+    /// Devices that were chosen and are not among these, since they could not be asked what the backend offers
+    /// them.
+    pub fn not_asked(&self) -> &[DeviceId] {
+        &self.not_asked
     }
 
     /// All devices in the order of the inventory.

@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 
 use tokio::sync::mpsc;
 
+use crate::model::DeviceId;
+
 use super::command::{Command, Intent, Message};
 use super::event::{DeviceFact, Event, Fact};
 use super::fleet::Fleet;
@@ -42,6 +44,13 @@ impl Session {
             own: VecDeque::from([started]),
             finished: false,
         }
+    }
+
+    /// The same session, in which nothing has happened yet, without these: see [`Fleet::leaving_out`].
+    #[must_use]
+    pub fn leaving_out(mut self, not_asked: &[DeviceId]) -> Self {
+        self.fleet = self.fleet.leaving_out(not_asked);
+        self
     }
 
     /// What is known.

@@ -1,7 +1,7 @@
 //! The exit codes, in their one place. Must not: end the process (that is `main`).
 
 use crate::engine::{Fleet, Mode, Row, RowState};
-use crate::model::{FailureKind, Outcome, OutcomeKind, Verdict};
+use crate::model::{DeviceId, FailureKind, Outcome, OutcomeKind, Verdict};
 
 /// What hemfleet says to whoever started it.
 ///
@@ -18,6 +18,7 @@ use crate::model::{FailureKind, Outcome, OutcomeKind, Verdict};
 /// whatever its other devices are, also where no device was left to be held back, until every device is well. A device
 /// that was cancelled by key in a run that otherwise went on counts only where no device is worse.
 /// `hemfleet plan` changes nothing: it is 0, or 1 where a device cannot be upgraded as things are.
+/// A device that `--firmware latest` could not ask what is offered to it is in no run, and counts as failed.
 ///
 /// `hemfleet audit` ([`Mode::Audit`]) judges logs: 0 where every log was read and verifies (a rack
 /// appliance has none that could be read, and is skipped), 1 where some log does not verify or a device
@@ -45,16 +46,30 @@ impl Exit {
         if fleet.stop().is_some() {
             return Self::Interrupted;
         }
-        let worst = fleet
+        let worst = Self::of_rows(fleet);
+        if fleet.is_halted() && worst != Self::Good {
+            return Self::Halted;
+        }
+        let asked = Self::of_asking(fleet.not_asked());
+        std::cmp::max_by_key(worst, asked, |exit| exit.weight())
+    }
+
+    /// What it says that these devices could not be asked what the backend offers them.
+    pub fn of_asking(not_asked: &[DeviceId]) -> Self {
+        if not_asked.is_empty() {
+            Self::Good
+        } else {
+            Self::Failed
+        }
+    }
+
+    fn of_rows(fleet: &Fleet) -> Self {
+        fleet
             .rows()
             .iter()
             .flat_map(|row| [Self::of_row(row, fleet.mode()), Self::of_log(row)])
             .max_by_key(|exit| exit.weight())
-            .unwrap_or(Self::Good);
-        if fleet.is_halted() && worst != Self::Good {
-            return Self::Halted;
-        }
-        worst
+            .unwrap_or(Self::Good)
     }
 
     /// The number.
@@ -62,9 +77,12 @@ impl Exit {
         self as u8
     }
 
-    /// What the number says of a run in this mode, in words.
-    pub fn meaning(self, mode: Mode) -> &'static str {
-        match (self, mode) {
+    /// What the number says of this run, in words.
+    pub fn meaning(self, fleet: &Fleet) -> &'static str {
+        if self == Self::Failed && Self::of_rows(fleet) == Self::Good {
+            return "some device could not be asked what is offered to it, and was left out";
+        }
+        match (self, fleet.mode()) {
             (Self::Good, Mode::Audit { .. }) => return "every log was read and verifies",
             (Self::Failed, Mode::Audit { .. }) => return "some log does not verify",
             (Self::Doubt, Mode::Audit { .. }) => return "some log could not be read",
@@ -218,6 +236,43 @@ mod tests {
             run.finish(0, Outcome::Upgraded);
             assert_eq!(Exit::of(&run.fleet), Exit::Good);
         }
+    }
+
+    #[test]
+    fn a_device_that_could_not_be_asked_counts_like_one_that_failed() {
+        let of = |outcome: Outcome| {
+            let mut run = Rehearsal::new(Mode::Go, 1);
+            run.leave_out(&[id(7)]);
+            run.begin();
+            run.finish(0, outcome);
+            Exit::of(&run.fleet)
+        };
+        assert_eq!(of(Outcome::Upgraded), Exit::Failed);
+        assert_eq!(of(Outcome::Unknown(Doubt::AnswerLost)), Exit::Failed);
+        assert_eq!(of(Outcome::Cancelled(Touched::Nothing)), Exit::Failed);
+        let mut run = Rehearsal::new(Mode::Go, 1);
+        run.leave_out(&[id(7)]);
+        run.begin();
+        run.intend(Intent::Interrupt);
+        assert_eq!(Exit::of(&run.fleet), Exit::Interrupted);
+    }
+
+    #[test]
+    fn who_could_not_be_asked_keeps_no_run_halted_whose_devices_are_well() {
+        let mut run = Rehearsal::new(Mode::Go, 2);
+        run.leave_out(&[id(7)]);
+        run.begin();
+        for n in 0..2 {
+            run.install_begun(n);
+            run.finish(n, Outcome::Lost);
+        }
+        assert_eq!(Exit::of(&run.fleet), Exit::Halted);
+        for n in 0..2 {
+            run.intend(Intent::Retry(id(n)));
+            run.start(n, Stage::Probe, 1);
+            run.finish(n, Outcome::Upgraded);
+        }
+        assert_eq!(Exit::of(&run.fleet), Exit::Failed);
     }
 
     #[test]

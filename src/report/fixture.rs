@@ -46,6 +46,12 @@ impl Rehearsal {
         Self::of(mode, links, payload())
     }
 
+    /// Devices that could not be asked what is offered to them.
+    pub(super) fn leave_out(&mut self, not_asked: &[DeviceId]) {
+        self.fleet = fleet(self.fleet.mode(), &self.seeds, self.fleet.payload().clone())
+            .leaving_out(not_asked);
+    }
+
     /// The same, with another payload.
     pub(super) fn of(mode: Mode, links: &[&'static str], payload: PayloadFacts) -> Self {
         let seeds: Vec<RowSeed> = links
@@ -318,7 +324,8 @@ impl Rehearsal {
 
     /// The whole run once more, with a reporter beside it as in a session.
     pub(super) fn report(&self, reporter: &mut impl Reporter) -> io::Result<()> {
-        let mut fleet = fleet(self.fleet.mode(), &self.seeds, self.fleet.payload().clone());
+        let mut fleet = fleet(self.fleet.mode(), &self.seeds, self.fleet.payload().clone())
+            .leaving_out(self.fleet.not_asked());
         for message in &self.told {
             fleet.update(message);
             if let Message::Event(event) = message {

@@ -8,7 +8,9 @@ use jiff::Timestamp;
 use super::paint::{Tone, paint};
 use super::{Exit, words};
 use crate::engine::{Fleet, Mode, Row, audit_hint};
-use crate::model::{AuditReport, AuditVerdict, Outcome, OutcomeKind, Touched, human_duration};
+use crate::model::{
+    AuditReport, AuditVerdict, DeviceId, Outcome, OutcomeKind, Touched, human_duration,
+};
 
 /// How the summary is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -77,6 +79,14 @@ pub fn print_summary(
         writeln!(out)?;
     }
     left_alone(fleet, out)?;
+    if !fleet.not_asked().is_empty() {
+        let names: Vec<&str> = fleet.not_asked().iter().map(DeviceId::as_str).collect();
+        let who = names.join(", ");
+        writeln!(
+            out,
+            "left out (could not be asked what is offered to them): {who}"
+        )?;
+    }
     audits(fleet, out)?;
     closing(fleet, now, style, out)
 }
@@ -249,12 +259,7 @@ fn closing(fleet: &Fleet, now: Timestamp, style: Summary, out: &mut impl Write) 
         writeln!(out, "audit logs: {audits}")?;
     }
     match style.exit {
-        Some(exit) => writeln!(
-            out,
-            "exit code {}: {}",
-            exit.code(),
-            exit.meaning(fleet.mode())
-        ),
+        Some(exit) => writeln!(out, "exit code {}: {}", exit.code(), exit.meaning(fleet)),
         None => Ok(()),
     }
 }
@@ -273,6 +278,23 @@ mod tests {
         let mut out = Vec::new();
         print_summary(&run.fleet, run.now, Summary { color, exit }, &mut out).unwrap();
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn who_could_not_be_asked_is_named_and_explains_the_exit_code() {
+        let mut run = Rehearsal::new(Mode::Go, 1);
+        run.leave_out(&[fixture::id(7)]);
+        run.begin();
+        run.upgrade(0);
+        run.end();
+        let said = written(&run, false);
+        let wanted = "left out (could not be asked what is offered to them): vault-08\n";
+        assert!(said.contains(wanted), "{said}");
+        let last = said.lines().last().unwrap();
+        assert!(
+            last.starts_with("exit code 1: some device could not be asked"),
+            "{last}"
+        );
     }
 
     #[test]

@@ -121,3 +121,37 @@ fn nobody_gets_what_was_not_offered_to_them() {
         (&"offered".into(), &"upgraded".into())
     );
 }
+
+#[test]
+fn a_device_that_could_not_be_asked_counts_wherever_the_exit_code_is_said() {
+    let lab = Lab::serve_text(
+        "tempo = 0.01\nbroker = { offer = true, download = \"right\" }\nclient = { quick = true }\n\
+         [[device]]\nname = \"offered\"\n\
+         [[device]]\nname = \"mute\"\n\
+         faults = [{ at = \"checkin-reply\", do = \"status\", status = 401, always = true }]\n",
+    );
+    let output = lab.run().args(["--firmware", "latest"]).output().unwrap();
+    assert_eq!(code(&output), 1, "{}", text(&output.stderr));
+    let events = json(&output.stdout);
+    let [device] = of(&events, "device_finished")[..] else {
+        panic!("{}", text(&output.stdout));
+    };
+    assert_eq!(device["outcome"], "upgraded");
+    let finished = events.last().unwrap();
+    assert_eq!(finished["exit_code"], 1, "{finished}");
+    assert_eq!(finished["not_asked"], serde_json::json!(["mute"]));
+    // Upgraded by now, the one device is offered nothing; and nobody is left to be in the run.
+    let mut again = hemfleet();
+    again.arg("run").arg("-c").arg(lab.inventory());
+    again.args(["--firmware", "latest", "--yes", "--output", "plain"]);
+    let output = again.output().unwrap();
+    assert_eq!(code(&output), 1);
+    let mut again = lab.run();
+    let output = again.args(["--firmware", "latest"]).output().unwrap();
+    assert_eq!(code(&output), 1);
+    let finished = json(&output.stdout).pop().unwrap();
+    assert_eq!(
+        (&finished["devices"], &finished["exit_code"]),
+        (&0.into(), &1.into())
+    );
+}
