@@ -236,11 +236,7 @@ impl Asked {
 impl Offer {
     /// What it is and for whom.
     fn title(&self) -> String {
-        let what = match self.component {
-            Component::Firmware => "firmware",
-            Component::Ui => "management app",
-        };
-        format!("{what} for {}", self.names())
+        format!("{} for {}", self.component.words(), self.names())
     }
 
     /// The devices, the first few by name.

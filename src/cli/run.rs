@@ -213,6 +213,9 @@ pub(super) fn load(target: &Target) -> Result<(Settings, Payload), Refusal> {
     let overrides = overrides(target);
     let mut loaded = config::load(&target.select.config, &overrides, &config::process_env);
     let mut payload = Payload::default();
+    for fault in idle(target) {
+        loaded.faults.push(fault);
+    }
     if target.component.has(Component::Firmware) && !target.wants_latest() {
         match image(&loaded, target.force_image) {
             Ok(image) => payload.firmware = Some(image),
@@ -226,6 +229,24 @@ pub(super) fn load(target: &Target) -> Result<(Settings, Payload), Refusal> {
         }
     }
     Ok((settings_of(loaded)?, payload))
+}
+
+/// Files that are named for nothing: whoever names one on the command line expects it to be sent.
+fn idle(target: &Target) -> impl Iterator<Item = Fault> {
+    let named = [
+        ("--firmware", target.firmware.is_some(), Component::Firmware),
+        ("--app", target.app.is_some(), Component::Ui),
+    ];
+    named
+        .into_iter()
+        .filter(|&(_, is_named, component)| is_named && !target.component.has(component))
+        .map(|(option, _, component)| {
+            let what = component.words();
+            let alone = component.as_str();
+            Fault::new(format!("{option} is given, but no {what} would be sent")).hint(format!(
+                "say --component {alone} to upgrade the {what} alone, or --component both; or leave {option} out"
+            ))
+        })
 }
 
 fn image(loaded: &Loaded, forced: bool) -> Result<FirmwareImage, Box<Fault>> {

@@ -192,6 +192,14 @@ impl Component {
             Self::Firmware => "firmware",
         }
     }
+
+    /// What people call it.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Ui => "management app",
+            Self::Firmware => "firmware",
+        }
+    }
 }
 
 impl fmt::Display for Component {

@@ -70,6 +70,51 @@ fn any_other_file_is_refused_and_said_what_it_looks_like() {
     );
 }
 
+#[test]
+fn a_file_that_the_component_leaves_out_is_refused_and_not_ignored() {
+    let lab = Lab::serve("ui-both.toml");
+    let (image, app) = ("firmware.bin", "webroot.tar");
+    let cases = [
+        (vec!["--component", "ui", "--firmware", image], "--firmware"),
+        (
+            vec!["--component", "ui", "--firmware", "latest"],
+            "--firmware",
+        ),
+        (vec!["--component", "firmware", "--app", app], "--app"),
+        (vec!["--app", app], "--app"),
+    ];
+    for (args, says) in &cases {
+        for command in ["plan", "run"] {
+            let mut program = hemfleet();
+            program.args([command, "-c"]).arg(lab.inventory());
+            for arg in args {
+                if *arg == image || *arg == app {
+                    program.arg(lab.dir.path().join(arg));
+                } else {
+                    program.arg(arg);
+                }
+            }
+            if command == "run" {
+                program.arg("--yes");
+            }
+            let output = program.output().unwrap();
+            let err = text(&output.stderr);
+            assert_eq!(
+                (code(&output), text(&output.stdout)),
+                (2, ""),
+                "{args:?}: {err}"
+            );
+            assert!(err.contains(says), "{args:?}: {err}");
+            assert!(err.contains("--component both"), "{args:?}: {err}");
+        }
+    }
+    // What the inventory names for other runs is no contradiction.
+    let mut plan = hemfleet();
+    plan.args(["plan", "--component", "ui", "-c"]);
+    let output = plan.arg(lab.inventory()).output().unwrap();
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+}
+
 /// Adds to the inventory of a lab.
 fn add(lab: &Lab, more: &str) {
     let file = lab.inventory();
