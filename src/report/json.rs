@@ -21,7 +21,7 @@
 //! | `login_refused` | device fields; `logins_left`: after so many more 401 no login is tried any more in this run |
 //! | `run_halted` | `counted`, `budget`, `max_failures` (as given), `devices` (names of those counted) |
 //! | `run_resumed` | `counted`, `max_failures`: a person gave another budget |
-//! | `run_finished` | `devices`, `counts` (all outcomes), `audits` (all verdicts of audit logs, where one was read for), `verdicts` (plan only), `in_doubt` (names), `not_asked` (names; with `--firmware latest`), `interrupted`, `exit_code`, `took_ms` |
+//! | `run_finished` | `devices`, `counts` (all outcomes), `audits` (all verdicts of audit logs, where one was read for), `verdicts` (plan only), `in_doubt` (names), `not_asked` (names; with `--firmware latest`), `interrupted`, `halted` (the budget was spent, and nobody gave another one), `exit_code`, `took_ms` |
 //!
 //! Device fields: `device` and `attempt`. The fact that an install begins or that a device is back has
 //! no event of its own: `stage_started` of `install` and `device_finished` say it. `exit_code` is that
@@ -234,6 +234,7 @@ struct RunFinished<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     not_asked: Vec<&'a str>,
     interrupted: bool,
+    halted: bool,
     exit_code: u8,
     #[serde(skip_serializing_if = "Option::is_none")]
     took_ms: Option<u64>,
@@ -249,6 +250,7 @@ impl<'a> RunFinished<'a> {
             in_doubt: words::in_doubt(fleet).map(|row| row.id.as_str()).collect(),
             not_asked: fleet.not_asked().iter().map(DeviceId::as_str).collect(),
             interrupted,
+            halted: fleet.is_halted(),
             exit_code: Exit::of(fleet).code(),
             took_ms: fleet
                 .started()

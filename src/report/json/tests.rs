@@ -297,3 +297,31 @@ fn a_closed_pipe_is_the_callers_business() {
     let error = run.report(&mut JsonLines::new(Closed)).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
 }
+
+#[test]
+fn the_end_of_a_halted_run_says_so_and_one_that_went_on_does_not() {
+    let mut run = Rehearsal::new(Mode::Go, 3);
+    run.begin();
+    for n in 0..2 {
+        run.install_begun(n);
+        run.finish(n, Outcome::Lost);
+    }
+    run.intend(Intent::Halt);
+    run.finish(2, Outcome::Halted(Touched::Nothing));
+    run.end();
+    let finished = lines(&run).pop().unwrap();
+    assert_eq!(
+        (&finished["halted"], &finished["exit_code"]),
+        (&true.into(), &4.into())
+    );
+    let mut run = Rehearsal::new(Mode::Go, 3);
+    run.begin();
+    for n in 0..2 {
+        run.install_begun(n);
+        run.finish(n, Outcome::Lost);
+    }
+    run.intend(Intent::GoOn(crate::model::MaxFailures::Number(9)));
+    run.finish(2, Outcome::Upgraded);
+    run.end();
+    assert_eq!(lines(&run).pop().unwrap()["halted"], false);
+}
