@@ -11,12 +11,16 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::byte_queue::ByteQueue;
+use super::line_writer;
 
 /// Bytes that may wait for a reader: the events of some thousand devices.
 const ROOM: usize = 64 * 1024 * 1024;
 
 /// How long a reader is waited for once somebody wants to stop.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long nothing is said of that wait.
+const QUIET: Duration = Duration::from_secs(1);
 
 /// Where a reporter writes; [`Outlet::flush`] takes it from there.
 #[derive(Clone, Default)]
@@ -86,22 +90,45 @@ impl Outlet {
     }
 
     /// Waits until all is written: as long as it takes, unless somebody wants to stop, or wanted to already
-    /// (`hurried`). Whether all is written.
+    /// (`hurried`). Whether all is written. A wait that is not over at once is said on standard error.
     pub(super) async fn close(self, hurried: bool, interrupts: &mut mpsc::Receiver<()>) -> bool {
-        if hurried {
-            let queue = self.queue;
-            let within = tokio::task::spawn_blocking(move || queue.settle_within(PATIENCE));
-            return tokio::select! {
-                done = within => done.unwrap_or(false),
-                Some(()) = interrupts.recv() => false,
-            };
-        }
-        tokio::select! {
-            biased;
-            () = self.queue.settled() => self.queue.with(|state| !state.is_broken()),
-            Some(()) = interrupts.recv() => false,
+        let done = async {
+            if hurried {
+                let queue = self.queue;
+                let within = tokio::task::spawn_blocking(move || queue.settle_within(PATIENCE));
+                within.await.unwrap_or(false)
+            } else {
+                self.queue.settled().await;
+                self.queue.with(|state| !state.is_broken())
+            }
+        };
+        let mut done = std::pin::pin!(done);
+        let mut said = false;
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut done => return done,
+                Some(()) = interrupts.recv() => return false,
+                () = tokio::time::sleep(QUIET), if !said => {
+                    said = true;
+                    line_writer::say(&waits(hurried));
+                }
+            }
         }
     }
+}
+
+/// What is said of a wait for the reader.
+fn waits(hurried: bool) -> String {
+    let limit = if hurried {
+        format!("until it has taken nothing for {} s", PATIENCE.as_secs())
+    } else {
+        "as long as it takes".to_owned()
+    };
+    format!(
+        "waiting for the reader of standard output, {limit}: no device is worked on any more, and Ctrl-C ends the \
+         wait\n"
+    )
 }
 
 /// Writes `text` to standard output; whether it was written before somebody wanted to stop.
@@ -116,5 +143,16 @@ pub(super) async fn print(
     match Outlet::stdout(page) {
         Ok(out) => out.flush().is_ok() && out.close(hurried, interrupts).await,
         Err(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_for_the_reader_says_how_long_it_is() {
+        assert!(waits(false).contains("reader of standard output, as long as it takes"));
+        assert!(waits(true).contains("until it has taken nothing for 5 s"));
     }
 }

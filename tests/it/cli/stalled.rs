@@ -55,6 +55,10 @@ fn a_signal_ends_a_run_whose_output_nobody_reads() {
         let log = lab.dir.path().join("run.log");
         let run = lab.run().arg("--log").arg(&log).start().unwrap();
         wait_for_file(&log, "the run is over", &run);
+        // Whoever sits at the terminal learns what is waited for, and what ends it.
+        let waits = "waiting for the reader of standard output";
+        run.stderr
+            .wait_for(&[waits, "as long as it takes", "Ctrl-C"]);
         run.signal(signal);
         // Every device ended well; that it was not read is said where somebody may still read.
         assert_eq!(run.end().code(), Some(0));
