@@ -105,3 +105,23 @@ impl<D> Attempt<D> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A task that asks for leave takes back what it had: that makes no halted run a mere cancellation.
+    #[test]
+    fn what_was_refused_for_good_is_neither_given_nor_taken_back() {
+        let leave = Leave::default();
+        leave.give();
+        assert!(leave.is_given());
+        leave.take_back();
+        assert!(!leave.is_given() && !leave.is_refused());
+        leave.refuse();
+        for change in [Leave::take_back, Leave::give] {
+            change(&leave);
+            assert!(leave.is_refused() && !leave.is_given());
+        }
+    }
+}

@@ -135,3 +135,22 @@ fn a_reboot_is_told_by_the_uptime_or_by_a_new_flag() {
         assert_eq!(got, rebooted, "{since} {uptime} {before} {flags:?}");
     }
 }
+
+/// Neither an uptime that is what it was nor one that is as large as it may be proves anything.
+#[test]
+fn an_uptime_on_the_border_is_no_reboot() {
+    for (since, uptime, before) in [(100, 50, 50), (0, 0, 5000)] {
+        let got = shows_reboot(since, uptime, before, (false, false));
+        assert!(!got, "{since} {uptime} {before}");
+    }
+}
+
+/// It speaks TLS no more: that is its own silence, and no new certificate.
+#[test]
+fn a_device_whose_handshake_breaks_is_lost() {
+    let what = "the connection ended".to_owned();
+    for fault in [TlsFault::Other { what }, TlsFault::NotTls] {
+        let met = FailureKind::Link(LinkFault::Tls(fault));
+        assert_eq!(unseen(&met), Outcome::Lost, "{met}");
+    }
+}
