@@ -8,6 +8,7 @@ mod phones;
 mod reflash;
 mod refusals;
 mod rollout;
+mod steps;
 mod watching;
 
 use std::sync::Arc;

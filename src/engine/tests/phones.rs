@@ -259,3 +259,62 @@ async fn the_owner_is_asked_again_only_when_the_token_is_about_to_die() {
         2
     );
 }
+
+/// While one owner is waited for, the others' devices wait for their turn, however long.
+#[tokio::test(start_paused = true)]
+async fn a_device_that_waits_for_its_turn_before_the_upgrade_outwaits_silent_owners() {
+    let fakes = [owned(&[]), owned(&[]), owned(&[Phone::Approves])];
+    let policy = Policy {
+        approval: ApprovalPolicy {
+            at_once: 1,
+            ..ApprovalPolicy::default()
+        },
+        audit: crate::model::AuditPolicy {
+            mode: crate::model::AuditMode::Off,
+            ..Default::default()
+        },
+        ..Policy::default()
+    };
+    let mut session = session_with(&fakes, Mode::Go, 3, image().into(), policy);
+    session.intend(Intent::Begin);
+    run(&mut session).await;
+    let ends: Vec<_> = session
+        .fleet()
+        .rows()
+        .iter()
+        .map(|r| r.outcome().unwrap().code())
+        .collect();
+    assert_eq!(ends, ["approval_timeout", "approval_timeout", "upgraded"]);
+}
+
+/// Its task died while the owner was waited for: nobody is to approve what nobody waits for.
+#[tokio::test(start_paused = true)]
+async fn a_request_whose_task_dies_is_withdrawn() {
+    let fake = owned(&[]).with(|w| w.panic_at = Some("poll"));
+    let (session, _) = upgrade(&fake).await;
+    assert_eq!(outcome(&session).code(), "panicked");
+    let withdrawn = async {
+        while fake.count("withdraw") == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let withdrawn = tokio::time::timeout(Duration::from_secs(60), withdrawn).await;
+    assert!(withdrawn.is_ok(), "the request stays on the phone");
+}
+
+#[tokio::test(start_paused = true)]
+async fn between_two_withdrawals_there_is_a_pause() {
+    let fake = owned(&[]).with(|w| w.withdrawals.extend(vec![reset(); 9]));
+    upgrade(&fake).await;
+    let world = fake.world();
+    let asked: Vec<_> = std::iter::zip(&world.asked, &world.asked_at)
+        .filter(|(what, _)| **what == "withdraw")
+        .map(|(_, at)| *at)
+        .collect();
+    assert_eq!(asked.len(), 4);
+    for two in asked.windows(2) {
+        let apart = two[1] - two[0];
+        let pause = Duration::from_millis(200);
+        assert!(apart >= world.request_takes + pause, "{apart:?}");
+    }
+}

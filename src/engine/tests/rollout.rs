@@ -224,3 +224,32 @@ async fn a_share_is_of_those_to_be_upgraded() {
     assert_eq!(session.fleet().allowed_harm(), 1);
     assert_eq!(installs(&fakes), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_share_counts_devices_of_which_nothing_is_known_yet() {
+    let fakes: Vec<Fake> = (0..10).map(|_| Fake::new()).collect();
+    let mut session = session_of_rollout(&fakes, 2, MaxFailures::Share(50));
+    assert_eq!(session.fleet().max_failures(), MaxFailures::Share(50));
+    assert_eq!(session.fleet().allowed_harm(), 5);
+    session.intend(Intent::Begin);
+    run(&mut session).await;
+    assert_eq!(session.fleet().allowed_harm(), 5);
+}
+
+/// A run that is being stopped ends anyway: no person is told that it was halted, and none is asked.
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_being_stopped_is_not_halted_as_well() {
+    let fakes: Vec<Fake> = (0..3).map(|_| rolls_back()).collect();
+    let mut session = fleet_of(&fakes, 3);
+    for _ in 0..3 {
+        until(&mut session, |f| {
+            matches!(f, DeviceFact::InstallBegun { .. })
+        })
+        .await;
+    }
+    session.intend(Intent::Interrupt);
+    let events = run(&mut session).await;
+    assert_eq!(session.fleet().harm(), 3);
+    assert!(!session.fleet().is_halted());
+    assert!(!events.iter().any(|e| matches!(e.fact, Fact::RunHalted(_))));
+}
