@@ -25,6 +25,10 @@ pub(super) enum LogEntry {
 }
 
 /// The log.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a log can be odd in many ways"
+)]
 pub(super) struct Book {
     started: Instant,
     /// Oldest first; the last is the running session's.
@@ -41,6 +45,10 @@ pub(super) struct Book {
     pub(super) unusable: usize,
     /// The list never ends.
     pub(super) endless: bool,
+    /// The first page has no usable id.
+    pub(super) lists_none: bool,
+    /// Every page is the first, and says that another one follows.
+    pub(super) repeats: bool,
     /// How many ids a page has.
     pub(super) page: usize,
     /// How long a page takes.
@@ -61,6 +69,8 @@ impl Book {
             lists_running: true,
             unusable: 0,
             endless: false,
+            lists_none: false,
+            repeats: false,
             page: 2,
             slow: Duration::ZERO,
             open: false,
@@ -161,7 +171,11 @@ impl Book {
         }
         let from = offset.saturating_sub(1);
         let to = files.min(offset + self.page);
-        let ids: Vec<LogId> = (from..to).map(id).collect();
+        let ids: Vec<LogId> = match (self.lists_none, self.repeats) {
+            (true, _) => Vec::new(),
+            (_, true) => (0..self.page).map(id).collect(),
+            _ => (from..to).map(id).collect(),
+        };
         Ok(LogPage {
             next: to,
             unusable: if offset == 0 { self.unusable } else { 0 },

@@ -55,10 +55,6 @@ impl<D: Device> Attempt<D> {
         let newest = self.newest(all).saturating_add(1);
         let listing = self.in_time(self.open_log(&session, newest));
         let (running, log) = self.during(running, listing).await?;
-        let log = match log {
-            Ok(log) if log.ids.is_empty() && log.unusable == 0 => Err(AuditObstacle::NoFile),
-            other => other,
-        };
         match log {
             Ok(log) => self.read_files(running, &mut access, &log, all).await,
             Err(why) => Err(self.fail(running, unread(&why)).await),

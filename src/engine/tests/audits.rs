@@ -795,3 +795,157 @@ fn what_contradicts_is_told() {
     let why = Contradiction::ScopeCheck.to_string();
     assert_eq!(why, "the device logged a failed scope check");
 }
+
+/// Where a device lists no running file, all that are listed are closed, and no more are read than that.
+#[tokio::test(start_paused = true)]
+async fn no_more_closed_files_are_read_than_the_inventory_says() {
+    for (files, lists_running, booted) in [(1, true, 0), (1, false, 9), (2, true, 9), (2, false, 9)]
+    {
+        let fake = Fake::new().with(|w| w.log.lists_running = lists_running);
+        let policy = Policy {
+            audit: AuditPolicy {
+                mode: AuditMode::Wanted,
+                files,
+            },
+            ..Policy::default()
+        };
+        let fakes = std::slice::from_ref(&fake);
+        let mut session = session_with(fakes, Mode::Go, 1, image().into(), policy);
+        session.intend(Intent::Begin);
+        until(&mut session, |f| {
+            matches!(
+                f,
+                DeviceFact::StageStarted {
+                    stage: Stage::Audit,
+                    ..
+                }
+            )
+        })
+        .await;
+        (0..booted).for_each(|_| fake.world().log.boot());
+        run(&mut session).await;
+        let word = if booted == 0 { "confirmed" } else { "missing" };
+        assert_eq!(report(&session).verdict.as_str(), word, "{files}");
+        let read = files + usize::from(lists_running);
+        assert_eq!(fake.count("log file"), read, "{files} {lists_running}");
+    }
+}
+
+/// The file with this run's token is the one that matters, also where the entry is not in it.
+#[tokio::test(start_paused = true)]
+async fn behind_the_file_that_holds_the_token_no_older_one_is_read() {
+    let fake = Fake::new().with(|w| w.log.upgrade = LogEntry::LeftOut);
+    let (session, _) = upgrade(&fake).await;
+    assert_eq!(report(&session).verdict.as_str(), "missing");
+    assert_eq!(fake.count("log file"), 2, "the running one and this");
+}
+
+/// A newer file that cannot be read leaves open what an older one says, unless that one has the token of this
+/// very run.
+#[tokio::test(start_paused = true)]
+async fn an_older_file_decides_past_an_unread_one_only_by_this_runs_token() {
+    let unreadable = || {
+        let gone = || FailureKind::Status { status: 404 };
+        [
+            ("log file", FailureKind::Status { status: 406 }),
+            ("log file", gone()),
+        ]
+    };
+    // Two boots since the install, and the file of the one in between is gone.
+    let ours = Fake::new().with(|w| {
+        w.install = Install::Flaps(NEW, NEW);
+        w.log.faults.extend(unreadable());
+    });
+    let (session, _) = upgrade(&ours).await;
+    assert_eq!(report(&session).verdict.as_str(), "confirmed");
+    // The file of this run is gone, and the one before does not verify.
+    let others = Fake::new().with(|w| {
+        let fault = LogFault::BadMac;
+        let end = LogEnd::Failed {
+            line: 1,
+            counter: None,
+            fault,
+        };
+        w.log.ends(0, end);
+        w.log.faults.extend(unreadable());
+    });
+    let (session, _) = upgrade(&others).await;
+    assert_eq!(unavailable(&session), AuditObstacle::Gone);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_for_the_log_is_tried_as_often_as_any_question_and_a_refusal_once() {
+    let refused = FailureKind::Status { status: 418 };
+    for (kind, faults, logins, confirmed) in [
+        (reset(), 2, 3, true),
+        (reset(), 9, 3, false),
+        (refused, 1, 1, false),
+    ] {
+        let fake = Fake::new();
+        let mut session = begin(&fake).await;
+        until(&mut session, |f| {
+            matches!(f, DeviceFact::InstallBegun { .. })
+        })
+        .await;
+        let failures = vec![LoginError::Failed(kind); faults];
+        fake.world().logins.extend(failures);
+        run(&mut session).await;
+        let word = report(&session).verdict.as_str();
+        assert_eq!(word == "confirmed", confirmed, "{word}");
+        assert_eq!(fake.count("login for the log"), logins);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stopped_audit_is_told_as_stopped_and_what_it_does_is_shown() {
+    let fake = Fake::new();
+    let mut session = begin(&fake).await;
+    let mut shown = Vec::new();
+    while shown.len() < 2 {
+        if let Fact::Device { fact, .. } = next(&mut session).await.fact
+            && let DeviceFact::StageProgress {
+                stage: Stage::Audit,
+                progress: Progress::Step { what },
+            } = fact
+        {
+            shown.push(what);
+        }
+    }
+    assert!(
+        shown[0].contains("checking in") && shown[1].contains("logging in"),
+        "{shown:?}"
+    );
+    session.intend(Intent::Interrupt);
+    run(&mut session).await;
+    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    let last = only(&session).timeline.last().unwrap();
+    assert_eq!(
+        (last.stage, &last.failure),
+        (Stage::Audit, &Some(FailureKind::Stopped))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_audit_counts_closed_files_and_finds_none_where_only_the_running_one_is() {
+    let fake = booted(Fake::new(), 3);
+    let (session, _) = audited(&fake, true).await;
+    let note = &only(&session).timeline.last().unwrap().note;
+    assert_eq!(note, "4 of 4 closed files verify");
+    // Names that are no ids are something: what is wrong with them is told.
+    let odd = Fake::new().with(|w| {
+        w.log.lists_none = true;
+        w.log.unusable = 2;
+    });
+    let (session, _) = audited(&odd, true).await;
+    let what = "2 listed names are no log ids".to_owned();
+    assert_eq!(failed(&session).1, FailureKind::LogUnread { what });
+}
+
+/// Whatever is asked for, it answers with the same page.
+#[tokio::test(start_paused = true)]
+async fn a_list_that_repeats_itself_is_at_its_end() {
+    let fake = booted(Fake::new(), 3).with(|w| w.log.repeats = true);
+    let (session, _) = audited(&fake, true).await;
+    assert_eq!(outcome(&session), &Outcome::Audited { files: 2 });
+    assert_eq!(fake.count("log page"), 2);
+}
