@@ -281,4 +281,15 @@ mod tests {
             Err(KdfError::BadSalt(_))
         ));
     }
+
+    /// Argon2 takes salts from eight bytes on.
+    #[test]
+    fn a_salt_of_eight_bytes_is_one() {
+        let salt = |bytes: &[u8]| argon2_salt(&EID.encode(bytes));
+        assert_eq!(salt(&[7; 8]).unwrap(), [7; 8]);
+        assert!(matches!(
+            salt(&[7; 7]),
+            Err(KdfError::BadSalt(argon2::Error::SaltTooShort))
+        ));
+    }
 }

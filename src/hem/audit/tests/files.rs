@@ -182,3 +182,34 @@ fn what_a_device_writes_is_made_printable() {
     assert_eq!(log.entries[2].extra.text(), Some("zażółć"));
     assert_eq!(log.entries[3].extra, AuditExtra::Bytes(2));
 }
+
+#[test]
+fn the_firmware_is_told_by_the_first_line_and_by_no_later_comment() {
+    let firmware = |text: &str| own(text.as_bytes()).firmware;
+    let file = File::new().token();
+    let later = file.text.clone() + "# Encedo nGINE FW v9\n";
+    assert_eq!(firmware(&later).as_deref(), Some("Encedo nGINE FW v1.2.2"));
+    let twice = format!("# Encedo nGINE FW v1.2.1\n{}", file.text);
+    assert_eq!(firmware(&twice).as_deref(), Some("Encedo nGINE FW v1.2.1"));
+    // Without one at its head, anybody may have written what stands behind an entry.
+    let (_, headless) = later.split_once('\n').unwrap();
+    assert_eq!(firmware(headless), None);
+}
+
+/// Small numbers are dates as well once the clock is said to be set, and only then.
+#[test]
+fn a_clock_that_was_set_makes_dates_of_all_times_behind_it() {
+    let times = |result: u64| {
+        let mut file = File::new();
+        file.time = 100;
+        let clock = 200_u32.to_le_bytes();
+        let file = file.token().add(0x13, result, "", &clock).token().token();
+        let log = file.log();
+        assert_eq!(log.end, LogEnd::Whole);
+        log.entries[1..].iter().map(|e| e.time).collect::<Vec<_>>()
+    };
+    let boot = AuditTime::SinceBoot;
+    let date = AuditTime::Unix;
+    assert_eq!(times(0), [boot(100), boot(110), date(120), date(130)]);
+    assert_eq!(times(1), [boot(100), boot(110), boot(120), boot(130)]);
+}

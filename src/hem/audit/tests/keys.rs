@@ -55,3 +55,9 @@ fn answers_of_the_logger_are_read() {
     assert!(parse_list(b"{}").is_err() && parse_list(b"[]").is_err());
     assert!(parse_key_answer(br#"{"key":"a","nonce":"b","nonce_signed":null}"#).is_err());
 }
+
+#[test]
+fn a_list_that_is_none_is_told_by_what_was_expected() {
+    let told = parse_list(br#"{"id":5}"#).unwrap_err().to_string();
+    assert!(told.contains("a list of log ids"), "{told}");
+}

@@ -218,3 +218,31 @@ fn the_file_with_this_runs_token_decides() {
     assert_eq!(judged(&[&quiet, &quiet], &mark()), (None, missing.clone()));
     assert_eq!(judged(&[], &mark()), (None, missing));
 }
+
+/// Neither an upgrade that went well nor what else went wrong is the refusal that is looked for.
+#[test]
+fn a_refusal_is_told_by_entries_of_a_refusal_alone() {
+    for (kind, result, word) in [
+        (4, 0, "missing"),
+        (0x17, 1, "missing"),
+        (4, 1, "contradicted"),
+        (4, 2, "contradicted"),
+    ] {
+        let file = File::new().token().add(kind, result, "U", b"");
+        let told = find_refusal(&file.log(), &mark());
+        assert_eq!(told.as_str(), word, "{kind} {result}");
+    }
+}
+
+/// Behind the token it may have stood where the entry is missed; before it, it says nothing.
+#[test]
+fn a_line_that_is_no_entry_is_told_behind_the_token_only() {
+    let missing = |token, other| AuditVerdict::Missing {
+        token_line: Some(token),
+        other_line: other,
+    };
+    let before = File::new().raw("noise").token();
+    assert_eq!(find_upgrade(&before.log(), &mark()), missing(4, None));
+    let behind = File::new().raw("noise").token().raw("noise");
+    assert_eq!(find_upgrade(&behind.log(), &mark()), missing(4, Some(5)));
+}
