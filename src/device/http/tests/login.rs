@@ -301,3 +301,60 @@ async fn the_log_tells_of_requests_and_no_secret() {
         assert!(!text.contains(secret), "{secret} in {text}");
     }
 }
+
+/// Serves this challenge, and notes what comes back.
+async fn with_challenge(status: u16, challenge: Value) -> Server {
+    Server::start(None, move |mut guest: Guest, notes: Notes| {
+        let challenge = challenge.clone();
+        async move {
+            let (head, _) = guest.request().await;
+            let line = head.lines().next().unwrap().to_owned();
+            notes.lock().unwrap().push(line);
+            guest.answer(status, &challenge.to_string()).await;
+        }
+    })
+    .await
+}
+
+/// A device that refuses even to be asked is left in peace after three times, one that stumbles is not.
+#[tokio::test]
+async fn a_401_to_the_question_for_a_challenge_is_a_refusal() {
+    for (status, last) in [
+        (401, FailureKind::LoginsUsedUp),
+        (500, FailureKind::Status { status: 500 }),
+    ] {
+        let server = with_challenge(status, json!({})).await;
+        let device = passphrase(&server);
+        for _ in 0..3 {
+            let told = device.login(Scope::Upgrade, LIFETIME).await.unwrap_err();
+            assert_eq!(told, FailureKind::Status { status }.into());
+        }
+        let told = device.login(Scope::Upgrade, LIFETIME).await.unwrap_err();
+        assert_eq!(told, last.into());
+    }
+}
+
+/// No secret's answer goes to a challenge that cannot be right.
+#[tokio::test]
+async fn a_challenge_that_cannot_be_answered_is_not_answered() {
+    let spk = ejwt::public_key_b64(&ejwt::PrivateKey::from_bytes(SESSION));
+    // Each of these takes six bytes in JSON.
+    let wide = "\u{1}".repeat(1000);
+    for (exp, text, why) in [
+        (-1, "n", "no time"),
+        (253_402_300_800_i64, "n", "no time"),
+        (1_800_000_000, &wide, "too long to answer"),
+    ] {
+        let challenge = json!({"exp": exp, "spk": spk, "jti": text, "lbl": text, "eid": text});
+        let server = with_challenge(200, challenge).await;
+        let told = passphrase(&server)
+            .login(Scope::Upgrade, LIFETIME)
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(&told, LoginError::Failed(FailureKind::BadAnswer { what }) if what.contains(why)),
+            "{told:?}"
+        );
+        assert_eq!(server.noted().len(), 1);
+    }
+}
