@@ -168,4 +168,16 @@ mod tests {
         };
         assert_eq!(ledger.mark(), Some(last));
     }
+
+    /// Uptimes are whole seconds: two of them may be lost by rounding, and a tenth of the time by a slow clock.
+    #[test]
+    fn a_slow_clock_and_rounding_are_no_reboot() {
+        let start = Instant::now();
+        let later = start + Duration::from_secs(10);
+        for (uptime, rebooted) in [(5010, false), (5007, false), (5006, true)] {
+            let mut ledger = Ledger::default();
+            assert!(!ledger.saw(&up(5000), start, start));
+            assert_eq!(ledger.saw(&up(uptime), later, later), rebooted, "{uptime}");
+        }
+    }
 }

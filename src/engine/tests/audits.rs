@@ -949,3 +949,19 @@ async fn a_list_that_repeats_itself_is_at_its_end() {
     assert_eq!(outcome(&session), &Outcome::Audited { files: 2 });
     assert_eq!(fake.count("log page"), 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_list_of_as_many_files_as_are_read_is_read() {
+    let fake = booted(Fake::new(), 16_384 - 2).with(|w| w.log.page = 100);
+    let (inbox, _events) = mpsc::channel(1000);
+    let attempt = attempt(&fake, Payload::default(), inbox);
+    let session = crate::device::Session::anonymous();
+    let log = attempt.open_log(&session, 4).await.ok().unwrap();
+    assert_eq!((log.listed, log.ids.len()), (16_384, 4));
+    fake.world().log.boot();
+    let told = attempt.open_log(&session, 4).await.err();
+    assert!(
+        matches!(told, Some(AuditObstacle::TooLarge { .. })),
+        "{told:?}"
+    );
+}
