@@ -10,9 +10,9 @@ use tokio::time::Instant;
 
 use crate::device::{Device, Found as InFile, Search, Session, UpgradeMark, judge};
 use crate::model::{
-    AuditLog, AuditMode, AuditObstacle, AuditReport, AuditVerdict, BrokerFault, Component,
-    Contradiction, Credentials, DeviceStatus, Doubt, Failure, FailureKind, LogId, Outcome, Scope,
-    Stage, Touched, human_duration,
+    AuditLog, AuditMode, AuditObstacle, AuditReport, AuditResult, AuditVerdict, BrokerFault,
+    Component, Contradiction, Credentials, DeviceStatus, Doubt, Failure, FailureKind, LogId,
+    Outcome, Scope, Stage, Touched, human_duration,
 };
 
 use super::attempt::{Attempt, Running, backoff};
@@ -62,7 +62,7 @@ impl<D: Device> Attempt<D> {
                 .await
                 .unwrap_or_else(Found::from),
         };
-        let verdict = self.tell(running, found, &remarks).await;
+        let verdict = self.tell(running, found, &judged, &remarks).await;
         // What was judged may have been the other one, too.
         if let AuditVerdict::Unavailable(AuditObstacle::OtherDevice { what }) = verdict {
             return Outcome::Unknown(Doubt::OtherDevice { what });
@@ -104,8 +104,9 @@ impl<D: Device> Attempt<D> {
         let running = self.begin(Stage::Audit, 1).await;
         let remark = "its entry can be read after the next reboot, with hemfleet audit".to_owned();
         let found = AuditObstacle::Busy.into();
-        let verdict = self.tell(running, found, &[remark]).await;
-        self.weigh(Outcome::AppInstalled, &verdict)
+        let judged = Outcome::AppInstalled;
+        let verdict = self.tell(running, found, &judged, &[remark]).await;
+        self.weigh(judged, &verdict)
     }
 
     /// How the attempt ends should it be stopped before the log was read.
@@ -134,9 +135,16 @@ impl<D: Device> Attempt<D> {
     }
 
     /// Ends the stage, and says what was found.
-    async fn tell(&self, running: Running, found: Found, remarks: &[String]) -> AuditVerdict {
+    async fn tell(
+        &self,
+        running: Running,
+        found: Found,
+        judged: &Outcome,
+        remarks: &[String],
+    ) -> AuditVerdict {
         let report = AuditReport {
             verdict: found.verdict.clone(),
+            judged: judged.kind(),
             link: self.device.link(),
             file: found.file,
             log: found.log,
@@ -352,7 +360,8 @@ impl<D: Device> Attempt<D> {
                 .await;
         }
         let running = self.begin(Stage::Audit, 1).await;
-        let found = self.refusal(&mark).await.unwrap_or_else(Found::from);
+        let mut found = self.refusal(&mark).await.unwrap_or_else(Found::from);
+        found.verdict = agreed(failure, found.verdict);
         let busy = found.verdict == AuditVerdict::Unavailable(AuditObstacle::Busy);
         let remark = "what the device wrote can be read after its next reboot, with hemfleet audit";
         let remarks = if busy {
@@ -360,7 +369,7 @@ impl<D: Device> Attempt<D> {
         } else {
             Vec::new()
         };
-        self.tell(running, found, &remarks).await;
+        self.tell(running, found, ended, &remarks).await;
     }
 
     async fn refusal(&mut self, mark: &UpgradeMark) -> Result<Found, AuditObstacle> {
@@ -406,6 +415,37 @@ fn wrote_entry(failure: &Failure) -> bool {
             matches!(status, 403 | 406 | 409)
         }
         _ => false,
+    }
+}
+
+/// What the verdict on the entry of a refusal is: one that says what the device had answered, and no other,
+/// agrees with the outcome, and is no alarm.
+pub(super) fn agreed(failure: &Failure, verdict: AuditVerdict) -> AuditVerdict {
+    match verdict {
+        AuditVerdict::Contradicted { line, counter, why } if is_written_for(failure, why) => {
+            AuditVerdict::Refused {
+                line,
+                counter,
+                what: why,
+            }
+        }
+        other => other,
+    }
+}
+
+/// Whether this is the entry that a refusal like this leaves: c after a 403, an upgrade that did not go well
+/// after the 406 or 409 of an install (section 9).
+fn is_written_for(failure: &Failure, entry: Contradiction) -> bool {
+    match entry {
+        Contradiction::ScopeCheck => failure.kind.status() == Some(403),
+        Contradiction::Logged(result) => {
+            let by_install = matches!(
+                failure.kind,
+                FailureKind::InstallRefused { status: 406 | 409 }
+            );
+            by_install && result != AuditResult::Ok
+        }
+        Contradiction::NotVerified(_) => false,
     }
 }
 

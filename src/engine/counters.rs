@@ -1,7 +1,7 @@
 //! What is counted over all devices, kept up to date so that a message costs the same in a fleet of any size.
 //! Must not: count anything that a row does not show by itself; `tally` says what the counts mean.
 
-use crate::model::{AuditVerdict, OutcomeKind, VerdictKind};
+use crate::model::{AuditWord, OutcomeKind, VerdictKind};
 
 use super::row::{Row, RowState};
 
@@ -34,6 +34,10 @@ impl Counts {
 pub struct Audits {
     /// The upgrade's entry says OK.
     pub confirmed: usize,
+    /// The same, of devices that were not seen to run what was installed.
+    pub accepted: usize,
+    /// The device refused, and its entry says so.
+    pub refused: usize,
     /// The entry says otherwise, or the file does not verify.
     pub contradicted: usize,
     /// There is no such entry.
@@ -45,7 +49,12 @@ pub struct Audits {
 impl Audits {
     /// All of them.
     pub fn total(&self) -> usize {
-        self.confirmed + self.contradicted + self.missing + self.unavailable
+        self.confirmed
+            + self.accepted
+            + self.refused
+            + self.contradicted
+            + self.missing
+            + self.unavailable
     }
 }
 
@@ -113,11 +122,13 @@ impl Counters {
         }
         if let Some(report) = &row.audit {
             let audits = &mut self.audits;
-            let said = match report.verdict {
-                AuditVerdict::Confirmed { .. } => &mut audits.confirmed,
-                AuditVerdict::Contradicted { .. } => &mut audits.contradicted,
-                AuditVerdict::Missing { .. } => &mut audits.missing,
-                AuditVerdict::Unavailable(_) => &mut audits.unavailable,
+            let said = match report.word() {
+                AuditWord::Confirmed => &mut audits.confirmed,
+                AuditWord::Accepted => &mut audits.accepted,
+                AuditWord::Refused => &mut audits.refused,
+                AuditWord::Contradicted => &mut audits.contradicted,
+                AuditWord::Missing => &mut audits.missing,
+                AuditWord::Unavailable => &mut audits.unavailable,
             };
             by(said, 1);
         }

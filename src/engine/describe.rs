@@ -170,7 +170,7 @@ fn counted(n: usize, one: &str, many: &str) -> String {
 /// do. No text claims more for the log than section 9 allows.
 pub fn audit_hint(verdict: &AuditVerdict) -> Option<&'static str> {
     match verdict {
-        AuditVerdict::Confirmed { .. } => None,
+        AuditVerdict::Confirmed { .. } | AuditVerdict::Refused { .. } => None,
         AuditVerdict::Contradicted {
             why: Contradiction::Logged(_),
             ..

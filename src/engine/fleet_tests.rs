@@ -240,6 +240,7 @@ fn what_the_logs_say_is_counted_and_forgotten_with_a_new_attempt() {
     for (n, verdict) in verdicts.into_iter().enumerate() {
         let report = Box::new(AuditReport {
             verdict,
+            judged: OutcomeKind::Upgraded,
             link: AuditLink::Pinned,
             file: None,
             log: None,
@@ -248,9 +249,9 @@ fn what_the_logs_say_is_counted_and_forgotten_with_a_new_attempt() {
     }
     let wanted = Audits {
         confirmed: 1,
-        contradicted: 0,
         missing: 1,
         unavailable: 2,
+        ..Audits::default()
     };
     assert_eq!((fleet.audits(), fleet.audits().total()), (wanted, 4));
     tell(&mut fleet, 1, 1, finished(Outcome::RolledBack));

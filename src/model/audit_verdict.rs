@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{AuditLog, AuditResult, LogFault, LogId};
+use super::{AuditLog, AuditResult, LogFault, LogId, OutcomeKind};
 
 /// What contradicts a successful upgrade.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -159,6 +159,15 @@ pub enum AuditVerdict {
         /// What it says, or what is wrong with it.
         why: Contradiction,
     },
+    /// The device refused, and its entry says so as well: it agrees with how the attempt ended.
+    Refused {
+        /// The entry's line.
+        line: usize,
+        /// Its counter, where it could be read.
+        counter: Option<u64>,
+        /// What it says.
+        what: Contradiction,
+    },
     /// The file verifies, and holds no such entry.
     Missing {
         /// The line of this run's token, behind which the entry should stand; `None` where not even the
@@ -177,6 +186,7 @@ impl AuditVerdict {
         match self {
             Self::Confirmed { .. } => "confirmed",
             Self::Contradicted { .. } => "contradicted",
+            Self::Refused { .. } => "refused",
             Self::Missing { .. } => "missing",
             Self::Unavailable(_) => "unavailable",
         }
@@ -191,7 +201,7 @@ impl AuditVerdict {
             } => fault.as_str(),
             Self::Contradicted { .. } => "logged_error",
             Self::Unavailable(why) => why.as_str(),
-            Self::Confirmed { .. } | Self::Missing { .. } => self.as_str(),
+            Self::Confirmed { .. } | Self::Refused { .. } | Self::Missing { .. } => self.as_str(),
         }
     }
 
@@ -199,7 +209,7 @@ impl AuditVerdict {
     pub fn counter(&self) -> Option<u64> {
         match *self {
             Self::Confirmed { counter, .. } => Some(counter),
-            Self::Contradicted { counter, .. } => counter,
+            Self::Contradicted { counter, .. } | Self::Refused { counter, .. } => counter,
             Self::Missing { .. } | Self::Unavailable(_) => None,
         }
     }
@@ -207,7 +217,9 @@ impl AuditVerdict {
     /// The line in question, to be marked on screen.
     pub fn line(&self) -> Option<usize> {
         match *self {
-            Self::Confirmed { line, .. } | Self::Contradicted { line, .. } => Some(line),
+            Self::Confirmed { line, .. }
+            | Self::Contradicted { line, .. }
+            | Self::Refused { line, .. } => Some(line),
             Self::Missing { .. } | Self::Unavailable(_) => None,
         }
     }
@@ -224,6 +236,9 @@ impl fmt::Display for AuditVerdict {
                 }
             }
             Self::Contradicted { line, why, .. } => write!(f, "line {line}: {why}"),
+            Self::Refused { line, what, .. } => {
+                write!(f, "line {line}: {what}, as it had answered")
+            }
             Self::Missing {
                 token_line,
                 other_line,
@@ -289,11 +304,53 @@ impl fmt::Display for AuditLink {
     }
 }
 
+/// What an audit log is called beside the end of its device's attempt, as far as people read it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AuditWord {
+    /// [`AuditVerdict::Confirmed`], and it was seen that the device runs what was installed.
+    Confirmed,
+    /// The same entry where that was not seen: it says that the device accepted the install, and no more.
+    Accepted,
+    /// [`AuditVerdict::Refused`].
+    Refused,
+    /// [`AuditVerdict::Contradicted`].
+    Contradicted,
+    /// [`AuditVerdict::Missing`].
+    Missing,
+    /// [`AuditVerdict::Unavailable`].
+    Unavailable,
+}
+
+impl AuditWord {
+    /// The word, short enough for a column and a count.
+    pub const fn short(self) -> &'static str {
+        match self {
+            Self::Confirmed => "confirmed",
+            Self::Accepted => "accepted",
+            Self::Refused => "refused",
+            Self::Contradicted => "contradicted",
+            Self::Missing => "missing",
+            Self::Unavailable => "unavailable",
+        }
+    }
+
+    /// The same where there is room.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Accepted => "says install accepted",
+            Self::Refused => "says refused, too",
+            _ => self.short(),
+        }
+    }
+}
+
 /// What was read of a device's log, and what it says.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AuditReport {
     /// What it says.
     pub verdict: AuditVerdict,
+    /// What the attempt had come to when the log was read, or had ended as.
+    pub judged: OutcomeKind,
     /// The link that it was read over.
     pub link: AuditLink,
     /// The file that decided, or the newest one read.
@@ -303,6 +360,18 @@ pub struct AuditReport {
 }
 
 impl AuditReport {
+    /// What it is called beside the device's end.
+    pub fn word(&self) -> AuditWord {
+        match &self.verdict {
+            AuditVerdict::Confirmed { .. } if self.judged.is_good() => AuditWord::Confirmed,
+            AuditVerdict::Confirmed { .. } => AuditWord::Accepted,
+            AuditVerdict::Refused { .. } => AuditWord::Refused,
+            AuditVerdict::Contradicted { .. } => AuditWord::Contradicted,
+            AuditVerdict::Missing { .. } => AuditWord::Missing,
+            AuditVerdict::Unavailable(_) => AuditWord::Unavailable,
+        }
+    }
+
     /// The link in words, where a file was read over it at all: a file that does not verify was read over
     /// it, not verified.
     pub fn over(&self) -> Option<&'static str> {
@@ -328,7 +397,7 @@ impl AuditReport {
 
 impl fmt::Display for AuditReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "audit {}", self.verdict.as_str())?;
+        write!(f, "audit {}", self.word().words())?;
         if let Some(file) = &self.file {
             write!(f, ", file {file}")?;
         }
@@ -363,6 +432,7 @@ mod tests {
                 counter: None,
                 why,
             },
+            judged: OutcomeKind::Upgraded,
             link: AuditLink::Ca,
             file: LogId::new("62310ba5"),
             log: None,
@@ -373,6 +443,39 @@ mod tests {
         let spoiled = Contradiction::NotVerified(LogFault::BadMac);
         assert_eq!(over(spoiled), "read over a link trusted by your CA");
         assert!(!report(spoiled).to_string().contains("verified over"));
+    }
+
+    #[test]
+    fn what_the_device_accepted_is_no_good_news_where_it_does_not_run_it() {
+        let said = |judged| {
+            let report = AuditReport {
+                verdict: AuditVerdict::Confirmed {
+                    line: 8,
+                    counter: 6,
+                    cut_line: None,
+                },
+                judged,
+                link: AuditLink::Ca,
+                file: None,
+                log: None,
+            };
+            report.to_string()
+        };
+        for good in [OutcomeKind::Upgraded, OutcomeKind::Current] {
+            assert!(said(good).starts_with("audit confirmed: line 8"));
+        }
+        for other in [
+            OutcomeKind::RolledBack,
+            OutcomeKind::Unproven,
+            OutcomeKind::Failed,
+        ] {
+            let said = said(other);
+            assert!(
+                said.starts_with("audit says install accepted: line 8")
+                    && !said.contains("confirmed"),
+                "{said}"
+            );
+        }
     }
 
     #[test]

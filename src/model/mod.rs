@@ -29,7 +29,7 @@ pub use audit::{
     AuditEntry, AuditExtra, AuditLog, AuditResult, AuditTime, AuditType, LogEnd, LogFault, LogId,
 };
 pub use audit_verdict::{
-    AuditLink, AuditObstacle, AuditReport, AuditVerdict, Contradiction, LogRead,
+    AuditLink, AuditObstacle, AuditReport, AuditVerdict, AuditWord, Contradiction, LogRead,
 };
 pub use device_spec::{
     AuthMethod, Credential, Credentials, Derivation, DeviceSpec, Endpoint, HostPort, KdfChoice,

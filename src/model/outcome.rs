@@ -258,6 +258,11 @@ impl OutcomeKind {
         }
     }
 
+    /// Whether the device is known to be as it should.
+    pub fn is_good(self) -> bool {
+        matches!(self, Self::Upgraded | Self::Current)
+    }
+
     /// Whether "retry all failed" means it: not what a person stopped, nor what changed unproven.
     pub fn is_failure(self) -> bool {
         matches!(

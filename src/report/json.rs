@@ -275,7 +275,9 @@ impl Serialize for OutcomeCounts {
 
 #[derive(Serialize)]
 struct AuditCounts {
+    /// Whatever the devices ended as.
     confirmed: usize,
+    refused: usize,
     contradicted: usize,
     missing: usize,
     unavailable: usize,
@@ -285,7 +287,8 @@ impl AuditCounts {
     /// Absent where no log has said anything.
     fn of(audits: &Audits) -> Option<Self> {
         (audits.total() > 0).then_some(Self {
-            confirmed: audits.confirmed,
+            confirmed: audits.confirmed + audits.accepted,
+            refused: audits.refused,
             contradicted: audits.contradicted,
             missing: audits.missing,
             unavailable: audits.unavailable,

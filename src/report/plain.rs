@@ -153,7 +153,9 @@ fn tone(fact: &DeviceFact) -> Option<Tone> {
         } => Some(Tone::Look),
         DeviceFact::Planned { verdict, .. } if verdict.failure().is_some() => Some(Tone::Bad),
         DeviceFact::Audited { report } => match report.verdict {
-            AuditVerdict::Confirmed { .. } | AuditVerdict::Unavailable(_) => None,
+            AuditVerdict::Confirmed { .. }
+            | AuditVerdict::Refused { .. }
+            | AuditVerdict::Unavailable(_) => None,
             // No failure by itself: red is the device's own end, where the inventory requires a log that
             // confirms.
             AuditVerdict::Contradicted { .. } | AuditVerdict::Missing { .. } => Some(Tone::Look),
@@ -232,6 +234,24 @@ mod tests {
         run.finish(1, Outcome::Unknown(Doubt::NoReboot));
         run.end();
         insta::assert_snapshot!(written(&run, false));
+    }
+
+    #[test]
+    fn what_a_device_accepted_is_not_called_confirmed_beside_a_rollback() {
+        let mut run = Rehearsal::new(Mode::Go, 1);
+        run.begin();
+        let report = crate::model::AuditReport {
+            judged: crate::model::OutcomeKind::RolledBack,
+            ..fixture::confirmed()
+        };
+        run.audit(0, report);
+        run.finish(0, Outcome::RolledBack);
+        run.end();
+        let said = written(&run, false);
+        assert!(said.contains("audit says install accepted"), "{said}");
+        assert!(!said.contains("confirmed"), "{said}");
+        let counts = words::audits(&run.fleet.audits()).unwrap();
+        assert_eq!(counts, "1 accepted");
     }
 
     #[test]

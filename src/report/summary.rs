@@ -196,7 +196,9 @@ fn audits(fleet: &Fleet, out: &mut impl Write) -> io::Result<()> {
     let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
     for (row, report) in fleet.rows().iter().filter_map(with_report) {
         let why = match &report.verdict {
-            AuditVerdict::Confirmed { .. } | AuditVerdict::Contradicted { .. } => continue,
+            AuditVerdict::Confirmed { .. }
+            | AuditVerdict::Refused { .. }
+            | AuditVerdict::Contradicted { .. } => continue,
             AuditVerdict::Missing { .. } => "audit missing (no entry of this upgrade)".to_owned(),
             AuditVerdict::Unavailable(why) => format!("audit unavailable ({why})"),
         };

@@ -2,7 +2,7 @@
 //! Must not: write anywhere.
 
 use crate::engine::{Audits, Counts, Fleet, Row};
-use crate::model::{AuditLink, Outcome, OutcomeKind, PayloadFacts};
+use crate::model::{AuditLink, AuditWord, Outcome, OutcomeKind, PayloadFacts};
 
 /// `5 upgraded, 1 failed`; what has not ended comes last.
 pub(super) fn counts(counts: &Counts) -> String {
@@ -37,14 +37,16 @@ pub(super) fn devices(n: usize) -> String {
 /// `3 confirmed, 1 contradicted`; absent where no audit log has said anything.
 pub(super) fn audits(audits: &Audits) -> Option<String> {
     let parts: Vec<String> = [
-        (audits.confirmed, "confirmed"),
-        (audits.contradicted, "contradicted"),
-        (audits.missing, "missing"),
-        (audits.unavailable, "unavailable"),
+        (audits.confirmed, AuditWord::Confirmed),
+        (audits.accepted, AuditWord::Accepted),
+        (audits.refused, AuditWord::Refused),
+        (audits.contradicted, AuditWord::Contradicted),
+        (audits.missing, AuditWord::Missing),
+        (audits.unavailable, AuditWord::Unavailable),
     ]
     .into_iter()
     .filter(|(n, _)| *n > 0)
-    .map(|(n, word)| format!("{n} {word}"))
+    .map(|(n, word)| format!("{n} {}", word.short()))
     .collect();
     (!parts.is_empty()).then(|| parts.join(", "))
 }

@@ -74,7 +74,9 @@ fn tone(fact: &Fact) -> Option<Tone> {
         | DeviceFact::LeaveAsked
         | DeviceFact::Returned { .. } => None,
         DeviceFact::Audited { report } => Some(match report.verdict {
-            AuditVerdict::Confirmed { .. } | AuditVerdict::Unavailable(_) => Tone::Plain,
+            AuditVerdict::Confirmed { .. }
+            | AuditVerdict::Refused { .. }
+            | AuditVerdict::Unavailable(_) => Tone::Plain,
             AuditVerdict::Contradicted { .. } | AuditVerdict::Missing { .. } => Tone::Warn,
         }),
         DeviceFact::LogRead { .. } | DeviceFact::StageFinished { failure: None, .. } => {

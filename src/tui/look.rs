@@ -5,7 +5,7 @@ use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier, Style};
 
 use crate::engine::{Row, RowState};
-use crate::model::{AuditVerdict, OutcomeKind, VerdictKind};
+use crate::model::{AuditReport, AuditWord, OutcomeKind, VerdictKind};
 
 /// What the terminal can show.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -75,6 +75,8 @@ fn ascii(symbol: &str) -> char {
         '█' | '▉' | '▊' | '▋' | '▌' | '≠' => '#',
         '▸' | '→' => '>',
         '≡' => '%',
+        '◇' => ':',
+        '◆' => ';',
         '│' => '|',
         '↑' => '^',
         '✓' | '↓' | '▼' => 'v',
@@ -130,13 +132,18 @@ impl Mark {
     pub(super) const RUNNING: Self = Self::new("●", "running", Tone::Live);
     pub(super) const WAITING: Self = Self::new("…", "waiting", Tone::Plain);
 
-    pub(super) const CONFIRMED: Self = Self::new("✓", "confirmed", Tone::Plain);
-    pub(super) const CONTRADICTED: Self = Self::new("≠", "contradicted", Tone::Warn);
-    pub(super) const MISSING: Self = Self::new("○", "missing", Tone::Warn);
-    pub(super) const UNAVAILABLE: Self = Self::new("/", "unavailable", Tone::Dull);
+    pub(super) const CONFIRMED: Self = Self::new("✓", AuditWord::Confirmed.short(), Tone::Plain);
+    pub(super) const ACCEPTED: Self = Self::new("◇", AuditWord::Accepted.short(), Tone::Plain);
+    pub(super) const REFUSED: Self = Self::new("◆", AuditWord::Refused.short(), Tone::Plain);
+    pub(super) const CONTRADICTED: Self =
+        Self::new("≠", AuditWord::Contradicted.short(), Tone::Warn);
+    pub(super) const MISSING: Self = Self::new("○", AuditWord::Missing.short(), Tone::Warn);
+    pub(super) const UNAVAILABLE: Self = Self::new("/", AuditWord::Unavailable.short(), Tone::Dull);
     /// All that an audit log can say.
-    pub(super) const AUDITS: [Self; 4] = [
+    pub(super) const AUDITS: [Self; 6] = [
         Self::CONFIRMED,
+        Self::ACCEPTED,
+        Self::REFUSED,
         Self::CONTRADICTED,
         Self::MISSING,
         Self::UNAVAILABLE,
@@ -175,12 +182,14 @@ impl Mark {
 
     /// Of what the audit log says. None is green or red: green is what hemfleet saw itself (section 7), and
     /// no log proves that; red is a device's own end, which a log alone does not change.
-    pub(super) fn of_audit(verdict: &AuditVerdict) -> Self {
-        match verdict {
-            AuditVerdict::Confirmed { .. } => Self::CONFIRMED,
-            AuditVerdict::Contradicted { .. } => Self::CONTRADICTED,
-            AuditVerdict::Missing { .. } => Self::MISSING,
-            AuditVerdict::Unavailable(_) => Self::UNAVAILABLE,
+    pub(super) fn of_audit(report: &AuditReport) -> Self {
+        match report.word() {
+            AuditWord::Confirmed => Self::CONFIRMED,
+            AuditWord::Accepted => Self::ACCEPTED,
+            AuditWord::Refused => Self::REFUSED,
+            AuditWord::Contradicted => Self::CONTRADICTED,
+            AuditWord::Missing => Self::MISSING,
+            AuditWord::Unavailable => Self::UNAVAILABLE,
         }
     }
 

@@ -65,7 +65,10 @@ fn matches(row: &Row, word: &str) -> bool {
         || has(Mark::of_row(row).word)
         || (row.has_task() && has(Mark::RUNNING.word))
         || has(row.link)
-        || row.audit.as_ref().is_some_and(|r| has(r.verdict.as_str()))
+        || row
+            .audit
+            .as_ref()
+            .is_some_and(|r| has(r.verdict.as_str()) || has(r.word().short()))
         || row
             .active()
             .and_then(|a| a.person.as_ref())

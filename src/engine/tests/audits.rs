@@ -10,7 +10,7 @@ use super::*;
 use crate::device::RawLog;
 use crate::model::{
     AuditLink, AuditMode, AuditObstacle, AuditPolicy, AuditReport, AuditResult, AuditType,
-    AuditVerdict, BrokerFault, Contradiction, LogEnd, LogFault, LogId, Secret,
+    AuditVerdict, AuditWord, BrokerFault, Contradiction, LogEnd, LogFault, LogId, Secret,
 };
 
 use super::super::fake::{Phone, attempt};
@@ -103,6 +103,14 @@ async fn every_install_whose_reboot_was_seen_is_looked_up_and_no_other() {
         let fake = Fake::new().with(|w| w.install = install);
         let (session, _) = upgrade_by(&fake, policy(AuditMode::Required)).await;
         assert_eq!(only(&session).audit.is_some(), read, "{install:?}");
+        if let Some(report) = &only(&session).audit {
+            // What the device accepted says nothing of what it runs.
+            let word = match install {
+                Install::LostButRuns(NEW) => AuditWord::Confirmed,
+                _ => AuditWord::Accepted,
+            };
+            assert_eq!(report.word(), word, "{install:?}");
+        }
         if install != Install::LostButRuns(NEW) {
             assert_eq!(outcome(&session).kind(), outcome(&wanted).kind());
         }

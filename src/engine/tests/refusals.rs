@@ -1,7 +1,11 @@
 //! What a device wrote when it refused, looked up where that harms nobody.
 
 use super::*;
-use crate::model::{AuditMode, AuditObstacle, AuditPolicy, AuditVerdict, Contradiction};
+use crate::engine::audit::agreed;
+use crate::model::{
+    AuditMode, AuditObstacle, AuditPolicy, AuditResult, AuditVerdict, Contradiction, Failure,
+    LogFault,
+};
 
 use super::super::fake::Phone;
 
@@ -34,10 +38,12 @@ async fn a_refusal_is_looked_up_and_stays_the_outcome() {
         });
         let (session, _) = upgrade(&open).await;
         assert_eq!(failed(&session).0, Stage::Install);
-        let Some(AuditVerdict::Contradicted { why, .. }) = verdict(&session) else {
+        let Some(AuditVerdict::Refused { what: why, .. }) = verdict(&session) else {
             panic!("{status}: {:?}", verdict(&session));
         };
         assert_eq!(*why == Contradiction::ScopeCheck, status == 403);
+        // It agrees with the outcome: no alarm.
+        assert!(!only(&session).log_contradicts());
     }
     for stage in ["upload", "check"] {
         let fake = Fake::new().with(|w| {
@@ -165,5 +171,49 @@ async fn whatever_becomes_of_the_look_up_the_refusal_is_the_outcome() {
                 Touched::ImageStaged
             )
         );
+    }
+}
+
+/// Only the entry that such a refusal leaves agrees with it: nothing else is talked away.
+#[test]
+fn an_entry_of_another_kind_than_the_refusal_still_contradicts() {
+    let logged = Contradiction::Logged(AuditResult::Error);
+    let scope = Contradiction::ScopeCheck;
+    let spoiled = Contradiction::NotVerified(LogFault::BadMac);
+    let by_install = |status| FailureKind::InstallRefused { status };
+    let by_upload = |status| FailureKind::Status { status };
+    for (kind, why, agrees) in [
+        (by_install(406), logged, true),
+        (by_install(409), logged, true),
+        (by_install(403), scope, true),
+        (by_upload(403), scope, true),
+        (by_install(403), logged, false),
+        (by_upload(403), logged, false),
+        (by_install(406), scope, false),
+        (by_install(409), spoiled, false),
+        (by_install(403), spoiled, false),
+        (
+            by_install(406),
+            Contradiction::Logged(AuditResult::Ok),
+            false,
+        ),
+    ] {
+        let failure = Failure {
+            stage: Stage::Install,
+            kind,
+            touched: Touched::ImageStaged,
+        };
+        let verdict = AuditVerdict::Contradicted {
+            line: 7,
+            counter: Some(6),
+            why,
+        };
+        let judged = agreed(&failure, verdict.clone());
+        if agrees {
+            assert_eq!(judged.as_str(), "refused", "{failure:?} {why}");
+            assert_eq!((judged.line(), judged.counter()), (Some(7), Some(6)));
+        } else {
+            assert_eq!(judged, verdict, "{failure:?} {why}");
+        }
     }
 }

@@ -8,7 +8,7 @@ use crate::engine::{DeviceFact, Mode, Progress};
 use crate::model::{
     AppFacts, AuditEntry, AuditExtra, AuditLink, AuditLog, AuditObstacle, AuditReport, AuditResult,
     AuditTime, AuditType, AuditVerdict, Contradiction, LogEnd, LogFault, LogId, Outcome,
-    PayloadFacts, Scope, Skip, Stage, Verdict,
+    OutcomeKind, PayloadFacts, Scope, Skip, Stage, Verdict,
 };
 
 use super::{MB, Rig, image, seeds};
@@ -85,6 +85,7 @@ fn audit(verdict: AuditVerdict, link: AuditLink, log: Option<AuditLog>) -> Devic
     DeviceFact::Audited {
         report: Box::new(AuditReport {
             verdict,
+            judged: OutcomeKind::Upgraded,
             link,
             file: log.as_ref().and_then(|_| LogId::new("62310ba5")),
             log: log.map(Arc::new),

@@ -27,9 +27,9 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
         let text = "   not read in this attempt so far; Esc goes back";
         return put(buf, area, 1, &span(text, Tone::Dull.style()).into());
     };
-    let mark = Mark::of_audit(&report.verdict);
+    let mark = Mark::of_audit(report);
     title.push(span(
-        format!(" · {} {}", mark.glyph, mark.word),
+        format!(" · {} {}", mark.glyph, report.word().words()),
         mark.tone.bold(),
     ));
     put(buf, area, 0, &rule(title, Vec::new(), width));
@@ -62,8 +62,8 @@ pub(super) fn reveal(row: &Row, width: usize, room: usize) -> usize {
 
 /// Verdict, file and link; then what to do about it.
 pub(super) fn verdict(report: &AuditReport, width: usize) -> Vec<Line<'static>> {
-    let mark = Mark::of_audit(&report.verdict);
-    let mut what = format!("log {}", mark.word);
+    let mark = Mark::of_audit(report);
+    let mut what = format!("log {}", report.word().words());
     if let Some(file) = &report.file {
         let _ = write!(what, " · file {file}");
     }
@@ -221,7 +221,7 @@ impl<'a> List<'a> {
             return Line::default();
         };
         let marked = self.marked() == Some(n);
-        let tone = match Mark::of_audit(&self.report.verdict).tone {
+        let tone = match Mark::of_audit(self.report).tone {
             tone if marked => tone,
             _ => Tone::Plain,
         };

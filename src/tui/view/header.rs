@@ -90,6 +90,8 @@ fn audits(audits: &Audits, width: usize) -> Vec<Span<'static>> {
     for (mark, n) in [
         (Mark::CONTRADICTED, audits.contradicted),
         (Mark::CONFIRMED, audits.confirmed),
+        (Mark::ACCEPTED, audits.accepted),
+        (Mark::REFUSED, audits.refused),
         (Mark::MISSING, audits.missing),
         (Mark::UNAVAILABLE, audits.unavailable),
     ] {

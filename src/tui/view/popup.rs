@@ -91,6 +91,11 @@ fn help(ui: &Ui, fleet: &Fleet, width: usize) -> Vec<Line<'static>> {
     };
     marks.push(log);
     marks.extend(Mark::AUDITS);
+    marks.push(Mark {
+        glyph: "!",
+        word: "a link of little worth: http, or insecure",
+        tone: Tone::Warn,
+    });
     let mut line: Vec<Span<'static>> = Vec::new();
     for mark in marks {
         let mark = span(format!("{} {}  ", mark.glyph, mark.word), mark.tone.style());
@@ -101,10 +106,6 @@ fn help(ui: &Ui, fleet: &Fleet, width: usize) -> Vec<Line<'static>> {
         line.push(mark);
     }
     lines.push(Line::from(line));
-    lines.push(Line::from(span(
-        "! a link of little worth: http, or insecure",
-        Tone::Warn.bold(),
-    )));
     lines
 }
 

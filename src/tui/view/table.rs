@@ -257,7 +257,7 @@ fn audit(row: &Row, width: usize) -> (String, Style) {
     let Some(report) = &row.audit else {
         return (String::new(), Tone::Plain.style());
     };
-    let mark = Mark::of_audit(&report.verdict);
+    let mark = Mark::of_audit(report);
     let style = match report.verdict {
         AuditVerdict::Contradicted { .. } => mark.tone.bold(),
         _ => mark.tone.style(),
