@@ -1,5 +1,6 @@
 //! Procedures over a device in memory, on paused time, through the session and the pool.
 
+mod any_budget;
 mod any_order;
 mod apps;
 mod audits;
