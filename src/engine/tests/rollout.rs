@@ -113,6 +113,47 @@ async fn while_a_person_is_asked_staged_devices_wait_and_a_new_budget_lets_them_
     );
 }
 
+/// The device that spent the budget leaves its place, and nothing but a look takes it.
+#[tokio::test(start_paused = true)]
+async fn a_lost_device_is_looked_at_again_at_once_while_staged_ones_wait_in_a_halted_run() {
+    let lost = || Fake::new().with(|w| w.install = Install::Dies);
+    let fakes = [lost(), lost(), late(200), late(200)];
+    let mut session = session_of_rollout(&fakes, 3, MaxFailures::Number(2));
+    session.intend(Intent::Begin);
+    until_halted(&mut session).await;
+    // Both are lost by and by, the third is staged and keeps its place; the fourth is in line before them all.
+    let settled = |session: &Session| {
+        let rows = session.fleet().rows();
+        rows[1].outcome().is_some() && rows[2].wants_leave
+    };
+    while !settled(&session) {
+        next(&mut session).await;
+    }
+    for n in 0..2 {
+        let mut world = fakes[n].world();
+        world.away.clear();
+        world.booted = tokio::time::Instant::now();
+        world.fws = Some(NEW);
+    }
+    for n in 0..2 {
+        let id = session.fleet().rows()[n].id.clone();
+        session.intend(Intent::Retry(id));
+        assert!(session.fleet().rows()[n].has_task(), "it waits in line");
+    }
+    let back = |session: &Session| {
+        let rows = session.fleet().rows();
+        rows[..2].iter().all(|row| row.outcome().is_some())
+    };
+    while !back(&session) {
+        next(&mut session).await;
+    }
+    assert_eq!(kind(&session, 0), OutcomeKind::Upgraded);
+    assert_eq!(kind(&session, 1), OutcomeKind::Upgraded);
+    assert!(session.fleet().is_halted() && session.fleet().rows()[2].wants_leave);
+    assert_eq!(installs(&fakes), 2);
+    assert!(fakes[3].world().asked.is_empty(), "nothing new starts");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_staged_device_that_waits_is_stopped_with_its_image_staged() {
     let mut fakes: Vec<Fake> = (0..3).map(|_| rolls_back()).collect();
