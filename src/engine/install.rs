@@ -268,7 +268,8 @@ impl<D: Device> Attempt<D> {
             }
         };
         let kind = match &changed {
-            Err(Halt::End(Outcome::Cancelled(_))) => FailureKind::Stopped,
+            // By a person, or since the run was halted.
+            Err(Halt::End(Outcome::Cancelled(_) | Outcome::Halted(_))) => FailureKind::Stopped,
             _ => FailureKind::Status { status: 409 },
         };
         self.end_failed(running, kind).await;

@@ -31,6 +31,13 @@ impl Watch {
 /// How much faster than this machine's a device's clock may run: 8 % were measured (section 6).
 const FAST_CLOCK: f64 = 1.1;
 
+/// How often a device is looked at after this machine stood still, before it is called lost: the network may
+/// need a while longer to come back than the process.
+const LOOKS_AFTER_GAP: u32 = 3;
+
+/// By how much a wait or a look may be late without this machine having stood still: suspended, or stopped.
+const LATE: Duration = Duration::from_secs(10);
+
 /// What the last look at a rebooting device met.
 enum Sight {
     /// It answers, without a sign of a reboot.
@@ -146,10 +153,22 @@ impl<D: Device> Attempt<D> {
         first_wait: Duration,
     ) -> Result<DeviceStatus, Sight> {
         let mut wait = first_wait;
+        // The wait for the install's answer may have used up all the time, and this machine stood still in it.
+        let mut owed = if Instant::now() >= deadline {
+            LOOKS_AFTER_GAP
+        } else {
+            0
+        };
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            tokio::time::sleep(wait.min(left)).await;
+            let begun = Instant::now();
+            let left = deadline.saturating_duration_since(begun);
+            let pause = if owed > 0 { wait } else { wait.min(left) };
+            tokio::time::sleep(pause).await;
+            if begun.elapsed() > pause + LATE {
+                owed = LOOKS_AFTER_GAP;
+            }
             wait = self.policy.pace.reboot_poll;
+            let looked = Instant::now();
             let sight = match self.sight(watch).await {
                 Ok(first) => {
                     self.saw("back, must stay up");
@@ -169,8 +188,13 @@ impl<D: Device> Attempt<D> {
                 Sight::Same => self.saw("still answers as before"),
                 Sight::Gone(kind) => self.saw(&kind.to_string()),
             }
-            // Only after a look: the wait for the install's answer may have used up all the time.
-            if Instant::now() >= deadline {
+            owed = owed.saturating_sub(1);
+            // A look has its time limits, of which a connection and an answer take one each.
+            if looked.elapsed() > self.policy.timeouts.request * 2 + LATE {
+                owed = LOOKS_AFTER_GAP;
+            }
+            // Only after a look, and after a gap after several.
+            if owed == 0 && Instant::now() >= deadline {
                 return Err(sight);
             }
         }

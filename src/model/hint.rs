@@ -79,7 +79,7 @@ pub(super) fn hint(stage: Stage, kind: &FailureKind) -> String {
         FailureKind::OtherDevice { .. } => "Find out where url, connect, proxy or ssh of this device lead now, and put that right; then retry, which only \
              watches."
             .to_owned(),
-        FailureKind::ChangedMeanwhile { .. } => "No install was sent. Somebody else works on this device, or it reboots by itself: find out which, then retry, \
+        FailureKind::ChangedMeanwhile { .. } => "Somebody else works on this device, or it reboots by itself: find out which, then retry, \
              which looks at it anew."
             .to_owned(),
         FailureKind::BackendAction { .. } => "Somebody ordered this in the backend (L lock, W wipe, B brick): ask who runs it before \
@@ -287,6 +287,15 @@ mod tests {
 
     fn says(stage: Stage, kind: &FailureKind, word: &str) -> bool {
         hint(stage, kind).contains(word)
+    }
+
+    /// An app may have been installed before the device changed: what was touched is said elsewhere.
+    #[test]
+    fn a_device_that_changed_is_not_said_to_be_untouched() {
+        let what = "it has rebooted".to_owned();
+        let kind = FailureKind::ChangedMeanwhile { what };
+        assert!(!says(Stage::Probe, &kind, "install"));
+        assert!(says(Stage::Probe, &kind, "retry"));
     }
 
     #[test]

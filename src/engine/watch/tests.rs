@@ -93,6 +93,94 @@ async fn a_cancel_counts_until_the_install_is_sent() {
     assert_eq!(fake.count("install"), 0);
 }
 
+/// Whoever reads the timeline of a halted run is not told that somebody else's install was the reason.
+#[tokio::test(start_paused = true)]
+async fn a_wait_for_others_that_a_halt_ends_was_stopped_and_not_refused_with_409() {
+    let fake = Fake::new();
+    let seen = Seen {
+        version: fake.version().await.unwrap(),
+        status: fake.status().await.unwrap(),
+    };
+    let (inbox, mut said) = mpsc::channel(1000);
+    let mut attempt = attempt(&fake, image().into(), inbox);
+    let (cancel, leave) = (attempt.cancel.clone(), attempt.leave.clone());
+    let refused = Outcome::Failed(Failure {
+        stage: Stage::Upload,
+        kind: FailureKind::Status { status: 409 },
+        touched: Touched::ImageSent,
+    });
+    let task = tokio::spawn(async move {
+        attempt
+            .or_changed(Component::Firmware, &seen, refused)
+            .await
+    });
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    leave.refuse();
+    cancel.cancel();
+    let ended = tokio::time::timeout(NORMAL_SILENCE * 3, task).await;
+    let ended = ended.expect("the wait has no end").unwrap();
+    assert!(matches!(ended, Halt::End(Outcome::Halted(_))), "{ended:?}");
+    let mut last = None;
+    while let Ok(message) = said.try_recv() {
+        let told = format!("{message:?}");
+        if told.contains("StageFinished") {
+            last = Some(told);
+        }
+    }
+    let last = last.expect("the wait is no stage");
+    assert!(last.contains("Stopped") && !last.contains("409"), "{last}");
+}
+
+/// A laptop that slept, or a stopped process: the limit has passed, and the network is not up at once.
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_stood_still_looks_a_few_times_before_it_calls_a_device_lost() {
+    for (silent_looks, back) in [(2, true), (u32::MAX, false)] {
+        let fake = Fake::new();
+        let (inbox, _said) = mpsc::channel(1000);
+        let mut attempt = attempt(&fake, image().into(), inbox);
+        let limit = attempt.policy.timeouts.reboot;
+        let poll = attempt.policy.pace.reboot_poll;
+        let watch = Watch {
+            component: Component::Firmware,
+            since: Instant::now(),
+            uptime_before: Duration::from_secs(1 << 20),
+            fw_upgrade_before: false,
+            fws_before: fake.version().await.unwrap().fws,
+            uis_before: None,
+            device: fake.version().await.unwrap().mark(),
+            mark: None,
+        };
+        let forever = Instant::now() + Duration::from_secs(1 << 30);
+        fake.world().away.push((Instant::now(), forever));
+        let deadline = Instant::now() + limit;
+        let task = tokio::spawn(async move { attempt.reboot(&watch, deadline, poll).await });
+        tokio::time::sleep(poll / 2).await;
+        tokio::time::advance(limit * 2).await;
+        let asked = fake.count("status");
+        let looks = async {
+            loop {
+                let looks = fake.count("status") - asked;
+                if task.is_finished() || looks >= silent_looks as usize {
+                    break looks;
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let looks = tokio::time::timeout(limit, looks).await;
+        let looks = looks.expect("it neither looks nor ends");
+        if back {
+            let mut world = fake.world();
+            world.away.clear();
+            world.booted = Instant::now();
+        } else {
+            assert_eq!(looks, 3);
+        }
+        let met = tokio::time::timeout(limit, task).await;
+        let met = met.expect("the watch has no end").unwrap();
+        assert_eq!(met.is_ok(), back);
+    }
+}
+
 /// What the device says of itself some time after the install; both times in seconds.
 fn shows_reboot(since: u64, uptime: u64, before: u64, flags: (bool, bool)) -> bool {
     let now = Instant::now();
