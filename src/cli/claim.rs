@@ -236,7 +236,7 @@ impl Holder {
         let uid = rustix::process::getuid().as_raw();
         Self {
             run: run.to_string(),
-            user: user.unwrap_or_else(|| format!("user {uid}")),
+            user: user.unwrap_or_else(|| format!("uid {uid}")),
             host: rustix::system::uname()
                 .nodename()
                 .to_string_lossy()

@@ -73,7 +73,7 @@ impl fmt::Display for RunHalt {
         };
         write!(
             f,
-            "RUN HALTED: installs left {} worse or in doubt, which counts {harm} of {allowed} \
+            "RUN HALTED: installs left {} worse or in doubt: that counts {harm}, and the budget is {allowed} \
              (max_failures = {}): {names}; nothing new starts, no further install is sent",
             counted(ids.len(), "device", "devices"),
             self.max_failures,

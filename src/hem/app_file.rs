@@ -13,9 +13,7 @@ use tar::EntryType;
 
 use super::image;
 use super::looks::looks_like;
-use crate::model::{
-    AppFacts, AppImage, AppTrailer, AppVersion, Fwk, MAX_APP_BYTES, human_bytes, printable,
-};
+use crate::model::{AppFacts, AppImage, AppTrailer, AppVersion, Fwk, MAX_APP_BYTES, printable};
 
 /// The trailer's size in bytes: the signer's Ed25519 key, then a signature.
 pub const TRAILER_BYTES: usize = 96;
@@ -37,7 +35,7 @@ pub enum AppError {
     #[error("the management app is empty")]
     Empty,
     /// Over 16 MiB.
-    #[error("the management app has {}, a device takes at most 16 MiB", human_bytes(*.bytes))]
+    #[error("the management app has {bytes} bytes, a device takes at most {MAX_APP_BYTES}")]
     TooLarge {
         /// Bytes of the file.
         bytes: u64,

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256, Sha512};
 use super::intel_hex::{self, HexError};
 use crate::model::{
     FirmwareImage, Fwk, Fws, ImageFacts, ImageFooter, ImageFormat, MAX_IMAGE_BYTES, SigningMode,
-    human_bytes, printable,
+    printable,
 };
 
 /// The largest raw upload that a device's server takes, in bytes (section 2). An Intel HEX file may be
@@ -40,13 +40,13 @@ pub enum ImageError {
     #[error("the image is empty")]
     Empty,
     /// Over 3 MiB: a device closes the connection without a word (section 7).
-    #[error("the image has {}, a device takes at most 3 MiB", human_bytes(*.bytes))]
+    #[error("the image has {bytes} bytes, a device takes at most {MAX_IMAGE_BYTES}")]
     TooLarge {
         /// Bytes of the decoded image.
         bytes: u64,
     },
     /// Over 16 MiB as a file.
-    #[error("the file has {}, a device takes at most 16 MiB", human_bytes(*.bytes))]
+    #[error("the file has {bytes} bytes, a device takes at most {MAX_FILE_BYTES}")]
     FileTooLarge {
         /// Bytes of the file.
         bytes: u64,

@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use super::paint::{Tone, paint};
 use super::{Reporter, words};
 use crate::engine::{DeviceFact, Event, Fact, Fleet, Progress};
-use crate::model::{AuditVerdict, DeviceId, Stage};
+use crate::model::{AuditReport, AuditVerdict, DeviceId, Stage};
 
 /// A stage that is silent otherwise is heard of this often.
 const NEWS: Duration = Duration::from_secs(30);
@@ -165,6 +165,23 @@ fn tone(fact: &DeviceFact) -> Option<Tone> {
     }
 }
 
+/// The line without what the log says.
+fn without_verdict(text: String, said: Option<&AuditReport>) -> String {
+    let Some(said) = said.map(AuditReport::to_string) else {
+        return text;
+    };
+    match text.split_once(&said) {
+        Some((took, remarks)) => {
+            let took = took.trim_end_matches(": ");
+            match remarks.trim_start_matches(" · ") {
+                "" => took.to_owned(),
+                remarks => format!("{took}: {remarks}"),
+            }
+        }
+        None => text,
+    }
+}
+
 impl<W: Write> Reporter for Plain<W> {
     fn event(&mut self, fleet: &Fleet, event: &Event) -> io::Result<()> {
         let Some(text) = event.fact.headline() else {
@@ -189,6 +206,12 @@ impl<W: Write> Reporter for Plain<W> {
                     DeviceFact::ApprovalRequested { until, .. } => {
                         format!("{text}; until {}", self.time(*until))
                     }
+                    // What the log says has a line of its own; what is left is how long it took, and remarks.
+                    DeviceFact::StageFinished {
+                        stage: Stage::Audit,
+                        failure: None,
+                        ..
+                    } => without_verdict(text, fleet.row(device).and_then(|r| r.audit.as_deref())),
                     _ => text,
                 };
                 self.line(event.at, tone(fact), &text)?;
@@ -252,6 +275,24 @@ mod tests {
         assert!(!said.contains("confirmed"), "{said}");
         let counts = words::audits(&run.fleet.audits()).unwrap();
         assert_eq!(counts, "1 accepted");
+    }
+
+    #[test]
+    fn what_the_log_says_is_said_once() {
+        for remark in ["", " · read after the next reboot"] {
+            let mut run = Rehearsal::new(Mode::Go, 1);
+            run.begin();
+            run.start(0, Stage::Audit, 1);
+            run.audit(0, fixture::confirmed());
+            let note = format!("{}{remark}", fixture::confirmed());
+            run.stage_done(0, Stage::Audit, 900, 200, &note);
+            run.finish(0, Outcome::Upgraded);
+            let said = written(&run, false);
+            assert_eq!(said.matches("confirmed").count(), 1, "{said}");
+            assert!(said.contains("audit done in"), "{said}");
+            let told = said.contains("read after the next reboot");
+            assert_eq!(told, !remark.is_empty(), "{said}");
+        }
     }
 
     #[test]
