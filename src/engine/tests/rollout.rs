@@ -129,8 +129,8 @@ async fn a_lost_device_is_looked_at_again_at_once_while_staged_ones_wait_in_a_ha
     while !settled(&session) {
         next(&mut session).await;
     }
-    for n in 0..2 {
-        let mut world = fakes[n].world();
+    for fake in &fakes[..2] {
+        let mut world = fake.world();
         world.away.clear();
         world.booted = tokio::time::Instant::now();
         world.fws = Some(NEW);
