@@ -29,7 +29,7 @@ unproven; 4 halted: max_failures was reached; 130 interrupted.";
 
 #[derive(Subcommand, Debug)]
 pub(super) enum Command {
-    /// Look only: for each device, what an upgrade would do and why
+    /// Theme only: for each device, what an upgrade would do and why
     Plan(Plan),
     /// Plan, confirm, upgrade
     Run(Run),

@@ -3,30 +3,14 @@
 //! Owns: what the commands are and how the rooms are put together for each.
 //! Must not: hold rules of an upgrade, of the inventory or of the screen; each has a room.
 
-mod announced;
 mod args;
-mod ask;
-pub mod assemble;
-mod audit;
-mod byte_queue;
-mod claim;
-mod demo;
-mod descriptors;
-mod desk;
-mod fetch;
-pub mod foretold;
-mod headless;
-mod inspect;
-mod keep;
-mod line_writer;
-mod logging;
-mod memory;
-mod outlet;
-mod run;
-mod show;
-mod signals;
-mod sim;
-mod state;
+mod commands;
+mod device_locks;
+pub mod expectations;
+mod output;
+mod process;
+mod secret_prompt;
+pub mod wiring;
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
@@ -74,7 +58,7 @@ impl Refusal {
         if let Some(hint) = &self.hint {
             text.extend(["hint: ", hint, "\n"]);
         }
-        line_writer::say(&text);
+        output::line_writer::say(&text);
     }
 }
 
@@ -84,9 +68,9 @@ impl From<io::Error> for Refusal {
     }
 }
 
-impl From<config::Faults> for Refusal {
-    fn from(faults: config::Faults) -> Self {
-        let color = io::stderr().is_terminal() && !show::no_color();
+impl From<config::Diagnostics> for Refusal {
+    fn from(faults: config::Diagnostics) -> Self {
+        let color = io::stderr().is_terminal() && !output::session::no_color();
         Self {
             text: faults.render(color, MESSAGE_WIDTH),
             rendered: true,
@@ -99,9 +83,9 @@ impl From<config::Faults> for Refusal {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     // Also after a panic.
-    let _finish = logging::Finish;
-    if let Err(e) = memory::keep_private() {
-        line_writer::say(&format!(
+    let _finish = output::logging::Finish;
+    if let Err(e) = process::memory::keep_private() {
+        output::line_writer::say(&format!(
             "WARNING: core dumps stay on, and may hold secrets: {e}"
         ));
     }
@@ -113,22 +97,22 @@ pub fn main() -> ExitCode {
 
 fn dispatch(cli: &Cli) -> Result<ExitCode, Refusal> {
     match &cli.command {
-        Command::Plan(plan) => run::plan(cli, plan).map(ExitCode::from),
-        Command::Run(run) => run::run(cli, run).map(ExitCode::from),
-        Command::Demo(demo) => demo::demo(cli, demo),
-        Command::Sim(sim) => sim::sim(cli, sim),
+        Command::Plan(plan) => commands::run::plan(cli, plan).map(ExitCode::from),
+        Command::Run(run) => commands::run::run(cli, run).map(ExitCode::from),
+        Command::Demo(demo) => commands::demo::demo(cli, demo),
+        Command::Sim(sim) => commands::sim::sim(cli, sim),
         Command::Audit(audit) => match (&audit.saved, &audit.read) {
-            (Some(AuditSaved::Verify(args)), _) => audit::verify(args),
-            (None, Some(read)) => audit::read_logs(cli, read).map(ExitCode::from),
+            (Some(AuditSaved::Verify(args)), _) => commands::audit::verify(args),
+            (None, Some(read)) => commands::audit::read_logs(cli, read).map(ExitCode::from),
             (None, None) => Err(Refusal::new("no inventory is named").hint("say -c fleet.toml")),
         },
-        Command::Fetch(fetch) => fetch::fetch(cli, fetch).map(ExitCode::from),
-        Command::Inspect(inspect) => inspect::inspect(&inspect.image),
+        Command::Fetch(fetch) => commands::fetch::fetch(cli, fetch).map(ExitCode::from),
+        Command::Inspect(inspect) => commands::inspect::inspect(&inspect.image),
         Command::Config(Config::Example) => {
             io::stdout().lock().write_all(config::EXAMPLE.as_bytes())?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Config(Config::Check { config }) => run::check(config),
+        Command::Config(Config::Check { config }) => commands::run::check(config),
     }
 }
 

@@ -5,36 +5,24 @@
 //! is handed in, so that tests do not race).
 //!
 //! The way of a file: `syntax` (text → document) → `file` (document → values as typed) → `resolve`
-//! (values → [`Settings`]); each adds what is wrong to one list of [`Faults`], and none stops early.
+//! (values → [`Settings`]); each adds what is wrong to one list of [`Diagnostics`], and none stops early.
 
-mod address;
-mod auth;
-mod device_part;
-mod distinct;
-mod fault;
-mod file;
-mod mask;
-mod pem;
-mod policy;
-pub mod prompt;
-mod remarks;
+mod ca_file;
+mod diagnostic;
+mod duplicates;
+mod inventory;
 mod resolve;
-mod rollout;
-mod secret_file;
 pub mod secrets;
-mod shared;
-mod source;
-mod syntax;
-mod value;
-mod walk;
+mod toml;
+mod warnings;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use fault::{Fault, Faults, Place};
+pub use diagnostic::{Diagnostic, Diagnostics, Place};
 pub use resolve::Env;
-pub use source::Location;
+pub use toml::source::Location;
 
 use crate::model::{DeviceSpec, ImageTrust, Policy, Rollout};
 
@@ -108,7 +96,7 @@ pub struct Loaded {
     /// There if and only if nothing is wrong.
     pub settings: Option<Settings>,
     /// Everything that is wrong with file, environment and command line.
-    pub faults: Faults,
+    pub faults: Diagnostics,
     /// The image that a run would take, also where something else is wrong.
     pub firmware: Option<PathBuf>,
     /// Where that image is named.
@@ -125,25 +113,25 @@ pub struct Loaded {
 
 impl Loaded {
     /// A fault of the firmware image itself, at the place that names it.
-    pub fn image_fault(&self, message: impl AsRef<str>) -> Fault {
+    pub fn image_fault(&self, message: impl AsRef<str>) -> Diagnostic {
         fault_at(&self.firmware_at, "fleet.firmware", message.as_ref())
     }
 
     /// A fault of the management app's image itself, at the place that names it.
-    pub fn app_fault(&self, message: impl AsRef<str>) -> Fault {
+    pub fn app_fault(&self, message: impl AsRef<str>) -> Diagnostic {
         fault_at(&self.app_at, "fleet.app", message.as_ref())
     }
 }
 
-fn fault_at(place: &Place, key: &str, message: &str) -> Fault {
-    let fault = Fault::new(message).place(place.clone());
+fn fault_at(place: &Place, key: &str, message: &str) -> Diagnostic {
+    let fault = Diagnostic::new(message).place(place.clone());
     match place {
         Place::At(_) => fault.key(key),
         _ => fault,
     }
 }
 
-/// A variable of this process's environment, to be handed to [`load`] and [`secrets::SecretStore`].
+/// A variable of this process's environment, to be handed to [`load`] and [`secrets::source::SecretStore`].
 pub fn process_env(name: &str) -> Option<OsString> {
     std::env::var_os(name)
 }
@@ -151,7 +139,7 @@ pub fn process_env(name: &str) -> Option<OsString> {
 /// Reads and checks an inventory. Relative paths in it start from its own folder. Nothing is asked
 /// of a device, and no secret is read.
 pub fn load(path: &Path, overrides: &Overrides, env: &Env<'_>) -> Loaded {
-    match syntax::read_file(path) {
+    match toml::parser::read_file(path) {
         Ok(text) => load_text(path, &text, overrides, env),
         Err(faults) => Loaded {
             settings: None,
@@ -168,21 +156,22 @@ pub fn load(path: &Path, overrides: &Overrides, env: &Env<'_>) -> Loaded {
 
 /// [`load`] with the text at hand; `path` says what to call it and where relative paths start from.
 pub fn load_text(path: &Path, text: &str, overrides: &Overrides, env: &Env<'_>) -> Loaded {
-    let healed = syntax::heal(text);
-    let mut walk = healed.walk(path, text);
-    let typed = file::read(&mut walk, &healed.document());
-    let settings = resolve::resolve(&mut walk, &typed, overrides, env, path);
+    let healed = toml::parser::heal(text);
+    let mut reader = healed.reader(path, text);
+    let typed = inventory::file::read(&mut reader, &healed.document());
+    let settings = resolve::resolve(&mut reader, &typed, overrides, env, path);
     if let Some(n) = overrides.concurrency {
         let n = i64::try_from(n).unwrap_or(i64::MAX);
-        if let Err(complaint) = value::number_within(n, &file::CONCURRENCY) {
-            let fault =
-                Fault::new(complaint.message).place(Place::Argument("--concurrency".to_owned()));
-            walk.push(fault.hint(complaint.hint.unwrap_or_default()));
+        if let Err(complaint) = toml::value::number_within(n, &inventory::file::CONCURRENCY) {
+            let fault = Diagnostic::new(complaint.message)
+                .place(Place::Argument("--concurrency".to_owned()));
+            reader.push(fault.hint(complaint.hint.unwrap_or_default()));
         }
     }
-    let in_file = |given: &walk::Given<PathBuf>| given.good().map(|(_, s)| walk.location(s));
+    let in_file =
+        |given: &toml::reader::Given<PathBuf>| given.good().map(|(_, s)| reader.location(s));
     let (firmware_at, app_at) = (in_file(&typed.firmware), in_file(&typed.app));
-    let faults = walk.into_faults();
+    let faults = reader.into_faults();
     Loaded {
         firmware: settings.firmware.clone(),
         firmware_at: named("--firmware", overrides.firmware.as_deref(), firmware_at),
@@ -198,7 +187,7 @@ pub fn load_text(path: &Path, text: &str, overrides: &Overrides, env: &Env<'_>) 
 /// Where an image is named: on the command line, which wins, or in the file.
 fn named(option: &str, given: Option<&Path>, in_file: Option<Location>) -> Place {
     match (given, in_file) {
-        (Some(path), _) => Place::Argument(format!("{option} {}", fault::shown_path(path))),
+        (Some(path), _) => Place::Argument(format!("{option} {}", diagnostic::shown_path(path))),
         (None, Some(at)) => Place::At(at),
         (None, None) => Place::Nowhere,
     }

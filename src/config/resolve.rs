@@ -7,15 +7,15 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::auth::AuthPart;
-use super::device_part::{DevicePart, TlsPart};
-use super::distinct;
-use super::fault::{Fault, Place, quoted, shown_path};
-use super::file::File;
-use super::pem;
-use super::secret_file;
-use super::value::{self, Complaint};
-use super::walk::{Given, Spot, Walk};
+use super::ca_file;
+use super::diagnostic::{Diagnostic, Place, quoted, shown_path};
+use super::duplicates;
+use super::inventory::auth::AuthPart;
+use super::inventory::device::{DevicePart, TlsPart};
+use super::inventory::file::File;
+use super::secrets::file;
+use super::toml::reader::{Given, Reader, Spot};
+use super::toml::value::{self, Complaint};
 use super::{BrokerSettings, DEFAULT_BROKER, DEFAULT_CONCURRENCY, Overrides, Settings};
 use crate::model::{
     AuthMethod, DeviceId, DeviceSpec, Endpoint, ImageTrust, Scheme, SecretSource, TlsTrust,
@@ -26,38 +26,38 @@ pub type Env<'e> = dyn Fn(&str) -> Option<OsString> + 'e;
 
 /// Everything the file and the command line say, as plain values; complains of the rest.
 pub(super) fn resolve(
-    walk: &mut Walk,
+    reader: &mut Reader,
     file: &File,
     overrides: &Overrides,
     env: &Env<'_>,
     path: &Path,
 ) -> Settings {
     let mut certificates = Certificates::default();
-    file.policy.fits(walk);
-    let broker = resolve_broker(walk, file, &mut certificates);
-    if file.devices.is_empty() && walk.read_all() {
-        walk.push(
-            Fault::new("the fleet is empty")
+    file.policy.fits(reader);
+    let broker = resolve_broker(reader, file, &mut certificates);
+    if file.devices.is_empty() && reader.read_all() {
+        reader.push(
+            Diagnostic::new("the fleet is empty")
                 .place(Place::File(path.to_path_buf()))
                 .hint("add a [[device]] with name and url; `hemfleet config example` prints a documented one"),
         );
     }
-    distinct::names(walk, file);
-    one_route(walk, &file.defaults, &file.defaults);
+    duplicates::names(reader, file);
+    one_route(reader, &file.defaults, &file.defaults);
     let mut devices: Vec<(DeviceSpec, &DevicePart)> = Vec::new();
     for part in &file.devices {
-        if let Some(spec) = resolve_device(walk, part, &file.defaults, &mut certificates) {
+        if let Some(spec) = resolve_device(reader, part, &file.defaults, &mut certificates) {
             devices.push((spec, part));
         }
     }
     // A bad `tls` of [defaults] is one fault, also where no device is left to use it.
-    trust(walk, &file.defaults.tls, &mut certificates);
-    distinct::targets(walk, &devices, &file.defaults);
-    unknown_selectors(walk, file, overrides);
+    trust(reader, &file.defaults.tls, &mut certificates);
+    duplicates::targets(reader, &devices, &file.defaults);
+    unknown_selectors(reader, file, overrides);
     // Also of a device that has other faults: all are to be seen at once.
     let selected = |part: &&DevicePart| selects(overrides, part, &file.defaults);
     secrets_are_there(
-        walk,
+        reader,
         &file.defaults,
         file.devices.iter().filter(selected),
         env,
@@ -90,15 +90,19 @@ pub(super) fn resolve(
     }
 }
 
-fn resolve_broker(walk: &mut Walk, file: &File, certificates: &mut Certificates) -> BrokerSettings {
+fn resolve_broker(
+    reader: &mut Reader,
+    file: &File,
+    certificates: &mut Certificates,
+) -> BrokerSettings {
     let ca_pem = file
         .broker_ca
         .good()
-        .and_then(|(path, spot)| certificates.read(walk, path, spot));
+        .and_then(|(path, spot)| certificates.read(reader, path, spot));
     let given = file.broker_url.value();
     if let (Some((Scheme::Http, _, _)), Some((_, spot))) = (given, file.broker_ca.good()) {
         let complaint = Complaint::new("a CA for a broker without https");
-        walk.complain(
+        reader.complain(
             spot,
             complaint.hint("remove it, or write https:// in broker.url"),
         );
@@ -110,32 +114,32 @@ fn resolve_broker(walk: &mut Walk, file: &File, certificates: &mut Certificates)
 }
 
 fn resolve_device(
-    walk: &mut Walk,
+    reader: &mut Reader,
     part: &DevicePart,
     defaults: &DevicePart,
     certificates: &mut Certificates,
 ) -> Option<DeviceSpec> {
     if part.name.is_absent() {
         let complaint = Complaint::new("a device without a name");
-        walk.missing(&part.spot, complaint.hint("add name = \"vault-01\""));
+        reader.missing(&part.spot, complaint.hint("add name = \"vault-01\""));
     }
     let url = part.url.or(&defaults.url);
     if url.is_absent() {
         let complaint = Complaint::new("a device without a url");
-        walk.missing(
+        reader.missing(
             &part.spot,
             complaint.hint("add url = \"https://my.ence.do\", here or once for all in [defaults]"),
         );
     }
     if !(part.ssh.is_absent() && part.proxy.is_absent()) {
-        one_route(walk, part, defaults);
+        one_route(reader, part, defaults);
     }
     // The device's own way to trust it makes sense over TLS only; one from [defaults] is for the others.
     if let (Some(((Scheme::Http, _), _)), Some((_, spot))) = (url.good(), part.tls.good()) {
         let complaint = Complaint::new("tls for a device without https");
-        walk.complain(spot, complaint.hint("remove it, or write https:// in url"));
+        reader.complain(spot, complaint.hint("remove it, or write https:// in url"));
     }
-    let tls = trust(walk, part.tls.or(&defaults.tls), certificates);
+    let tls = trust(reader, part.tls.or(&defaults.tls), certificates);
     let (scheme, authority) = url.value()?.clone();
     Some(DeviceSpec {
         id: DeviceId::new(part.name.value()?),
@@ -169,7 +173,7 @@ fn resolve_device(
 }
 
 /// A proxy and a jump host do not go together; which of them would come first is not said anywhere.
-fn one_route(walk: &mut Walk, part: &DevicePart, defaults: &DevicePart) {
+fn one_route(reader: &mut Reader, part: &DevicePart, defaults: &DevicePart) {
     let proxy = part.proxy.or(&defaults.proxy);
     let ssh = part.ssh.or(&defaults.ssh);
     if let (Some((Some(_), proxy)), Some((Some(_), jump))) = (proxy.good(), ssh.good()) {
@@ -178,7 +182,7 @@ fn one_route(walk: &mut Walk, part: &DevicePart, defaults: &DevicePart) {
         let complaint = Complaint::new("a device behind a proxy and behind ssh at once").hint(
             "keep one of them; proxy = \"direct\" or ssh = \"direct\" sets aside what [defaults] says",
         );
-        walk.complain(at, complaint);
+        reader.complain(at, complaint);
     }
 }
 
@@ -187,13 +191,13 @@ fn auth_of<'p>(part: &'p DevicePart, defaults: &'p DevicePart) -> Option<&'p Aut
 }
 
 /// What makes a certificate trusted, with its CA file read.
-fn trust(walk: &mut Walk, tls: &Given<TlsPart>, certificates: &mut Certificates) -> TlsTrust {
+fn trust(reader: &mut Reader, tls: &Given<TlsPart>, certificates: &mut Certificates) -> TlsTrust {
     match tls.good() {
         None | Some((TlsPart::System, _)) => TlsTrust::System,
         Some((TlsPart::Pin(pin), _)) => TlsTrust::Pin(*pin),
         Some((TlsPart::Insecure, _)) => TlsTrust::Insecure,
         Some((TlsPart::Ca(path), spot)) => certificates
-            .read(walk, path, spot)
+            .read(reader, path, spot)
             .map_or(TlsTrust::System, TlsTrust::Ca),
     }
 }
@@ -203,12 +207,12 @@ fn trust(walk: &mut Walk, tls: &Given<TlsPart>, certificates: &mut Certificates)
 struct Certificates(HashMap<PathBuf, Option<Arc<str>>>);
 
 impl Certificates {
-    fn read(&mut self, walk: &mut Walk, path: &Path, spot: &Spot) -> Option<Arc<str>> {
+    fn read(&mut self, reader: &mut Reader, path: &Path, spot: &Spot) -> Option<Arc<str>> {
         self.0
             .entry(path.to_path_buf())
             .or_insert_with(|| {
-                pem::certificates(path)
-                    .map_err(|complaint| walk.complain(spot, complaint))
+                ca_file::certificates(path)
+                    .map_err(|complaint| reader.complain(spot, complaint))
                     .ok()
             })
             .clone()
@@ -227,7 +231,7 @@ fn selects(overrides: &Overrides, part: &DevicePart, defaults: &DevicePart) -> b
 }
 
 /// Selectors of the command line that select nothing are slips of the pen.
-fn unknown_selectors(walk: &mut Walk, file: &File, overrides: &Overrides) {
+fn unknown_selectors(reader: &mut Reader, file: &File, overrides: &Overrides) {
     let parts = || file.devices.iter().chain([&file.defaults]);
     let mut known: Vec<&str> = parts()
         .flat_map(|p| {
@@ -243,7 +247,7 @@ fn unknown_selectors(walk: &mut Walk, file: &File, overrides: &Overrides) {
     known.sort_unstable();
     known.dedup();
     for wanted in &overrides.only {
-        if known.contains(&wanted.as_str()) || !walk.read_all() {
+        if known.contains(&wanted.as_str()) || !reader.read_all() {
             continue;
         }
         let hint = value::nearest(wanted, known.iter().copied()).map_or_else(
@@ -253,8 +257,8 @@ fn unknown_selectors(walk: &mut Walk, file: &File, overrides: &Overrides) {
             },
             |near| format!("did you mean {}?", quoted(near)),
         );
-        walk.push(
-            Fault::new(format!(
+        reader.push(
+            Diagnostic::new(format!(
                 "no device, group or tag is called {}",
                 quoted(wanted)
             ))
@@ -267,7 +271,7 @@ fn unknown_selectors(walk: &mut Walk, file: &File, overrides: &Overrides) {
 /// Variables and files that secrets come from, looked at once each, and only where a selected device
 /// needs them.
 fn secrets_are_there<'f>(
-    walk: &mut Walk,
+    reader: &mut Reader,
     defaults: &'f DevicePart,
     devices: impl Iterator<Item = &'f DevicePart>,
     env: &Env<'_>,
@@ -281,7 +285,7 @@ fn secrets_are_there<'f>(
             continue;
         };
         if let Err(complaint) = is_there(source, env) {
-            walk.complain(&auth.secret, complaint);
+            reader.complain(&auth.secret, complaint);
         }
     }
 }
@@ -296,7 +300,7 @@ fn is_there(source: &SecretSource, env: &Env<'_>) -> value::Checked<()> {
                 found => Err(unset(name, found.is_some())),
             }
         }
-        SecretSource::File(path) => secret_file::open(path).map(drop),
+        SecretSource::File(path) => file::open(path).map(drop),
         SecretSource::Command(_) | SecretSource::Prompt(_) => Ok(()),
     }
 }

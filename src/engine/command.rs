@@ -3,8 +3,8 @@
 
 use crate::model::{DeviceId, MaxFailures, Outcome, Secret};
 
-use super::budget::RunHalt;
 use super::event::{Event, Resume};
+use super::fleet::failure_budget::RunHalt;
 
 /// A wish of a person, by key, signal or command line.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -72,12 +72,12 @@ pub enum Command {
         secret: Secret,
     },
     /// A device may send its install.
-    GiveLeave {
+    GivePermit {
         /// Which.
         device: DeviceId,
     },
-    /// A device that had leave may not send its install any more, if it has not sent it yet.
-    TakeLeaveBack {
+    /// A device that had permit may not send its install any more, if it has not sent it yet.
+    RevokePermit {
         /// Which.
         device: DeviceId,
     },

@@ -12,7 +12,7 @@ use crate::model::{
     FailureKind, Fws, LogRead, MaxFailures, Outcome, PayloadFacts, RunId, Scope, Stage, Verdict,
 };
 
-use super::budget::RunHalt;
+use super::fleet::failure_budget::RunHalt;
 
 /// Something that happened.
 #[derive(Clone, Debug)]
@@ -156,8 +156,8 @@ pub enum DeviceFact {
         /// After how many more none is tried any more in this run.
         left: u32,
     },
-    /// The image is staged and verified, and the device's task asks for leave to install it.
-    LeaveAsked,
+    /// The image is staged and verified, and the device's task asks for permit to install it.
+    PermitAsked,
     /// An install request is about to be sent: from here on the device is watched, never asked again.
     InstallBegun {
         /// What is needed to judge the device afterwards.

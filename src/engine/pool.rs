@@ -13,11 +13,11 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::device::Device;
 use crate::model::{DeviceId, Payload, Policy, RunId, Secret, Touched, printable};
 
-use super::attempt::{Attempt, Voice};
 use super::command::{Command, Message, TaskEnd};
-use super::leave::Leave;
-use super::ledger::Ledger;
-use super::log::LogKeeper;
+use super::fleet::device_history::DeviceHistory;
+use super::procedure::attempt::{Attempt, Voice};
+use super::procedure::audit_log::LogKeeper;
+use super::procedure::install_permit::InstallPermit;
 
 /// Whatever carries out the reducer's commands.
 pub trait Launcher: Send + 'static {
@@ -42,7 +42,7 @@ pub struct Pool<D> {
 /// A device, and what this run did to it.
 struct Known<D> {
     port: Arc<D>,
-    ledger: Arc<Mutex<Ledger>>,
+    history: Arc<Mutex<DeviceHistory>>,
 }
 
 /// The two ways to stop a device's task, and the one to tell it something.
@@ -50,7 +50,7 @@ struct Task {
     cancel: CancellationToken,
     abort: CancellationToken,
     answers: mpsc::Sender<Secret>,
-    leave: Leave,
+    permit: InstallPermit,
 }
 
 impl<D: Device> Pool<D> {
@@ -64,7 +64,7 @@ impl<D: Device> Pool<D> {
     ) -> Self {
         let known = |device| Known {
             port: Arc::new(device),
-            ledger: Arc::default(),
+            history: Arc::default(),
         };
         Self {
             run,
@@ -101,7 +101,7 @@ impl<D: Device> Pool<D> {
             cancel: CancellationToken::new(),
             abort: CancellationToken::new(),
             answers: tx,
-            leave: Leave::default(),
+            permit: InstallPermit::default(),
         };
         let work = Attempt {
             device: Arc::clone(&known.port),
@@ -113,7 +113,7 @@ impl<D: Device> Pool<D> {
                 attempt,
             },
             cancel: task.cancel.clone(),
-            leave: task.leave.clone(),
+            permit: task.permit.clone(),
             touched: Touched::Nothing,
             before_install: Touched::Nothing,
             repeated: false,
@@ -121,7 +121,7 @@ impl<D: Device> Pool<D> {
             run: self.run.clone(),
             answers,
             turns: Arc::clone(&self.turns),
-            ledger: Arc::clone(&known.ledger),
+            history: Arc::clone(&known.history),
             keeper: self.keeper.clone(),
         };
         let abort = task.abort.clone();
@@ -194,19 +194,19 @@ impl<D: Device> Launcher for Pool<D> {
                     self.spawn(device, attempt, abort, work.audit(all));
                 }
             }
-            Command::GiveLeave { device } => {
+            Command::GivePermit { device } => {
                 if let Some(task) = self.tasks.get(&device) {
-                    task.leave.give();
+                    task.permit.give();
                 }
             }
-            Command::TakeLeaveBack { device } => {
+            Command::RevokePermit { device } => {
                 if let Some(task) = self.tasks.get(&device) {
-                    task.leave.take_back();
+                    task.permit.take_back();
                 }
             }
             Command::Halt { device } => {
                 if let Some(task) = self.tasks.get(&device) {
-                    task.leave.refuse();
+                    task.permit.refuse();
                     task.cancel.cancel();
                 }
             }

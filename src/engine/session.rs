@@ -9,7 +9,7 @@ use crate::model::DeviceId;
 
 use super::command::{Command, Intent, Message};
 use super::event::{DeviceFact, Event, Fact};
-use super::fleet::Fleet;
+use super::fleet::reducer::Fleet;
 use super::pool::Launcher;
 
 /// Messages that may wait for the subscriber before a device's task has to wait.
@@ -35,7 +35,7 @@ impl Session {
         let started = Event::now(Fact::RunStarted {
             run: fleet.run().clone(),
             payload: Box::new(fleet.payload().clone()),
-            devices: fleet.rows().len(),
+            devices: fleet.devices().len(),
         });
         Self {
             fleet,

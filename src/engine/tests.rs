@@ -2,11 +2,15 @@
 
 mod any_budget;
 mod any_order;
-mod apps;
-mod audits;
-mod logins;
-mod phones;
-mod reflash;
+mod approval;
+mod audit;
+mod changed_meanwhile;
+#[cfg(test)]
+pub(super) mod fake_audit_log;
+#[cfg(test)]
+pub(super) mod fake_device;
+mod login;
+mod management_app;
 mod refusals;
 mod rollout;
 mod steps;
@@ -22,10 +26,10 @@ use crate::model::{
     Unproven, Verdict, VerdictKind,
 };
 
-use super::fake::{Fake, Install, NEW, OLD, OTHER, image, reset};
+use self::fake_device::{Fake, Install, NEW, OLD, OTHER, image, reset};
 use super::{
-    DeviceFact, Event, Fact, Fleet, Intent, LogKeeper, Mode, Phase, Pool, Progress, Row, RowSeed,
-    Session,
+    DeviceFact, DeviceSeed, DeviceState, Event, Fact, Fleet, Intent, LogKeeper, Mode, Phase, Pool,
+    Progress, Session,
 };
 
 fn session_of(fakes: &[Fake], mode: Mode, concurrency: usize) -> Session {
@@ -84,7 +88,7 @@ fn session_held(
         payload.facts(),
         mode,
         concurrency,
-        ids.iter().zip(fakes).map(|(id, fake)| RowSeed {
+        ids.iter().zip(fakes).map(|(id, fake)| DeviceSeed {
             credentials: fake.world().credentials,
             id: id.clone(),
             group: None,
@@ -127,7 +131,7 @@ async fn next(session: &mut Session) -> Event {
     event.unwrap_or_else(|_| {
         panic!(
             "no event comes any more; the devices: {:#?}",
-            session.fleet().rows()
+            session.fleet().devices()
         )
     })
 }
@@ -169,8 +173,8 @@ async fn upgrade(fake: &Fake) -> (Session, Vec<Event>) {
     (session, events)
 }
 
-fn only(session: &Session) -> &Row {
-    &session.fleet().rows()[0]
+fn only(session: &Session) -> &DeviceState {
+    &session.fleet().devices()[0]
 }
 
 fn outcome(session: &Session) -> &Outcome {
@@ -712,7 +716,7 @@ async fn a_panic_is_that_devices_failure() {
         )
     ));
     assert_eq!(
-        session.fleet().rows()[1].outcome(),
+        session.fleet().devices()[1].outcome(),
         Some(&Outcome::Upgraded)
     );
     // A panic after the install leaves doubt, and a retry only watches.
@@ -741,7 +745,7 @@ async fn the_first_interrupt_drains_and_the_second_names_what_is_in_doubt() {
     run(&mut session).await;
     let kinds: Vec<_> = session
         .fleet()
-        .rows()
+        .devices()
         .iter()
         .map(|r| r.outcome().unwrap().clone())
         .collect();
@@ -889,7 +893,7 @@ async fn the_plan_changes_nothing_and_only_what_it_says_is_upgraded() {
     run(&mut session).await;
     let kinds: Vec<_> = session
         .fleet()
-        .rows()
+        .devices()
         .iter()
         .map(|r| r.outcome_kind().unwrap())
         .collect();
@@ -914,10 +918,16 @@ async fn a_plan_alone_ends_with_the_plan() {
     session.intend(Intent::Begin);
     run(&mut session).await;
     assert!(matches!(
-        session.fleet().rows()[1].verdict,
+        session.fleet().devices()[1].verdict,
         Some(Verdict::Cannot(_))
     ));
-    assert!(session.fleet().rows().iter().all(|r| r.outcome().is_none()));
+    assert!(
+        session
+            .fleet()
+            .devices()
+            .iter()
+            .all(|r| r.outcome().is_none())
+    );
 }
 
 #[tokio::test(start_paused = true)]

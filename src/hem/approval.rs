@@ -5,7 +5,7 @@
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::wire::{WireError, not_json, object};
+use super::json::{WireError, not_json, object};
 use crate::model::{Scope, Secret};
 
 /// The longest note of an approval, in characters (section 10).
@@ -110,7 +110,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::hem::wire::require_object;
+    use crate::hem::json::require_object;
 
     #[test]
     fn an_approval_is_asked_for_with_the_brokers_object_as_it_stands() {

@@ -15,7 +15,7 @@ use sha2::Sha256;
 use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::Zeroizing;
 
-pub use super::wire::{Challenge, parse_challenge};
+pub use super::json::{Challenge, parse_challenge};
 
 /// The header, byte for byte as the page has it.
 const HEADER: &str = r#"{"ecdh":"x25519","alg":"HS256","typ":"JWT"}"#;

@@ -5,15 +5,14 @@
 //!
 #![doc = include_str!("protocol.md")]
 
-pub mod app_file;
 pub mod approval;
 pub mod audit;
 pub mod ejwt;
-pub mod image;
+pub mod file_type;
+pub mod firmware_image;
 pub mod intel_hex;
+pub mod json;
 pub mod kdf;
-pub mod looks;
-pub mod wire;
-
+pub mod management_app;
 #[cfg(test)]
-mod vectors;
+mod vector_tests;

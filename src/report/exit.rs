@@ -1,6 +1,6 @@
 //! The exit codes, in their one place. Must not: end the process (that is `main`).
 
-use crate::engine::{Fleet, Mode, Row, RowState};
+use crate::engine::{DevicePhase, DeviceState, Fleet, Mode};
 use crate::model::{DeviceId, FailureKind, Outcome, OutcomeKind, Verdict};
 
 /// What hemfleet says to whoever started it.
@@ -65,7 +65,7 @@ impl Exit {
 
     fn of_rows(fleet: &Fleet) -> Self {
         fleet
-            .rows()
+            .devices()
             .iter()
             .flat_map(|row| [Self::of_row(row, fleet.mode()), Self::of_log(row)])
             .max_by_key(|exit| exit.weight())
@@ -98,9 +98,9 @@ impl Exit {
         }
     }
 
-    fn of_row(row: &Row, mode: Mode) -> Self {
+    fn of_row(row: &DeviceState, mode: Mode) -> Self {
         match &row.state {
-            RowState::Done(Outcome::Failed(failure)) if matches!(mode, Mode::Audit { .. }) => {
+            DevicePhase::Done(Outcome::Failed(failure)) if matches!(mode, Mode::Audit { .. }) => {
                 match failure.kind {
                     FailureKind::LogNotVerified { .. } | FailureKind::KeyNotProven { .. } => {
                         Self::Failed
@@ -108,19 +108,21 @@ impl Exit {
                     _ => Self::Doubt,
                 }
             }
-            RowState::Done(outcome) => Self::of_kind(outcome.kind()),
-            RowState::Planned => match row.verdict.as_ref().and_then(Verdict::outcome) {
+            DevicePhase::Done(outcome) => Self::of_kind(outcome.kind()),
+            DevicePhase::Planned => match row.verdict.as_ref().and_then(Verdict::outcome) {
                 Some(outcome) => Self::of_kind(outcome.kind()),
                 None if mode == Mode::Plan => Self::Good,
                 None => Self::Interrupted,
             },
             // A run that was left while this device was still to come.
-            RowState::Waiting | RowState::Starting | RowState::Running(_) => Self::Interrupted,
+            DevicePhase::Waiting | DevicePhase::Starting | DevicePhase::Running(_) => {
+                Self::Interrupted
+            }
         }
     }
 
     /// A log that contradicts is an alarm, whatever the device ended as.
-    fn of_log(row: &Row) -> Self {
+    fn of_log(row: &DeviceState) -> Self {
         if row.log_contradicts() {
             Self::Failed
         } else {
@@ -164,7 +166,7 @@ mod tests {
     use super::*;
     use crate::engine::Intent;
     use crate::model::{Doubt, Failure, MaxFailures, Skip, Stage, Touched, Unproven};
-    use crate::report::fixture::{self, Rehearsal, id, refused_image, unplugged};
+    use crate::report::fixtures::{self, Rehearsal, id, refused_image, unplugged};
 
     fn after(outcomes: &[Outcome]) -> Exit {
         let mut run = Rehearsal::new(Mode::Go, outcomes.len());
@@ -222,14 +224,14 @@ mod tests {
         ] {
             let mut run = Rehearsal::new(Mode::Go, 2);
             run.begin();
-            run.audit(0, fixture::contradicted());
+            run.audit(0, fixtures::contradicted());
             run.finish(0, outcome.clone());
-            run.audit(1, fixture::missing());
+            run.audit(1, fixtures::missing());
             run.finish(1, Outcome::Upgraded);
             assert_eq!(Exit::of(&run.fleet), Exit::Failed, "{outcome:?}");
         }
         // Any other word of a log that need not confirm changes nothing.
-        for report in [fixture::missing(), fixture::confirmed()] {
+        for report in [fixtures::missing(), fixtures::confirmed()] {
             let mut run = Rehearsal::new(Mode::Go, 1);
             run.begin();
             run.audit(0, report);

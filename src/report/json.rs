@@ -38,7 +38,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use self::device::DeviceLine;
-use super::{Exit, Reporter, words};
+use super::{Exit, Reporter, phrases};
 use crate::engine::{Audits, Counts, Event, Fact, Fleet, Mode};
 use crate::model::{AppFacts, DeviceId, ImageFacts, OutcomeKind, VerdictKind};
 
@@ -243,11 +243,13 @@ struct RunFinished<'a> {
 impl<'a> RunFinished<'a> {
     fn of(fleet: &'a Fleet, at: Timestamp, interrupted: bool) -> Self {
         Self {
-            devices: fleet.rows().len(),
+            devices: fleet.devices().len(),
             counts: OutcomeCounts(fleet.counts()),
             audits: AuditCounts::of(&fleet.audits()),
             verdicts: (fleet.mode() == Mode::Plan).then(|| VerdictCounts::of(fleet)),
-            in_doubt: words::in_doubt(fleet).map(|row| row.id.as_str()).collect(),
+            in_doubt: phrases::in_doubt(fleet)
+                .map(|row| row.id.as_str())
+                .collect(),
             not_asked: fleet.not_asked().iter().map(DeviceId::as_str).collect(),
             interrupted,
             halted: fleet.is_halted(),

@@ -8,8 +8,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::paint::{Tone, paint};
-use super::{Reporter, words};
+use super::style::{Colour, paint};
+use super::{Reporter, phrases};
 use crate::engine::{DeviceFact, Event, Fact, Fleet, Progress};
 use crate::model::{AuditReport, AuditVerdict, DeviceId, Stage};
 
@@ -50,7 +50,7 @@ impl<W: Write> Plain<W> {
         }
     }
 
-    fn line(&mut self, at: Timestamp, tone: Option<Tone>, text: &str) -> io::Result<()> {
+    fn line(&mut self, at: Timestamp, tone: Option<Colour>, text: &str) -> io::Result<()> {
         let time = self.time(at);
         writeln!(self.out, "{time} {}", paint(self.color, tone, text))
     }
@@ -67,8 +67,8 @@ impl<W: Write> Plain<W> {
             .strftime("%Y-%m-%d, times are UTC%:z")
             .to_string();
         self.line(at, None, &format!("started on {day}"))?;
-        for warning in words::link_warnings(fleet) {
-            self.line(at, Some(Tone::Look), &format!("WARNING: {warning}"))?;
+        for warning in phrases::link_warnings(fleet) {
+            self.line(at, Some(Colour::Look), &format!("WARNING: {warning}"))?;
         }
         Ok(())
     }
@@ -111,7 +111,7 @@ impl<W: Write> Plain<W> {
             | DeviceFact::Returned { .. }
             | DeviceFact::LoggedIn { .. }
             | DeviceFact::LoginRefused { .. }
-            | DeviceFact::LeaveAsked => false,
+            | DeviceFact::PermitAsked => false,
         }
     }
 }
@@ -145,22 +145,22 @@ impl Heard {
     }
 }
 
-fn tone(fact: &DeviceFact) -> Option<Tone> {
+fn tone(fact: &DeviceFact) -> Option<Colour> {
     match fact {
-        DeviceFact::Finished { outcome } => Some(Tone::of(outcome.kind())),
+        DeviceFact::Finished { outcome } => Some(Colour::of(outcome.kind())),
         DeviceFact::StageFinished {
             failure: Some(_), ..
-        } => Some(Tone::Look),
-        DeviceFact::Planned { verdict, .. } if verdict.failure().is_some() => Some(Tone::Bad),
+        } => Some(Colour::Look),
+        DeviceFact::Planned { verdict, .. } if verdict.failure().is_some() => Some(Colour::Bad),
         DeviceFact::Audited { report } => match report.verdict {
             AuditVerdict::Confirmed { .. }
             | AuditVerdict::Refused { .. }
             | AuditVerdict::Unavailable(_) => None,
             // No failure by itself: red is the device's own end, where the inventory requires a log that
             // confirms.
-            AuditVerdict::Contradicted { .. } | AuditVerdict::Missing { .. } => Some(Tone::Look),
+            AuditVerdict::Contradicted { .. } | AuditVerdict::Missing { .. } => Some(Colour::Look),
         },
-        DeviceFact::SecretWanted | DeviceFact::ApprovalRequested { .. } => Some(Tone::Strong),
+        DeviceFact::SecretWanted | DeviceFact::ApprovalRequested { .. } => Some(Colour::Strong),
         _ => None,
     }
 }
@@ -189,14 +189,14 @@ impl<W: Write> Reporter for Plain<W> {
         };
         match &event.fact {
             Fact::RunStarted { .. } => {
-                self.line(event.at, Some(Tone::Strong), &text)?;
+                self.line(event.at, Some(Colour::Strong), &text)?;
                 self.greet(fleet, event.at)?;
             }
-            Fact::RunHalted(_) => self.line(event.at, Some(Tone::Bad), &text)?,
-            Fact::RunResumed { .. } => self.line(event.at, Some(Tone::Strong), &text)?,
+            Fact::RunHalted(_) => self.line(event.at, Some(Colour::Bad), &text)?,
+            Fact::RunResumed { .. } => self.line(event.at, Some(Colour::Strong), &text)?,
             Fact::RunFinished { .. } => {
-                let counts = words::counts(&fleet.counts());
-                self.line(event.at, Some(Tone::Strong), &format!("{text}: {counts}"))?;
+                let counts = phrases::counts(&fleet.counts());
+                self.line(event.at, Some(Colour::Strong), &format!("{text}: {counts}"))?;
             }
             Fact::Device { device, fact, .. } => {
                 if !self.matters(device, event.at, fact) {
@@ -226,7 +226,7 @@ mod tests {
     use super::*;
     use crate::engine::{Intent, Mode};
     use crate::model::{Doubt, Outcome, Verdict};
-    use crate::report::fixture::{self, Rehearsal, id, unplugged};
+    use crate::report::fixtures::{self, Rehearsal, id, unplugged};
 
     fn written(run: &Rehearsal, color: bool) -> String {
         let mut out = Vec::new();
@@ -265,7 +265,7 @@ mod tests {
         run.begin();
         let report = crate::model::AuditReport {
             judged: crate::model::OutcomeKind::RolledBack,
-            ..fixture::confirmed()
+            ..fixtures::confirmed()
         };
         run.audit(0, report);
         run.finish(0, Outcome::RolledBack);
@@ -273,7 +273,7 @@ mod tests {
         let said = written(&run, false);
         assert!(said.contains("audit says install accepted"), "{said}");
         assert!(!said.contains("confirmed"), "{said}");
-        let counts = words::audits(&run.fleet.audits()).unwrap();
+        let counts = phrases::audits(&run.fleet.audits()).unwrap();
         assert_eq!(counts, "1 accepted");
     }
 
@@ -283,8 +283,8 @@ mod tests {
             let mut run = Rehearsal::new(Mode::Go, 1);
             run.begin();
             run.start(0, Stage::Audit, 1);
-            run.audit(0, fixture::confirmed());
-            let note = format!("{}{remark}", fixture::confirmed());
+            run.audit(0, fixtures::confirmed());
+            let note = format!("{}{remark}", fixtures::confirmed());
             run.stage_done(0, Stage::Audit, 900, 200, &note);
             run.finish(0, Outcome::Upgraded);
             let said = written(&run, false);
@@ -297,7 +297,7 @@ mod tests {
 
     #[test]
     fn a_device_that_waits_for_people_and_what_its_log_says() {
-        let mut run = Rehearsal::of(Mode::Go, &["ca", "ca"], fixture::both());
+        let mut run = Rehearsal::of(Mode::Go, &["ca", "ca"], fixtures::both());
         run.begin();
         run.start(0, Stage::Login, 1);
         run.device(0, DeviceFact::SecretWanted);
@@ -309,10 +309,10 @@ mod tests {
         run.ask_phone(1, crate::model::Scope::Upgrade);
         run.pass(30_000);
         run.stage_done(1, Stage::Login, 33_000, 200, "approved");
-        for (stage, note) in fixture::APP {
+        for (stage, note) in fixtures::APP {
             run.stage(1, stage, 900, 200, note);
         }
-        run.audit(1, fixture::contradicted());
+        run.audit(1, fixtures::contradicted());
         run.finish(1, Outcome::Upgraded);
         insta::assert_snapshot!(written(&run, false));
     }

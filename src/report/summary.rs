@@ -5,9 +5,9 @@ use std::io::{self, Write};
 
 use jiff::Timestamp;
 
-use super::paint::{Tone, paint};
-use super::{Exit, words};
-use crate::engine::{Fleet, Mode, Row, audit_hint};
+use super::style::{Colour, paint};
+use super::{Exit, phrases};
+use crate::engine::{DeviceState, Fleet, Mode, audit_hint};
 use crate::model::{
     AuditReport, AuditVerdict, DeviceId, Outcome, OutcomeKind, Touched, human_duration,
 };
@@ -40,28 +40,28 @@ pub fn print_summary(
     }
     if let Some(halt) = fleet.run_halt().filter(|halt| halt.harm > 0) {
         let loud = halt.to_string();
-        writeln!(out, "{}", paint(style.color, Some(Tone::Bad), &loud))?;
+        writeln!(out, "{}", paint(style.color, Some(Colour::Bad), &loud))?;
         writeln!(out)?;
     }
     contradicted(fleet, style.color, out)?;
-    let doubtful: Vec<&Row> = words::in_doubt(fleet).collect();
+    let doubtful: Vec<&DeviceState> = phrases::in_doubt(fleet).collect();
     if !doubtful.is_empty() {
         let names: Vec<&str> = doubtful.iter().map(|row| row.id.as_str()).collect();
         let loud = format!(
             "IN DOUBT: {} had the install sent and did not show what became of it: {}",
-            words::devices(names.len()),
+            phrases::devices(names.len()),
             names.join(", ")
         );
-        writeln!(out, "{}", paint(style.color, Some(Tone::Bad), &loud))?;
+        writeln!(out, "{}", paint(style.color, Some(Colour::Bad), &loud))?;
         for row in doubtful {
             device(row, style.color, out)?;
         }
         writeln!(out)?;
     }
     let mut unwell = fleet
-        .rows()
+        .devices()
         .iter()
-        .filter(|row| !words::is_in_doubt(row) && row.outcome().is_some_and(wants_a_look))
+        .filter(|row| !phrases::is_in_doubt(row) && row.outcome().is_some_and(wants_a_look))
         .peekable();
     if unwell.peek().is_some() {
         writeln!(
@@ -69,7 +69,7 @@ pub fn print_summary(
             "{}",
             paint(
                 style.color,
-                Some(Tone::Strong),
+                Some(Colour::Strong),
                 "Not upgraded, or not proven:"
             )
         )?;
@@ -97,7 +97,7 @@ fn wants_a_look(outcome: &Outcome) -> bool {
 }
 
 /// One device with all that helps.
-fn device(row: &Row, color: bool, out: &mut impl Write) -> io::Result<()> {
+fn device(row: &DeviceState, color: bool, out: &mut impl Write) -> io::Result<()> {
     let Some(outcome) = row.outcome() else {
         return writeln!(
             out,
@@ -109,7 +109,7 @@ fn device(row: &Row, color: bool, out: &mut impl Write) -> io::Result<()> {
     let at = outcome
         .stage()
         .map_or_else(String::new, |stage| format!(" at {stage}"));
-    let word = paint(color, Some(Tone::of(kind)), &kind.words().to_uppercase());
+    let word = paint(color, Some(Colour::of(kind)), &kind.words().to_uppercase());
     writeln!(out, "  {}: {word}{at}: {}", row.id, outcome.reason())?;
     writeln!(out, "    touched: {}", touched(row, outcome))?;
     if let Some(hint) = outcome.hint() {
@@ -119,7 +119,7 @@ fn device(row: &Row, color: bool, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// What was done to the device, and what that leaves it with where this is certain.
-fn touched(row: &Row, outcome: &Outcome) -> String {
+fn touched(row: &DeviceState, outcome: &Outcome) -> String {
     let touched = outcome.touched();
     let before = row.from_label();
     let runs = match (outcome, touched, before) {
@@ -139,7 +139,7 @@ fn touched(row: &Row, outcome: &Outcome) -> String {
 /// Devices of which there is nothing to say but their names: one line for each reason.
 fn left_alone(fleet: &Fleet, out: &mut impl Write) -> io::Result<()> {
     let mut groups: Vec<(&Outcome, Vec<&str>)> = Vec::new();
-    for row in fleet.rows() {
+    for row in fleet.devices() {
         let Some(outcome) = row.outcome().filter(|outcome| is_left_alone(outcome)) else {
             continue;
         };
@@ -157,8 +157,8 @@ fn left_alone(fleet: &Fleet, out: &mut impl Write) -> io::Result<()> {
 
 /// The devices whose audit log contradicts their upgrade, whatever they ended as: an alarm.
 fn contradicted(fleet: &Fleet, color: bool, out: &mut impl Write) -> io::Result<()> {
-    let rows: Vec<&Row> = fleet
-        .rows()
+    let rows: Vec<&DeviceState> = fleet
+        .devices()
         .iter()
         .filter(|r| r.log_contradicts())
         .collect();
@@ -170,7 +170,7 @@ fn contradicted(fleet: &Fleet, color: bool, out: &mut impl Write) -> io::Result<
         n => (format!("logs of {n} devices contradict"), "their upgrades"),
     };
     let head = format!("LOG CONTRADICTS: the audit {logs} {whose}");
-    writeln!(out, "{}", paint(color, Some(Tone::Bad), &head))?;
+    writeln!(out, "{}", paint(color, Some(Colour::Bad), &head))?;
     for (row, report) in rows.into_iter().filter_map(with_report) {
         let ended = row.outcome_kind().map_or("running", OutcomeKind::words);
         let (id, verdict) = (&row.id, &report.verdict);
@@ -187,14 +187,14 @@ fn contradicted(fleet: &Fleet, color: bool, out: &mut impl Write) -> io::Result<
     writeln!(out)
 }
 
-fn with_report(row: &Row) -> Option<(&Row, &AuditReport)> {
+fn with_report(row: &DeviceState) -> Option<(&DeviceState, &AuditReport)> {
     row.audit.as_deref().map(|report| (row, report))
 }
 
 /// What the audit logs leave open: one line for each reason is enough.
 fn audits(fleet: &Fleet, out: &mut impl Write) -> io::Result<()> {
     let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
-    for (row, report) in fleet.rows().iter().filter_map(with_report) {
+    for (row, report) in fleet.devices().iter().filter_map(with_report) {
         let why = match &report.verdict {
             AuditVerdict::Confirmed { .. }
             | AuditVerdict::Refused { .. }
@@ -214,7 +214,7 @@ fn audits(fleet: &Fleet, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn who(fleet: &Fleet, names: &[&str]) -> String {
-    if names.len() == fleet.rows().len() {
+    if names.len() == fleet.devices().len() {
         "all devices".to_owned()
     } else {
         names.join(", ")
@@ -248,16 +248,16 @@ fn closing(fleet: &Fleet, now: Timestamp, style: Summary, out: &mut impl Write) 
         "{}",
         paint(
             style.color,
-            Some(Tone::Strong),
+            Some(Colour::Strong),
             &format!(
                 "run {} {how}{took}: {} of {}",
                 fleet.run(),
-                words::counts(&fleet.counts()),
-                words::devices(fleet.rows().len())
+                phrases::counts(&fleet.counts()),
+                phrases::devices(fleet.devices().len())
             )
         )
     )?;
-    if let Some(audits) = words::audits(&fleet.audits()) {
+    if let Some(audits) = phrases::audits(&fleet.audits()) {
         writeln!(out, "audit logs: {audits}")?;
     }
     match style.exit {
@@ -273,7 +273,7 @@ mod tests {
     use crate::model::{
         AuditObstacle, Doubt, Failure, FailureKind, Skip, Stage, Unproven, Verdict,
     };
-    use crate::report::fixture::{self, Rehearsal, unplugged};
+    use crate::report::fixtures::{self, Rehearsal, unplugged};
 
     fn written(run: &Rehearsal, color: bool) -> String {
         let exit = Some(Exit::of(&run.fleet));
@@ -285,7 +285,7 @@ mod tests {
     #[test]
     fn who_could_not_be_asked_is_named_and_explains_the_exit_code() {
         let mut run = Rehearsal::new(Mode::Go, 1);
-        run.leave_out(&[fixture::id(7)]);
+        run.leave_out(&[fixtures::id(7)]);
         run.begin();
         run.upgrade(0);
         run.end();
@@ -337,13 +337,13 @@ mod tests {
     fn what_the_logs_say_is_told_even_where_every_device_is_upgraded() {
         let mut run = Rehearsal::new(Mode::Go, 6);
         run.begin();
-        let broker = || fixture::unavailable(AuditObstacle::NoBroker);
+        let broker = || fixtures::unavailable(AuditObstacle::NoBroker);
         for (n, report) in [
-            fixture::confirmed(),
-            fixture::contradicted(),
-            fixture::unverified(),
+            fixtures::confirmed(),
+            fixtures::contradicted(),
+            fixtures::unverified(),
             broker(),
-            fixture::missing(),
+            fixtures::missing(),
             broker(),
         ]
         .into_iter()
@@ -364,7 +364,7 @@ mod tests {
         run.finish(0, Outcome::Lost);
         run.refuse(1);
         run.upgrade_to_log(2);
-        run.audit(2, fixture::contradicted());
+        run.audit(2, fixtures::contradicted());
         run.finish(2, Outcome::Upgraded);
         run.end();
         let text = written(&run, false);

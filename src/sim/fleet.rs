@@ -11,21 +11,21 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::task::JoinSet;
 
-use super::app;
-use super::broker::{self, Broker};
-use super::credential::Credential;
-use super::device_script::{Certificate, DeviceScript, Runs};
-use super::fault::Fault;
-use super::firmware;
-use super::journal::Journal;
-use super::life;
-use super::notify::Notifications;
+use super::api::management_app;
+use super::broker::notifications::Notifications;
+use super::broker::server::{self, Broker};
+use super::device::certificates::Pki;
+use super::device::credential::Credential;
+use super::device::firmware;
+use super::device::lifecycle;
+use super::device::listener::ShutPort;
+use super::device::recorder::Recording;
+use super::device::simulated::{Certificates, Hardware, World};
 use super::options::{SimOptions, take};
-use super::pki::Pki;
-use super::port::ShutPort;
-use super::scenario::Scenario;
-use super::unit::{Certificates, Unit, World};
-use super::world_script::LinkScheme;
+use super::script::device::{Certificate, DeviceScript, Runs};
+use super::script::fault::ScriptedFault;
+use super::script::scenario::Scenario;
+use super::script::world::LinkScheme;
 use crate::model::Fws;
 
 /// The broker's public name (section 12).
@@ -45,7 +45,7 @@ pub struct SimFleet {
 /// A handle to one simulated device: what tests know about it that a client cannot see.
 #[derive(Clone)]
 pub struct SimDevice {
-    pub(super) unit: Arc<Unit>,
+    pub(super) unit: Arc<Hardware>,
     addr: SocketAddr,
     http: Option<SocketAddr>,
     index: usize,
@@ -78,14 +78,14 @@ impl SimFleet {
             let http = http.or_else(|| (is_tls && options.one_port()).then_some(addr));
             let tls = certificates(&pki, &script)?;
             let name = script.name.clone();
-            let unit = Arc::new(Unit::new(
+            let unit = Arc::new(Hardware::new(
                 script,
                 Arc::clone(&world),
                 tls,
                 scenario.client.gap(),
                 options.one_port(),
             ));
-            let life = life::begin(Arc::clone(&unit), ports)?;
+            let life = lifecycle::begin(Arc::clone(&unit), ports)?;
             spawn(&mut tasks, name, life);
             devices.push(SimDevice {
                 unit,
@@ -203,13 +203,13 @@ fn open_broker(
             LinkScheme::Http => None,
             LinkScheme::Https => Some(pki.web(&names)?),
         };
-        let serve = broker::serve(Arc::clone(broker), port.open()?, tls);
+        let serve = server::serve(Arc::clone(broker), port.open()?, tls);
         spawn(tasks, "broker".to_owned(), serve);
     }
     Ok(format!("{}://{host}", scheme.as_str()))
 }
 
-fn by_identity(devices: &[SimDevice]) -> HashMap<String, Arc<Unit>> {
+fn by_identity(devices: &[SimDevice]) -> HashMap<String, Arc<Hardware>> {
     let entry = |d: &SimDevice| (d.unit.identity.eid(), Arc::clone(&d.unit));
     devices.iter().map(entry).collect()
 }
@@ -231,7 +231,10 @@ fn world(scenario: &Scenario, options: &SimOptions, pki: &Pki) -> World {
         image,
         tempo: options.tempo.unwrap_or(scenario.tempo),
         offer: scenario.broker.offer,
-        app: scenario.app.as_ref().map(|a| app::archive(a.size)),
+        app: scenario
+            .app
+            .as_ref()
+            .map(|a| management_app::archive(a.size)),
         download: scenario.broker.download,
         attestation: pki.ca_der(),
     }
@@ -283,12 +286,12 @@ impl SimDevice {
     }
 
     /// What it has seen until now.
-    pub fn journal(&self) -> Journal {
+    pub fn journal(&self) -> Recording {
         self.unit.recorder.snapshot()
     }
 
     /// Waits until its journal fulfils a condition.
-    pub async fn wait_for(&self, fulfilled: impl FnMut(&Journal) -> bool) -> Journal {
+    pub async fn wait_for(&self, fulfilled: impl FnMut(&Recording) -> bool) -> Recording {
         self.unit.recorder.wait_for(fulfilled).await
     }
 
@@ -312,10 +315,10 @@ impl SimDevice {
     /// Which management app it serves now.
     pub fn runs_ui(&self) -> Runs {
         let uis = self.unit.machine().uis.clone();
-        let image = self.unit.world.app.as_ref().map(app::uis);
+        let image = self.unit.world.app.as_ref().map(management_app::uis);
         if image.is_some_and(|image| image == uis) {
             Runs::Image
-        } else if uis == app::earlier_uis() {
+        } else if uis == management_app::earlier_uis() {
             Runs::Old
         } else {
             Runs::Other
@@ -339,7 +342,7 @@ impl SimDevice {
 
     /// Faults of its script that have not struck: a scenario that is over and has some has shown less than it says.
     /// That nothing listens at first is no fault in this sense.
-    pub fn idle_faults(&self) -> Vec<Fault> {
+    pub fn idle_faults(&self) -> Vec<ScriptedFault> {
         self.unit.machine().faults.idle().cloned().collect()
     }
 

@@ -4,9 +4,9 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use super::device_script::DeviceScript;
-use super::port::{Ports, ShutPort};
-use super::world_script::LinkScheme;
+use super::device::listener::{Ports, ShutPort};
+use super::script::device::DeviceScript;
+use super::script::world::LinkScheme;
 
 /// A receive buffer that makes a throttled device hold its sender back, as a small machine does,
 /// instead of taking everything into the kernel's buffers at once.

@@ -22,7 +22,7 @@ pub(super) enum Place {
     /// A question to be answered with yes or no.
     Question,
     /// The question which devices are retried.
-    RetryAll,
+    RetryBox,
     /// The box of a halted run. Digits go to its input.
     Budget,
     /// Something to be read and closed.
@@ -208,11 +208,11 @@ pub(super) const BINDINGS: &[Binding] = bindings! {
     Question: [char('n'), key(KeyCode::Esc)] "n Esc" => No, 1 "no", "";
     Question: [CTRL_C] "Ctrl-C" => Interrupt, 2 "stop", "";
 
-    RetryAll: [char('y')] "y" => Yes, 1 "retry", "";
-    RetryAll: [char('n'), key(KeyCode::Esc)] "n Esc" => No, 1 "leave", "";
-    RetryAll: [char('b')] "b" => RolledBack, 2 "rolled back", "";
-    RetryAll: [char('c')] "c" => Cancelled, 2 "cancelled", "";
-    RetryAll: [CTRL_C] "Ctrl-C" => Interrupt, 3 "stop", "";
+    RetryBox: [char('y')] "y" => Yes, 1 "retry", "";
+    RetryBox: [char('n'), key(KeyCode::Esc)] "n Esc" => No, 1 "leave", "";
+    RetryBox: [char('b')] "b" => RolledBack, 2 "rolled back", "";
+    RetryBox: [char('c')] "c" => Cancelled, 2 "cancelled", "";
+    RetryBox: [CTRL_C] "Ctrl-C" => Interrupt, 3 "stop", "";
 
     Budget: [key(KeyCode::Enter)] "Enter" => GoOn, 1 "go on", "";
     Budget: [char('x')] "x" => StopRollout, 1 "stop", "";

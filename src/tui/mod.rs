@@ -7,28 +7,24 @@
 //! Owns: everything about the screen; ratatui and crossterm live here only.
 //! Must not: reach devices or decide what starts; wishes go to the session.
 
-mod budget;
-mod frame_writer;
-mod frames;
-mod input;
+mod actions;
+mod device_order;
+mod event_loop;
+#[cfg(test)]
+mod fixtures;
+mod halt_box;
 mod keymap;
 mod layout;
-mod log;
-mod look;
-mod order;
-mod retry;
-#[cfg(test)]
-mod sample;
-mod secret;
-#[cfg(test)]
-mod secret_tests;
+mod recent_log;
+mod retry_box;
+mod secret_box;
 mod terminal;
-mod ui;
 #[cfg(test)]
-mod ui_tests;
+mod tests;
+mod theme;
+mod ui;
 mod view;
-mod wishes;
 
-pub use frames::{Exit, MayStart, Options, run};
-pub use look::Look;
-pub use terminal::{restore, resume, suspend};
+pub use event_loop::{Exit, MayStart, Options, run};
+pub use terminal::guard::{restore, resume, suspend};
+pub use theme::Theme;

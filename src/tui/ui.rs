@@ -7,18 +7,18 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use ratatui::layout::Size;
 use tui_input::{Input, InputRequest};
 
-use crate::engine::{DeviceFact, Event, Fact, Fleet, Intent, Mode, Phase, Row};
+use crate::engine::{DeviceFact, DeviceState, Event, Fact, Fleet, Intent, Mode, Phase};
 use crate::model::{DeviceId, OutcomeKind, Stage};
 
-use super::budget::Budget;
+use super::actions::can_cancel_any;
+use super::device_order::{Sort, order};
+use super::halt_box::Budget;
 use super::keymap::{self, Act, Place};
 use super::layout::{Areas, Request, Wish, Zoom};
-use super::log::Log;
-use super::look::Tone;
-use super::order::{Sort, order};
-use super::retry::RetryAll;
-use super::secret::Secrets;
-use super::wishes::can_cancel_any;
+use super::recent_log::Log;
+use super::retry_box::RetryBox;
+use super::secret_box::Secrets;
+use super::theme::Tone;
 
 /// Bytes from which on a filter takes no more: each key costs the more the longer it is, and a name is shorter.
 const LONGEST_FILTER: usize = 256;
@@ -46,7 +46,7 @@ pub(super) enum Popup {
     /// Stop and leave, while devices are in flight?
     Quit,
     /// Retry these devices?
-    RetryAll(RetryAll),
+    RetryBox(RetryBox),
     /// The run is halted: stop it, or go on with another budget? What is typed of that is in `budget`.
     Budget,
     /// Cancel this device?
@@ -179,17 +179,17 @@ impl Ui {
             plan: on_plan(fleet),
             banner: fleet.stop().is_some()
                 || (!on_plan(fleet) && (fleet.is_over() || fleet.is_halted())),
-            people: !on_plan(fleet) && fleet.rows().iter().any(waits_for_person),
+            people: !on_plan(fleet) && fleet.devices().iter().any(waits_for_person),
             detail: self.detail,
             log: self.log_pane,
             zoom: self.zoom,
-            devices: fleet.rows().len(),
+            devices: fleet.devices().len(),
         })
     }
 
     /// The selected device, where one is shown.
-    pub(super) fn selected<'a>(&self, fleet: &'a Fleet) -> Option<&'a Row> {
-        fleet.rows().get(*self.order.get(self.cursor)?)
+    pub(super) fn selected<'a>(&self, fleet: &'a Fleet) -> Option<&'a DeviceState> {
+        fleet.devices().get(*self.order.get(self.cursor)?)
     }
 
     /// Where the keyboard goes.
@@ -197,7 +197,7 @@ impl Ui {
         match &self.popup {
             Some(Popup::Help) => Place::Help,
             Some(Popup::Secret(_)) => Place::Secret,
-            Some(Popup::RetryAll(_)) => Place::RetryAll,
+            Some(Popup::RetryBox(_)) => Place::RetryBox,
             Some(Popup::Budget) => Place::Budget,
             Some(Popup::PastInstall(_)) => Place::Notice,
             // While devices are brought to a safe point there is nothing to say yes to.
@@ -425,7 +425,7 @@ impl Ui {
 }
 
 /// Whether a device waits for somebody to do something.
-pub(super) fn waits_for_person(row: &Row) -> bool {
+pub(super) fn waits_for_person(row: &DeviceState) -> bool {
     row.active().is_some_and(|active| active.person.is_some())
 }
 

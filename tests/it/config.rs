@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hemfleet::config::{
-    self, DEFAULT_BROKER, DEFAULT_CONCURRENCY, EXAMPLE, Fault, Loaded, Overrides, Place, Settings,
+    self, DEFAULT_BROKER, DEFAULT_CONCURRENCY, Diagnostic, EXAMPLE, Loaded, Overrides, Place,
+    Settings,
 };
 use hemfleet::model::{
     ApprovalPolicy, AuditMode, AuditPolicy, AuthMethod, ImageTrust, KdfChoice, MaxFailures,
@@ -474,7 +475,7 @@ fn faults_of_the_image_stand_where_it_is_named() {
         firmware: Some("b\u{1b}.bin".into()),
         ..Overrides::default()
     };
-    let fault: config::Faults = load_text(text, &given)
+    let fault: config::Diagnostics = load_text(text, &given)
         .image_fault("the image is empty")
         .into();
     insta::assert_snapshot!(fault.render(false, 80), @r#"
@@ -635,7 +636,7 @@ proptest! {
 
 #[test]
 fn a_fault_of_ones_own_is_escaped() {
-    let faults: config::Faults = Fault::new("a\u{1b}b")
+    let faults: config::Diagnostics = Diagnostic::new("a\u{1b}b")
         .hint("c\u{202e}d\ne")
         .place(Place::Argument("--x\u{7}".to_owned()))
         .into();

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hemfleet::cli::{assemble, foretold};
-use hemfleet::config::secrets::{Prompter, SecretStore};
+use hemfleet::cli::{expectations, wiring};
+use hemfleet::config::secrets::source::{Prompter, SecretStore};
 use hemfleet::config::{self, Overrides, Settings};
 use hemfleet::device::http::HttpDevice;
 use hemfleet::device::{
@@ -17,7 +17,7 @@ use hemfleet::device::{
     Validated,
 };
 use hemfleet::engine::{DeviceFact, Fact, Intent, Mode, Session};
-use hemfleet::hem::{app_file, image};
+use hemfleet::hem::{firmware_image, management_app};
 use hemfleet::model::{
     AuditLink, CheckinReport, Component, Credentials, DeviceId, DeviceStatus, DeviceVersion,
     FailureKind, LogId, Payload, Scope, Secret, Stage,
@@ -164,8 +164,9 @@ async fn until_over(session: &mut Session, retries: &mut HashMap<DeviceId, u32>)
             continue;
         }
         let event = tokio::time::timeout(PATIENCE, session.next()).await;
-        let event = event
-            .unwrap_or_else(|_| panic!("no event comes any more; {:#?}", session.fleet().rows()));
+        let event = event.unwrap_or_else(|_| {
+            panic!("no event comes any more; {:#?}", session.fleet().devices())
+        });
         if let Fact::Device { device, fact, .. } = event.fact
             && matches!(fact, DeviceFact::RetryScheduled { .. })
         {
@@ -177,8 +178,8 @@ async fn until_over(session: &mut Session, retries: &mut HashMap<DeviceId, u32>)
 /// What `--component` says is rolled out, of the files that the inventory names.
 fn payload(settings: &Settings, component: Option<sim::Component>) -> Payload {
     let read = |path: &Option<PathBuf>| Bytes::from(std::fs::read(path.as_ref().unwrap()).unwrap());
-    let firmware = || image::read(read(&settings.firmware)).unwrap();
-    let app = || app_file::read(read(&settings.app)).unwrap().image;
+    let firmware = || firmware_image::read(read(&settings.firmware)).unwrap();
+    let app = || management_app::read(read(&settings.app)).unwrap().image;
     match component {
         None | Some(sim::Component::Firmware) => firmware().into(),
         Some(sim::Component::Ui) => Payload {
@@ -216,7 +217,7 @@ async fn play(scenario: &Scenario) -> Vec<String> {
     })
     .map_err(|faults| faults.render(false, 100))
     .unwrap();
-    let devices = assemble::devices(&settings, |spec| secrets.credential(spec))
+    let devices = wiring::devices(&settings, |spec| secrets.credential(spec))
         .unwrap()
         .into_iter()
         .zip(&scenario.devices)
@@ -225,13 +226,13 @@ async fn play(scenario: &Scenario) -> Vec<String> {
             (id, PanicAt { device, at })
         })
         .collect();
-    let mut session = assemble::session(&settings, payload, devices, Mode::Go).unwrap();
+    let mut session = wiring::session(&settings, payload, devices, Mode::Go).unwrap();
     let mut retries = HashMap::new();
     session.intend(Intent::Begin);
     until_over(&mut session, &mut retries).await;
 
-    let mut surprises = foretold::surprises(session.fleet(), scenario, &sims);
-    for (row, script) in session.fleet().rows().iter().zip(&scenario.devices) {
+    let mut surprises = expectations::surprises(session.fleet(), scenario, &sims);
+    for (row, script) in session.fleet().devices().iter().zip(&scenario.devices) {
         let got = retries.get(&row.id).copied().unwrap_or(0);
         if script.expect.retries.is_some_and(|wanted| wanted != got) {
             surprises.push(format!("{}: {got} retries", row.id));
@@ -261,7 +262,7 @@ async fn play(scenario: &Scenario) -> Vec<String> {
             }
         }
         until_over(&mut session, &mut retries).await;
-        for (row, script) in session.fleet().rows().iter().zip(&scenario.devices) {
+        for (row, script) in session.fleet().devices().iter().zip(&scenario.devices) {
             if script.expect.after_retry.is_some()
                 && row.outcome_kind() != script.expect.after_retry
             {
@@ -275,7 +276,7 @@ async fn play(scenario: &Scenario) -> Vec<String> {
             surprises.push(format!("{}: never struck: {fault:?}", device.name()));
         }
     }
-    for row in session.fleet().rows() {
+    for row in session.fleet().devices() {
         if !surprises.is_empty() {
             surprises.push(format!(
                 "{}: {:?} {:#?}",

@@ -17,10 +17,10 @@ use rustix::process::{
 };
 use zeroize::Zeroizing;
 
-use super::super::fault::quoted;
-use super::super::resolve::reason;
-use super::super::value::{Checked, Complaint};
-use super::{line_of, read_bounded};
+use super::source::{line_of, read_bounded};
+use crate::config::diagnostic::quoted;
+use crate::config::resolve::reason;
+use crate::config::toml::value::{Checked, Complaint};
 use crate::model::Secret;
 
 /// How long a command may take to say a secret: it may be asking a person for the key to its store, in a

@@ -6,36 +6,26 @@
 //!
 //! Must not: repeat a request, judge what an answer means for the upgrade, or log anything secret.
 
-mod broker;
-mod dated;
-mod dial;
-mod download;
-mod exchange;
-mod fault;
-mod gate;
-mod intake;
-mod keys;
-mod login;
-mod metered;
-mod phone;
-mod pinned;
-mod port;
 mod request;
-mod setup;
 mod ssh;
-mod tls;
-mod turn;
 mod upload;
 
-#[cfg(test)]
-mod lab;
+mod adapter;
+mod broker;
+mod connection;
+mod link_fault;
+mod log_download;
+mod login;
+mod pacing;
+mod setup_error;
 #[cfg(test)]
 mod tests;
+mod tls;
 
-pub use self::broker::Broker;
+pub use self::broker::client::Broker;
 pub use self::request::HttpDevice;
-pub use self::setup::SetupError;
-pub use self::tls::Links;
+pub use self::setup_error::SetupError;
+pub use self::tls::links::Links;
 
 /// How hemfleet calls itself to devices and to the broker.
 const USER_AGENT: &str = concat!("hemfleet/", env!("CARGO_PKG_VERSION"));

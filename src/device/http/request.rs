@@ -14,16 +14,16 @@ use rustls::pki_types::ServerName;
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
-use super::dial::{Route, Security, Via, dial};
-use super::exchange::{Answer, Need, Sink, exchange};
-use super::login::Logins;
-use super::setup::SetupError;
-use super::tls::Links;
-use super::turn::Turnstile;
-use super::{Broker, USER_AGENT, fault, upload};
+use super::connection::connect::{Route, Security, Via, dial};
+use super::connection::exchange::{Answer, Need, Sink, exchange};
+use super::login::token::Logins;
+use super::pacing::Pacing;
+use super::setup_error::SetupError;
+use super::tls::links::Links;
+use super::{Broker, USER_AGENT, link_fault, upload};
 use crate::device::{Image, LoginError, Session, UploadProgress};
+use crate::hem::json::{WireError, path};
 use crate::hem::kdf;
-use crate::hem::wire::{WireError, path};
 use crate::model::{
     APP_UPLOAD_NAME, Credential, DeviceSpec, FailureKind, HostPort, LinkFault, Pace, Scheme,
     Secret, Timeouts, TlsFault,
@@ -45,7 +45,7 @@ pub struct HttpDevice {
     /// The way to its plain HTTP, where that is known.
     pub(super) clear: Option<Route>,
     host: header::HeaderValue,
-    turnstile: Turnstile,
+    turnstile: Pacing,
     pub(super) logins: Logins,
     /// The wait for `100 Continue`; tests shrink it.
     pub(super) gate: Duration,
@@ -208,7 +208,7 @@ impl HttpDevice {
             host: host_header.map_err(|_| bad_host())?,
             clear: plain_target(&spec).map(|target| route(target, Security::Plain)),
             route: route(spec.target(), security),
-            turnstile: Turnstile::new(pace.gap),
+            turnstile: Pacing::new(pace.gap),
             logins: Logins::new(&credential, Arc::clone(&links.typed)),
             gate: GATE,
             spec,
@@ -262,7 +262,7 @@ impl HttpDevice {
         };
         let mut head = self
             .head(method.clone(), &call.path, call.session)
-            .ok_or_else(|| unsent(fault::garbled(UNUSABLE_TOKEN)))?;
+            .ok_or_else(|| unsent(link_fault::garbled(UNUSABLE_TOKEN)))?;
         if let Some(body) = &call.body {
             head = head
                 .header(header::CONTENT_TYPE, "application/json")
@@ -270,7 +270,7 @@ impl HttpDevice {
         }
         let request = head
             .body(Full::new(call.body.unwrap_or_default()))
-            .map_err(|e| unsent(fault::garbled(&e.to_string())))?;
+            .map_err(|e| unsent(link_fault::garbled(&e.to_string())))?;
         let limit = call.limit.unwrap_or(self.timeouts.request);
 
         let _turn = self.turnstile.turn().await;

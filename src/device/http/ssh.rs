@@ -8,8 +8,8 @@
 //! weaken what ssh checks, or leave a process behind.
 
 mod master;
+mod stderr;
 mod stream;
-mod words;
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -216,7 +216,7 @@ impl Ssh {
     }
 
     fn not_run(&self, error: &io::Error) -> LinkFault {
-        match super::fault::local(error) {
+        match super::link_fault::local(error) {
             Some(local) => local.into(),
             None => self.fault(&format!("cannot be run: {error}")),
         }

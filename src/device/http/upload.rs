@@ -9,10 +9,10 @@ use bytes::Bytes;
 use hyper::Request;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::dial::Link;
-use super::exchange::Conversation;
-use super::fault;
-use super::gate::{Meter, gated};
+use super::connection::connect::Link;
+use super::connection::exchange::Conversation;
+use super::connection::expect_continue::{Meter, gated};
+use super::link_fault;
 use crate::device::UploadProgress;
 use crate::model::LinkFault;
 
@@ -69,7 +69,7 @@ pub(super) async fn send(
         tokio::select! {
             biased;
             answer = conversation.beside(answer.as_mut()) => {
-                let status = answer.map_err(|e| fault::exchange(&e))?.status().as_u16();
+                let status = answer.map_err(|e| link_fault::exchange(&e))?.status().as_u16();
                 watch.tell(&meter, progress);
                 return Ok(Answered { status, whole: meter.is_whole() });
             }

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 
-use super::super::counters::Counters;
 use super::*;
+use crate::engine::fleet::counts::Counters;
 
 /// Devices of a fleet.
 const DEVICES: usize = 4;
@@ -70,7 +70,7 @@ fn device(&(firmware, app, upload, request): &Traits) -> Fake {
 fn payload() -> impl Strategy<Value = Payload> {
     prop_oneof![Just((false, true)), Just((true, true)), Just((true, false))].prop_map(
         |(app, firmware)| {
-            let both = apps::both();
+            let both = management_app::both();
             Payload {
                 app: both.app.filter(|_| app),
                 firmware: both.firmware.filter(|_| firmware),
@@ -88,7 +88,7 @@ struct Watcher<'a> {
 impl Watcher<'_> {
     fn look(&mut self, session: &Session) {
         let fleet = session.fleet();
-        assert_eq!(&Counters::of(fleet.rows()), fleet.counters());
+        assert_eq!(&Counters::of(fleet.devices()), fleet.counters());
         if fleet.is_halted() {
             let sent = |f: &Fake| f.count("install") + f.count("install app");
             let now = self.fakes.iter().map(sent).sum();
@@ -100,14 +100,14 @@ impl Watcher<'_> {
         } else {
             self.halted_at = None;
         }
-        for row in fleet.rows() {
-            assert!(!(row.wants_leave && row.leave), "{}", row.id);
+        for row in fleet.devices() {
+            assert!(!(row.wants_permit && row.permit), "{}", row.id);
         }
     }
 }
 
 async fn fulfil(session: &mut Session, watcher: &mut Watcher<'_>, wish: Wish) {
-    let id = |n: usize| session.fleet().rows()[n].id.clone();
+    let id = |n: usize| session.fleet().devices()[n].id.clone();
     let intent = match wish {
         Wish::Retry(n) => Intent::Retry(id(n)),
         Wish::RetryAll => Intent::RetryAll((0..DEVICES).map(id).collect()),
@@ -151,7 +151,7 @@ async fn to_its_end(session: &mut Session, watcher: &mut Watcher<'_>) {
         }
         watcher.look(session);
     }
-    for (row, fake) in session.fleet().rows().iter().zip(watcher.fakes) {
+    for (row, fake) in session.fleet().devices().iter().zip(watcher.fakes) {
         let outcome = row.outcome().unwrap();
         let panicked = match outcome {
             Outcome::Failed(failure) => matches!(failure.kind, FailureKind::Panicked { .. }),

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::{AuditMode, AuditPolicy, AuditResult, AuditVerdict, Component};
 
-use super::super::fake::NEW_APP;
-use super::super::fake_log::LogEntry;
+use super::fake_audit_log::LogEntry;
+use super::fake_device::NEW_APP;
 
 #[derive(Clone, Debug)]
 enum Wish {
@@ -198,7 +198,7 @@ proptest! {
                 w.log.upgrade = upgrade;
                 w.uploads.extend(vec![(1, reset()); resets]);
             });
-            let both = apps::both();
+            let both = management_app::both();
             let payload = Payload {
                 app: both.app.filter(|_| app),
                 firmware: both.firmware.filter(|_| firmware),

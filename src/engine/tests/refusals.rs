@@ -1,13 +1,13 @@
 //! What a device wrote when it refused, looked up where that harms nobody.
 
 use super::*;
-use crate::engine::audit::agreed;
+use crate::engine::procedure::audit_verdict::agreed;
 use crate::model::{
     AuditMode, AuditObstacle, AuditPolicy, AuditResult, AuditVerdict, Contradiction, Failure,
     LogFault,
 };
 
-use super::super::fake::Phone;
+use super::fake_device::Phone;
 
 fn verdict(session: &Session) -> Option<&AuditVerdict> {
     only(session).audit.as_ref().map(|report| &report.verdict)

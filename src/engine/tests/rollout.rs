@@ -32,7 +32,7 @@ async fn until_halted(session: &mut Session) -> Vec<Event> {
 }
 
 fn kind(session: &Session, n: usize) -> OutcomeKind {
-    session.fleet().rows()[n].outcome_kind().unwrap()
+    session.fleet().devices()[n].outcome_kind().unwrap()
 }
 
 #[tokio::test(start_paused = true)]
@@ -50,7 +50,7 @@ async fn a_bad_image_is_installed_on_three_devices_and_not_on_eight() {
         })
         .collect();
     assert_eq!(halts, [(3, 3, 3)]);
-    let row = &session.fleet().rows()[3];
+    let row = &session.fleet().devices()[3];
     assert_eq!(row.outcome(), Some(&Outcome::Halted(Touched::Nothing)));
 }
 
@@ -64,7 +64,7 @@ async fn devices_under_way_stop_before_their_install_and_those_past_it_are_watch
     assert!(!stages(&events).is_empty());
     assert_eq!(kind(&session, 0), OutcomeKind::RolledBack);
     assert_eq!(kind(&session, 1), OutcomeKind::Lost);
-    let outcome = |n: usize| session.fleet().rows()[n].outcome().unwrap();
+    let outcome = |n: usize| session.fleet().devices()[n].outcome().unwrap();
     assert_eq!(outcome(2), &Outcome::Halted(Touched::ImageSent));
     assert_eq!(outcome(3), &Outcome::Upgraded, "it was past its install");
     let reason = outcome(2).reason();
@@ -82,9 +82,9 @@ async fn while_a_person_is_asked_staged_devices_wait_and_a_new_budget_lets_them_
     let staged = |session: &Session| {
         session
             .fleet()
-            .rows()
+            .devices()
             .iter()
-            .filter(|r| r.wants_leave)
+            .filter(|r| r.wants_permit)
             .count()
     };
     while staged(&session) < 2 {
@@ -123,8 +123,8 @@ async fn a_lost_device_is_looked_at_again_at_once_while_staged_ones_wait_in_a_ha
     until_halted(&mut session).await;
     // Both are lost by and by, the third is staged and keeps its place; the fourth is in line before them all.
     let settled = |session: &Session| {
-        let rows = session.fleet().rows();
-        rows[1].outcome().is_some() && rows[2].wants_leave
+        let devices = session.fleet().devices();
+        devices[1].outcome().is_some() && devices[2].wants_permit
     };
     while !settled(&session) {
         next(&mut session).await;
@@ -136,20 +136,20 @@ async fn a_lost_device_is_looked_at_again_at_once_while_staged_ones_wait_in_a_ha
         world.fws = Some(NEW);
     }
     for n in 0..2 {
-        let id = session.fleet().rows()[n].id.clone();
+        let id = session.fleet().devices()[n].id.clone();
         session.intend(Intent::Retry(id));
-        assert!(session.fleet().rows()[n].has_task(), "it waits in line");
+        assert!(session.fleet().devices()[n].has_task(), "it waits in line");
     }
     let back = |session: &Session| {
-        let rows = session.fleet().rows();
-        rows[..2].iter().all(|row| row.outcome().is_some())
+        let devices = session.fleet().devices();
+        devices[..2].iter().all(|row| row.outcome().is_some())
     };
     while !back(&session) {
         next(&mut session).await;
     }
     assert_eq!(kind(&session, 0), OutcomeKind::Upgraded);
     assert_eq!(kind(&session, 1), OutcomeKind::Upgraded);
-    assert!(session.fleet().is_halted() && session.fleet().rows()[2].wants_leave);
+    assert!(session.fleet().is_halted() && session.fleet().devices()[2].wants_permit);
     assert_eq!(installs(&fakes), 2);
     assert!(fakes[3].world().asked.is_empty(), "nothing new starts");
 }
@@ -160,17 +160,17 @@ async fn a_staged_device_that_waits_is_stopped_with_its_image_staged() {
     fakes.push(late(200));
     let mut session = fleet_of(&fakes, 4);
     until_halted(&mut session).await;
-    until(&mut session, |f| matches!(f, DeviceFact::LeaveAsked)).await;
+    until(&mut session, |f| matches!(f, DeviceFact::PermitAsked)).await;
     session.intend(Intent::Halt);
     run(&mut session).await;
     let staged = Outcome::Halted(Touched::ImageStaged);
-    assert_eq!(session.fleet().rows()[3].outcome(), Some(&staged));
+    assert_eq!(session.fleet().devices()[3].outcome(), Some(&staged));
     assert_eq!(
         (staged.kind(), staged.code()),
         (OutcomeKind::Cancelled, "max_failures")
     );
     // A retry of it is asked about as well.
-    let id = session.fleet().rows()[3].id.clone();
+    let id = session.fleet().devices()[3].id.clone();
     session.intend(Intent::Retry(id));
     assert!(session.fleet().waits_for_budget());
     session.intend(Intent::GoOn(MaxFailures::Number(10)));
@@ -186,8 +186,8 @@ async fn leave_that_is_taken_back_during_the_last_look_sends_nothing() {
     let mut session = fleet_of(&fakes, 4);
     loop {
         session.next().await;
-        let row = &session.fleet().rows()[3];
-        if row.leave {
+        let row = &session.fleet().devices()[3];
+        if row.permit {
             // Its last look takes longer than the others need to roll back.
             slow.world().request_takes = Duration::from_secs(600);
             break;
@@ -197,7 +197,7 @@ async fn leave_that_is_taken_back_during_the_last_look_sends_nothing() {
     tokio::time::sleep(Duration::from_secs(3600)).await;
     while session.try_next().is_some() {}
     assert_eq!(slow.count("install"), 0);
-    assert!(session.fleet().rows()[3].wants_leave);
+    assert!(session.fleet().devices()[3].wants_permit);
     // It is left alone until somebody has decided.
     let asked = slow.count("status");
     tokio::time::sleep(Duration::from_secs(3600)).await;
@@ -216,7 +216,13 @@ async fn the_management_app_asks_for_leave_as_well() {
     for fake in &fakes[..3] {
         fake.world().upload_takes = Duration::ZERO;
     }
-    let mut session = session_with(&fakes, Mode::Go, 4, apps::both(), Policy::default());
+    let mut session = session_with(
+        &fakes,
+        Mode::Go,
+        4,
+        management_app::both(),
+        Policy::default(),
+    );
     session.intend(Intent::Begin);
     run(&mut session).await;
     assert_eq!(fakes[3].count("install app") + fakes[3].count("install"), 0);

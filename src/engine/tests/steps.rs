@@ -1,7 +1,7 @@
 //! What each step is given, its time and its tries, and what is written down of it.
 
 use super::*;
-use crate::engine::attempt::backoff;
+use crate::engine::procedure::attempt::backoff;
 use crate::model::{AuditMode, AuditPolicy, Component, FirmwareImage, OnExpired, Timeouts};
 
 /// Upgrades one device with this in hand.
@@ -122,7 +122,7 @@ async fn the_check_of_the_app_is_polled_every_five_seconds() {
     let fake = Fake::new().with(|w| w.checks.push_back(Ok(202)));
     let app = Payload {
         firmware: None,
-        ..apps::both()
+        ..management_app::both()
     };
     let (session, _) = upgrade_with(&fake, app, Policy::default()).await;
     assert_eq!(outcome(&session), &Outcome::AppInstalled);
@@ -196,7 +196,7 @@ async fn the_notes_of_the_plan_are_said_where_they_are_true() {
     let firmware = || Payload::from(FirmwareImage::clone(&image()));
     let app = || Payload {
         firmware: None,
-        ..apps::both()
+        ..management_app::both()
     };
     let policy = |mode| Policy {
         force: true,
@@ -208,7 +208,12 @@ async fn the_notes_of_the_plan_are_said_where_they_are_true() {
     for (fake, payload, mode, said) in [
         (Fake::new(), firmware(), wanted, &[][..]),
         (Fake::new(), firmware(), AuditMode::Required, &[]),
-        (Fake::new(), apps::both(), AuditMode::Required, &[]),
+        (
+            Fake::new(),
+            management_app::both(),
+            AuditMode::Required,
+            &[],
+        ),
         (Fake::new(), app(), wanted, &[]),
         (Fake::new(), app(), AuditMode::Required, &[LATER]),
         (
@@ -231,7 +236,7 @@ async fn the_notes_of_the_plan_are_said_where_they_are_true() {
         ),
         (
             Fake::new().with(|w| w.fws = Some(NEW)),
-            apps::both(),
+            management_app::both(),
             wanted,
             &[ONLY_APP],
         ),
@@ -293,7 +298,7 @@ async fn a_refused_downgrade_is_told_as_refused() {
 async fn what_is_looked_at_after_a_refusal_is_told_of_what_was_refused() {
     for (payload, component) in [
         (image().into(), Component::Firmware),
-        (apps::both(), Component::Ui),
+        (management_app::both(), Component::Ui),
     ] {
         let refused = Install::Refused(409);
         let fake = Fake::new().with(|w| (w.install, w.install_app) = (refused, refused));

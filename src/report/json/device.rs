@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::ms;
-use crate::engine::{DeviceFact, Fleet, Progress, Row};
+use crate::engine::{DeviceFact, DeviceState, Fleet, Progress};
 use crate::model::{
     AuditReport, Derivation, DeviceId, FailureKind, LogEnd, LogId, LogRead, Outcome, Stage, Verdict,
 };
@@ -190,14 +190,14 @@ impl<'a> DeviceLine<'a> {
                 "login_refused"
             }
             // Said by the stages around them.
-            DeviceFact::LeaveAsked
+            DeviceFact::PermitAsked
             | DeviceFact::InstallBegun { .. }
             | DeviceFact::Returned { .. } => return None,
         })
     }
 
     /// What is known of the device whatever happened.
-    fn row(&mut self, row: Option<&'a Row>) {
+    fn row(&mut self, row: Option<&'a DeviceState>) {
         let Some(row) = row else { return };
         self.link = Some(row.link);
         self.group = row.group.as_deref();

@@ -8,7 +8,7 @@ use crate::model::{
     AuditObstacle, Derivation, Doubt, FailureKind, LinkFault, Outcome, Scope, Skip, Stage, Touched,
     Verdict,
 };
-use crate::report::fixture::{self, Rehearsal, unplugged};
+use crate::report::fixtures::{self, Rehearsal, unplugged};
 
 fn written(run: &Rehearsal) -> String {
     let mut out = Vec::new();
@@ -177,7 +177,7 @@ fn a_second_attempt_is_told_apart() {
     run.begin();
     run.stage_failed(0, Stage::Probe, 5000, FailureKind::Link(LinkFault::Reset));
     run.finish(0, Verdict::from(unplugged()).outcome().unwrap());
-    run.intend(Intent::RetryAll(vec![fixture::id(0)]));
+    run.intend(Intent::RetryAll(vec![fixtures::id(0)]));
     run.upgrade(0);
     let lines = lines(&run);
     let attempts: Vec<_> = named(&lines, "device_finished")
@@ -192,7 +192,7 @@ fn a_second_attempt_is_told_apart() {
 
 #[test]
 fn people_logins_and_logs_have_events_of_their_own() {
-    let mut run = Rehearsal::of(Mode::Go, &["pinned", "ca"], fixture::both());
+    let mut run = Rehearsal::of(Mode::Go, &["pinned", "ca"], fixtures::both());
     run.begin();
     run.start(0, Stage::Login, 1);
     run.device(0, DeviceFact::SecretWanted);
@@ -215,9 +215,9 @@ fn people_logins_and_logs_have_events_of_their_own() {
     );
     let doing = "reading 62310ba5".to_owned();
     run.progress(0, Stage::Audit, Progress::Step { what: doing });
-    run.audit(0, fixture::confirmed());
+    run.audit(0, fixtures::confirmed());
     run.finish(0, Outcome::Upgraded);
-    run.audit(1, fixture::contradicted());
+    run.audit(1, fixtures::contradicted());
     run.finish(1, Outcome::Upgraded);
     insta::assert_snapshot!(written(&run));
 }
@@ -225,10 +225,10 @@ fn people_logins_and_logs_have_events_of_their_own() {
 #[test]
 fn logs_that_say_less_say_why() {
     let reports = [
-        (fixture::unverified(), "contradicted", "bad_mac"),
-        (fixture::missing(), "missing", "missing"),
+        (fixtures::unverified(), "contradicted", "bad_mac"),
+        (fixtures::missing(), "missing", "missing"),
         (
-            fixture::unavailable(AuditObstacle::NoBroker),
+            fixtures::unavailable(AuditObstacle::NoBroker),
             "unavailable",
             "no_broker",
         ),
@@ -254,7 +254,7 @@ fn a_log_that_contradicts_is_in_the_runs_exit_code() {
     let mut run = Rehearsal::new(Mode::Go, 1);
     run.begin();
     run.start(0, Stage::Audit, 1);
-    run.audit(0, fixture::contradicted());
+    run.audit(0, fixtures::contradicted());
     run.finish(0, Outcome::Upgraded);
     run.end();
     let lines = lines(&run);
@@ -267,10 +267,10 @@ fn a_log_that_contradicts_is_in_the_runs_exit_code() {
 
 #[test]
 fn an_audit_tells_of_each_file() {
-    let mut run = Rehearsal::of(Mode::Audit { all: true }, &["http"], fixture::no_payload());
+    let mut run = Rehearsal::of(Mode::Audit { all: true }, &["http"], fixtures::no_payload());
     run.begin();
-    run.log_read(0, "62310ba5", Ok(fixture::log()));
-    run.log_read(0, "62310c00", Ok(fixture::spoiled_log()));
+    run.log_read(0, "62310ba5", Ok(fixtures::log()));
+    run.log_read(0, "62310c00", Ok(fixtures::spoiled_log()));
     run.log_read(0, "62310d00", Err(AuditObstacle::Busy));
     run.finish(0, Outcome::Audited { files: 2 });
     run.end();

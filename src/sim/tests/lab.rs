@@ -181,7 +181,7 @@ async fn plain_fleets_are_true_to_the_page() {
         fleet.device("sim-07").unwrap().script().faults,
         DeviceScript::named("x").faults
     );
-    assert!(crate::hem::image::verify(&fleet.image()).is_ok());
+    assert!(crate::hem::firmware_image::verify(&fleet.image()).is_ok());
 }
 
 /// A port that was free a moment ago, with its successor.

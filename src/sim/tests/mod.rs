@@ -1,15 +1,15 @@
 //! The simulator against the protocol page, seen through a bare TCP client: neither hemfleet's device
 //! link nor an HTTP library is in between.
 
-mod app;
-mod auth;
+mod approval;
 mod checkin;
 mod config;
 mod faults;
 mod fresh;
 mod lab;
 mod logger;
-mod phone;
+mod login;
+mod management_app;
 mod renewal;
 mod transport;
 mod upgrade;
@@ -24,7 +24,7 @@ use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::credential::PASSPHRASE;
+use super::device::credential::PASSPHRASE;
 use super::{Scenario, SimDevice, SimFleet, SimOptions};
 use crate::hem::{ejwt, kdf};
 use crate::model::Secret;
@@ -69,7 +69,7 @@ async fn paced(tempo: f64, device: &str) -> SimFleet {
 
 /// The claims of a token of any kind.
 fn claims(token: &Value) -> Value {
-    super::sealed::unverified(token.as_str().unwrap()).unwrap()
+    super::tokens::sealed::unverified(token.as_str().unwrap()).unwrap()
 }
 
 /// Whether these are the base64 of so many bytes.

@@ -37,7 +37,7 @@ async fn a_whole_upgrade() {
     assert!(status["uptime"].as_u64().unwrap() < 60 && status.get("ts").is_none());
     let after = version(&fleet).await;
     assert_ne!(after["fws"], before["fws"]);
-    let footer = crate::hem::image::verify(&fleet.image()).unwrap();
+    let footer = crate::hem::firmware_image::verify(&fleet.image()).unwrap();
     assert_eq!(after["fws"], footer.fws.to_string());
     assert_eq!(
         (&after["fwv"], &after["fwk"]),

@@ -142,7 +142,7 @@ async fn what_an_upgrade_does_not_need_is_answered_too() {
     assert_eq!(found.unwrap().json()["total"], 0);
     // The master has no business with keys.
     let challenge = get(&fleet, "/api/auth/token", "").await.unwrap();
-    let words = crate::sim::credential::Credential::MasterWords;
+    let words = crate::sim::device::credential::Credential::MasterWords;
     let key = |eid: &str| words.private_key(eid).unwrap();
     let ejwt = answer_with(&challenge.body, key, "keymgmt:list", 600);
     let reply = post_json(&fleet, "/api/auth/token", &json!({ "auth": ejwt })).await;

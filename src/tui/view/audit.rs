@@ -7,12 +7,12 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use crate::engine::{Row, audit_hint};
+use crate::engine::{DeviceState, audit_hint};
 use crate::model::{AuditEntry, AuditLog, AuditReport, AuditType, LogEnd};
 
-use super::super::look::{Mark, POINTER, Tone};
 use super::text::{fit, left, right, rule, span, wrap};
 use super::{Scene, put};
+use crate::tui::theme::{Mark, POINTER, Tone};
 
 /// Draws the log over the whole screen.
 pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
@@ -43,13 +43,13 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
 }
 
 /// How many lines the whole log takes.
-pub(super) fn height(row: &Row, width: usize) -> usize {
+pub(super) fn height(row: &DeviceState, width: usize) -> usize {
     let report = row.audit.as_deref();
     report.map_or(0, |report| List::of(report, width).len())
 }
 
 /// How far to scroll so that the entry in question stands in the middle of `room` lines.
-pub(super) fn reveal(row: &Row, width: usize, room: usize) -> usize {
+pub(super) fn reveal(row: &DeviceState, width: usize, room: usize) -> usize {
     let marked = row.audit.as_deref().and_then(|report| {
         let list = List::of(report, width);
         Some(list.head.len() + 1 + list.marked()?)

@@ -8,15 +8,15 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use crate::engine::{Person, Row, RowState, Step};
+use crate::engine::{DevicePhase, DeviceState, Person, Step};
 use crate::model::{Outcome, Touched, human_duration};
 
-use super::super::layout::Zoom;
-use super::super::look::{Mark, Tone, is_weak_link};
 use super::audit;
-use super::message::message;
+use super::device_message::message;
 use super::text::{fit, left, right, rule, span, time_of_day, wrap};
 use super::{Scene, put};
+use crate::tui::layout::Zoom;
+use crate::tui::theme::{Mark, Tone, is_weak_link};
 
 /// Draws the pane: what it is about first, the timeline's end next, the error and its hint last.
 pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
@@ -53,7 +53,7 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
 }
 
 /// How many lines the detail has when it fills the screen; for scrolling.
-pub(super) fn height(row: &Row, width: usize) -> usize {
+pub(super) fn height(row: &DeviceState, width: usize) -> usize {
     let mut headings = 0;
     if row.attempt > 1 {
         let mut attempts: Vec<u32> = row.timeline.iter().map(|s| s.attempt).collect();
@@ -76,7 +76,7 @@ pub(super) fn height(row: &Row, width: usize) -> usize {
 }
 
 /// The audit log's entry in question.
-fn log(row: &Row, width: usize, room: usize) -> Vec<Line<'static>> {
+fn log(row: &DeviceState, width: usize, room: usize) -> Vec<Line<'static>> {
     let report = row.audit.as_deref();
     report.map_or_else(Vec::new, |report| audit::excerpt(report, width, room))
 }
@@ -100,7 +100,7 @@ fn squeeze(
     facts.into_iter().chain(steps).chain(tail).collect()
 }
 
-fn title(row: &Row) -> Vec<Span<'static>> {
+fn title(row: &DeviceState) -> Vec<Span<'static>> {
     let mark = Mark::of_row(row);
     let mut title = vec![
         span(row.id.as_str().to_owned(), Tone::Plain.bold()),
@@ -124,7 +124,7 @@ fn title(row: &Row) -> Vec<Span<'static>> {
 }
 
 /// What the last attempt left on the device, and what that means; nothing where there is nothing to fear.
-fn touched(row: &Row) -> Option<String> {
+fn touched(row: &DeviceState) -> Option<String> {
     let outcome = row.outcome()?;
     if matches!(
         outcome,
@@ -155,7 +155,7 @@ fn touched(row: &Row) -> Option<String> {
 }
 
 /// Link, group, tags and what the device said of itself.
-fn facts(row: &Row, width: usize) -> Vec<Line<'static>> {
+fn facts(row: &DeviceState, width: usize) -> Vec<Line<'static>> {
     let mut spans = vec![Span::raw("  ")];
     if is_weak_link(row.link) {
         let what = match row.link {
@@ -171,7 +171,11 @@ fn facts(row: &Row, width: usize) -> Vec<Line<'static>> {
     more_facts(row, spans, width)
 }
 
-fn more_facts(row: &Row, mut spans: Vec<Span<'static>>, width: usize) -> Vec<Line<'static>> {
+fn more_facts(
+    row: &DeviceState,
+    mut spans: Vec<Span<'static>>,
+    width: usize,
+) -> Vec<Line<'static>> {
     let mut add = |text: String| {
         let lead = if spans.is_empty() { "  " } else { " · " };
         spans.push(span(format!("{lead}{text}"), Tone::Dull.style()));
@@ -203,7 +207,7 @@ fn more_facts(row: &Row, mut spans: Vec<Span<'static>>, width: usize) -> Vec<Lin
     vec![Line::from(fit(spans, width))]
 }
 
-fn timeline(scene: &Scene<'_>, row: &Row, width: usize, whole: bool) -> Vec<Line<'static>> {
+fn timeline(scene: &Scene<'_>, row: &DeviceState, width: usize, whole: bool) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     let several = row.attempt > 1;
     let mut attempt = 0;
@@ -214,7 +218,7 @@ fn timeline(scene: &Scene<'_>, row: &Row, width: usize, whole: bool) -> Vec<Line
         }
         lines.extend(step_lines(scene, step, width, whole));
     }
-    if let RowState::Running(active) = &row.state {
+    if let DevicePhase::Running(active) = &row.state {
         if several && row.attempt != attempt {
             lines.push(heading(row.attempt));
         }
@@ -289,7 +293,7 @@ fn said(step: &Step, width: usize, whole: bool) -> Vec<String> {
 }
 
 /// The last error in full, and what to do about it.
-fn tail(row: &Row, width: usize) -> Vec<Line<'static>> {
+fn tail(row: &DeviceState, width: usize) -> Vec<Line<'static>> {
     let room = width.saturating_sub(5);
     let mut lines = outcome(row, room);
     let person = row.active().and_then(|active| active.person.as_ref());
@@ -306,7 +310,7 @@ fn tail(row: &Row, width: usize) -> Vec<Line<'static>> {
 }
 
 /// The end with its reason, and what to do next.
-fn outcome(row: &Row, room: usize) -> Vec<Line<'static>> {
+fn outcome(row: &DeviceState, room: usize) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     let Some(outcome) = row.outcome() else {
         return lines;

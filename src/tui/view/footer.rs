@@ -5,10 +5,10 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::super::keymap::{self, Act, Binding};
-use super::super::look::Tone;
 use super::text::{cut, span};
 use super::{Scene, put};
+use crate::tui::keymap::{self, Act, Binding};
+use crate::tui::theme::Tone;
 
 /// Draws one line.
 pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {

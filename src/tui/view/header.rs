@@ -7,17 +7,17 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use crate::engine::{Audits, Fleet, Mode, Person, Progress, Row, Stop};
+use crate::engine::{Audits, DeviceState, Fleet, Mode, Person, Progress, Stop};
 use crate::model::{ImageFacts, OutcomeKind, PayloadFacts, human_bytes};
 
-use super::super::look::{Mark, Tone, is_weak_link};
-use super::super::order::contradicted;
-use super::super::ui::waits_for_person;
-use super::bar::{bar, percent};
-use super::budget;
-use super::message::countdown;
+use super::device_message::countdown;
+use super::halt_box;
+use super::progress_bar::{bar, percent};
 use super::text::{clock, cut, ends, span};
 use super::{Scene, put};
+use crate::tui::device_order::contradicted;
+use crate::tui::theme::{Mark, Tone, is_weak_link};
+use crate::tui::ui::waits_for_person;
 
 /// The two lines of the dashboard.
 pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
@@ -140,8 +140,12 @@ fn time_left(scene: &Scene<'_>) -> Option<String> {
 /// occur; words are left out where they do not fit beside the bar, then what is zero.
 fn counts(fleet: &Fleet, width: usize) -> Line<'static> {
     let mut shown = marks(fleet);
-    let weak = fleet.rows().iter().filter(|r| is_weak_link(r.link)).count();
-    let digits = fleet.rows().len().to_string().len();
+    let weak = fleet
+        .devices()
+        .iter()
+        .filter(|r| is_weak_link(r.link))
+        .count();
+    let digits = fleet.devices().len().to_string().len();
     let full = spell(&shown, weak, Some(digits), true);
     let short = spell(&shown, weak, Some(digits), false);
     let room = width.saturating_sub(PROGRESS_MIN);
@@ -239,7 +243,7 @@ pub(super) fn draw_banner(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let (tone, text) = match scene.fleet.stop() {
         Some(stop) => stopping(scene.fleet, stop),
         None if scene.fleet.is_halted() && !scene.fleet.is_over() => {
-            (Tone::Bad, budget::banner(scene.fleet))
+            (Tone::Bad, halt_box::banner(scene.fleet))
         }
         None => over(scene.fleet),
     };
@@ -250,13 +254,13 @@ pub(super) fn draw_banner(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
 
 fn stopping(fleet: &Fleet, stop: Stop) -> (Tone, String) {
     // Those past their install take longest, and are the ones in doubt if it must be at once.
-    let (past, before): (Vec<&Row>, Vec<&Row>) =
+    let (past, before): (Vec<&DeviceState>, Vec<&DeviceState>) =
         in_flight(fleet).partition(|row| row.is_past_install());
-    let names = |rows: &[&Row]| -> String {
+    let names = |rows: &[&DeviceState]| -> String {
         let names: Vec<&str> = rows.iter().map(|r| r.id.as_str()).collect();
         names.join(", ")
     };
-    let all: Vec<&Row> = past.iter().chain(&before).copied().collect();
+    let all: Vec<&DeviceState> = past.iter().chain(&before).copied().collect();
     match stop {
         Stop::Draining if all.is_empty() => {
             (Tone::Warn, "STOPPING: nothing is in flight".to_owned())
@@ -279,7 +283,7 @@ fn stopping(fleet: &Fleet, stop: Stop) -> (Tone, String) {
 /// Who waits for a person, and until when.
 pub(super) fn draw_people(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let (mut secrets, mut phones) = (0, Vec::new());
-    for row in scene.fleet.rows() {
+    for row in scene.fleet.devices() {
         match row.active().and_then(|active| active.person.as_ref()) {
             Some(Person::Secret) => secrets += 1,
             Some(Person::Phone { until, .. }) => phones.push((*until, row.id.as_str())),
@@ -288,7 +292,7 @@ pub(super) fn draw_people(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     }
     let queued = scene
         .fleet
-        .rows()
+        .devices()
         .iter()
         .filter(|row| is_queued(row))
         .count();
@@ -316,7 +320,7 @@ pub(super) fn draw_people(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
 }
 
 /// Whether its turn to ask a phone has not come.
-fn is_queued(row: &Row) -> bool {
+fn is_queued(row: &DeviceState) -> bool {
     let progress = row.active().and_then(|active| active.progress.as_ref());
     matches!(progress, Some(Progress::Queued)) && !waits_for_person(row)
 }
@@ -329,8 +333,12 @@ fn over(fleet: &Fleet) -> (Tone, String) {
         + counts.of(OutcomeKind::Audited);
     let rest = counts.done() - good;
     // Those whose log contradicts need a look like those that did not end well, and some are both.
-    let doubted = fleet.rows().iter().filter(|row| contradicted(row)).count();
-    let rest = rest + fleet.rows().iter().filter(|row| only_log(row)).count();
+    let doubted = fleet
+        .devices()
+        .iter()
+        .filter(|row| contradicted(row))
+        .count();
+    let rest = rest + fleet.devices().iter().filter(|row| only_log(row)).count();
     if rest == 0 && matches!(fleet.mode(), Mode::Audit { .. }) {
         return (
             Tone::Plain,
@@ -380,7 +388,7 @@ fn over(fleet: &Fleet) -> (Tone, String) {
 }
 
 /// Whether a device ended well, and its log alone says otherwise.
-fn only_log(row: &Row) -> bool {
+fn only_log(row: &DeviceState) -> bool {
     let well = matches!(
         row.outcome_kind(),
         Some(OutcomeKind::Upgraded | OutcomeKind::Current | OutcomeKind::Skipped)
@@ -389,8 +397,8 @@ fn only_log(row: &Row) -> bool {
 }
 
 /// The devices that a task works on.
-pub(super) fn in_flight(fleet: &Fleet) -> impl Iterator<Item = &Row> {
-    fleet.rows().iter().filter(|r| r.has_task())
+pub(super) fn in_flight(fleet: &Fleet) -> impl Iterator<Item = &DeviceState> {
+    fleet.devices().iter().filter(|r| r.has_task())
 }
 
 /// The plan's one line.
@@ -466,8 +474,8 @@ pub(super) fn draw_tiny(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
 fn summary(scene: &Scene<'_>) -> String {
     let fleet = scene.fleet;
     let counts = fleet.counts();
-    let all = fleet.rows().len();
-    if super::super::ui::on_plan(fleet) {
+    let all = fleet.devices().len();
+    if crate::tui::ui::on_plan(fleet) {
         let wanted = fleet.to_confirm();
         return format!("plan: {wanted}/{all} to upgrade, needs 40x10");
     }
@@ -488,7 +496,7 @@ fn summary(scene: &Scene<'_>) -> String {
     if doubted > 0 {
         let _ = write!(line, ", {doubted} contradicted");
     }
-    let people = fleet.rows().iter().filter(|row| waits_for_person(row));
+    let people = fleet.devices().iter().filter(|row| waits_for_person(row));
     match people.count() {
         0 => {}
         n => {

@@ -22,16 +22,16 @@
 //! Owns: drawing. Must not: change anything, read a clock, or build what is not on the screen.
 
 mod audit;
-mod bar;
-mod budget;
 mod detail;
+mod device_message;
 mod footer;
+mod halt_box;
 mod header;
-mod log;
-mod message;
+mod log_pane;
 mod plan;
 mod popup;
-mod retry;
+mod progress_bar;
+mod retry_box;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -47,14 +47,14 @@ use ratatui::text::Line;
 use crate::engine::Fleet;
 
 use super::layout::Zoom;
-use super::look::{Look, Tone};
+use super::theme::{Theme, Tone};
 use super::ui::{Popup, Ui, on_plan};
 
 /// Everything that a drawing is a function of.
 pub(super) struct Scene<'a> {
     pub(super) fleet: &'a Fleet,
     pub(super) ui: &'a Ui,
-    pub(super) look: Look,
+    pub(super) look: Theme,
     /// The time of this frame.
     pub(super) now: Timestamp,
     pub(super) zone: &'a TimeZone,
@@ -83,7 +83,7 @@ pub(super) fn draw(scene: &Scene<'_>, buf: &mut Buffer) {
             }
         }
         if let Some(area) = areas.log {
-            log::draw(scene, area, buf);
+            log_pane::draw(scene, area, buf);
         }
         footer::draw(scene, areas.footer, buf);
     }
@@ -133,7 +133,7 @@ fn scroll_limit(ui: &Ui, fleet: &Fleet) -> usize {
             let lines = lines.map_or(0, |row| audit::height(row, width));
             lines.saturating_sub(inside(areas.detail))
         }
-        (_, Some(Zoom::Log)) => log::scroll_limit(ui),
+        (_, Some(Zoom::Log)) => log_pane::scroll_limit(ui),
         _ => 0,
     }
 }

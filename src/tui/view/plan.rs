@@ -8,14 +8,14 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
-use crate::engine::{Fleet, Mode, Phase, Row, RowState, Seen};
+use crate::engine::{DevicePhase, DeviceState, Fleet, Mode, Phase, Seen};
 use crate::model::{Verdict, VerdictKind};
 
-use super::super::look::{Mark, SELECTED, Tone, is_weak_link};
-use super::message::doing;
+use super::device_message::doing;
 use super::table::{link, pad, pointer, title};
 use super::text::{cut, rule, span, wrap};
 use super::{Scene, put};
+use crate::tui::theme::{Mark, SELECTED, Tone, is_weak_link};
 
 struct Columns {
     name: usize,
@@ -28,7 +28,7 @@ struct Columns {
 
 impl Columns {
     fn of(fleet: &Fleet, width: usize) -> Self {
-        let rows = fleet.rows();
+        let rows = fleet.devices();
         let name = rows
             .iter()
             .map(|r| r.id.as_str().width())
@@ -110,7 +110,7 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
         .skip(scene.ui.top)
         .take(shown);
     for (line, (at, &n)) in (2..).zip(visible) {
-        let Some(row) = scene.fleet.rows().get(n) else {
+        let Some(row) = scene.fleet.devices().get(n) else {
             continue;
         };
         let selected = at == scene.ui.cursor;
@@ -121,7 +121,12 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     }
 }
 
-fn row_line(scene: &Scene<'_>, row: &Row, columns: &Columns, selected: bool) -> Line<'static> {
+fn row_line(
+    scene: &Scene<'_>,
+    row: &DeviceState,
+    columns: &Columns,
+    selected: bool,
+) -> Line<'static> {
     let (mark, why) = verdict(row);
     let style = mark.tone.style();
     let text = if mark.tone == Tone::Dull {
@@ -149,17 +154,17 @@ fn row_line(scene: &Scene<'_>, row: &Row, columns: &Columns, selected: bool) -> 
 }
 
 /// The verdict and the reason, or what goes on where there is none yet.
-fn verdict(row: &Row) -> (Mark, String) {
+fn verdict(row: &DeviceState) -> (Mark, String) {
     match (&row.state, &row.verdict) {
-        (RowState::Planned, Some(verdict)) => {
+        (DevicePhase::Planned, Some(verdict)) => {
             let mut mark = Mark::of_verdict(verdict.kind());
             if verdict.failure().is_some() {
                 mark.tone = Tone::Bad;
             }
             (mark, verdict.reason())
         }
-        (RowState::Done(outcome), _) => (Mark::of_outcome(outcome.kind()), outcome.reason()),
-        (RowState::Running(active), _) => {
+        (DevicePhase::Done(outcome), _) => (Mark::of_outcome(outcome.kind()), outcome.reason()),
+        (DevicePhase::Running(active), _) => {
             let word = Mark {
                 word: "looking",
                 ..Mark::RUNNING
@@ -173,7 +178,7 @@ fn verdict(row: &Row) -> (Mark, String) {
             }
             (word, why)
         }
-        (RowState::Starting, _) => (
+        (DevicePhase::Starting, _) => (
             Mark {
                 word: "looking",
                 ..Mark::RUNNING
@@ -185,7 +190,7 @@ fn verdict(row: &Row) -> (Mark, String) {
 }
 
 /// `1.2.2 → 1.2.3` for what will be upgraded, else what runs.
-fn firmware(scene: &Scene<'_>, row: &Row) -> String {
+fn firmware(scene: &Scene<'_>, row: &DeviceState) -> String {
     let from = row.from_label().unwrap_or_else(|| "?".to_owned());
     let firmware = scene.fleet.payload().firmware.is_some();
     let moves = matches!(
@@ -232,7 +237,7 @@ pub(super) fn draw_why(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     for line in wrap(&why, room) {
         lines.push(span(format!("  {line}"), mark.tone.style()));
     }
-    if let RowState::Planned = &row.state
+    if let DevicePhase::Planned = &row.state
         && let Some(failure) = row.verdict.as_ref().and_then(Verdict::failure)
     {
         for (n, line) in wrap(&failure.hint(), room).into_iter().enumerate() {
@@ -274,8 +279,8 @@ pub(super) fn draw_prompt(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let (tone, text) = match (fleet.phase(), fleet.mode(), wanted) {
         _ if fleet.stop().is_some() => (Tone::Warn, " Stopping.".to_owned()),
         (Phase::Idle | Phase::Planning, ..) => {
-            let all = fleet.rows().len();
-            let busy = fleet.rows().iter().filter(|r| r.is_busy()).count();
+            let all = fleet.devices().len();
+            let busy = fleet.devices().iter().filter(|r| r.is_busy()).count();
             let text = format!(
                 " Looking at devices, nothing is changed: {} of {all}",
                 all - busy
@@ -335,7 +340,11 @@ fn warning(fleet: &Fleet, wanted: usize) -> String {
     if wanted > 0 && fleet.payload().firmware.is_some() {
         line.push_str(" A firmware upgrade cannot be undone.");
     }
-    let weak = fleet.rows().iter().filter(|r| is_weak_link(r.link)).count();
+    let weak = fleet
+        .devices()
+        .iter()
+        .filter(|r| is_weak_link(r.link))
+        .count();
     if weak > 0 {
         let links = if weak == 1 { "link" } else { "links" };
         let _ = write!(line, " ! {weak} weak {links}");

@@ -6,17 +6,17 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Clear, Widget};
 
-use crate::engine::{Fleet, Row};
+use crate::engine::{DeviceState, Fleet};
 use crate::model::{DeviceId, OutcomeKind, Stage};
 
-use super::super::keymap::{self, Act, Place};
-use super::super::look::{Mark, Tone};
-use super::super::ui::{Popup, Ui, on_plan};
 use super::Scene;
-use super::budget;
+use super::halt_box;
 use super::header::in_flight;
-use super::retry;
+use super::retry_box;
 use super::text::{cut, fit, left, span, wrap};
+use crate::tui::keymap::{self, Act, Place};
+use crate::tui::theme::{Mark, Tone};
+use crate::tui::ui::{Popup, Ui, on_plan};
 
 /// Draws the box, in the middle of `area`.
 pub(super) fn draw(scene: &Scene<'_>, popup: &Popup, area: Rect, buf: &mut Buffer) {
@@ -114,8 +114,8 @@ fn question(scene: &Scene<'_>, popup: &Popup, width: usize, room: usize) -> Vec<
     let mut text = Text::new(width);
     match popup {
         Popup::Help => {}
-        Popup::RetryAll(asked) => retry::question(&mut text, asked, fleet, room),
-        Popup::Budget => budget::question(&mut text, fleet, &scene.ui.budget.typed, room),
+        Popup::RetryBox(asked) => retry_box::question(&mut text, asked, fleet, room),
+        Popup::Budget => halt_box::question(&mut text, fleet, &scene.ui.budget.typed, room),
         Popup::LeavePlan => {
             text.say(
                 "Leave? Nothing has been changed on any device.",
@@ -154,7 +154,7 @@ fn question(scene: &Scene<'_>, popup: &Popup, width: usize, room: usize) -> Vec<
     text.lines
 }
 
-fn cancel_means(row: Option<&Row>) -> String {
+fn cancel_means(row: Option<&DeviceState>) -> String {
     match row {
         Some(row) if row.has_task() => {
             "It is stopped before its install and keeps the firmware that it runs.".to_owned()
@@ -175,7 +175,7 @@ fn secret(text: &mut Text, scene: &Scene<'_>, id: &DeviceId) {
         &format!("The passphrase of {id}{group}, to log in to it."),
         Tone::Plain,
     );
-    if row.is_some_and(Row::secret_refused) {
+    if row.is_some_and(DeviceState::secret_refused) {
         text.say("401: the last one was not accepted.", Tone::Warn);
     }
     match row.map(|row| row.link) {
@@ -219,7 +219,7 @@ fn secret(text: &mut Text, scene: &Scene<'_>, id: &DeviceId) {
 /// Lists the devices in flight, and says what each way out means for them.
 fn quit(text: &mut Text, fleet: &Fleet) {
     let counts = fleet.counts();
-    let flying: Vec<&Row> = in_flight(fleet).collect();
+    let flying: Vec<&DeviceState> = in_flight(fleet).collect();
     if fleet.stop().is_some() {
         text.say(
             "Stopping already: hemfleet leaves by itself when these are safe.",

@@ -6,13 +6,13 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use crate::engine::{Row, RowState};
+use crate::engine::{DevicePhase, DeviceState};
 use crate::model::{AuditVerdict, Outcome, Stage};
 
-use super::super::look::{Mark, POINTER, SELECTED, Tone, is_weak_link};
-use super::message::message;
+use super::device_message::message;
 use super::text::{clock, fit, left, right, rule, span};
 use super::{Scene, put};
+use crate::tui::theme::{Mark, POINTER, SELECTED, Tone, is_weak_link};
 
 /// The columns that there is room for; the message takes what the others leave.
 struct Columns {
@@ -38,8 +38,9 @@ const MARK: usize = 3;
 
 impl Columns {
     fn of(scene: &Scene<'_>, width: usize) -> Self {
-        let rows = scene.fleet.rows();
-        let longest = |text: &dyn Fn(&Row) -> usize| rows.iter().map(text).max().unwrap_or(0);
+        let rows = scene.fleet.devices();
+        let longest =
+            |text: &dyn Fn(&DeviceState) -> usize| rows.iter().map(text).max().unwrap_or(0);
         let name = longest(&|r| unicode_width::UnicodeWidthStr::width(r.id.as_str()));
         let group = longest(&|r| {
             r.group
@@ -104,7 +105,7 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let columns = Columns::of(scene, width);
     put(buf, area, 1, &heads(&columns));
     let shown = usize::from(area.height.saturating_sub(2));
-    let rows = scene.fleet.rows();
+    let rows = scene.fleet.devices();
     let visible = scene
         .ui
         .order
@@ -143,7 +144,7 @@ pub(super) fn title(scene: &Scene<'_>, width: usize) -> Line<'static> {
     } else if !filter.is_empty() {
         title.push(span(format!("  filter: {filter}"), Tone::Warn.style()));
     }
-    let all = scene.fleet.rows().len();
+    let all = scene.fleet.devices().len();
     let count = if ui.order.len() == all {
         all.to_string()
     } else {
@@ -177,7 +178,12 @@ fn heads(columns: &Columns) -> Line<'static> {
     Line::from(span(text, Tone::Dull.style()))
 }
 
-fn row_line(scene: &Scene<'_>, row: &Row, columns: &Columns, selected: bool) -> Line<'static> {
+fn row_line(
+    scene: &Scene<'_>,
+    row: &DeviceState,
+    columns: &Columns,
+    selected: bool,
+) -> Line<'static> {
     let mark = Mark::of_row(row);
     let style = mark.tone.style();
     let text = match mark.tone {
@@ -222,7 +228,7 @@ fn row_line(scene: &Scene<'_>, row: &Row, columns: &Columns, selected: bool) -> 
     );
     let attempt = match (row.attempt, &row.state) {
         // Nothing was tried yet.
-        (0, _) | (1, RowState::Waiting) => String::new(),
+        (0, _) | (1, DevicePhase::Waiting) => String::new(),
         (n, _) => n.to_string(),
     };
     column(right(&attempt, columns.attempt), columns.attempt);
@@ -248,12 +254,12 @@ pub(super) fn pad(spans: Vec<Span<'static>>, width: usize) -> Vec<Span<'static>>
     spans
 }
 
-fn is_audited(row: &Row) -> bool {
+fn is_audited(row: &DeviceState) -> bool {
     row.audit.is_some() || row.active().is_some_and(|a| a.stage == Stage::Audit)
 }
 
 /// What the log says, as glyph and word or, where room is short, the glyph. One that contradicts is bold.
-fn audit(row: &Row, width: usize) -> (String, Style) {
+fn audit(row: &DeviceState, width: usize) -> (String, Style) {
     let Some(report) = &row.audit else {
         return (String::new(), Tone::Plain.style());
     };
@@ -271,7 +277,7 @@ fn audit(row: &Row, width: usize) -> (String, Style) {
 }
 
 /// A link that is worth less than it should be is marked at its device.
-pub(super) fn link(row: &Row, width: usize) -> (&'static str, Tone) {
+pub(super) fn link(row: &DeviceState, width: usize) -> (&'static str, Tone) {
     if !is_weak_link(row.link) {
         return ("", Tone::Plain);
     }
@@ -279,7 +285,7 @@ pub(super) fn link(row: &Row, width: usize) -> (&'static str, Tone) {
 }
 
 /// `1.2.2 → 1.2.3`: what it ran, and what it is to run or says that it runs.
-fn firmware(scene: &Scene<'_>, row: &Row) -> String {
+fn firmware(scene: &Scene<'_>, row: &DeviceState) -> String {
     let Some(from) = row.from_label() else {
         return String::new();
     };
@@ -287,8 +293,10 @@ fn firmware(scene: &Scene<'_>, row: &Row) -> String {
         return from;
     }
     let to = match &row.state {
-        RowState::Running(_) | RowState::Starting => Some(scene.fleet.payload().version_label()),
-        RowState::Done(Outcome::Lost | Outcome::Unknown(_)) if row.after.is_none() => {
+        DevicePhase::Running(_) | DevicePhase::Starting => {
+            Some(scene.fleet.payload().version_label())
+        }
+        DevicePhase::Done(Outcome::Lost | Outcome::Unknown(_)) if row.after.is_none() => {
             Some("?".to_owned())
         }
         _ => row.to_label(),

@@ -6,10 +6,10 @@ use ratatui::style::{Color, Modifier};
 
 use crate::engine::{Intent, Mode};
 use crate::model::{FailureKind, Outcome, Skip, Stage, Unproven, Verdict};
-use crate::tui::sample::{
+use crate::tui::fixtures::{
     Rig, app_only, audited, both, expired, finished, people, plan, running, seeds, staged, windowed,
 };
-use crate::tui::ui_tests::bad_image;
+use crate::tui::tests::ui::bad_image;
 
 macro_rules! screens {
     ($name:literal, $rig:expr, $($width:literal x $height:literal),+) => {
@@ -226,7 +226,7 @@ fn the_entry_in_question_is_scrolled_into_view_wherever_it_stands() {
 #[test]
 fn a_log_that_contradicts_is_loud_but_the_device_stays_green() {
     let mut rig = audited();
-    rig.ui.detail = super::super::layout::Wish::Off;
+    rig.ui.detail = crate::tui::layout::Wish::Off;
     for width in [80, 120] {
         let buffer = rig.buffer(width, 24);
         for y in 3..23 {
@@ -474,7 +474,7 @@ fn only_the_sixteen_colours_and_no_reversed_video() {
 #[test]
 fn only_upgraded_devices_are_green() {
     let mut rig = finished();
-    rig.ui.detail = super::super::layout::Wish::Off;
+    rig.ui.detail = crate::tui::layout::Wish::Off;
     let buffer = rig.buffer(120, 24);
     for y in 3..23 {
         let line: String = (0..120).map(|x| buffer[(x, y)].symbol()).collect();
@@ -485,7 +485,7 @@ fn only_upgraded_devices_are_green() {
 
 #[test]
 fn ten_thousand_devices_are_drawn_and_walked_through() {
-    let seeds = (0..10_000).map(|n| crate::engine::RowSeed {
+    let seeds = (0..10_000).map(|n| crate::engine::DeviceSeed {
         id: crate::model::DeviceId::new(&format!("d{n}")),
         group: None,
         tags: Vec::new(),

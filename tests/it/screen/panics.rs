@@ -2,10 +2,10 @@
 //! terminal, with a session whose devices are a few lines.
 
 use hemfleet::engine::{
-    Command, DeviceFact, Event, Fact, Fleet, Launcher, Message, Mode, RowSeed, Session,
+    Command, DeviceFact, DeviceSeed, Event, Fact, Fleet, Launcher, Message, Mode, Session,
 };
 use hemfleet::model::{Credentials, DeviceId, Outcome, PayloadFacts, RunId, Stage, Touched};
-use hemfleet::tui::{self, Exit, Look, Options};
+use hemfleet::tui::{self, Exit, Options, Theme};
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 
@@ -74,7 +74,7 @@ fn child() {
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let exit = runtime.block_on(async {
-        let seed = RowSeed {
+        let seed = DeviceSeed {
             credentials: Credentials::None,
             id: DeviceId::new("vault-01"),
             group: None,
@@ -86,7 +86,7 @@ fn child() {
         let mut session = Session::new(fleet, Careless);
         let (_tx, mut interrupts) = mpsc::channel(1);
         let options = Options {
-            look: Look::from_env(false, |_| None),
+            look: Theme::from_env(false, |_| None),
             zone: TimeZone::UTC,
             may_start: &mut || Box::pin(async { Ok(()) }),
             on_event: &mut |_, event| {

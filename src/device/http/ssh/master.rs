@@ -16,7 +16,7 @@ use tokio::process::{Child, ChildStdin};
 use tokio::time::sleep;
 
 use super::Ssh;
-use super::words::Words;
+use super::stderr::Words;
 use crate::model::LinkFault;
 
 /// The longest path that OpenSSH can make a control socket of: 104 bytes on the BSDs, with a NUL, and

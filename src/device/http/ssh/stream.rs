@@ -16,7 +16,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout};
 
 use super::master::Master;
-use super::words::Tail;
+use super::stderr::Tail;
 use super::{MAX_TEXT, Ssh};
 use crate::model::{HostPort, LinkFault, printable};
 

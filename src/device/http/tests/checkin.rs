@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::super::lab::{Guest, HOST, Leaf, Pki, Server, patient, spec, tls_spec, with_broker};
-use super::super::{Broker, HttpDevice, Links, SetupError};
+use super::test_server::{Guest, HOST, Leaf, Pki, Server, patient, spec, tls_spec, with_broker};
 use crate::device::Device as _;
+use crate::device::http::{Broker, HttpDevice, Links, SetupError};
 use crate::model::{
     BrokerFault, Credential, DeviceSpec, FailureKind, HostPort, LinkFault, Pace, Proxy, ProxyKind,
     Stage, TlsFault, TlsTrust,
@@ -229,7 +229,7 @@ fn expired(https: &Server, http: Option<&Server>, pki: &Pki, broker: &Server) ->
 }
 
 fn device_of(spec: DeviceSpec) -> HttpDevice {
-    super::super::lab::device(spec, Credential::None, patient())
+    super::test_server::device(spec, Credential::None, patient())
 }
 
 async fn nothing_behind(pki: &Pki) -> Server {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::super::HttpDevice;
-use super::super::lab::{Guest, Server, device, patient, spec, with_broker};
+use super::test_server::{Guest, Server, device, patient, spec, with_broker};
+use crate::device::http::HttpDevice;
 use crate::device::{Device as _, LoginError};
 use crate::hem::ejwt;
 use crate::model::{Credential, Derivation, FailureKind, KdfChoice, Scope, Secret, WordsChoice};
@@ -266,10 +266,10 @@ async fn one_slip_at_a_prompt_leaves_both_kinds_of_users_a_chance() {
 #[tokio::test]
 async fn what_worked_for_one_typed_secret_comes_first_for_the_next() {
     let server = knowing("passphrase-argon2d", 0, None).await;
-    let likely = Arc::new(super::super::keys::TypedWay::default());
+    let likely = Arc::new(crate::device::http::login::derived_keys::TypedWay::default());
     likely.worked(Derivation::Argon2d);
     let mut device = entering(&server, Credential::Prompt);
-    device.logins = super::super::login::Logins::new(&Credential::Prompt, likely);
+    device.logins = crate::device::http::login::token::Logins::new(&Credential::Prompt, likely);
     device.give_secret(secret("passphrase-argon2d"));
     let entered = login(&device, Scope::Upgrade).await;
     assert_eq!(entered, Ok(Derivation::Argon2d));

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::super::lab::{Guest, Server, device, patient, spec};
+use super::test_server::{Guest, Server, device, patient, spec};
 use crate::device::{Device as _, LogKey, LogPage, RawLog, Session};
 use crate::hem::audit;
 use crate::model::{AuditLog, Credential, FailureKind, LinkFault, LogEnd, LogId, Secret, Timeouts};

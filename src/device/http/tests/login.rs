@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::super::HttpDevice;
-use super::super::lab::{Guest, Server, device, patient, spec};
+use super::test_server::{Guest, Server, device, patient, spec};
+use crate::device::http::HttpDevice;
 use crate::device::{Device as _, LoginError};
 use crate::hem::ejwt;
 use crate::model::{

@@ -9,5 +9,7 @@ mod phone;
 mod requests;
 mod routes;
 mod ssh;
+#[cfg(test)]
+pub(super) mod test_server;
 mod trust;
 mod uploads;

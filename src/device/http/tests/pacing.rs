@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::super::lab::{Guest, Server, device, patient, spec, within};
-use super::super::{Broker, HttpDevice, Links};
+use super::test_server::{Guest, Server, device, patient, spec, within};
+use crate::device::http::{Broker, HttpDevice, Links};
 use crate::device::{Device as _, Image, Session, UploadProgress, Validated};
-use crate::hem::image;
+use crate::hem::firmware_image;
 use crate::model::{Component, Credential, Pace, Scope, Secret};
 
 const STATUS: &str = r#"{"uptime":5,"fls_state":0}"#;
@@ -53,7 +53,7 @@ type Asking<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 #[tokio::test]
 async fn every_kind_of_request_keeps_the_gap() {
     let session = Session::anonymous();
-    let firmware = image::read(Bytes::from(vec![0xa5; 4096])).unwrap();
+    let firmware = firmware_image::read(Bytes::from(vec![0xa5; 4096])).unwrap();
     for kind in [
         "version", "status", "checkin", "upload", "check", "install", "log key", "log page",
         "approval",

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::HttpDevice;
-use super::super::lab::{Guest, Server, device, patient, spec, with_broker};
+use super::test_server::{Guest, Server, device, patient, spec, with_broker};
+use crate::device::http::HttpDevice;
 use crate::device::{Approval, ApprovalAnswer, ApprovalReply, Device as _, LoginError, Session};
 use crate::model::{BrokerFault, Credential, FailureKind, Scope, Secret};
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::super::lab::{Guest, HOST, Server, device, nobody, patient, spec};
+use super::test_server::{Guest, HOST, Server, device, nobody, patient, spec};
 use crate::device::{CheckAnswer, Device as _, InstallAnswer, Session, Validated};
 use crate::model::{Component, Credential, FailureKind, LinkFault, Secret, Timeouts};
 

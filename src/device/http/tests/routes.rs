@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use super::super::lab::{Guest, HOST, Leaf, Pki, Server, device, nobody, patient, spec, tls_spec};
+use super::test_server::{Guest, HOST, Leaf, Pki, Server, device, nobody, patient, spec, tls_spec};
 use crate::device::Device as _;
 use crate::model::{
     Credential, DeviceSpec, FailureKind, HostPort, LinkFault, Proxy, ProxyKind, TlsTrust,

@@ -9,10 +9,10 @@ use bytes::Bytes;
 use tokio::sync::Barrier;
 
 use self::sshd::Sshd;
-use super::super::lab::{Guest, HOST, Leaf, Pki, Server, linked, nobody, patient, spec, tls_spec};
-use super::super::{HttpDevice, Links};
+use super::test_server::{Guest, HOST, Leaf, Pki, Server, linked, nobody, patient, spec, tls_spec};
+use crate::device::http::{HttpDevice, Links};
 use crate::device::{Device as _, Image, InstallAnswer, Session, UploadProgress, Validated};
-use crate::hem::image;
+use crate::hem::firmware_image;
 use crate::model::{
     Component, Credential, DeviceSpec, FailureKind, HostPort, LinkFault, SshJump, Stage, Timeouts,
     TlsTrust,
@@ -178,7 +178,7 @@ async fn after_an_upload_the_tunnel_is_given_time_to_run_empty() {
         ..patient()
     };
     let device = linked(spec, Credential::None, timeouts, &links);
-    let image = image::read(Bytes::from(vec![0xa5; 100_000])).unwrap();
+    let image = firmware_image::read(Bytes::from(vec![0xa5; 100_000])).unwrap();
     let sent = device
         .upload(
             &Session::anonymous(),
@@ -284,7 +284,7 @@ async fn an_upload_goes_through_with_progress() {
     let links = sshd.links();
     let mut device = behind("jump", tls_spec(server.at, TlsTrust::Insecure), &links);
     device.gate = Duration::from_secs(600);
-    let image = image::read(Bytes::from(vec![0xa5; SIZE])).unwrap();
+    let image = firmware_image::read(Bytes::from(vec![0xa5; SIZE])).unwrap();
     let seen = Seen::default();
     let sent = device
         .upload(&Session::anonymous(), Image::Firmware(&image), &seen)

@@ -6,11 +6,12 @@ use std::time::Duration;
 use base64::Engine as _;
 use tokio_rustls::TlsAcceptor;
 
-use super::super::lab::{
+use super::test_server::{
     Guest, HOST, Leaf, Pki, Server, Thief, device, patient, spec, tls_spec, within,
 };
-use super::super::{Broker, HttpDevice, Links, SetupError, tls as trusting};
 use crate::device::Device as _;
+use crate::device::http::tls::links as trusting;
+use crate::device::http::{Broker, HttpDevice, Links, SetupError};
 use crate::hem::kdf::MasterWordsError;
 use crate::model::{
     BrokerFault, Credential, DeviceStatus, FailureKind, LinkFault, Pace, Secret, SpkiPin, Timeouts,

@@ -6,10 +6,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::io::AsyncReadExt as _;
 
-use super::super::HttpDevice;
-use super::super::lab::{Guest, HOST, Leaf, Pki, Server, device, patient, spec, tls_spec, within};
+use super::test_server::{Guest, HOST, Leaf, Pki, Server, device, patient, spec, tls_spec, within};
+use crate::device::http::HttpDevice;
 use crate::device::{CheckAnswer, Device as _, Image, InstallAnswer, Session, UploadProgress};
-use crate::hem::image;
+use crate::hem::firmware_image;
 use crate::model::{
     AppFacts, AppImage, Component, Credential, FailureKind, FirmwareImage, LinkFault, Timeouts,
     TlsTrust,
@@ -32,7 +32,7 @@ impl UploadProgress for Seen {
 }
 
 fn firmware() -> FirmwareImage {
-    image::read(Bytes::from(vec![0xa5; SIZE])).unwrap()
+    firmware_image::read(Bytes::from(vec![0xa5; SIZE])).unwrap()
 }
 
 async fn upload(device: &HttpDevice) -> (Result<(), FailureKind>, Vec<u64>) {
@@ -271,7 +271,7 @@ async fn intel_hex_is_sent_under_its_own_name() {
         guest.answer(406, "").await;
     })
     .await;
-    let hex = image::read(Bytes::from_static(b":0100000001FE\n:00000001FF\n")).unwrap();
+    let hex = firmware_image::read(Bytes::from_static(b":0100000001FE\n:00000001FF\n")).unwrap();
     let device = plain(&server, patient());
     let result = device
         .upload(

@@ -210,7 +210,7 @@ fn the_writer_makes_the_vectors_lines() {
     let text = String::from_utf8(vector("upgrade-ok.log")).unwrap();
     let lines: Vec<&str> = text.lines().collect();
     let fields: Vec<&str> = lines[1].split('|').collect();
-    let mac_key = line::Fields::split(lines[1].as_bytes())
+    let mac_key = log_line::Fields::split(lines[1].as_bytes())
         .unwrap()
         .new_key()
         .unwrap();

@@ -14,8 +14,8 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
-use super::super::super::Links;
-use super::super::super::ssh::{Jumps, LEASH};
+use crate::device::http::Links;
+use crate::device::http::ssh::{Jumps, LEASH};
 
 type Log = Arc<Mutex<Vec<String>>>;
 

@@ -1,0 +1,254 @@
+//! `hemfleet audit`: the logs of devices, read and kept, and saved ones checked without any device.
+//! Must not: say that a log proves anything; it is as good as the way it was read (section 9).
+
+use std::fs::File;
+use std::io::{self, Read as _, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::device::RawLog;
+use crate::engine::{LogKeeper, Mode};
+use crate::hem::audit::{self, Delivery, KeyFault, LogKey, LogLine, Verified, Verifier};
+use crate::model::{AuditEntry, DeviceId, LogEnd, LogId, Payload, human_bytes, printable};
+use crate::report::{AuditTable, Exit, JsonLines, Reporter};
+
+use super::run;
+use crate::cli::args::{AuditRead, AuditVerify, Cli, PlanOutput, Selection};
+use crate::cli::output::session::{self, Show};
+use crate::cli::output::stdout_writer::Page;
+use crate::cli::output::{headless, logging};
+use crate::cli::process::private_file::Growing;
+use crate::cli::process::{private_file, signals};
+use crate::cli::{Refusal, runtime, wiring};
+
+/// How much of a saved file is read at a time, in bytes.
+const PIECE: usize = 64 * 1024;
+
+/// `hemfleet audit`: reads and verifies the logs of devices. Its exit codes stand at [`Exit`].
+pub(in crate::cli) fn read_logs(cli: &Cli, args: &AuditRead) -> Result<Exit, Refusal> {
+    let how = match args.output {
+        PlanOutput::Plain => Show::Plain,
+        PlanOutput::Json => Show::Json,
+    };
+    logging::start(cli, how)?;
+    let settings = run::settings(&Selection {
+        config: args.config.clone(),
+        only: args.only.clone(),
+        concurrency: args.concurrency,
+    })?;
+    if let Some(dir) = &args.save {
+        private_file::folder(dir)
+            .map_err(|e| Refusal::new(format!("folder {}: {e}", dir.display())))?;
+    }
+    let runtime = runtime()?;
+    let exit = runtime.block_on(async {
+        let mut interrupts = signals::interrupts()?;
+        let mode = Mode::Audit {
+            all: args.all_files,
+        };
+        let keeper = args
+            .save
+            .clone()
+            .map(|dir| Arc::new(Keeper { dir }) as Arc<dyn LogKeeper>);
+        let payload = Payload::default();
+        let opened = run::open(
+            wiring::run_id()?,
+            &settings,
+            payload,
+            mode,
+            keeper,
+            &mut interrupts,
+        )
+        .await?;
+        let Some(mut session) = opened else {
+            return Ok(Exit::Interrupted);
+        };
+        let page = Page::default();
+        let mut told: Box<dyn Reporter> = match how {
+            Show::Json => Box::new(JsonLines::new(page.clone())),
+            _ => Box::new(AuditTable::new(page.clone(), session::color())),
+        };
+        let told = headless::run(&mut session, &mut *told, page, None, &mut interrupts).await;
+        let exit = Exit::of(session.fleet());
+        let fleet = session.fleet();
+        session::summary(fleet, how, Some(exit), None, told, &mut interrupts).await;
+        Ok(exit)
+    });
+    runtime.shutdown_background();
+    exit
+}
+
+/// Keeps the files that are read, a folder for each device.
+struct Keeper {
+    dir: PathBuf,
+}
+
+impl LogKeeper for Keeper {
+    fn begin(&self, device: &DeviceId, file: &LogId, key: &Bytes) -> Box<dyn RawLog> {
+        Box::new(KeptLog {
+            dir: self.dir.join(private_file::file_name(device.as_str())),
+            file: file.clone(),
+            key: key.clone(),
+            came: None,
+        })
+    }
+}
+
+/// A log file on its way to the disk.
+struct KeptLog {
+    dir: PathBuf,
+    file: LogId,
+    key: Bytes,
+    /// Absent before the first byte.
+    came: Option<Growing>,
+}
+
+impl RawLog for KeptLog {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let came = match &mut self.came {
+            Some(came) => came,
+            none => none.insert(Growing::new(&self.dir)?),
+        };
+        came.write(bytes)
+    }
+
+    fn keep(self: Box<Self>, whole: bool) -> io::Result<()> {
+        let Some(came) = self.came else {
+            // A file of nothing says nothing.
+            return Ok(());
+        };
+        // Of a file that came short nothing in the file itself tells: what came is whole lines at times.
+        let ending = if whole { "log" } else { "cut.log" };
+        let (log, _) = came.beside_others(self.file.as_str(), ending)?;
+        // The nonce is another one each time: the key goes with the file that it was read with. Where an
+        // earlier run was stopped between the two, this one's is as good: it has just been tried on the file.
+        match private_file::new_file(&log.with_extension("key.json"), &self.key) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            other => other,
+        }
+    }
+}
+
+/// Exit code 0 verified, 1 not, 2 unreadable.
+pub(in crate::cli) fn verify(args: &AuditVerify) -> Result<ExitCode, Refusal> {
+    let mut key = Vec::new();
+    open(&args.key)?
+        .read_to_end(&mut key)
+        .map_err(|e| Refusal::new(format!("{} is not readable: {e}", args.key.display())))?;
+    // Before the key is judged, so that all that is missing is told as such.
+    open(&args.file)?;
+    let key = audit::parse_key_answer(&key).map_err(|e| bad_key(&args.key, &e.to_string()))?;
+    let mut out = io::stdout().lock();
+    let key = match audit::prove_key(&key) {
+        Ok(key) => key,
+        Err(KeyFault::NotSigned) => {
+            let why = KeyFault::NotSigned;
+            writeln!(out, "{}: NOT verified: {why}", args.key.display())?;
+            return Ok(Exit::Failed.into());
+        }
+        Err(fault) => return Err(bad_key(&args.key, &fault.to_string())),
+    };
+    let (log, count) = read_through(&args.file, &key, args.entries, &mut out)?;
+    tell(&args.file, &log, count, &key, &mut out)?;
+    Ok(match log.end {
+        LogEnd::Whole => ExitCode::SUCCESS,
+        _ => Exit::Failed.into(),
+    })
+}
+
+fn bad_key(path: &Path, why: &str) -> Refusal {
+    Refusal::new(format!("log key {}: {why}", path.display()))
+        .hint("the key is the saved answer of GET /api/logger/key: key, nonce and nonce_signed")
+}
+
+/// A file of no more than a log may have.
+fn open(path: &Path) -> Result<File, Refusal> {
+    let shown = path.display();
+    let unreadable = |e: io::Error| Refusal::new(format!("{shown} is not readable: {e}"));
+    let meta = std::fs::metadata(path).map_err(unreadable)?;
+    if !meta.is_file() || meta.len() > audit::MAX_FILE {
+        let size = human_bytes(meta.len());
+        return Err(Refusal::new(format!("{shown} is no log file ({size})")));
+    }
+    File::open(path).map_err(unreadable)
+}
+
+/// Verifies a file piece by piece, with its entries shown on the way if wanted; how many there are.
+fn read_through(
+    path: &Path,
+    key: &LogKey,
+    entries: bool,
+    out: &mut impl Write,
+) -> Result<(Verified, usize), Refusal> {
+    let mut file = open(path)?;
+    let mut verifier = Verifier::new(key);
+    let (mut count, mut written) = (0, Ok(()));
+    let mut see = |seen| {
+        if let LogLine::Entry(entry) = seen {
+            count += 1;
+            if entries && written.is_ok() {
+                written = writeln!(out, "{}", line(&entry));
+            }
+        }
+    };
+    let mut piece = vec![0; PIECE];
+    loop {
+        let n = file
+            .read(&mut piece)
+            .map_err(|e| Refusal::new(format!("{} is not readable: {e}", path.display())))?;
+        if n == 0 {
+            break;
+        }
+        verifier.feed(&piece[..n], &mut see);
+    }
+    let end = verifier.finish(Delivery::Whole, &mut see);
+    written?;
+    Ok((end, count))
+}
+
+fn tell(
+    path: &Path,
+    log: &Verified,
+    count: usize,
+    key: &LogKey,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let shown = path.display();
+    match log.end {
+        LogEnd::Whole => writeln!(out, "{shown}: verified, {count} entries")?,
+        LogEnd::CutShort { line } => writeln!(
+            out,
+            "{shown}: NOT verified: it is cut short in line {line}; the {count} entries before that verify"
+        )?,
+        LogEnd::Failed { line, fault, .. } => writeln!(
+            out,
+            "{shown}: NOT verified: line {line}: {fault}; the {count} entries before that verify"
+        )?,
+    }
+    if let Some(firmware) = &log.firmware {
+        writeln!(out, "written by {firmware} (the file's own word)")?;
+    }
+    writeln!(out, "log key {key}: is it the device's?")
+}
+
+/// One entry, for people: line, counter, time, type, result, subject and what its extra field says.
+fn line(entry: &AuditEntry) -> String {
+    printable(
+        &format!(
+            "{:>5}  {:>8x}  {:<20}  {:<22}  {:<6}  {:<4}  {}",
+            entry.line,
+            entry.counter,
+            entry.time.to_string(),
+            entry.kind.to_string(),
+            entry.result.to_string(),
+            entry.subject,
+            entry.extra,
+        ),
+        400,
+    )
+    .trim_end()
+    .to_owned()
+}

@@ -1,0 +1,106 @@
+//! `hemfleet demo`: simulated devices on real sockets, the real run, and whether it ended as foretold.
+//! Must not: be more lenient than `hemfleet run`: inventory, secrets and TLS go the same way.
+
+mod folder;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use crate::engine::{Fleet, Mode};
+use crate::report::Exit;
+use crate::sim::{self, Scenario, SimFleet, SimOptions};
+
+use self::folder::DemoFolder;
+use super::run;
+use crate::cli::args::{Cli, Components, Demo, Selection, Target};
+use crate::cli::device_locks::DeviceLocks;
+use crate::cli::output::session::{self, Show};
+use crate::cli::output::{line_writer, logging, stdout_writer};
+use crate::cli::process::{descriptors, signals};
+use crate::cli::{Refusal, expectations, runtime, wiring};
+
+/// The demo's scenario: one of those that the tests run.
+const SCENARIO: &str = include_str!("../../../tests/scenarios/demo.toml");
+
+/// Runs the demo. Exit code 0 where every device ended as the scenario foretells.
+pub(in crate::cli) fn demo(cli: &Cli, args: &Demo) -> Result<ExitCode, Refusal> {
+    let how = Show::choose(&args.view).map_err(Refusal::new)?;
+    let scenario = match &args.scenario {
+        Some(path) => read_scenario(path)?,
+        None => Scenario::parse(SCENARIO).map_err(|e| Refusal::new(e.to_string()))?,
+    };
+    let log = logging::start(cli, how)?;
+    let lab = DemoFolder::make()?;
+    descriptors::make_room_for_simulated(scenario.devices.len() * 2);
+    let runtime = runtime()?;
+    let code = runtime.block_on(async {
+        let sims = SimFleet::start(&scenario, &SimOptions::default()).await?;
+        let inventory = sims.write_lab(lab.path())?.inventory;
+        let target = Target {
+            select: Selection {
+                config: inventory,
+                only: Vec::new(),
+                concurrency: None,
+            },
+            component: match scenario.client.component {
+                None | Some(sim::Component::Firmware) => Components::Firmware,
+                Some(sim::Component::Ui) => Components::Ui,
+                Some(sim::Component::Both) => Components::Both,
+            },
+            firmware: None,
+            app: None,
+            force: scenario.client.force,
+            require_same_key: false,
+            // Whatever the scenario makes of its image is what it wants to show.
+            force_image: true,
+            allow_downgrade: false,
+        };
+        let (settings, payload) = run::load(&target)?;
+        let mut interrupts = signals::interrupts()?;
+        let run = wiring::run_id()?;
+        // Locks of its own: its devices are nobody else's, whatever runs beside it.
+        let claim = DeviceLocks::within(lab.path().join("locks"), &run, &settings.devices);
+        if !run::claim_at_once(&claim, &mut interrupts).await? {
+            return Ok(Exit::Interrupted.into());
+        }
+        let opened = run::open(run, &settings, payload, Mode::Go, None, &mut interrupts).await?;
+        let Some(mut session) = opened else {
+            return Ok(Exit::Interrupted.into());
+        };
+        let told = session::show(&mut session, how, &claim, &mut interrupts).await?;
+        let fleet = session.fleet();
+        session::summary(fleet, how, None, log.as_deref(), told, &mut interrupts).await;
+        let (code, text) = verdict(fleet, &scenario, &sims);
+        // Standard output is for JSON alone. The exit code says it too, so a lost line is no harm.
+        if how == Show::Json || !told {
+            line_writer::say(&text);
+        } else {
+            stdout_writer::print(text.into_bytes(), fleet.stop().is_some(), &mut interrupts).await;
+        }
+        sims.shutdown().await;
+        Ok(code)
+    });
+    runtime.shutdown_background();
+    code
+}
+
+/// Reads a scenario file.
+pub(super) fn read_scenario(path: &Path) -> Result<Scenario, Refusal> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| Refusal::new(format!("scenario {shown} is not readable: {e}")))?;
+    Scenario::parse(&text).map_err(|e| Refusal::new(format!("scenario {shown}: {e}")))
+}
+
+/// The exit code, and what there is to say of it.
+fn verdict(fleet: &Fleet, scenario: &Scenario, sims: &SimFleet) -> (ExitCode, String) {
+    if fleet.stop().is_some() {
+        return (Exit::Interrupted.into(), String::new());
+    }
+    let surprises = expectations::surprises(fleet, scenario, sims);
+    if surprises.is_empty() {
+        let text = "Every device ended as the scenario foretells.\n".to_owned();
+        return (ExitCode::SUCCESS, text);
+    }
+    (Exit::Failed.into(), surprises.join("\n") + "\n")
+}

@@ -1,0 +1,356 @@
+//! `hemfleet fetch`, and `--firmware latest`: what the backend offers devices, downloaded and checked.
+//! Must not: install anything, or keep a file that is not the one that was announced.
+
+pub(in crate::cli) mod announcement;
+
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::config::Settings;
+use crate::device::Device;
+use crate::device::http::{Broker, HttpDevice};
+use crate::model::{
+    CheckinReport, Component, Credential, DeviceId, FailureKind, FirmwareImage, ImageTrust,
+    human_bytes,
+};
+use crate::report::Exit;
+
+use super::{inspect, run};
+use crate::cli::args::{Cli, Components, Fetch, Selection};
+use crate::cli::output::session::Show;
+use crate::cli::output::{line_writer, logging};
+use crate::cli::process::{descriptors, private_file, signals};
+use crate::cli::{Refusal, runtime, wiring};
+use announcement::Facts;
+
+const NOTHING: &str = "nothing newer is offered";
+
+/// A progress line is written anew at most so often.
+const REDRAW: Duration = Duration::from_millis(100);
+
+/// `hemfleet fetch`. Exit code 0 where everything offered is here, also where that is nothing.
+pub(in crate::cli) fn fetch(cli: &Cli, args: &Fetch) -> Result<Exit, Refusal> {
+    logging::start(cli, Show::Plain)?;
+    let settings = run::settings(&Selection {
+        config: args.config.clone(),
+        only: args.device.iter().cloned().collect(),
+        concurrency: None,
+    })?;
+    let dir = args.out.clone().unwrap_or_else(|| beside(&args.config));
+    let runtime = runtime()?;
+    let exit = runtime.block_on(async {
+        let mut interrupts = signals::interrupts()?;
+        tokio::select! {
+            done = all(&settings, args.component, &dir) => done,
+            Some(()) = interrupts.recv() => Ok(Exit::Interrupted),
+        }
+    });
+    runtime.shutdown_background();
+    exit
+}
+
+/// The folder of the inventory: what relative paths in it start from.
+pub(super) fn beside(config: &Path) -> PathBuf {
+    let dir = config.parent().filter(|dir| !dir.as_os_str().is_empty());
+    dir.unwrap_or(Path::new(".")).to_owned()
+}
+
+async fn all(settings: &Settings, components: Components, dir: &Path) -> Result<Exit, Refusal> {
+    let asked = ask(settings).await?;
+    let mut exit = Exit::of_asking(&asked.complain());
+    private_file::folder(dir)
+        .map_err(|e| Refusal::new(format!("folder {}: {e}", dir.display())))?;
+    let offers = asked.offers(components);
+    if offers.is_empty() && exit == Exit::Good {
+        // Of the other component, perhaps.
+        let also = match asked.offers(Components::Both).first() {
+            Some(offer) => format!(
+                " of this kind; but a {} is: --component {}",
+                offer.component, offer.component
+            ),
+            None => String::new(),
+        };
+        writeln!(io::stdout(), "{NOTHING}{also}")?;
+    }
+    for offer in &offers {
+        match download(&asked.broker, offer, dir, &settings.images).await {
+            Ok(got) => {
+                let (title, path) = (offer.title(), got.path.display());
+                writeln!(io::stdout(), "{title}: {path}, as announced")?;
+                if let Err(distrust) = settings.images.of_file(got.sha256) {
+                    say(&format!("{title}: a run will refuse it: {distrust}"));
+                }
+            }
+            Err(why) => {
+                exit = Exit::Failed;
+                say(&format!("{}: {why}", offer.title()));
+            }
+        }
+    }
+    Ok(exit)
+}
+
+/// What came of `--firmware latest`.
+pub(super) struct Latest {
+    /// The one firmware that is offered, and to whom: nobody else is to get it.
+    pub(super) offer: Option<(Box<FirmwareImage>, Vec<DeviceId>)>,
+    /// The selected devices that could not be asked.
+    pub(super) not_asked: Vec<DeviceId>,
+}
+
+/// Fetches the one firmware that is offered to selected devices; nothing where an interrupt came first.
+///
+/// # Errors
+///
+/// It is not the one that was announced, or different devices are offered different ones.
+pub(super) async fn latest(
+    settings: &Settings,
+    dir: &Path,
+    interrupts: &mut mpsc::Receiver<()>,
+) -> Result<Option<Latest>, Refusal> {
+    tokio::select! {
+        latest = newest(settings, dir) => latest.map(Some),
+        Some(()) = interrupts.recv() => Ok(None),
+    }
+}
+
+async fn newest(settings: &Settings, dir: &Path) -> Result<Latest, Refusal> {
+    let asked = ask(settings).await?;
+    let not_asked = asked.complain();
+    let offers = asked.offers(Components::Firmware);
+    let [offer] = &offers[..] else {
+        if offers.is_empty() {
+            say(NOTHING);
+            let offer = None;
+            return Ok(Latest { offer, not_asked });
+        }
+        let lists: Vec<String> = offers.iter().map(Offer::names).collect();
+        return Err(Refusal::new(format!(
+            "the backend offers different firmware to different devices: {}",
+            lists.join(" / ")
+        ))
+        .hint("choose those that belong together with --only"));
+    };
+    let Got { path, .. } = download(&asked.broker, offer, dir, &settings.images)
+        .await
+        .map_err(Refusal::new)?;
+    say(&format!(
+        "{}: {}, as announced",
+        offer.title(),
+        path.display()
+    ));
+    let image = inspect::load(&path, false, &settings.images)?;
+    let others = settings.devices.len() - offer.devices.len() - not_asked.len();
+    if others > 0 {
+        say(&format!(
+            "left out, since it is not offered to them: {others} devices"
+        ));
+    }
+    let offer = Some((Box::new(image), offer.devices.clone()));
+    Ok(Latest { offer, not_asked })
+}
+
+/// What devices were told by the backend.
+struct Asked {
+    broker: Arc<Broker>,
+    answers: Vec<(DeviceId, Result<CheckinReport, FailureKind>)>,
+}
+
+/// One file that is offered, and to whom.
+struct Offer {
+    component: Component,
+    announced: String,
+    devices: Vec<DeviceId>,
+}
+
+/// Checks every device in: that is how the backend says what is newer (section 5). No login, no token.
+async fn ask(settings: &Settings) -> Result<Asked, Refusal> {
+    descriptors::ensure(settings.concurrency, settings.devices.len())?;
+    let broker = wiring::broker(settings)?;
+    let devices = wiring::devices_of(settings, &broker, |_| Credential::None)?;
+    let plural = if devices.len() == 1 { "" } else { "s" };
+    say(&format!("checking in {} device{plural}…", devices.len()));
+    let answers = futures_util::stream::iter(devices)
+        .map(|(id, device): (DeviceId, HttpDevice)| async move {
+            let answer = device.checkin().await;
+            if let Ok(CheckinReport {
+                action: Some(action),
+                ..
+            }) = &answer
+            {
+                // Never hidden (section 5).
+                say(&format!("{id}: THE BACKEND ORDERS: {action}"));
+            }
+            (id, answer)
+        })
+        .buffered(settings.concurrency)
+        .collect()
+        .await;
+    Ok(Asked { broker, answers })
+}
+
+impl Asked {
+    /// Says which devices could not be asked, and why.
+    fn complain(&self) -> Vec<DeviceId> {
+        let mut not_asked = Vec::new();
+        for (device, answer) in &self.answers {
+            if let Err(kind) = answer {
+                say(&format!("{device}: {kind}"));
+                not_asked.push(device.clone());
+            }
+        }
+        not_asked
+    }
+
+    /// Every distinct file, in the order in which devices name them.
+    fn offers(&self, components: Components) -> Vec<Offer> {
+        let mut offers: BTreeMap<(Component, &str), Offer> = BTreeMap::new();
+        for (device, answer) in &self.answers {
+            let Ok(report) = answer else { continue };
+            let of = [
+                (Component::Ui, &report.newuis),
+                (Component::Firmware, &report.newfws),
+            ];
+            for (component, announced) in of {
+                if let Some(announced) = announced
+                    && components.has(component)
+                {
+                    let offer = Offer {
+                        component,
+                        announced: announced.clone(),
+                        devices: Vec::new(),
+                    };
+                    let offers = offers.entry((component, announced)).or_insert(offer);
+                    offers.devices.push(device.clone());
+                }
+            }
+        }
+        offers.into_values().collect()
+    }
+}
+
+impl Offer {
+    /// What it is and for whom.
+    fn title(&self) -> String {
+        format!("{} for {}", self.component.words(), self.names())
+    }
+
+    /// The devices, the first few by name.
+    fn names(&self) -> String {
+        let few: Vec<&str> = self.devices.iter().take(3).map(DeviceId::as_str).collect();
+        match self.devices.len() - few.len() {
+            0 => few.join(", "),
+            more => format!("{} and {more} more", few.join(", ")),
+        }
+    }
+}
+
+/// A download that was kept.
+struct Got {
+    path: PathBuf,
+    sha256: [u8; 32],
+}
+
+/// Downloads an offer, makes sure that it is what was announced and by a trusted signer, and writes it.
+///
+/// `images.allow` is not asked: a new file's hash is known only once it has been fetched. A run asks.
+async fn download(
+    broker: &Broker,
+    offer: &Offer,
+    dir: &Path,
+    trust: &ImageTrust,
+) -> Result<Got, String> {
+    let mut line = Line::new(offer.component);
+    let bytes = broker
+        .download(offer.component, &offer.announced, &mut |got, total| {
+            line.show(got, total);
+        })
+        .await;
+    line.end();
+    let bytes = bytes.map_err(|e| e.to_string())?;
+    let mut facts = Facts {
+        component: offer.component.as_str(),
+        announced: &offer.announced,
+        fetched_at: format!("{:.0}", Timestamp::now()),
+        broker: broker.name(),
+        offered_to: offer.devices.iter().map(DeviceId::as_str).collect(),
+        bytes: bytes.len(),
+        sha256: String::new(),
+        name: None,
+        fws: None,
+        fwk: None,
+        signer: None,
+    };
+    let judged = match offer.component {
+        Component::Firmware => announcement::firmware(&bytes, &mut facts)?,
+        Component::Ui => announcement::app(&bytes, &mut facts)?,
+    };
+    trust
+        .of_signer(judged.signer, judged.sha256)
+        .map_err(|distrust| format!("the download is refused: {distrust}; nothing was kept"))?;
+    let ending = match offer.component {
+        Component::Firmware => "bin",
+        Component::Ui => "tar",
+    };
+    let written = |e: io::Error| format!("{} could not be written: {e}", dir.display());
+    let (path, new) =
+        private_file::beside_others(dir, &judged.stem, ending, &bytes).map_err(written)?;
+    if new {
+        let mut json = serde_json::to_vec_pretty(&facts).map_err(|e| e.to_string())?;
+        json.push(b'\n');
+        private_file::beside_others(dir, &file_stem(&path), "json", &json).map_err(written)?;
+    }
+    let sha256 = judged.sha256;
+    Ok(Got { path, sha256 })
+}
+
+fn file_stem(path: &Path) -> String {
+    path.file_stem()
+        .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
+}
+
+/// The progress of a download, on standard error where that is a terminal.
+struct Line {
+    component: Component,
+    shown: Option<Instant>,
+    terminal: bool,
+}
+
+impl Line {
+    fn new(component: Component) -> Self {
+        Self {
+            component,
+            shown: None,
+            terminal: io::stderr().is_terminal(),
+        }
+    }
+
+    fn show(&mut self, got: u64, total: Option<u64>) {
+        if !self.terminal || self.shown.is_some_and(|at| at.elapsed() < REDRAW) {
+            return;
+        }
+        self.shown = Some(Instant::now());
+        let of = total.map_or_else(String::new, |t| format!(" of {}", human_bytes(t)));
+        let text = format!("\r{}: {}{of}   ", self.component, human_bytes(got));
+        line_writer::say(&text);
+    }
+
+    fn end(&mut self) {
+        if self.shown.is_some() {
+            line_writer::say("\r\x1b[K");
+        }
+    }
+}
+
+/// Tells on standard error, which may be gone.
+fn say(text: &str) {
+    line_writer::say(&format!("{text}\n"));
+}

@@ -1,0 +1,85 @@
+//! Whether a run over simulated devices ended as its scenario foretells: what hemfleet says of each
+//! device, and what the device itself counted. For the demo and the tests.
+//! Must not: know how the run was shown.
+
+use crate::engine::{DeviceState, Fleet};
+use crate::model::{Outcome, OutcomeKind, Stage};
+use crate::sim::{AuditWord, Expect, Recording, Scenario, SimFleet};
+
+/// Everything that is other than the scenario foretells, a line each.
+pub fn surprises(fleet: &Fleet, scenario: &Scenario, sims: &SimFleet) -> Vec<String> {
+    let mut all = Vec::new();
+    for ((row, script), device) in fleet
+        .devices()
+        .iter()
+        .zip(&scenario.devices)
+        .zip(sims.devices())
+    {
+        let mut found = Compare {
+            device: row.id.as_str(),
+            all: &mut all,
+        };
+        let expect = &script.expect;
+        if row.attempt > 1 {
+            // A person has had a hand in it: only the end is foretold.
+            let wanted = expect.after_retry.or(expect.outcome);
+            found.compare("outcome", wanted, row.outcome_kind());
+        } else {
+            outcome(&mut found, row, expect);
+            counted(&mut found, expect, &device.journal());
+            found.compare("firmware in the end", expect.runs, Some(device.runs()));
+            found.compare("app in the end", expect.runs_ui, Some(device.runs_ui()));
+        }
+    }
+    all
+}
+
+struct Compare<'a> {
+    device: &'a str,
+    all: &'a mut Vec<String>,
+}
+
+impl Compare<'_> {
+    fn compare<T: PartialEq + std::fmt::Debug>(
+        &mut self,
+        what: &str,
+        wanted: Option<T>,
+        got: Option<T>,
+    ) {
+        if let Some(wanted) = wanted
+            && got.as_ref() != Some(&wanted)
+        {
+            let got = got.map_or("none".to_owned(), |g| format!("{g:?}"));
+            self.all.push(format!(
+                "not as foretold: {}: {what} was to be {wanted:?}, and is {got}",
+                self.device
+            ));
+        }
+    }
+}
+
+fn outcome(found: &mut Compare<'_>, row: &DeviceState, expect: &Expect) {
+    let outcome = row.outcome();
+    found.compare::<OutcomeKind>("outcome", expect.outcome, row.outcome_kind());
+    found.compare::<Stage>("stage", expect.stage, outcome.and_then(Outcome::stage));
+    found.compare("status", expect.status, outcome.and_then(Outcome::status));
+    let verdict = row.audit.as_ref().map(|report| report.verdict.as_str());
+    found.compare("audit", expect.audit.map(AuditWord::as_str), verdict);
+    found.compare("code", expect.code.as_deref(), outcome.map(Outcome::code));
+}
+
+fn counted(found: &mut Compare<'_>, expect: &Expect, journal: &Recording) {
+    let number = |n: usize| u32::try_from(n).ok();
+    found.compare("uploads", expect.uploads, Some(journal.uploads));
+    found.compare("checks", expect.checks, number(journal.checks()));
+    found.compare("installs", expect.installs, number(journal.installs()));
+    found.compare("logins", expect.logins, Some(journal.logins));
+    let bytes = journal.image_bytes().iter().sum();
+    found.compare("image bytes", expect.image_bytes, Some(bytes));
+    found.compare("app uploads", expect.ui_uploads, Some(journal.ui_uploads));
+    let app_installs = number(journal.ui_installs());
+    found.compare("app installs", expect.ui_installs, app_installs);
+    let phone = &journal.phone;
+    found.compare("approvals", expect.approvals, Some(phone.approved));
+    found.compare("withdrawn", expect.withdrawn, Some(phone.withdrawn));
+}

@@ -1,0 +1,190 @@
+//! A run without the dashboard: events to a reporter, signals to the reducer, the confirmation from
+//! the terminal. It never waits for whoever reads. Must not: decide what starts, or how an event is worded.
+
+use std::io::{self, BufRead, Write};
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use crate::engine::{Event, Fleet, Intent, Mode, Phase, Session, Stop};
+use crate::model::printable;
+use crate::report::{Reporter, plan_table};
+
+use super::headless_prompt::HeadlessPrompt;
+use super::line_writer::say;
+use super::stdout_writer::{Closed, Page, StdoutWriter};
+use crate::cli::device_locks::DeviceLocks;
+
+/// A reporter that says nothing: what there is to say comes at the end.
+pub(in crate::cli) struct Silent;
+
+impl Reporter for Silent {
+    fn event(&mut self, _: &Fleet, _: &Event) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Runs the session to its end; whether all of it could be told on standard output. If not, because
+/// nobody reads any more or whoever reads is too far behind, the run was brought to a safe point, as by a first
+/// interrupt and never by a second: the same Ctrl-C that stops hemfleet also kills the `tee` behind it.
+///
+/// A reader that only stops for a while keeps the run from nothing: devices are watched on, and its lines wait.
+/// At the end it is waited for, until an interrupt.
+///
+/// `reporter` writes to `page`. A plan that is confirmed starts once `claim` is held; where it is
+/// refused the run ends there, and the claim says why.
+pub(in crate::cli) async fn run(
+    session: &mut Session,
+    reporter: &mut dyn Reporter,
+    page: Page,
+    claim: Option<&Arc<DeviceLocks>>,
+    interrupts: &mut mpsc::Receiver<()>,
+) -> bool {
+    let mut out = StdoutWriter::stdout(page.clone()).ok();
+    let mut desk = HeadlessPrompt::default();
+    session.intend(Intent::Begin);
+    while !session.fleet().is_over() {
+        if is_to_confirm(session.fleet()) {
+            if !confirm(session, page.clone(), &mut out, claim, interrupts).await {
+                return out.is_some();
+            }
+            continue;
+        }
+        if session.fleet().waits_for_budget() {
+            // Nobody is here to be asked for another one.
+            session.intend(Intent::Halt);
+            continue;
+        }
+        desk.attend(session.fleet());
+        tokio::select! {
+            event = session.next() => tell(session, reporter, &event, &mut out),
+            Some(()) = interrupts.recv() => interrupt(session),
+            wish = desk.answer() => if let Some(wish) = wish {
+                session.intend(wish);
+            },
+        }
+    }
+    drop(desk);
+    session.finish();
+    while let Some(event) = session.try_next() {
+        tell(session, reporter, &event, &mut out);
+    }
+    tracing::info!("the run is over");
+    let Some(out) = out else { return false };
+    let told = out
+        .close(session.fleet().stop().is_some(), interrupts)
+        .await;
+    if !told {
+        tracing::error!("standard output was not read to its end");
+    }
+    told
+}
+
+/// Tells of an event. Once nobody reads, or the run is stopped at once, nothing more is told.
+fn tell(
+    session: &mut Session,
+    reporter: &mut dyn Reporter,
+    event: &Event,
+    out: &mut Option<StdoutWriter>,
+) {
+    if out.is_some() && reporter.event(session.fleet(), event).is_ok() {
+        flush(session, out);
+    }
+}
+
+fn flush(session: &mut Session, out: &mut Option<StdoutWriter>) {
+    let why = match out.as_ref().map(StdoutWriter::flush) {
+        None | Some(Ok(())) => return,
+        Some(Err(Closed::Gone)) => "nobody reads standard output any more",
+        Some(Err(Closed::Behind)) => {
+            "whoever reads standard output is more than 64 MiB behind, and is told nothing more"
+        }
+    };
+    tracing::error!("{why}: stopping at a safe point");
+    session.intend(Intent::Drain);
+    *out = None;
+}
+
+fn interrupt(session: &mut Session) {
+    session.intend(Intent::Interrupt);
+    let running = match session.fleet().counts().running {
+        1 => "1 device is".to_owned(),
+        n => format!("{n} devices are"),
+    };
+    let text = match session.fleet().stop() {
+        Some(Stop::Aborting) => format!("stopping now: {running} left where they stand"),
+        _ => format!(
+            "stopping: nothing new starts, {running} brought to a safe point \
+             (past the install: watched to the end); once more to stop now"
+        ),
+    };
+    say(&format!("{text}\n"));
+}
+
+fn is_to_confirm(fleet: &Fleet) -> bool {
+    fleet.mode() == Mode::Confirm && fleet.phase() == Phase::Planned && fleet.stop().is_none()
+}
+
+/// Shows the plan and waits for the number of devices to be typed; nothing, the end of the input or an
+/// interrupt leaves. False where the devices could not be claimed.
+async fn confirm(
+    session: &mut Session,
+    mut page: Page,
+    out: &mut Option<StdoutWriter>,
+    claim: Option<&Arc<DeviceLocks>>,
+    interrupts: &mut mpsc::Receiver<()>,
+) -> bool {
+    // A page takes everything.
+    let _ = plan_table(session.fleet(), &mut page, false);
+    let wanted = session.fleet().to_confirm();
+    if wanted == 0 {
+        flush(session, out);
+        session.intend(Intent::Confirm);
+        return true;
+    }
+    while session.fleet().stop().is_none() {
+        let _ = write!(page, "Type {wanted} to start, nothing to leave: ");
+        flush(session, out);
+        let typed = tokio::select! {
+            typed = tokio::task::spawn_blocking(read_line) => typed.ok().and_then(Result::ok),
+            Some(()) = interrupts.recv() => None,
+        };
+        match typed.as_deref().map(str::trim) {
+            None | Some("") => session.intend(Intent::Drain),
+            Some(number) if number == wanted.to_string() => {
+                return start(session, claim, interrupts).await;
+            }
+            Some(other) => {
+                let _ = writeln!(page, "{} is not {wanted}.", printable(other, 20));
+            }
+        }
+    }
+    true
+}
+
+/// Starts what the plan says, once the devices are claimed; false where they are not to be had.
+async fn start(
+    session: &mut Session,
+    claim: Option<&Arc<DeviceLocks>>,
+    interrupts: &mut mpsc::Receiver<()>,
+) -> bool {
+    if let Some(claim) = claim {
+        tokio::select! {
+            taken = claim.take() => if taken.is_err() {
+                return false;
+            },
+            Some(()) = interrupts.recv() => {
+                session.intend(Intent::Drain);
+                return true;
+            }
+        }
+    }
+    session.intend(Intent::Confirm);
+    true
+}
+
+fn read_line() -> io::Result<String> {
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line)?;
+    Ok(line)
+}

@@ -1,0 +1,166 @@
+//! Standard error and log files, written beside the run: nobody waits for a terminal, a pipe or a disk that
+//! takes nothing. Lines that find no room are lost and counted, and the count stands where they are missing.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsFd as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use super::byte_queue::ByteQueue;
+
+/// Bytes that may wait.
+const ROOM: usize = 8 * 1024 * 1024;
+
+/// How long a file that takes nothing is waited for at the end.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Writes lines to a file, in a thread of its own.
+#[derive(Clone)]
+pub(in crate::cli) struct LineWriter(Arc<Lines>);
+
+struct Lines {
+    queue: ByteQueue,
+    room: usize,
+    lost: AtomicU64,
+}
+
+impl LineWriter {
+    /// A writer to `file`.
+    pub(in crate::cli) fn start(file: File) -> io::Result<Self> {
+        Self::with_room(file, ROOM)
+    }
+
+    fn with_room(file: File, room: usize) -> io::Result<Self> {
+        Ok(Self(Arc::new(Lines {
+            queue: ByteQueue::start(file, false)?,
+            room,
+            lost: AtomicU64::new(0),
+        })))
+    }
+
+    /// Writes one line, or counts it as lost.
+    pub(in crate::cli) fn line(&self, line: &[u8]) {
+        let lines = &*self.0;
+        lines.queue.with(|state| {
+            let lost = lines.lost.load(Ordering::Relaxed);
+            // Once lines are lost there has to be real room again, or gap would follow upon gap.
+            let room = if lost > 0 { lines.room / 2 } else { lines.room };
+            if state.bytes + line.len() > room {
+                lines.lost.store(lost + 1, Ordering::Relaxed);
+                return;
+            }
+            if lost > 0 {
+                lines.lost.store(0, Ordering::Relaxed);
+                state.push(gap(lost));
+            }
+            state.push(line.to_vec());
+        });
+    }
+
+    /// Waits until all is written, but not for a file that takes nothing.
+    pub(in crate::cli) fn finish(&self) {
+        self.0
+            .queue
+            .with(|state| match self.0.lost.swap(0, Ordering::Relaxed) {
+                0 => {}
+                lost => state.push(gap(lost)),
+            });
+        self.0.queue.settle_within(PATIENCE);
+    }
+}
+
+fn gap(lost: u64) -> Vec<u8> {
+    let lines = match lost {
+        1 => "1 line is".to_owned(),
+        n => format!("{n} lines are"),
+    };
+    format!("WARN hemfleet: {lines} missing here: they could not be written in time\n").into_bytes()
+}
+
+/// What is written at once is one line, as `tracing` does it.
+impl Write for LineWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.line(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+static STDERR: OnceLock<LineWriter> = OnceLock::new();
+
+/// The one writer to standard error.
+pub(in crate::cli) fn stderr() -> io::Result<LineWriter> {
+    if let Some(writer) = STDERR.get() {
+        return Ok(writer.clone());
+    }
+    let own = File::from(io::stderr().as_fd().try_clone_to_owned()?);
+    let writer = LineWriter::start(own)?;
+    Ok(STDERR.get_or_init(|| writer).clone())
+}
+
+/// Says something to the person at standard error; it may be gone, and the run goes on.
+pub(in crate::cli) fn say(text: &str) {
+    match stderr() {
+        Ok(writer) => writer.line(text.as_bytes()),
+        // No thread to be had: at the end of a process's means it is written at once.
+        Err(_) => drop(io::stderr().write_all(text.as_bytes())),
+    }
+}
+
+/// Waits until what was said is written, but not for a standard error that takes nothing.
+pub(super) fn finish_stderr() {
+    if let Some(writer) = STDERR.get() {
+        writer.finish();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+
+    #[test]
+    fn lines_that_find_no_room_are_counted_where_they_are_missing() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let lines =
+            LineWriter::with_room(File::from(std::os::fd::OwnedFd::from(writer)), 4096).unwrap();
+        // More than any pipe holds: whoever comes after that is lost.
+        let huge = vec![b'x'; 4095];
+        while lines.0.lost.load(Ordering::Relaxed) < 3 {
+            lines.line(&huge);
+        }
+        lines.line(b"too soon\n");
+        // Once somebody reads, there is room again.
+        let reads = std::thread::spawn(move || {
+            let mut all = Vec::new();
+            reader.read_to_end(&mut all).map(|_| all)
+        });
+        let settled = lines.0.queue.settle_within(Duration::from_secs(60));
+        assert!(settled, "what waits is not written, although it is read");
+        lines.line(b"there again\n");
+        lines.finish();
+        drop(lines);
+        let all = reads.join().unwrap().unwrap();
+        let text = String::from_utf8(all).unwrap();
+        let end = text.trim_start_matches('x');
+        assert_eq!(
+            end,
+            "WARN hemfleet: 4 lines are missing here: they could not be written in time\nthere again\n"
+        );
+    }
+
+    #[test]
+    fn the_end_does_not_wait_for_a_file_that_takes_nothing() {
+        let (_reader, writer) = io::pipe().unwrap();
+        let file = File::from(std::os::fd::OwnedFd::from(writer));
+        let queue = ByteQueue::start(file, false).unwrap();
+        queue.with(|state| state.push(vec![0; 8 * 1024 * 1024]));
+        assert!(!queue.settle_within(Duration::from_millis(50)));
+    }
+}

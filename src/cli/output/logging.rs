@@ -1,0 +1,110 @@
+//! Where the log goes: standard error, or a private file while the dashboard owns the terminal.
+//! Must not: log anything itself, or let a log line reach the dashboard's screen. Nobody who logs waits for
+//! whoever takes the lines.
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use tracing_subscriber::EnvFilter;
+
+use super::line_writer::{self, LineWriter};
+use super::session::Show;
+use crate::cli::args::Cli;
+use crate::cli::process::state_dir;
+
+/// The log file's writer, so that it can be waited for.
+static FILE: OnceLock<LineWriter> = OnceLock::new();
+
+/// Waits until all that was logged and said is written, but not for a file, pipe or terminal that takes nothing.
+pub(in crate::cli) fn finish() {
+    if let Some(lines) = FILE.get() {
+        lines.finish();
+    }
+    line_writer::finish_stderr();
+}
+
+/// Waits when it is dropped, as [`finish`] does.
+pub(in crate::cli) struct Finish;
+
+impl Drop for Finish {
+    fn drop(&mut self) {
+        finish();
+    }
+}
+
+/// Logs where `how` leaves room for it; the file, if it is one.
+pub(in crate::cli) fn start(cli: &Cli, how: Show) -> io::Result<Option<PathBuf>> {
+    match (how, &cli.log) {
+        (Show::Plain | Show::Json, None) => {
+            to_stderr(cli.verbose)?;
+            Ok(None)
+        }
+        (_, file) => to_file(cli.verbose, file.as_deref()).map(Some),
+    }
+}
+
+/// Logs to standard error.
+fn to_stderr(verbose: u8) -> io::Result<()> {
+    let lines = line_writer::stderr()?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter(verbose, "warn"))
+        .with_writer(move || lines.clone())
+        // It would say so on standard error, which is what failed, and panic at that.
+        .log_internal_errors(false)
+        .with_ansi(false)
+        .init();
+    Ok(())
+}
+
+/// Logs to `file`, or to the usual place; the path is returned.
+fn to_file(verbose: u8, file: Option<&Path>) -> io::Result<PathBuf> {
+    let path = match file {
+        Some(path) => path.to_owned(),
+        None => usual_place()?,
+    };
+    let log = open(&path)?;
+    if file.is_none() {
+        // An older log may have been made by another umask; what is the user's choice is left alone.
+        log.set_permissions(Permissions::from_mode(0o600))?;
+    }
+    let lines = LineWriter::start(log)?;
+    let _ = FILE.set(lines.clone());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter(verbose, "info"))
+        .with_writer(move || lines.clone())
+        .log_internal_errors(false)
+        .with_ansi(false)
+        .init();
+    Ok(path)
+}
+
+/// `RUST_LOG` wins over `-v`. Only hemfleet's own lines go beyond warnings: other crates' debug lines
+/// may hold headers.
+fn filter(verbose: u8, quiet: &str) -> EnvFilter {
+    EnvFilter::try_from_default_env().unwrap_or_else(|_| {
+        let own = match verbose {
+            0 => quiet,
+            1 => "debug",
+            _ => "trace",
+        };
+        EnvFilter::new(format!("warn,hemfleet={own}"))
+    })
+}
+
+fn usual_place() -> io::Result<PathBuf> {
+    let dir = state_dir::folder()
+        .map_err(|e| io::Error::new(e.kind(), format!("{e}; say where with --log FILE")))?;
+    Ok(dir.join("hemfleet.log"))
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|e| io::Error::new(e.kind(), format!("log file {}: {e}", path.display())))
+}

@@ -1,0 +1,9 @@
+//! A run shown: on the dashboard, as lines, as JSON; and the writers that never wait for a reader.
+
+pub(super) mod byte_queue;
+pub(super) mod headless;
+pub(super) mod headless_prompt;
+pub(super) mod line_writer;
+pub(super) mod logging;
+pub(super) mod session;
+pub(super) mod stdout_writer;

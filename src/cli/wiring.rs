@@ -1,0 +1,105 @@
+//! Settings and image → devices → session: the one place that puts the rooms together, for the
+//! commands and for the tests. Must not: read files, or show anything.
+
+use std::sync::Arc;
+
+use crate::config::Settings;
+use crate::device::Device;
+use crate::device::http::{Broker, HttpDevice, Links};
+use crate::engine::{DeviceSeed, Fleet, LogKeeper, Mode, Pool, Session};
+use crate::model::{Credential, DeviceId, DeviceSpec, Payload, RunId};
+
+use super::Refusal;
+
+/// The adapters of all devices; nothing is sent yet.
+pub fn devices(
+    settings: &Settings,
+    credential: impl Fn(&DeviceSpec) -> Credential,
+) -> Result<Vec<(DeviceId, HttpDevice)>, Refusal> {
+    devices_of(settings, &broker(settings)?, credential)
+}
+
+/// The broker of a run; nothing is sent yet.
+pub(super) fn broker(settings: &Settings) -> Result<Arc<Broker>, Refusal> {
+    let broker = Broker::new(
+        &settings.broker.url,
+        settings.broker.ca_pem.as_deref(),
+        &settings.policy.timeouts,
+    );
+    broker
+        .map(Arc::new)
+        .map_err(|e| Refusal::new(e.to_string()))
+}
+
+/// [`devices`] with the broker at hand.
+pub(super) fn devices_of(
+    settings: &Settings,
+    broker: &Arc<Broker>,
+    credential: impl Fn(&DeviceSpec) -> Credential,
+) -> Result<Vec<(DeviceId, HttpDevice)>, Refusal> {
+    let limits = &settings.policy.timeouts;
+    let links = Arc::new(Links::hiding(&settings.secret_variables));
+    settings
+        .devices
+        .iter()
+        .map(|spec| {
+            let device = HttpDevice::new(
+                spec.clone(),
+                credential(spec),
+                limits.clone(),
+                &settings.policy.pace,
+                Arc::clone(broker),
+                &links,
+            )
+            .map_err(|e| Refusal::new(format!("{}: {e}", spec.id)))?;
+            Ok((spec.id.clone(), device))
+        })
+        .collect()
+}
+
+/// A session over `devices` in which nothing has happened yet.
+pub fn session<D: Device>(
+    settings: &Settings,
+    payload: Payload,
+    devices: Vec<(DeviceId, D)>,
+    mode: Mode,
+) -> Result<Session, Refusal> {
+    Ok(session_of(
+        run_id()?,
+        settings,
+        payload,
+        devices,
+        mode,
+        None,
+    ))
+}
+
+/// A name for a run that has none yet.
+pub(super) fn run_id() -> Result<RunId, Refusal> {
+    let mut random = [0; 4];
+    getrandom::fill(&mut random).map_err(|e| Refusal::new(format!("no randomness: {e}")))?;
+    Ok(RunId::from_random(random))
+}
+
+/// [`session`] of the run of this name, with a place for the log files that are read.
+pub(super) fn session_of<D: Device>(
+    run: RunId,
+    settings: &Settings,
+    payload: Payload,
+    devices: Vec<(DeviceId, D)>,
+    mode: Mode,
+    keeper: Option<Arc<dyn LogKeeper>>,
+) -> Session {
+    let fleet = Fleet::new(
+        run.clone(),
+        payload.facts(),
+        mode,
+        settings.concurrency,
+        settings.devices.iter().map(DeviceSeed::from),
+    )
+    .with_rollout(settings.rollout);
+    let policy = settings.policy.clone();
+    Session::new(fleet, |inbox| {
+        Pool::new(run, devices, payload, policy, inbox).keeping(keeper)
+    })
+}

@@ -1,0 +1,165 @@
+//! `auth` of the inventory: which kind of login it is, and what belongs to that kind.
+//! Must not: read a secret, or repeat one that stands in the file by mistake.
+
+use toml::de::DeValue;
+
+use super::shared_secret::{SOURCES, SharedSecrets, WRITE_SECRET, read_secret};
+use crate::config::diagnostic::quoted;
+use crate::config::toml::reader::{Given, Reader, Section, Spot, choice, mismatch, text};
+use crate::config::toml::value::{self, Checked, Complaint};
+use crate::model::{AuthMethod, KdfChoice, SecretSource, WordsChoice};
+
+const AUTH: &[&str] = &["kind", "secret", "kdf", "legacy"];
+
+/// How a passphrase becomes the key, as the inventory has it.
+pub(in crate::config) const KDFS: [(&str, KdfChoice); 3] = [
+    ("auto", KdfChoice::Auto),
+    ("pbkdf2", KdfChoice::Pbkdf2),
+    ("argon2", KdfChoice::Argon2),
+];
+
+/// The kinds of login, each with the keys that it has beside `kind`.
+const KINDS: [(&str, &[&str]); 6] = [
+    ("passphrase", &["secret", "kdf"]),
+    ("master_words", &["secret", "legacy"]),
+    ("mobile", &[]),
+    ("token", &["secret"]),
+    ("prompt", &[]),
+    ("none", &[]),
+];
+
+/// Their names.
+pub(in crate::config) fn kinds() -> impl Iterator<Item = &'static str> {
+    KINDS.iter().map(|(kind, _)| *kind)
+}
+
+/// A kind of login, and where the source of its secret stands.
+#[derive(Clone, Debug)]
+pub(in crate::config) struct AuthPart {
+    pub(in crate::config) method: AuthMethod,
+    pub(in crate::config) secret: Spot,
+}
+
+/// The `auth` of a device or of `[defaults]`.
+pub(super) fn read_auth(
+    reader: &mut Reader,
+    device: &Section<'_>,
+    shared: &mut SharedSecrets,
+) -> Given<AuthPart> {
+    let Some((value, spot)) = device.get("auth") else {
+        return Given::Absent;
+    };
+    let part = |method, secret| Given::Good(AuthPart { method, secret }, spot.clone());
+    let table = match (value.get_ref(), value.get_ref().as_str()) {
+        (DeValue::Table(table), _) => table,
+        (_, Some("prompt")) => return part(AuthMethod::Prompt, spot.clone()),
+        (other, text) => {
+            let hint = match text {
+                Some(kind @ ("none" | "mobile")) => {
+                    format!("write auth = {{ kind = \"{kind}\" }}")
+                }
+                _ => "write auth = { kind = \"passphrase\", secret = { env = \"HEM_PASSPHRASE\" } }, or auth = \"prompt\"".to_owned(),
+            };
+            reader.complain(&spot, mismatch("a table", other).hint(hint));
+            return Given::Bad;
+        }
+    };
+    let s = Section::open(reader, table, spot.clone(), AUTH, |key| match key {
+        k if SOURCES.contains(&k) => Some(format!("`{k}` belongs in secret = {{ … }}")),
+        "password" | "passphrase" | "words" | "token" | "value" => Some(WRITE_SECRET.to_owned()),
+        _ => None,
+    });
+    let kind = s.take(reader, "kind", |v| kind(text(v)?));
+    let secret = read_secret(reader, &s, shared);
+    let kdf = s.take(reader, "kdf", |v| choice(v, &KDFS));
+    let legacy = s.take(reader, "legacy", legacy);
+    if kind.is_absent() {
+        let known: Vec<String> = kinds().map(|k| format!("\"{k}\"")).collect();
+        let hint = format!("add kind = one of {}", known.join(", "));
+        reader.missing(&spot, Complaint::new("auth without a kind").hint(hint));
+    }
+    let Some((kind, keys)) = kind.value() else {
+        return Given::Bad;
+    };
+    if strangers(reader, &s, kind, keys)
+        || matches!(kdf, Given::Bad)
+        || matches!(legacy, Given::Bad)
+    {
+        return Given::Bad;
+    }
+    if !keys.contains(&"secret") {
+        let method = match *kind {
+            "mobile" => AuthMethod::Mobile,
+            "prompt" => AuthMethod::Prompt,
+            _ => AuthMethod::None,
+        };
+        return part(method, spot.clone());
+    }
+    match secret {
+        Given::Good(source, at) => part(with_secret(kind, source, &kdf, &legacy), at),
+        Given::Bad => Given::Bad,
+        Given::Absent => {
+            let complaint =
+                Complaint::new(format!("auth of kind {} without a secret", quoted(kind)));
+            reader.missing(&spot, complaint.hint(WRITE_SECRET));
+            Given::Bad
+        }
+    }
+}
+
+fn with_secret(
+    kind: &str,
+    source: SecretSource,
+    kdf: &Given<KdfChoice>,
+    legacy: &Given<WordsChoice>,
+) -> AuthMethod {
+    match kind {
+        "token" => AuthMethod::Token(source),
+        "master_words" => {
+            AuthMethod::MasterWords(source, legacy.value().copied().unwrap_or_default())
+        }
+        _ => AuthMethod::Passphrase(source, kdf.value().copied().unwrap_or_default()),
+    }
+}
+
+/// Complains of the keys that other kinds have.
+fn strangers(reader: &mut Reader, auth: &Section<'_>, kind: &str, keys: &[&str]) -> bool {
+    let mut found = false;
+    for key in AUTH.iter().filter(|k| **k != "kind" && !keys.contains(k)) {
+        let Some((_, spot)) = auth.get(key) else {
+            continue;
+        };
+        found = true;
+        let owners: Vec<String> = KINDS
+            .iter()
+            .filter(|(_, keys)| keys.contains(key))
+            .map(|(kind, _)| format!("\"{kind}\""))
+            .collect();
+        let complaint = Complaint::new(format!("auth of kind {} has no `{key}`", quoted(kind)));
+        let hint = format!("remove it, or write kind = {}", owners.join(" or "));
+        reader.complain(&spot, complaint.hint(hint));
+    }
+    found
+}
+
+fn kind(text: &str) -> Checked<(&'static str, &'static [&'static str])> {
+    if let Some(known) = KINDS.iter().find(|(kind, _)| *kind == text) {
+        return Ok(*known);
+    }
+    let hint = match value::nearest(text, kinds()) {
+        Some(near) => format!("did you mean \"{near}\"?"),
+        None => format!("known: {}", kinds().collect::<Vec<_>>().join(", ")),
+    };
+    Err(Complaint::new(format!("{} is no kind of login", quoted(text))).hint(hint))
+}
+
+/// `true`, `false` or `"auto"`.
+fn legacy(value: &DeValue<'_>) -> Checked<WordsChoice> {
+    match (value.as_bool(), value.as_str()) {
+        (Some(true), _) => Ok(WordsChoice::Legacy),
+        (Some(false), _) => Ok(WordsChoice::Current),
+        (None, Some("auto")) => Ok(WordsChoice::Auto),
+        _ => Err(Complaint::new("neither true, nor false, nor \"auto\"")
+            .hint("true: words of Manager 1; false: of Manager 2; \"auto\" tries both")),
+    }
+}

@@ -1,0 +1,224 @@
+//! How devices are treated: `[timeouts]`, `[pace]`, `[retry]`, `[tls]`, `[audit]` and `[approval]`.
+//! Must not: hold a default (those stand with the values, in `model`).
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::file::table;
+use crate::config::Overrides;
+use crate::config::toml::reader::{Given, Reader, Section, choice, duration, number};
+use crate::config::toml::value::{self, Complaint};
+use crate::model::{
+    ApprovalPolicy, AuditMode, AuditPolicy, OnExpired, Pace, Policy, Retry, Timeouts,
+};
+
+pub(super) const TIMEOUTS: &[&str] = &[
+    "connect",
+    "request",
+    "upload",
+    "upload_stall",
+    "check",
+    "reboot",
+];
+pub(super) const PACE: &[&str] = &["gap", "check_poll", "reboot_poll", "reboot_settle"];
+pub(super) const RETRY: &[&str] = &["attempts", "backoff"];
+pub(super) const TLS: &[&str] = &["on_expired"];
+pub(super) const AUDIT: &[&str] = &["mode", "files"];
+pub(super) const APPROVAL: &[&str] = &["at_once", "wait", "poll"];
+
+const ATTEMPTS: RangeInclusive<i64> = 1..=10;
+/// Closed log files that are read at most; devices keep some 300.
+const FILES: RangeInclusive<i64> = 1..=100;
+const AT_ONCE: RangeInclusive<i64> = 1..=100;
+
+const fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+const MINUTE: u64 = 60_000;
+const HOUR: u64 = 60 * MINUTE;
+
+/// What the file says of it.
+#[derive(Debug, Default)]
+pub(in crate::config) struct PolicyPart {
+    connect: Given<Duration>,
+    request: Given<Duration>,
+    upload: Given<Duration>,
+    upload_stall: Given<Duration>,
+    check: Given<Duration>,
+    reboot: Given<Duration>,
+    gap: Given<Duration>,
+    check_poll: Given<Duration>,
+    reboot_poll: Given<Duration>,
+    reboot_settle: Given<Duration>,
+    attempts: Given<i64>,
+    backoff: Given<Duration>,
+    on_expired: Given<OnExpired>,
+    audit_mode: Given<AuditMode>,
+    audit_files: Given<i64>,
+    at_once: Given<i64>,
+    wait: Given<Duration>,
+    poll: Given<Duration>,
+}
+
+impl PolicyPart {
+    /// The values given, and the defaults for the others.
+    pub(in crate::config) fn fill(&self, overrides: &Overrides) -> Policy {
+        let d = Policy::default();
+        let timeouts = Timeouts {
+            connect: or(&self.connect, d.timeouts.connect),
+            request: or(&self.request, d.timeouts.request),
+            upload: or(&self.upload, d.timeouts.upload),
+            upload_stall: or(&self.upload_stall, d.timeouts.upload_stall),
+            check: or(&self.check, d.timeouts.check),
+            reboot: or(&self.reboot, d.timeouts.reboot),
+        };
+        let wait = or(&self.wait, d.approval.wait);
+        Policy {
+            pace: Pace {
+                gap: or(&self.gap, d.pace.gap),
+                check_poll: share(&self.check_poll, d.pace.check_poll, timeouts.check),
+                reboot_poll: share(&self.reboot_poll, d.pace.reboot_poll, timeouts.reboot),
+                reboot_settle: share(&self.reboot_settle, d.pace.reboot_settle, timeouts.reboot),
+            },
+            timeouts,
+            retry: Retry {
+                attempts: count(&self.attempts, d.retry.attempts),
+                backoff: or(&self.backoff, d.retry.backoff),
+            },
+            force: overrides.force,
+            same_key: overrides.same_key,
+            allow_downgrade: overrides.allow_downgrade,
+            audit: AuditPolicy {
+                mode: or(&self.audit_mode, d.audit.mode),
+                files: count(&self.audit_files, d.audit.files),
+            },
+            on_expired: or(&self.on_expired, d.on_expired),
+            approval: ApprovalPolicy {
+                at_once: count(&self.at_once, d.approval.at_once),
+                wait,
+                poll: share(&self.poll, d.approval.poll, wait),
+            },
+        }
+    }
+
+    /// Complains of a part that is longer than the whole: a slip of the pen.
+    pub(in crate::config) fn fits(&self, reader: &mut Reader) {
+        let all = self.fill(&Overrides::default());
+        let (t, pace) = (&all.timeouts, &all.pace);
+        let mut within = |part: (&str, &Given<Duration>, Duration),
+                          whole: (&str, &Given<Duration>, Duration)| {
+            // A default is no slip: it gives way to what was said.
+            let Some((_, spot)) = part.1.good() else {
+                return;
+            };
+            if matches!(whole.1, Given::Bad) || part.2 <= whole.2 {
+                return;
+            }
+            let said = |d| humantime::format_duration(d);
+            let complaint = Complaint::new(format!(
+                "{} ({}) is longer than {} ({})",
+                part.0,
+                said(part.2),
+                whole.0,
+                said(whole.2)
+            ));
+            reader.complain(
+                spot,
+                complaint.hint("a part cannot take longer than the whole"),
+            );
+        };
+        let check = ("timeouts.check", &self.check, t.check);
+        let reboot = ("timeouts.reboot", &self.reboot, t.reboot);
+        within(
+            ("timeouts.upload_stall", &self.upload_stall, t.upload_stall),
+            ("timeouts.upload", &self.upload, t.upload),
+        );
+        within(
+            ("pace.check_poll", &self.check_poll, pace.check_poll),
+            check,
+        );
+        within(
+            ("pace.reboot_poll", &self.reboot_poll, pace.reboot_poll),
+            reboot,
+        );
+        within(
+            (
+                "pace.reboot_settle",
+                &self.reboot_settle,
+                pace.reboot_settle,
+            ),
+            reboot,
+        );
+        within(
+            ("approval.poll", &self.poll, all.approval.poll),
+            ("approval.wait", &self.wait, all.approval.wait),
+        );
+    }
+}
+
+fn or<T: Copy>(given: &Given<T>, default: T) -> T {
+    given.value().copied().unwrap_or(default)
+}
+
+fn count<T: TryFrom<i64>>(given: &Given<i64>, default: T) -> T {
+    let given = given.value().and_then(|n| T::try_from(*n).ok());
+    given.unwrap_or(default)
+}
+
+/// A limit that was made short on purpose shortens the pauses within it that nobody spoke of.
+fn share(given: &Given<Duration>, default: Duration, whole: Duration) -> Duration {
+    or(given, default.min(whole / 10))
+}
+
+/// Reads all of it.
+pub(in crate::config) fn read(reader: &mut Reader, root: &Section<'_>) -> PolicyPart {
+    let mut p = PolicyPart::default();
+    read_limits(reader, root, &mut p);
+    if let Some(s) = table(reader, root, "tls", TLS) {
+        let known = OnExpired::ALL.map(|o| (o.as_str(), o));
+        p.on_expired = s.take(reader, "on_expired", |v| choice(v, &known));
+    }
+    if let Some(s) = table(reader, root, "audit", AUDIT) {
+        let known = AuditMode::ALL.map(|m| (m.as_str(), m));
+        p.audit_mode = s.take(reader, "mode", |v| choice(v, &known));
+        p.audit_files = s.take(reader, "files", |v| {
+            value::number_within(number(v)?, &FILES)
+        });
+    }
+    if let Some(s) = table(reader, root, "approval", APPROVAL) {
+        p.at_once = s.take(reader, "at_once", |v| {
+            value::number_within(number(v)?, &AT_ONCE)
+        });
+        p.wait = s.take(reader, "wait", |v| duration(v, &(ms(10)..=ms(HOUR))));
+        p.poll = s.take(reader, "poll", |v| duration(v, &(ms(1)..=ms(MINUTE))));
+    }
+    p
+}
+
+fn read_limits(reader: &mut Reader, root: &Section<'_>, p: &mut PolicyPart) {
+    if let Some(s) = table(reader, root, "timeouts", TIMEOUTS) {
+        let mut take = |key, allowed| s.take(reader, key, |v| duration(v, &allowed));
+        p.connect = take("connect", ms(10)..=ms(10 * MINUTE));
+        p.request = take("request", ms(10)..=ms(HOUR));
+        p.upload = take("upload", ms(100)..=ms(24 * HOUR));
+        p.upload_stall = take("upload_stall", ms(10)..=ms(HOUR));
+        p.check = take("check", ms(10)..=ms(24 * HOUR));
+        p.reboot = take("reboot", ms(10)..=ms(24 * HOUR));
+    }
+    if let Some(s) = table(reader, root, "pace", PACE) {
+        let mut take = |key, allowed| s.take(reader, key, |v| duration(v, &allowed));
+        p.gap = take("gap", ms(1)..=ms(MINUTE));
+        p.check_poll = take("check_poll", ms(1)..=ms(10 * MINUTE));
+        p.reboot_poll = take("reboot_poll", ms(1)..=ms(10 * MINUTE));
+        p.reboot_settle = take("reboot_settle", ms(1)..=ms(10 * MINUTE));
+    }
+    if let Some(s) = table(reader, root, "retry", RETRY) {
+        p.attempts = s.take(reader, "attempts", |v| {
+            value::number_within(number(v)?, &ATTEMPTS)
+        });
+        p.backoff = s.take(reader, "backoff", |v| {
+            duration(v, &(ms(1)..=ms(10 * MINUTE)))
+        });
+    }
+}

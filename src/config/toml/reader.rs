@@ -1,0 +1,312 @@
+//! Walks over the parsed document and collects what is wrong, instead of stopping at the first fault.
+//! Must not: know the inventory's keys (that is `file`).
+
+use std::collections::HashSet;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::source::{Location, Source};
+use super::value::{self, Checked, Complaint};
+use crate::config::diagnostic::{Diagnostic, Diagnostics, quoted};
+
+/// Where a value stands: in the file, in the tree of keys, and in which device.
+#[derive(Clone, Debug, Default)]
+pub(in crate::config) struct Spot {
+    pub(in crate::config) span: Range<usize>,
+    pub(in crate::config) key: String,
+    pub(in crate::config) device: Option<String>,
+}
+
+impl Spot {
+    pub(in crate::config) fn child(&self, key: &str, span: Range<usize>) -> Self {
+        let bare = !key.is_empty()
+            && key
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
+        let key = if bare {
+            key.to_owned()
+        } else {
+            format!("{key:?}")
+        };
+        Self {
+            span,
+            key: if self.key.is_empty() {
+                key
+            } else {
+                format!("{}.{key}", self.key)
+            },
+            device: self.device.clone(),
+        }
+    }
+
+    pub(in crate::config) fn item(&self, index: usize, span: Range<usize>) -> Self {
+        Self {
+            span,
+            key: format!("{}[{index}]", self.key),
+            device: self.device.clone(),
+        }
+    }
+}
+
+/// A value of the file: not there, there but wrong (and complained of), or good.
+#[derive(Clone, Debug, Default)]
+pub(in crate::config) enum Given<T> {
+    #[default]
+    Absent,
+    Bad,
+    Good(T, Spot),
+}
+
+impl<T> Given<T> {
+    /// This one, or `other` where this one is not there.
+    pub(in crate::config) fn or<'a>(&'a self, other: &'a Self) -> &'a Self {
+        match self {
+            Self::Absent => other,
+            _ => self,
+        }
+    }
+
+    pub(in crate::config) fn map<U>(self, f: impl FnOnce(T) -> U) -> Given<U> {
+        match self {
+            Self::Absent => Given::Absent,
+            Self::Bad => Given::Bad,
+            Self::Good(v, spot) => Given::Good(f(v), spot),
+        }
+    }
+
+    pub(in crate::config) fn good(&self) -> Option<(&T, &Spot)> {
+        match self {
+            Self::Good(v, s) => Some((v, s)),
+            _ => None,
+        }
+    }
+
+    pub(in crate::config) fn value(&self) -> Option<&T> {
+        self.good().map(|(v, _)| v)
+    }
+
+    pub(in crate::config) fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent)
+    }
+}
+
+/// The collector.
+pub(in crate::config) struct Reader {
+    source: Arc<Source>,
+    /// The folder that relative paths of the file start from.
+    base: PathBuf,
+    faults: Diagnostics,
+    /// Lines with faults of the syntax: what was guessed of them is not judged.
+    bad_lines: HashSet<usize>,
+    /// From here on the parser lost the thread.
+    lost_from: usize,
+}
+
+impl Reader {
+    pub(in crate::config) fn new(source: Arc<Source>, base: &Path) -> Self {
+        Self {
+            source,
+            base: base.to_path_buf(),
+            faults: Diagnostics::default(),
+            bad_lines: HashSet::new(),
+            lost_from: usize::MAX,
+        }
+    }
+
+    /// A fault of the syntax: its line is not judged any further, nor is anything called missing.
+    pub(in crate::config) fn syntax(&mut self, span: Range<usize>, message: &str, hint: &str) {
+        let at = Location::new(&self.source, span);
+        if self.bad_lines.insert(at.line()) {
+            self.faults.push(Diagnostic::new(message).at(at).hint(hint));
+        }
+    }
+
+    /// Nothing behind this byte is judged.
+    pub(super) fn lost_from(&mut self, byte: usize) {
+        self.lost_from = self.lost_from.min(byte);
+    }
+
+    pub(in crate::config) fn location(&self, spot: &Spot) -> Location {
+        Location::new(&self.source, spot.span.clone())
+    }
+
+    pub(in crate::config) fn fault(&self, spot: &Spot, complaint: Complaint) -> Diagnostic {
+        let mut fault = Diagnostic::new(complaint.message).at(self.location(spot));
+        if let Some(hint) = complaint.hint {
+            fault = fault.hint(hint);
+        }
+        if !spot.key.is_empty() {
+            fault = fault.key(&spot.key);
+        }
+        if let Some(device) = &spot.device {
+            fault = fault.device(device);
+        }
+        fault
+    }
+
+    /// Something is wrong at `spot`.
+    pub(in crate::config) fn complain(&mut self, spot: &Spot, complaint: Complaint) {
+        self.push(self.fault(spot, complaint));
+    }
+
+    pub(in crate::config) fn push(&mut self, fault: Diagnostic) {
+        let judged = fault.location().is_none_or(|at| {
+            at.span().start < self.lost_from && !self.bad_lines.contains(&at.line())
+        });
+        if judged {
+            self.faults.push(fault);
+        }
+    }
+
+    /// Whether something that is not there can be called missing.
+    pub(in crate::config) fn read_all(&self) -> bool {
+        self.bad_lines.is_empty()
+    }
+
+    pub(in crate::config) fn missing(&mut self, spot: &Spot, complaint: Complaint) {
+        if self.read_all() {
+            self.complain(spot, complaint);
+        }
+    }
+
+    /// A path of the file, as seen from the folder of the file.
+    pub(in crate::config) fn path(&self, path: &str) -> PathBuf {
+        self.base.join(path)
+    }
+
+    pub(in crate::config) fn into_faults(self) -> Diagnostics {
+        self.faults
+    }
+}
+
+/// One table of the file.
+pub(in crate::config) struct Section<'d> {
+    table: &'d DeTable<'d>,
+    pub(in crate::config) spot: Spot,
+}
+
+impl<'d> Section<'d> {
+    /// Opens a table and complains of the keys that are not among `known`. `elsewhere` finds a better
+    /// hint for an unknown key than the nearest known one.
+    pub(in crate::config) fn open(
+        reader: &mut Reader,
+        table: &'d DeTable<'d>,
+        spot: Spot,
+        known: &[&str],
+        elsewhere: impl Fn(&str) -> Option<String>,
+    ) -> Self {
+        for (key, _) in table {
+            let name = key.get_ref().as_ref();
+            if known.contains(&name) {
+                continue;
+            }
+            let hint = value::nearest(name, known.iter().copied())
+                .map(|near| format!("did you mean `{near}`?"))
+                .or_else(|| elsewhere(name))
+                .unwrap_or_else(|| format!("known here: {}", known.join(", ")));
+            reader.complain(
+                &spot.child(name, key.span()),
+                Complaint::new(format!("unknown key {}", quoted(name))).hint(hint),
+            );
+        }
+        Self { table, spot }
+    }
+
+    pub(in crate::config) fn get(&self, key: &str) -> Option<(&'d Spanned<DeValue<'d>>, Spot)> {
+        self.table
+            .iter()
+            .find(|(k, _)| k.get_ref().as_ref() == key)
+            .map(|(_, v)| (v, self.spot.child(key, v.span())))
+    }
+
+    /// Reads the value of `key`, if it is there, and complains if it is wrong.
+    pub(in crate::config) fn take<T>(
+        &self,
+        reader: &mut Reader,
+        key: &str,
+        read: impl FnOnce(&'d DeValue<'d>) -> Checked<T>,
+    ) -> Given<T> {
+        let Some((value, spot)) = self.get(key) else {
+            return Given::Absent;
+        };
+        match read(value.get_ref()) {
+            Ok(v) => Given::Good(v, spot),
+            Err(complaint) => {
+                reader.complain(&spot, complaint);
+                Given::Bad
+            }
+        }
+    }
+}
+
+/// "expected a string, found an integer".
+pub(in crate::config) fn mismatch(wanted: &str, found: &DeValue<'_>) -> Complaint {
+    let kind = found.type_str();
+    let article = if kind.starts_with(['a', 'i']) {
+        "an"
+    } else {
+        "a"
+    };
+    Complaint::new(format!("expected {wanted}, found {article} {kind}"))
+}
+
+pub(in crate::config) fn text<'d>(value: &'d DeValue<'d>) -> Checked<&'d str> {
+    value
+        .as_str()
+        .ok_or_else(|| mismatch("a string", value).hint("write it in quotes"))
+}
+
+pub(in crate::config) fn number(value: &DeValue<'_>) -> Checked<i64> {
+    let integer = value.as_integer().ok_or_else(|| {
+        mismatch("a whole number", value).hint("write it without quotes and fraction")
+    })?;
+    i64::from_str_radix(integer.as_str(), integer.radix())
+        .map_err(|_| Complaint::new("a number beyond all bounds").hint("write a smaller one"))
+}
+
+pub(in crate::config) fn flag(value: &DeValue<'_>) -> Checked<bool> {
+    value
+        .as_bool()
+        .ok_or_else(|| mismatch("true or false", value).hint("write it without quotes"))
+}
+
+/// One of a few words. One that is none of them is not repeated.
+pub(in crate::config) fn choice<T: Copy>(
+    value: &DeValue<'_>,
+    known: &[(&'static str, T)],
+) -> Checked<T> {
+    let word = text(value)?;
+    if let Some((_, meant)) = known.iter().find(|(k, _)| *k == word) {
+        return Ok(*meant);
+    }
+    let words = known.iter().map(|(k, _)| *k);
+    let all: Vec<String> = words.clone().map(|k| format!("\"{k}\"")).collect();
+    let hint = value::nearest(word, words).map_or_else(
+        || format!("known: {}", all.join(", ")),
+        |near| format!("did you mean \"{near}\"?"),
+    );
+    Err(Complaint::new("a word that is not known here").hint(hint))
+}
+
+pub(in crate::config) fn duration(
+    value: &DeValue<'_>,
+    allowed: &std::ops::RangeInclusive<Duration>,
+) -> Checked<Duration> {
+    match value {
+        DeValue::Integer(n) => Err(mismatch("a duration in quotes", value).hint(format!(
+            "write the unit too: \"{n}s\", \"{n}ms\" or \"{n}m\""
+        ))),
+        _ => {
+            match value.as_str() {
+                Some(text) => value::duration(text, allowed),
+                None => Err(mismatch("a duration in quotes", value)
+                    .hint("such as \"5s\", \"150ms\" or \"2m\"")),
+            }
+        }
+    }
+}

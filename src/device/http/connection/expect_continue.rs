@@ -1,0 +1,180 @@
+//! The body of an upload, held back until the device asks for it (section 7, `Expect: 100-continue`).
+//!
+//! Must not: know what is uploaded, or how long it may take.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::Request;
+use hyper::body::{Body, Frame, SizeHint};
+use hyper::ext::on_informational;
+use tokio::sync::oneshot;
+use tokio::time::{Sleep, sleep};
+
+use super::counting_stream::Written;
+
+/// One TLS record: the finest grain of progress and of cancelling.
+const CHUNK: usize = 16 * 1024;
+
+/// Not yet: the body has not begun.
+const SHUT: u64 = u64::MAX;
+
+/// A body that sends nothing before `100 Continue`, and nothing at all after a final answer.
+///
+/// While it waits, hyper sends the head alone. A device that never heard of `Expect` is sent the body
+/// once the wait is over.
+pub(in crate::device::http) struct HeldBody {
+    gate: Gate,
+    left: Bytes,
+    meter: Arc<Meter>,
+}
+
+enum Gate {
+    Waiting {
+        word: oneshot::Receiver<()>,
+        longest: Duration,
+        timer: Option<Pin<Box<Sleep>>>,
+    },
+    Open,
+    /// A final answer came first: not one byte is sent any more.
+    Closed,
+}
+
+/// Where a [`HeldBody`] is, readable from outside.
+#[derive(Debug)]
+pub(in crate::device::http) struct Meter {
+    written: Written,
+    total: u64,
+    /// What the socket had taken when the body began, or [`SHUT`].
+    base: AtomicU64,
+    /// What of the body has been given to hyper.
+    polled: AtomicU64,
+}
+
+impl Meter {
+    /// How many bytes of the body the socket took; absent while the gate is shut. Under TLS the
+    /// wrapping is counted in, 0.2 % at most, but never beyond what was given away.
+    pub(in crate::device::http) fn sent(&self) -> Option<u64> {
+        let base = self.base.load(Ordering::Acquire);
+        if base == SHUT {
+            return None;
+        }
+        let taken = self.written.bytes().saturating_sub(base);
+        Some(taken.min(self.polled.load(Ordering::Acquire)))
+    }
+
+    /// Whether the socket took the whole body.
+    pub(in crate::device::http) fn is_whole(&self) -> bool {
+        self.sent() == Some(self.total)
+    }
+
+    fn open(&self) {
+        self.base.store(self.written.bytes(), Ordering::Release);
+    }
+}
+
+/// Puts a gated body under a request that says `Expect: 100-continue`.
+///
+/// `written` is the count of the connection that the request will go over; `longest` is how long the
+/// device's word is waited for.
+pub(in crate::device::http) fn gated(
+    mut request: Request<()>,
+    body: Bytes,
+    written: Written,
+    longest: Duration,
+) -> (Request<HeldBody>, Arc<Meter>) {
+    let (tell, word) = oneshot::channel();
+    let tell = std::sync::Mutex::new(Some(tell));
+    on_informational(&mut request, move |answer| {
+        if answer.status() == http::StatusCode::CONTINUE
+            && let Ok(mut tell) = tell.lock()
+            && let Some(tell) = tell.take()
+        {
+            let _ = tell.send(());
+        }
+    });
+    let meter = Arc::new(Meter {
+        written,
+        total: body.len() as u64,
+        base: AtomicU64::new(SHUT),
+        polled: AtomicU64::new(0),
+    });
+    let gate = Gate::Waiting {
+        word,
+        longest,
+        timer: None,
+    };
+    let body = HeldBody {
+        gate,
+        left: body,
+        meter: Arc::clone(&meter),
+    };
+    (request.map(|()| body), meter)
+}
+
+impl Gate {
+    fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Self::Waiting {
+            word,
+            longest,
+            timer,
+        } = self
+        else {
+            return match self {
+                Self::Open => Poll::Ready(()),
+                _ => Poll::Pending,
+            };
+        };
+        match Pin::new(word).poll(cx) {
+            Poll::Ready(Ok(())) => {}
+            // hyper dropped the callback: the head of a final answer has been read, or the connection
+            // is gone. The one who waits for the answer hears of it; here it is silent for good.
+            Poll::Ready(Err(_)) => {
+                *self = Self::Closed;
+                return Poll::Pending;
+            }
+            Poll::Pending => {
+                let timer = timer.get_or_insert_with(|| Box::pin(sleep(*longest)));
+                std::task::ready!(timer.as_mut().poll(cx));
+            }
+        }
+        *self = Self::Open;
+        Poll::Ready(())
+    }
+}
+
+impl Body for HeldBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if !matches!(self.gate, Gate::Open) {
+            std::task::ready!(self.gate.poll_open(cx));
+            self.meter.open();
+        }
+        if self.left.is_empty() {
+            return Poll::Ready(None);
+        }
+        let size = self.left.len().min(CHUNK);
+        let chunk = self.left.split_to(size);
+        self.meter.polled.fetch_add(size as u64, Ordering::AcqRel);
+        Poll::Ready(Some(Ok(Frame::data(chunk))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left.is_empty()
+    }
+
+    /// Exact, so that the request has a `Content-Length` and is never chunked (section 2: 411).
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left.len() as u64)
+    }
+}

@@ -1,0 +1,333 @@
+//! Logging in: challenge, key, eJWT, token (section 6).
+//!
+//! Must not: repeat an answered login, or let the secret or the key out of this file.
+
+use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::derived_keys::{DerivedKeys, TypedWay};
+use crate::device::http::HttpDevice;
+use crate::device::http::request::Call;
+use crate::device::{LoginError, Session};
+use crate::hem::ejwt::{self, PrivateKey};
+use crate::hem::json::{self, Challenge, path};
+use crate::model::{Credential, Derivation, FailureKind, Scope, Secret};
+
+/// After so many 401 in one run no login is tried any more (section 6).
+const MAX_REFUSED: u32 = 3;
+
+/// How much earlier than the device's now the eJWT says it was made.
+const BACKDATED: i64 = 5;
+
+/// Clocks that differ by more may be why a login was refused (section 6).
+const CLOCKS_APART: u64 = 60;
+
+/// For so long after a check-in the device's clock, which gains about 8 %, is not more than
+/// [`CLOCKS_APART`] ahead by itself: a greater difference is the fault of this machine's clock then, and no
+/// reason for a refusal.
+const CLOCK_HOLDS: Duration = Duration::from_secs(10 * 60);
+
+/// A challenge older than this is not answered any more: it dies after 60 s, and the device's clock
+/// runs fast. Only a long queue for the key derivation makes one so old.
+const STALE: Duration = Duration::from_secs(30);
+
+/// How far a time in the device's log may lie outside of what is known of it: times are cut to seconds.
+const ROUNDING: Duration = Duration::from_secs(2);
+
+/// The device's clock gains about 8 %: ten is on the safe side.
+pub(super) const FAST: f64 = 1.1;
+
+/// The end of the year 9999, in unix seconds.
+const MAX_TIME: i64 = 253_402_300_799;
+
+/// What a device's logins need to remember for one run.
+#[derive(Debug)]
+pub(in crate::device::http) struct Logins {
+    /// One login at a time, so that none is sent before the last one's 401 is counted.
+    turn: tokio::sync::Mutex<()>,
+    /// How often the device said 401, whatever the secret, its derivation and the scope.
+    refused: AtomicU32,
+    /// The secret at hand; none until it is given.
+    keyring: Mutex<Option<Arc<DerivedKeys>>>,
+    /// A typed secret that was refused in one way alone.
+    doubted: Mutex<Option<Arc<DerivedKeys>>>,
+    typed: Arc<TypedWay>,
+    /// When a check-in last set the device's clock.
+    clock_set: Mutex<Option<Instant>>,
+    /// The `eid` of the device that last gave a token for an upgrade.
+    upgraded: Mutex<Option<String>>,
+}
+
+impl Logins {
+    /// With what the inventory gives.
+    pub(in crate::device::http) fn new(credential: &Credential, typed: Arc<TypedWay>) -> Self {
+        Self {
+            turn: tokio::sync::Mutex::default(),
+            refused: AtomicU32::new(0),
+            keyring: Mutex::new(DerivedKeys::of(credential).map(Arc::new)),
+            doubted: Mutex::default(),
+            typed,
+            clock_set: Mutex::default(),
+            upgraded: Mutex::default(),
+        }
+    }
+
+    /// Another secret: what was derived from the one before is forgotten, what was refused is not. The same
+    /// one, typed again, goes on where it was refused.
+    pub(in crate::device::http) fn give(&self, secret: Secret) {
+        let doubted = self.doubted().take().filter(|ring| ring.is_of(&secret));
+        *self.keyring() =
+            Some(doubted.unwrap_or_else(|| Arc::new(DerivedKeys::typed(secret, &self.typed))));
+    }
+
+    /// The first 401 for a typed secret: a slip is likelier than the other derivation, and to try both would
+    /// leave one try to whoever mistyped it, in one way.
+    fn is_asked_for_again(&self, keyring: &Arc<DerivedKeys>) -> bool {
+        if self.refused.load(Ordering::Acquire) != 1 {
+            return false;
+        }
+        *self.doubted() = Some(Arc::clone(keyring));
+        *self.keyring() = None;
+        true
+    }
+
+    fn doubted(&self) -> MutexGuard<'_, Option<Arc<DerivedKeys>>> {
+        self.doubted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A check-in has just set the device's clock.
+    pub(in crate::device::http) fn clock_was_set(&self) {
+        *self
+            .clock_set
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// Fails after the last 401 that a device may give in one run (section 6).
+    pub(super) fn are_left(&self) -> Result<(), FailureKind> {
+        if self.refused.load(Ordering::Acquire) < MAX_REFUSED {
+            Ok(())
+        } else {
+            Err(FailureKind::LoginsUsedUp)
+        }
+    }
+
+    /// Counts a 401.
+    pub(super) fn count_refusal(&self) {
+        self.refused.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn keyring(&self) -> MutexGuard<'_, Option<Arc<DerivedKeys>>> {
+        self.keyring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Fails where the log is to be read of another device than the one that was entered for its upgrade.
+    fn is_same_device(&self, scope: Scope, eid: &str) -> Result<(), FailureKind> {
+        let known = self.upgraded.lock().unwrap_or_else(PoisonError::into_inner);
+        match known.as_deref() {
+            Some(known) if scope == Scope::Log && known != eid => Err(FailureKind::OtherDevice {
+                what: "its eid is not the one of the first login".to_owned(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a check-in set the device's clock so short a time ago.
+    pub(super) fn clock_was_set_within(&self, time: Duration) -> bool {
+        let set = *self
+            .clock_set
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        set.is_some_and(|at| at.elapsed() < time)
+    }
+}
+
+/// A challenge, with both clocks at its arrival.
+struct Asked {
+    challenge: Challenge,
+    /// Before the request left: the token's life is reckoned from here, never too long.
+    at: Instant,
+    /// This machine's clock, unix seconds.
+    local: i64,
+    /// The device's clock, unix seconds; the local one where the challenge has no `exp`.
+    device: i64,
+    /// Whether `device` is the device's own.
+    known: bool,
+}
+
+impl From<FailureKind> for LoginError {
+    fn from(kind: FailureKind) -> Self {
+        Self::Failed(kind)
+    }
+}
+
+impl HttpDevice {
+    /// See [`crate::device::Device::login`].
+    pub(in crate::device::http) async fn log_in(
+        &self,
+        scope: Scope,
+        lifetime: Duration,
+    ) -> Result<Session, LoginError> {
+        match (&self.credential, scope) {
+            // Of a token made elsewhere nothing is known; by the inventory it is for the upgrade.
+            (Credential::None | Credential::Mobile, _) | (Credential::Token(_), Scope::Log) => {
+                return Err(FailureKind::NoCredential.into());
+            }
+            (Credential::Token(token), Scope::Upgrade) => {
+                return Ok(Session {
+                    token: Some(token.clone()),
+                    ..Session::anonymous()
+                });
+            }
+            (Credential::Passphrase(..) | Credential::MasterWords(..) | Credential::Prompt, _) => {}
+        }
+        let _turn = self.logins.turn.lock().await;
+        self.logins.are_left()?;
+        let keyring = self.logins.keyring().clone();
+        let keyring = keyring.ok_or(LoginError::SecretWanted)?;
+        let way = keyring.way();
+        let mut asked = self.ask().await?;
+        self.logins.is_same_device(scope, &asked.challenge.eid)?;
+        let key = keyring.key(way, &asked.challenge.eid).await?;
+        if asked.at.elapsed() > STALE {
+            asked = self.ask().await?;
+        }
+        let answered = self.answer(&asked, &key, scope, lifetime).await?;
+        let token = answered.ok_or_else(|| self.refused(&asked, &keyring, way))?;
+        keyring.accept();
+        if scope == Scope::Upgrade {
+            *self
+                .logins
+                .upgraded
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner) = Some(asked.challenge.eid.clone());
+        }
+        if matches!(self.credential, Credential::Prompt) {
+            self.logins.typed.worked(way);
+        }
+        Ok(Session {
+            token: Some(token),
+            expires: asked.at.checked_add(lifetime.mul_f64(1.0 / FAST)),
+            issued: asked
+                .known
+                .then(|| issued(asked.device, asked.at.elapsed())),
+            derivation: Some(way),
+        })
+    }
+
+    /// What a 401 to an answered challenge means.
+    fn refused(&self, asked: &Asked, keyring: &Arc<DerivedKeys>, way: Derivation) -> LoginError {
+        self.logins.count_refusal();
+        let left = self.logins.are_left();
+        let seconds = asked.local.abs_diff(asked.device);
+        if seconds > CLOCKS_APART && !self.logins.clock_was_set_within(CLOCK_HOLDS) {
+            return match left {
+                Ok(()) => LoginError::ClockApart { seconds },
+                Err(used_up) => used_up.into(),
+            };
+        }
+        let typed = matches!(self.credential, Credential::Prompt) && !keyring.is_accepted();
+        match (keyring.refuse(&asked.challenge.eid), left) {
+            (Some(_), Ok(())) if typed && self.logins.is_asked_for_again(keyring) => {
+                FailureKind::WrongSecret.into()
+            }
+            (Some(next), Ok(())) => LoginError::OtherDerivation { refused: way, next },
+            // The other way might have been the right one, but is not tried any more.
+            (Some(_), Err(used_up)) => used_up.into(),
+            (None, _) => {
+                if typed {
+                    // Mistyped: another one is asked for, unless that has been given already.
+                    let mut current = self.logins.keyring();
+                    if current.as_ref().is_some_and(|c| Arc::ptr_eq(c, keyring)) {
+                        *current = None;
+                    }
+                }
+                FailureKind::WrongSecret.into()
+            }
+        }
+    }
+
+    /// Answers a challenge. Its nonce is spent by that, however it ends. `None` is a 401.
+    async fn answer(
+        &self,
+        asked: &Asked,
+        key: &PrivateKey,
+        scope: Scope,
+        lifetime: Duration,
+    ) -> Result<Option<Secret>, LoginError> {
+        let seconds = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
+        let ejwt = ejwt::issue(
+            key,
+            &asked.challenge,
+            (asked.device - BACKDATED).max(0),
+            asked.device.saturating_add(seconds),
+            scope.as_str(),
+        )
+        .map_err(|e| bad_answer(&e))?;
+        let body = Bytes::from(json::auth_body(&ejwt));
+        if body.len() > json::MAX_JSON_BODY {
+            return Err(bad_answer(&"a challenge too long to answer").into());
+        }
+        let answer = self.call(Call::post(path::TOKEN, body)).await?;
+        match answer.status {
+            200 => {
+                let body = answer.body.map_err(FailureKind::from)?;
+                Ok(Some(json::parse_token(&body).map_err(|e| bad_answer(&e))?))
+            }
+            401 => Ok(None),
+            403 => Err(LoginError::ClockUnset),
+            status => Err(FailureKind::Status { status }.into()),
+        }
+    }
+
+    /// Asks for a challenge.
+    async fn ask(&self) -> Result<Asked, LoginError> {
+        let at = Instant::now();
+        let answer = self.call(Call::get(path::TOKEN)).await?;
+        match answer.status {
+            200 => {}
+            403 => return Err(LoginError::ClockUnset),
+            status => {
+                if status == 401 {
+                    self.logins.count_refusal();
+                }
+                return Err(FailureKind::Status { status }.into());
+            }
+        }
+        let body = answer.body.map_err(FailureKind::from)?;
+        let challenge = json::parse_challenge(&body).map_err(|e| bad_answer(&e))?;
+        let local = jiff::Timestamp::now().as_second();
+        let device = match challenge.exp {
+            // With the trusted-time option off a device may count from its boot: small is fine.
+            Some(exp) if (0..=MAX_TIME).contains(&exp) => exp - json::CHALLENGE_SECONDS,
+            Some(_) => return Err(bad_answer(&"field exp is no time").into()),
+            None => local,
+        };
+        Ok(Asked {
+            known: challenge.exp.is_some(),
+            challenge,
+            at,
+            local,
+            device,
+        })
+    }
+}
+
+/// When a token was issued, by the device's clock, that was here `took` after its clock was asked for and
+/// said `device`. As narrow as can be said: another run's token in there cannot be told from this one.
+pub(in crate::device::http) fn issued(device: i64, took: Duration) -> RangeInclusive<u64> {
+    let asked = u64::try_from(device).unwrap_or(0);
+    let since = took.mul_f64(FAST).saturating_add(ROUNDING).as_secs();
+    asked.saturating_sub(ROUNDING.as_secs())..=asked.saturating_add(since)
+}
+
+fn bad_answer(e: &impl std::fmt::Display) -> FailureKind {
+    FailureKind::BadAnswer {
+        what: e.to_string(),
+    }
+}

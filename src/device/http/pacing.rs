@@ -1,0 +1,71 @@
+//! One request at a time to a device, and a gap between them (section 2: devices stall under load).
+//!
+//! Must not: know what a request is.
+
+use std::time::Duration;
+
+use tokio::sync::{Mutex, MutexGuard};
+use tokio::time::{Instant, sleep_until};
+
+/// Lets one request through at a time.
+#[derive(Debug)]
+pub(super) struct Pacing {
+    gap: Duration,
+    /// When the last request ended.
+    last: Mutex<Option<Instant>>,
+}
+
+/// The right to ask the device, until dropped. The gap counts from then, also where a request was
+/// given up half-way: the device may still be busy with it.
+#[derive(Debug)]
+pub(super) struct Turn<'a>(MutexGuard<'a, Option<Instant>>);
+
+impl Pacing {
+    /// With `gap` between the end of one request and the next.
+    pub(super) fn new(gap: Duration) -> Self {
+        Self {
+            gap,
+            last: Mutex::new(None),
+        }
+    }
+
+    /// Waits for the device to be free and rested.
+    pub(super) async fn turn(&self) -> Turn<'_> {
+        let last = self.last.lock().await;
+        if let Some(ended) = *last {
+            sleep_until(ended + self.gap).await;
+        }
+        Turn(last)
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        *self.0 = Some(Instant::now());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_gap_follows_every_request() {
+        let gap = Duration::from_millis(150);
+        let stile = Pacing::new(gap);
+        let begun = Instant::now();
+        drop(stile.turn().await);
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+        drop(stile.turn().await);
+        assert_eq!(begun.elapsed(), gap);
+        // A second one in the queue waits for the first, and then for the gap.
+        let first = stile.turn().await;
+        let mut second = std::pin::pin!(stile.turn());
+        let early = tokio::time::timeout(gap * 10, second.as_mut()).await;
+        assert!(early.is_err());
+        let freed = Instant::now();
+        drop(first);
+        second.await;
+        assert_eq!(freed.elapsed(), gap);
+    }
+}

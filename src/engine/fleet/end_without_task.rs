@@ -1,0 +1,87 @@
+//! How a device ends that has no task, or whose task is gone: the plan, a cancellation or the last events
+//! say it.
+//! Must not: decide that it ends (that is `fleet`).
+
+use crate::model::{DeviceId, Doubt, Failure, FailureKind, Outcome, Stage, Touched, Verdict};
+
+use super::device_state::{DevicePhase, DeviceState};
+use super::reducer::Fleet;
+use crate::engine::command::{Command, TaskEnd};
+
+impl Fleet {
+    /// A device's task is gone without having said how its attempt ended.
+    pub(super) fn task_lost(
+        &mut self,
+        device: &DeviceId,
+        attempt: u32,
+        how: &TaskEnd,
+        commands: &mut Vec<Command>,
+    ) {
+        let Some(&n) = self.index.get(device) else {
+            return;
+        };
+        let row = &self.devices[n];
+        if row.attempt != attempt || !row.has_task() {
+            return;
+        }
+        commands.push(self.change(n, |row| row.settle_lost(how)));
+    }
+}
+
+impl DeviceState {
+    pub(in crate::engine) fn settle(&mut self, outcome: Outcome) -> Command {
+        // No task any more, and not in line: it waits for its own `Finished`.
+        self.state = DevicePhase::Waiting;
+        self.queued = false;
+        Command::Settle {
+            device: self.id.clone(),
+            attempt: self.attempt,
+            outcome,
+        }
+    }
+
+    /// Stopped while the plan is shown: what the plan says, where that is an end.
+    pub(super) fn settle_planned(&mut self) -> Command {
+        match self.verdict.as_ref().and_then(Verdict::outcome) {
+            Some(outcome) => self.settle(outcome),
+            None => self.settle_cancelled(),
+        }
+    }
+
+    /// Stopped without a task. What is in doubt stays in doubt.
+    pub(super) fn settle_cancelled(&mut self) -> Command {
+        let outcome = if self.watch.is_some() {
+            Outcome::Unknown(Doubt::StoppedWatching)
+        } else {
+            let unread = self.unread("stopped before the log was read");
+            unread.unwrap_or(Outcome::Cancelled(Touched::Nothing))
+        };
+        self.settle(outcome)
+    }
+
+    /// Its task is gone.
+    fn settle_lost(&mut self, how: &TaskEnd) -> Command {
+        if let Some(judged) = self.judged.take() {
+            // Nothing was left but its log.
+            return self.settle(judged);
+        }
+        let what = match how {
+            TaskEnd::Aborted => "stopped before the log was read",
+            TaskEnd::Panicked(what) => what,
+        };
+        if let Some(unread) = self.unread(what) {
+            return self.settle(unread);
+        }
+        let outcome = match (how, self.watch.is_some()) {
+            (TaskEnd::Aborted, true) => Outcome::Unknown(Doubt::StoppedWatching),
+            (TaskEnd::Aborted, false) => Outcome::Cancelled(self.touched()),
+            (TaskEnd::Panicked(what), true) => Outcome::Unknown(Doubt::Panicked(what.clone())),
+            (TaskEnd::Panicked(what), false) => Outcome::Failed(Failure {
+                stage: self.active().map_or(Stage::Probe, |a| a.stage),
+                kind: FailureKind::Panicked { what: what.clone() },
+                touched: self.touched(),
+            }),
+        };
+        self.settle(outcome)
+    }
+}

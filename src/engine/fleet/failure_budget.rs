@@ -1,0 +1,166 @@
+//! When a bad image is halted: the harm that installs did is weighed against `[rollout] max_failures`, and each
+//! install asks for permit here, in one place. How a device's task waits for it is in `permit`.
+//! Must not: count (that is `counters`), or ask a person (whoever shows the run does, and says
+//! [`Intent::Halt`](crate::engine::Intent::Halt) or [`Intent::GoOn`](crate::engine::Intent::GoOn)).
+
+use crate::model::{DeviceId, FailureKind, MaxFailures, Outcome, OutcomeKind, Rollout, Touched};
+
+use super::device_state::DevicePhase;
+use super::reducer::{Fleet, Phase};
+use crate::engine::command::Command;
+
+/// What is told when the budget is spent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RunHalt {
+    /// The harm that was counted.
+    pub harm: usize,
+    /// At how much the run is halted.
+    pub allowed: usize,
+    /// The budget as it was given.
+    pub max_failures: MaxFailures,
+    /// The devices that were counted.
+    pub devices: Vec<DeviceId>,
+}
+
+/// The harm that an install did to a device that ended like this; nothing where that says nothing of it:
+/// what failed before the install, or was stopped, leaves a device as an earlier attempt left it.
+pub(in crate::engine) fn harm(outcome: &Outcome) -> Option<usize> {
+    match outcome {
+        Outcome::RolledBack => Some(1),
+        Outcome::Failed(f) if matches!(f.kind, FailureKind::FaultAfterwards(_)) => Some(1),
+        // Somebody has to go there, or at least to look: that is worse than an image that was refused.
+        Outcome::Lost | Outcome::Unknown(_) => Some(2),
+        Outcome::Failed(f) if f.is_about_log() => Some(0),
+        _ => match outcome.kind() {
+            OutcomeKind::Upgraded | OutcomeKind::Current => Some(0),
+            _ => None,
+        },
+    }
+}
+
+impl Fleet {
+    /// The same fleet, held back like this.
+    #[must_use]
+    pub fn with_rollout(mut self, rollout: Rollout) -> Self {
+        self.max_failures = rollout.max_failures;
+        self
+    }
+
+    /// The budget as it was given last.
+    pub fn max_failures(&self) -> MaxFailures {
+        self.max_failures
+    }
+
+    /// At how much harm the run is halted.
+    pub fn allowed_harm(&self) -> usize {
+        self.max_failures.allowed(self.counters().wanted)
+    }
+
+    /// The harm that installs of this run did, as things stand: 1 for each device that rolled back or reports
+    /// a fault since, 2 for each that is lost or unknown.
+    pub fn harm(&self) -> usize {
+        self.counters().harm
+    }
+
+    /// Whether the budget was spent: nothing new starts, and no install gets permit, until somebody gives
+    /// another one.
+    pub fn is_halted(&self) -> bool {
+        self.halted
+    }
+
+    /// Why the run is halted, if it is, as things stand.
+    pub fn run_halt(&self) -> Option<RunHalt> {
+        let harmed = self.devices.iter().filter(|row| row.harm > 0);
+        self.halted.then(|| RunHalt {
+            harm: self.harm(),
+            allowed: self.allowed_harm(),
+            max_failures: self.max_failures,
+            devices: harmed.map(|row| row.id.clone()).collect(),
+        })
+    }
+
+    /// How many devices an install is still to be sent to, in line or under way.
+    pub fn to_install(&self) -> usize {
+        self.counters().to_install
+    }
+
+    /// Whether the run is halted, and devices wait for somebody to say whether it goes on.
+    pub fn waits_for_budget(&self) -> bool {
+        self.halted && self.stop().is_none() && self.to_install() > 0
+    }
+
+    /// After every message: whether the budget is spent now. A permit that was given is taken back then, so that
+    /// a device in its last look sends nothing any more.
+    pub(in crate::engine) fn weigh(&mut self, commands: &mut Vec<Command>) {
+        let going = self.phase() == Phase::Upgrading && self.stop().is_none();
+        if self.halted || !going || self.harm() == 0 || self.harm() < self.allowed_harm() {
+            return;
+        }
+        self.halted = true;
+        for row in &mut self.devices {
+            if row.permit && !row.is_past_install() {
+                row.permit = false;
+                row.wants_permit = true;
+                commands.push(Command::RevokePermit {
+                    device: row.id.clone(),
+                });
+            }
+        }
+        commands.extend(self.run_halt().map(Command::TellHalted));
+    }
+
+    /// A device is ready for its install: it may send it, unless the run is halted or it is being stopped.
+    pub(super) fn give_permit(&mut self, n: usize, commands: &mut Vec<Command>) {
+        // What this very message says may have spent the budget.
+        self.weigh(commands);
+        let row = &mut self.devices[n];
+        if self.halted || row.cancelling || !row.wants_permit {
+            return;
+        }
+        row.wants_permit = false;
+        row.permit = true;
+        commands.push(Command::GivePermit {
+            device: row.id.clone(),
+        });
+    }
+
+    /// Nobody wants the run to go on: all that wait for their install are stopped before it.
+    pub(in crate::engine) fn halt(&mut self, commands: &mut Vec<Command>) {
+        if !self.halted {
+            return;
+        }
+        for n in 0..self.devices.len() {
+            if !self.devices[n].is_to_install() {
+                continue;
+            }
+            commands.push(self.change(n, |row| {
+                if matches!(row.state, DevicePhase::Waiting) {
+                    return row.settle(Outcome::Halted(Touched::Nothing));
+                }
+                row.cancelling = true;
+                Command::Halt {
+                    device: row.id.clone(),
+                }
+            }));
+        }
+    }
+
+    /// A person gives another budget. One that is spent already changes nothing.
+    pub(super) fn go_on(&mut self, max_failures: MaxFailures, commands: &mut Vec<Command>) {
+        let enough = max_failures.allowed(self.counters().wanted) > self.harm();
+        if !self.halted || !enough || self.stop().is_some() {
+            return;
+        }
+        self.max_failures = max_failures;
+        self.halted = false;
+        commands.push(Command::TellResumed {
+            harm: self.harm(),
+            max_failures,
+        });
+        for n in 0..self.devices.len() {
+            if self.devices[n].wants_permit {
+                self.give_permit(n, commands);
+            }
+        }
+    }
+}

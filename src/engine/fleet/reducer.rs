@@ -1,0 +1,409 @@
+//! The reducer: it alone decides what starts. Synchronous, without a clock and without IO. What its state
+//! says of the run is in `tally`, who is next in `queue`, when a bad image is halted in `budget`, how a device
+//! without a task ends in `settle`.
+//! Must not: do anything; it returns [`Command`]s.
+
+use std::collections::{HashMap, VecDeque};
+
+use jiff::Timestamp;
+
+use crate::model::{DeviceId, MaxFailures, PayloadFacts, RunId, Verdict};
+
+use super::counts::Counters;
+use super::device_state::{DevicePhase, DeviceSeed, DeviceState};
+use crate::engine::command::{Command, Intent, Message};
+use crate::engine::event::{DeviceFact, Event, Fact};
+
+/// How far a run goes by itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// Look only (`hemfleet plan`).
+    Plan,
+    /// Look, then wait for [`Intent::Confirm`].
+    Confirm,
+    /// Look at each device and go on at once (`--yes`).
+    Go,
+    /// Read the audit logs, and nothing else (`hemfleet audit`).
+    Audit {
+        /// All files of each device, rather than the newest few.
+        all: bool,
+    },
+}
+
+/// Where the run stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Phase {
+    /// Before [`Intent::Begin`].
+    Idle,
+    /// Devices are looked at; nothing is changed, but for an expired certificate where the inventory wants
+    /// that renewed by a check-in.
+    Planning,
+    /// The plan is complete and waits for a confirmation, or, in [`Mode::Plan`], is all there is.
+    Planned,
+    /// Devices are upgraded.
+    Upgrading,
+}
+
+/// How a run is being stopped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stop {
+    /// Nothing new starts; running devices are brought to a safe point.
+    Draining,
+    /// Everything is stopped now.
+    Aborting,
+}
+
+/// The state of a run: all devices and what is known of them.
+#[derive(Debug)]
+pub struct Fleet {
+    run: RunId,
+    payload: PayloadFacts,
+    mode: Mode,
+    concurrency: usize,
+    phase: Phase,
+    stop: Option<Stop>,
+    /// Whether [`Intent::Interrupt`] has come: the next one aborts.
+    interrupted: bool,
+    pub(in crate::engine) devices: Vec<DeviceState>,
+    pub(super) index: HashMap<DeviceId, usize>,
+    pub(in crate::engine) counters: Counters,
+    /// Those in line, with the attempt that they stand there for.
+    pub(in crate::engine) queue: VecDeque<(usize, u32)>,
+    /// The same of those that no install will be sent to.
+    pub(super) open_ends: VecDeque<(usize, u32)>,
+    pub(in crate::engine) max_failures: MaxFailures,
+    /// Whether the budget was spent, and nobody has given another one since.
+    pub(super) halted: bool,
+    /// Devices that were chosen and are in no run.
+    not_asked: Vec<DeviceId>,
+    started: Option<Timestamp>,
+    upgrading_since: Option<Timestamp>,
+    ended: Option<Timestamp>,
+}
+
+impl Fleet {
+    /// A fleet in which nothing has happened. `concurrency` is at least 1.
+    pub fn new(
+        run: RunId,
+        payload: PayloadFacts,
+        mode: Mode,
+        concurrency: usize,
+        devices: impl IntoIterator<Item = DeviceSeed>,
+    ) -> Self {
+        let devices: Vec<DeviceState> = devices.into_iter().map(DeviceState::new).collect();
+        let index = devices
+            .iter()
+            .enumerate()
+            .map(|(n, row)| (row.id.clone(), n))
+            .collect();
+        Self {
+            run,
+            payload,
+            mode,
+            concurrency: concurrency.max(1),
+            phase: Phase::Idle,
+            stop: None,
+            interrupted: false,
+            counters: Counters::of(&devices),
+            devices,
+            index,
+            queue: VecDeque::new(),
+            open_ends: VecDeque::new(),
+            max_failures: MaxFailures::default(),
+            halted: false,
+            not_asked: Vec::new(),
+            started: None,
+            upgrading_since: None,
+            ended: None,
+        }
+    }
+
+    /// The run.
+    pub fn run(&self) -> &RunId {
+        &self.run
+    }
+
+    /// What is rolled out.
+    pub fn payload(&self) -> &PayloadFacts {
+        &self.payload
+    }
+
+    /// How far the run goes by itself.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// How many devices are worked on at once.
+    pub fn concurrency(&self) -> usize {
+        self.concurrency
+    }
+
+    /// Where the run stands.
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// How the run is being stopped, if it is.
+    pub fn stop(&self) -> Option<Stop> {
+        self.stop
+    }
+
+    /// The same fleet, without these: they could not be asked what is offered to them.
+    #[must_use]
+    pub fn leaving_out(mut self, not_asked: &[DeviceId]) -> Self {
+        self.not_asked = not_asked.to_vec();
+        self
+    }
+
+    /// Devices that were chosen and are not among these, since they could not be asked what the backend offers
+    /// them.
+    pub fn not_asked(&self) -> &[DeviceId] {
+        &self.not_asked
+    }
+
+    /// All devices in the order of the inventory.
+    pub fn devices(&self) -> &[DeviceState] {
+        &self.devices
+    }
+
+    /// One device.
+    pub fn row(&self, id: &DeviceId) -> Option<&DeviceState> {
+        self.index.get(id).map(|&n| &self.devices[n])
+    }
+
+    pub(in crate::engine) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// When the run began.
+    pub fn started(&self) -> Option<Timestamp> {
+        self.started
+    }
+
+    /// When the first stage after the plan began.
+    pub(super) fn upgrading_since(&self) -> Option<Timestamp> {
+        self.upgrading_since
+    }
+
+    /// When it ended.
+    pub fn ended(&self) -> Option<Timestamp> {
+        self.ended
+    }
+
+    /// Takes in a message and says what is to be done. Messages of another attempt are stale and
+    /// change nothing.
+    pub fn update(&mut self, message: &Message) -> Vec<Command> {
+        let mut commands = Vec::new();
+        match message {
+            Message::Intent(intent) => self.wished(intent, &mut commands),
+            Message::Event(event) => self.happened(event, &mut commands),
+            Message::TaskLost {
+                device,
+                attempt,
+                how,
+            } => self.task_lost(device, *attempt, how, &mut commands),
+        }
+        if self.phase == Phase::Planning && self.counters.busy() == 0 {
+            self.phase = Phase::Planned;
+        }
+        self.weigh(&mut commands);
+        self.fill(&mut commands);
+        commands
+    }
+
+    fn wished(&mut self, intent: &Intent, commands: &mut Vec<Command>) {
+        match intent {
+            Intent::Begin => {
+                if self.phase == Phase::Idle && self.stop.is_none() {
+                    self.phase = match self.mode {
+                        Mode::Plan | Mode::Confirm => Phase::Planning,
+                        Mode::Go | Mode::Audit { .. } => Phase::Upgrading,
+                    };
+                    for n in 0..self.devices.len() {
+                        self.change(n, |row| row.attempt = 1);
+                        self.enqueue(n);
+                    }
+                }
+            }
+            Intent::Confirm => self.confirm(commands),
+            Intent::Retry(device) => {
+                if let Some(&n) = self.index.get(device) {
+                    self.retry(n);
+                }
+            }
+            Intent::RetryAll(devices) => {
+                for device in devices {
+                    if let Some(&n) = self.index.get(device) {
+                        self.retry(n);
+                    }
+                }
+            }
+            Intent::Cancel(device) => {
+                if let Some(&n) = self.index.get(device) {
+                    self.cancel(n, commands);
+                }
+            }
+            Intent::Answer(device, secret) => {
+                if let Some(&n) = self.index.get(device)
+                    && self.devices[n].wants_secret()
+                {
+                    self.change(n, DeviceState::answered);
+                    commands.push(Command::Answer {
+                        device: device.clone(),
+                        secret: secret.clone(),
+                    });
+                }
+            }
+            Intent::CancelAll => self.cancel_all(commands),
+            Intent::Halt => self.halt(commands),
+            Intent::GoOn(max_failures) => self.go_on(*max_failures, commands),
+            Intent::Drain => self.drain(commands),
+            Intent::Interrupt => {
+                // A reader that is gone is no first interrupt: the Ctrl-C that ended it is still to come.
+                if std::mem::replace(&mut self.interrupted, true) {
+                    self.abort(commands);
+                } else {
+                    self.drain(commands);
+                }
+            }
+        }
+    }
+
+    fn abort(&mut self, commands: &mut Vec<Command>) {
+        self.stop = Some(Stop::Aborting);
+        for row in &self.devices {
+            if row.has_task() {
+                commands.push(Command::Abort {
+                    device: row.id.clone(),
+                });
+            }
+        }
+    }
+
+    fn drain(&mut self, commands: &mut Vec<Command>) {
+        if self.stop.is_none() {
+            self.stop = Some(Stop::Draining);
+            self.cancel_all(commands);
+        }
+    }
+
+    fn confirm(&mut self, commands: &mut Vec<Command>) {
+        if self.phase != Phase::Planned || self.mode != Mode::Confirm || self.stop.is_some() {
+            return;
+        }
+        self.phase = Phase::Upgrading;
+        for n in 0..self.devices.len() {
+            let row = &mut self.devices[n];
+            if !matches!(row.state, DevicePhase::Planned) {
+                continue;
+            }
+            // What the look took, and the reading of the plan, is no part of the upgrade.
+            row.started = None;
+            match row.verdict.as_ref().and_then(Verdict::outcome) {
+                None => self.enqueue(n),
+                Some(outcome) => commands.push(self.change(n, |row| row.settle(outcome))),
+            }
+        }
+    }
+
+    fn retry(&mut self, n: usize) {
+        let row = &mut self.devices[n];
+        let retryable = match &row.state {
+            // While the plan is shown, a retry is another look.
+            DevicePhase::Planned => true,
+            DevicePhase::Done(outcome) => outcome.kind().is_retryable(),
+            _ => false,
+        };
+        if !retryable || self.stop.is_some() {
+            return;
+        }
+        match self.phase {
+            Phase::Planned | Phase::Planning => self.phase = Phase::Planning,
+            Phase::Upgrading => {}
+            Phase::Idle => return,
+        }
+        self.change(n, DeviceState::try_again);
+        self.enqueue(n);
+    }
+
+    fn cancel(&mut self, n: usize, commands: &mut Vec<Command>) {
+        match self.devices[n].state {
+            // Not in line: it is being settled already.
+            DevicePhase::Waiting if !self.devices[n].queued => {}
+            DevicePhase::Waiting => commands.push(self.change(n, DeviceState::settle_cancelled)),
+            DevicePhase::Planned => commands.push(self.change(n, DeviceState::settle_planned)),
+            DevicePhase::Starting | DevicePhase::Running(_) => {
+                self.change(n, |row| row.cancelling = true);
+                commands.push(Command::Cancel {
+                    device: self.devices[n].id.clone(),
+                });
+            }
+            DevicePhase::Done(_) => {}
+        }
+    }
+
+    fn cancel_all(&mut self, commands: &mut Vec<Command>) {
+        for n in 0..self.devices.len() {
+            if self.phase == Phase::Idle {
+                // Nothing was begun, so nothing is in line.
+                commands.push(self.change(n, DeviceState::settle_cancelled));
+            } else {
+                self.cancel(n, commands);
+            }
+        }
+    }
+
+    fn happened(&mut self, event: &Event, commands: &mut Vec<Command>) {
+        match &event.fact {
+            Fact::RunStarted { .. } => self.started = Some(event.at),
+            Fact::RunFinished { .. } => self.ended = Some(event.at),
+            // What the reducer itself has said.
+            Fact::RunHalted(_) | Fact::RunResumed { .. } => {}
+            Fact::Device {
+                device,
+                attempt,
+                fact,
+            } => {
+                let Some(&n) = self.index.get(device) else {
+                    return;
+                };
+                let row = &self.devices[n];
+                // Without a task there is nothing to hear but the end that was ordered for the device.
+                let hears = match fact {
+                    DeviceFact::Finished { .. } => row.is_busy() && !row.queued,
+                    _ => row.has_task(),
+                };
+                if row.attempt != *attempt || !hears {
+                    return;
+                }
+                self.change(n, |row| row.apply(event.at, fact));
+                if self.phase == Phase::Upgrading && self.devices[n].started.is_some() {
+                    self.upgrading_since.get_or_insert(event.at);
+                }
+                if matches!(fact, DeviceFact::PermitAsked) {
+                    self.give_permit(n, commands);
+                }
+                if self.phase == Phase::Planning && matches!(fact, DeviceFact::Planned { .. }) {
+                    self.change(n, |row| row.state = DevicePhase::Planned);
+                    // The look had ended when it was asked to stop; the device is stopped all the same.
+                    if self.devices[n].cancelling {
+                        commands.push(self.change(n, DeviceState::settle_planned));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Changes a device, and what is counted of it.
+    pub(in crate::engine) fn change<T>(
+        &mut self,
+        n: usize,
+        how: impl FnOnce(&mut DeviceState) -> T,
+    ) -> T {
+        let row = &mut self.devices[n];
+        self.counters.remove(row);
+        let done = how(row);
+        self.counters.add(row);
+        done
+    }
+}

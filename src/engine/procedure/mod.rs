@@ -1,0 +1,15 @@
+//! What is done with one device, from the first look to the verdict of its audit log.
+
+pub(super) mod approval;
+pub(super) mod attempt;
+pub(super) mod audit_log;
+pub(super) mod audit_run;
+pub(super) mod audit_verdict;
+pub(super) mod install;
+pub(super) mod install_permit;
+pub(super) mod login;
+pub(super) mod management_app;
+pub(super) mod plan;
+pub(super) mod reboot;
+pub(super) mod upgrade;
+pub(super) mod upload;

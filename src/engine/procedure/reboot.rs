@@ -1,0 +1,355 @@
+//! What became of a firmware's install: reboot → verify (protocol page, section 7). The install itself is in
+//! `install`. Must not: send anything but looks.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::device::Device;
+use crate::model::{
+    DeviceStatus, DeviceVersion, Doubt, Failure, FailureKind, Fws, LinkFault, Outcome, Stage,
+    TlsFault, Touched, Unproven, human_duration,
+};
+
+use super::attempt::{Attempt, Running};
+use super::install::Answered;
+use super::upgrade::Look;
+use crate::engine::event::{DeviceFact, Progress, Watch};
+
+/// For how long after an install silence is normal: devices are gone for some 15 to 60 s.
+pub(super) const NORMAL_SILENCE: Duration = Duration::from_secs(60);
+
+impl Watch {
+    /// Whether `status`, asked for at `asked`, tells of a reboot since the install.
+    fn shows_reboot(&self, status: &DeviceStatus, asked: Instant) -> bool {
+        let since = asked.saturating_duration_since(self.since);
+        (status.fw_upgrade && !self.fw_upgrade_before)
+            || (status.uptime.div_f64(FAST_CLOCK) < since && status.uptime < self.uptime_before)
+    }
+}
+
+/// How much faster than this machine's a device's clock may run: 8 % were measured (section 6).
+const FAST_CLOCK: f64 = 1.1;
+
+/// How often a device is looked at after this machine stood still, before it is called lost: the network may
+/// need a while longer to come back than the process.
+const LOOKS_AFTER_GAP: u32 = 3;
+
+/// By how much a wait or a look may be late without this machine having stood still: suspended, or stopped.
+const LATE: Duration = Duration::from_secs(10);
+
+/// What the last look at a rebooting device met.
+enum Sight {
+    /// It answers, without a sign of a reboot.
+    Same,
+    /// It does not answer, or not properly.
+    Gone(FailureKind),
+}
+
+impl<D: Device> Attempt<D> {
+    /// A further attempt on a device whose install may have been sent: looks, watches, and never
+    /// installs.
+    pub(super) async fn look_again(&mut self, watch: &Watch) -> Outcome {
+        self.touched = Touched::InstallSent;
+        let running = self.begin(Stage::Probe, 1).await;
+        let asked = Instant::now();
+        match self.look().await {
+            Ok(Look { seen, .. }) => {
+                let rebooted = watch.shows_reboot(&seen.status, asked);
+                let note = format!(
+                    "{} · {}",
+                    seen.version.fwv,
+                    if rebooted {
+                        "has rebooted"
+                    } else {
+                        "no reboot seen yet"
+                    }
+                );
+                self.end(running, Some(200), note).await;
+                if let Some(outcome) = self.another(watch, &seen.version).await {
+                    return outcome;
+                }
+                if !rebooted && self.is_image(seen.version.fws) {
+                    let judged = Outcome::Current;
+                    let stopped = self.if_stopped(&judged).unwrap_or_else(|| judged.clone());
+                    self.returned(watch, seen.version, Some(stopped)).await;
+                    return self.confirm(watch.mark.as_ref(), judged).await;
+                }
+            }
+            Err(kind) => self.end_failed(running, kind).await,
+        }
+        let deadline = Instant::now() + self.policy.timeouts.reboot;
+        self.follow(watch, deadline, None, Duration::ZERO).await
+    }
+
+    /// Watches the device go and come back, then reads what it runs. `answered` tells how the install was
+    /// answered, where that is known.
+    pub(super) async fn follow(
+        &mut self,
+        watch: &Watch,
+        deadline: Instant,
+        answered: Option<Answered>,
+        first_wait: Duration,
+    ) -> Outcome {
+        let running = self.begin(Stage::Reboot, 1).await;
+        match self.reboot(watch, deadline, first_wait).await {
+            Ok(status) => {
+                let note = format!("back, up for {}", human_duration(status.uptime));
+                self.end(running, Some(200), note).await;
+                self.verify(watch, deadline, &status).await
+            }
+            Err(Sight::Gone(last)) => {
+                let outcome = unseen(&last);
+                let kind = if outcome == Outcome::Lost {
+                    FailureKind::NotBack {
+                        after: watch.since.elapsed(),
+                        last: last.to_string(),
+                    }
+                } else {
+                    last
+                };
+                self.end_failed(running, kind).await;
+                outcome
+            }
+            Err(Sight::Same) => self.no_reboot(running, watch, answered).await,
+        }
+    }
+
+    /// The limit passed and the device answers as if nothing had happened.
+    async fn no_reboot(
+        &mut self,
+        running: Running,
+        watch: &Watch,
+        answered: Option<Answered>,
+    ) -> Outcome {
+        let after = watch.since.elapsed();
+        self.end_failed(running, FailureKind::NoReboot { after })
+            .await;
+        if let Ok(version) = self.device.version().await {
+            if let Some(outcome) = self.another(watch, &version).await {
+                return outcome;
+            }
+            let fws = version.fws;
+            let seen = self
+                .is_image(fws)
+                .then_some(Outcome::Unproven(Unproven::RebootNotSeen));
+            self.returned(watch, version, seen.clone()).await;
+            if let Some(outcome) = seen {
+                return outcome;
+            }
+        }
+        Outcome::Unknown(match answered {
+            Some(Answered::Lost) => Doubt::AnswerLost,
+            Some(Answered::Odd(status)) => Doubt::OddAnswer { status },
+            Some(Answered::Accepted) | None => Doubt::NoReboot,
+        })
+    }
+
+    /// Looks until the device has rebooted and stayed up for a while; its status then.
+    async fn reboot(
+        &mut self,
+        watch: &Watch,
+        deadline: Instant,
+        first_wait: Duration,
+    ) -> Result<DeviceStatus, Sight> {
+        let mut wait = first_wait;
+        // The wait for the install's answer may have used up all the time, and this machine stood still in it.
+        let mut owed = if Instant::now() >= deadline {
+            LOOKS_AFTER_GAP
+        } else {
+            0
+        };
+        loop {
+            let begun = Instant::now();
+            let left = deadline.saturating_duration_since(begun);
+            let pause = if owed > 0 { wait } else { wait.min(left) };
+            tokio::time::sleep(pause).await;
+            if begun.elapsed() > pause + LATE {
+                owed = LOOKS_AFTER_GAP;
+            }
+            wait = self.policy.pace.reboot_poll;
+            let looked = Instant::now();
+            let sight = match self.sight(watch).await {
+                Ok(first) => {
+                    self.saw("back, must stay up");
+                    tokio::time::sleep(self.policy.pace.reboot_settle).await;
+                    // A device may come up and vanish again; then the watch goes on.
+                    match self.sight(watch).await {
+                        Ok(second) if second.uptime >= first.uptime => return Ok(second),
+                        Ok(_) => Sight::Gone(FailureKind::NotThisImage {
+                            what: "rebooted once more".to_owned(),
+                        }),
+                        Err(sight) => sight,
+                    }
+                }
+                Err(sight) => sight,
+            };
+            match &sight {
+                Sight::Same => self.saw("still answers as before"),
+                Sight::Gone(kind) => self.saw(&kind.to_string()),
+            }
+            owed = owed.saturating_sub(1);
+            // A look has its time limits, of which a connection and an answer take one each.
+            if looked.elapsed() > self.policy.timeouts.request * 2 + LATE {
+                owed = LOOKS_AFTER_GAP;
+            }
+            // Only after a look, and after a gap after several.
+            if owed == 0 && Instant::now() >= deadline {
+                return Err(sight);
+            }
+        }
+    }
+
+    /// What becomes of a device in whose place another one answers.
+    pub(super) async fn another(&self, watch: &Watch, now: &DeviceVersion) -> Option<Outcome> {
+        let doubt = Doubt::OtherDevice {
+            what: watch.device.differs(now)?,
+        };
+        let running = self.begin(Stage::Verify, 1).await;
+        let what = doubt.to_string();
+        self.end_failed(running, FailureKind::NotThisImage { what })
+            .await;
+        Some(Outcome::Unknown(doubt))
+    }
+
+    async fn returned(&self, watch: &Watch, version: DeviceVersion, outcome: Option<Outcome>) {
+        self.voice
+            .say(DeviceFact::Returned {
+                component: watch.component,
+                version: Box::new(version),
+                outcome,
+            })
+            .await;
+    }
+
+    fn saw(&self, last: &str) {
+        self.voice.mention(
+            Stage::Reboot,
+            Progress::Silent {
+                last: last.to_owned(),
+                normal: NORMAL_SILENCE,
+            },
+        );
+    }
+
+    /// One look: the status of a device that has rebooted, else what was met instead. It has the time
+    /// limits of any request, and is not cut short by the end of the watch: a look without its time
+    /// would call a slow device lost.
+    async fn sight(&self, watch: &Watch) -> Result<DeviceStatus, Sight> {
+        let asked = Instant::now();
+        match self.device.status().await {
+            Ok(status) if watch.shows_reboot(&status, asked) => Ok(status),
+            Ok(_) => Err(Sight::Same),
+            Err(kind) => Err(Sight::Gone(kind)),
+        }
+    }
+
+    /// Reads what the device runs after an observed reboot, and judges it.
+    async fn verify(&mut self, watch: &Watch, deadline: Instant, status: &DeviceStatus) -> Outcome {
+        let running = self.begin(Stage::Verify, 1).await;
+        let patience = deadline.max(Instant::now() + self.policy.timeouts.request);
+        let version = loop {
+            match self.device.version().await {
+                Ok(version) => break version,
+                Err(kind) if Instant::now() >= patience => {
+                    let outcome = match unseen(&kind) {
+                        Outcome::Unknown(Doubt::Unseen { .. }) => {
+                            Outcome::Unproven(Unproven::NoSignature)
+                        }
+                        other => other,
+                    };
+                    self.end_failed(running, kind).await;
+                    return outcome;
+                }
+                Err(_) => tokio::time::sleep(self.policy.pace.reboot_poll).await,
+            }
+        };
+        if let Some(what) = watch.device.differs(&version) {
+            let what = Doubt::OtherDevice { what };
+            self.end_failed(
+                running,
+                FailureKind::NotThisImage {
+                    what: what.to_string(),
+                },
+            )
+            .await;
+            return Outcome::Unknown(what);
+        }
+        let mut outcome = self.judge(watch, status, version.fws);
+        let faults = status.fls_state;
+        let note = format!("{} · signature matches", version.fwv);
+        let kind = if outcome == Outcome::Upgraded && !faults.is_healthy() && !self.policy.force {
+            // Proven, but nobody should find a broken device among the green ones.
+            let kind = FailureKind::FaultAfterwards(faults);
+            outcome = Outcome::Failed(Failure {
+                stage: Stage::Verify,
+                kind: kind.clone(),
+                touched: self.touched,
+            });
+            Some(kind)
+        } else if outcome == Outcome::Upgraded {
+            None
+        } else {
+            let what = outcome.reason();
+            Some(FailureKind::NotThisImage { what })
+        };
+        let stopped = self.if_stopped(&outcome);
+        self.returned(watch, version, stopped).await;
+        match kind {
+            None => self.end(running, Some(200), note).await,
+            Some(kind) => self.end_failed(running, kind).await,
+        }
+        self.confirm(watch.mark.as_ref(), outcome).await
+    }
+
+    /// What a device that has rebooted, says `status` and runs `now` proves.
+    fn judge(&self, watch: &Watch, status: &DeviceStatus, now: Option<Fws>) -> Outcome {
+        let Some(now) = now else {
+            return Outcome::Unproven(Unproven::NoSignature);
+        };
+        if self.is_image(Some(now)) {
+            return Outcome::Upgraded;
+        }
+        // Without a known footer the image may be the very one that ran before; the device says after an
+        // upgrade that there was one, and after a rollback it does not.
+        let expected = self.expected_fws();
+        let upgraded = status.fw_upgrade && !watch.fw_upgrade_before;
+        if watch.fws_before == Some(now) && (expected.is_some() || !upgraded) {
+            Outcome::RolledBack
+        } else if expected.is_none() {
+            Outcome::Unproven(Unproven::NoExpectedSignature)
+        } else {
+            Outcome::Unproven(Unproven::OtherSignature { now: now.short() })
+        }
+    }
+
+    fn expected_fws(&self) -> Option<Fws> {
+        self.firmware().and_then(|image| image.facts.expected_fws())
+    }
+
+    /// Whether `fws` is the image's own.
+    pub(super) fn is_image(&self, fws: Option<Fws>) -> bool {
+        fws.is_some() && fws == self.expected_fws()
+    }
+}
+
+/// What becomes of a device whose last look, when the limit passed, met this. Only its own silence makes it
+/// lost: nobody is to be sent to power-cycle a device whose new certificate is not the pinned one, whose jump
+/// host is down, or which this machine could not ask.
+pub(super) fn unseen(met: &FailureKind) -> Outcome {
+    let last = met.to_string();
+    match met {
+        FailureKind::Link(link) if link.spares_device() => {
+            Outcome::Unknown(Doubt::NotLookedAt { last })
+        }
+        FailureKind::Link(LinkFault::Tls(TlsFault::Other { .. } | TlsFault::NotTls)) => {
+            Outcome::Lost
+        }
+        FailureKind::Link(LinkFault::Tls(_)) => Outcome::Unknown(Doubt::Unseen { last }),
+        FailureKind::Link(_) => Outcome::Lost,
+        _ => Outcome::Unknown(Doubt::Unseen { last }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,975 @@
+//! What the audit log says of an upgrade, what that counts, and what stands in its way.
+
+use std::io;
+use std::sync::Mutex;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use super::*;
+use crate::device::RawLog;
+use crate::model::{
+    AuditLink, AuditMode, AuditObstacle, AuditPolicy, AuditReport, AuditResult, AuditType,
+    AuditVerdict, AuditWord, BrokerFault, Contradiction, LogEnd, LogFault, LogId, Secret,
+};
+
+use super::fake_audit_log::LogEntry;
+use super::fake_device::{Phone, attempt};
+
+fn policy(mode: AuditMode) -> Policy {
+    Policy {
+        audit: AuditPolicy { mode, files: 3 },
+        ..Policy::default()
+    }
+}
+
+fn report(session: &Session) -> &AuditReport {
+    only(session).audit.as_ref().unwrap()
+}
+
+fn unavailable(session: &Session) -> AuditObstacle {
+    match &report(session).verdict {
+        AuditVerdict::Unavailable(why) => why.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn not_confirmed(session: &Session) -> String {
+    match failed(session) {
+        (Stage::Audit, FailureKind::NotConfirmed { what }, Touched::InstallSent) => what,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upgrade_is_confirmed_by_its_own_entry_and_the_link_is_told() {
+    let fake = Fake::new();
+    let (session, events) = upgrade_by(&fake, policy(AuditMode::Required)).await;
+    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    let report = report(&session);
+    assert!(matches!(report.verdict, AuditVerdict::Confirmed { .. }));
+    assert_eq!(report.link, AuditLink::Pinned);
+    assert!(report.file.is_some() && report.log.is_some());
+    assert_eq!(session.fleet().audits().confirmed, 1);
+    let told: Vec<_> = facts(&events)
+        .filter(|f| matches!(f, DeviceFact::Audited { .. } | DeviceFact::Finished { .. }))
+        .collect();
+    assert!(matches!(
+        told[..],
+        [DeviceFact::Audited { .. }, DeviceFact::Finished { .. }]
+    ));
+    // The first closed file holds the token: no other is read. The running one is in use.
+    assert_eq!(fake.count("log file"), 2);
+    assert_eq!(fake.count("login for the log"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_log_says_changes_an_upgrade_only_where_it_is_required() {
+    for (entry, word) in [
+        (LogEntry::Says(AuditResult::Error), "contradicted"),
+        (LogEntry::Tampered, "contradicted"),
+        (LogEntry::LeftOut, "missing"),
+        (LogEntry::CutShort, "unavailable"),
+    ] {
+        let fake = || Fake::new().with(|w| w.log.upgrade = entry);
+        let (session, _) = upgrade_by(&fake(), policy(AuditMode::Wanted)).await;
+        assert_eq!(outcome(&session), &Outcome::Upgraded, "{entry:?}");
+        assert_eq!(report(&session).verdict.as_str(), word);
+        let (session, _) = upgrade_by(&fake(), policy(AuditMode::Required)).await;
+        let what = not_confirmed(&session);
+        assert!(what.starts_with(word), "{what}");
+        let off = fake();
+        let (session, events) = upgrade_by(&off, policy(AuditMode::Off)).await;
+        assert_eq!(outcome(&session), &Outcome::Upgraded);
+        assert!(only(&session).audit.is_none());
+        assert!(!stages(&events).contains(&Stage::Audit));
+        assert_eq!(off.count("login for the log") + off.count("checkin"), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_install_whose_reboot_was_seen_is_looked_up_and_no_other() {
+    for (install, read) in [
+        (Install::Runs(OLD), true),
+        (Install::Runs(OTHER), true),
+        (Install::LostButRuns(NEW), true),
+        (Install::Dies, false),
+        (Install::LostAndIdle, false),
+        (Install::AcceptedAndIdle, false),
+        (Install::OtherKey(NEW), false),
+    ] {
+        let fake = Fake::new().with(|w| w.install = install);
+        let mut wanted = upgrade_by(&fake, policy(AuditMode::Off)).await.0;
+        let fake = Fake::new().with(|w| w.install = install);
+        let (session, _) = upgrade_by(&fake, policy(AuditMode::Required)).await;
+        assert_eq!(only(&session).audit.is_some(), read, "{install:?}");
+        if let Some(report) = &only(&session).audit {
+            // What the device accepted says nothing of what it runs.
+            let word = match install {
+                Install::LostButRuns(NEW) => AuditWord::Confirmed,
+                _ => AuditWord::Accepted,
+            };
+            assert_eq!(report.word(), word, "{install:?}");
+        }
+        if install != Install::LostButRuns(NEW) {
+            assert_eq!(outcome(&session).kind(), outcome(&wanted).kind());
+        }
+        wanted.finish();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_sessions_entry_is_nobodys_proof() {
+    // The file of this upgrade is not among those that are read; an older one tells of another run's.
+    let fake = Fake::new().with(|w| w.log.upgrade = LogEntry::LeftOut);
+    let (session, _) = upgrade(&fake).await;
+    assert!(matches!(
+        report(&session).verdict,
+        AuditVerdict::Missing {
+            token_line: Some(_),
+            ..
+        }
+    ));
+    // Another run's token stands between this run's and the entry.
+    let fake = Fake::new().with(|w| w.upload_takes = Duration::from_secs(200));
+    let mut session = begin(&fake).await;
+    until(&mut session, |f| {
+        matches!(
+            f,
+            DeviceFact::StageStarted {
+                stage: Stage::Check,
+                ..
+            }
+        )
+    })
+    .await;
+    fake.world()
+        .log
+        .write(AuditType::TOKEN, AuditResult::Ok, "system:upgrade");
+    run(&mut session).await;
+    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    assert!(matches!(
+        report(&session).verdict,
+        AuditVerdict::Missing { .. }
+    ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_that_rebooted_twice_is_found_in_an_older_file() {
+    let fake = Fake::new().with(|w| w.install = Install::Flaps(NEW, NEW));
+    let (session, _) = upgrade(&fake).await;
+    assert!(matches!(
+        report(&session).verdict,
+        AuditVerdict::Confirmed { .. }
+    ));
+    assert_eq!(fake.count("log file"), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_running_file_that_is_not_listed_hides_no_closed_one() {
+    // The newest that is listed is the one that tells of the upgrade.
+    let fake = Fake::new().with(|w| w.log.lists_running = false);
+    let (session, _) = upgrade(&fake).await;
+    assert!(matches!(
+        report(&session).verdict,
+        AuditVerdict::Confirmed { .. }
+    ));
+    assert_eq!(fake.count("log file"), 1);
+    let fake = booted(Fake::new(), 2).with(|w| w.log.lists_running = false);
+    let (session, _) = audited(&fake, false).await;
+    assert_eq!(outcome(&session), &Outcome::Audited { files: 3 });
+}
+
+#[tokio::test(start_paused = true)]
+async fn listed_names_that_are_no_ids_are_told() {
+    let fake = Fake::new().with(|w| w.log.unusable = 2);
+    let (session, _) = upgrade(&fake).await;
+    assert!(matches!(
+        report(&session).verdict,
+        AuditVerdict::Confirmed { .. }
+    ));
+    let told = &only(&session).timeline.last().unwrap().note;
+    assert!(told.contains("2 listed names are no log ids"), "{told}");
+    // What was read verifies, but not all was read.
+    let fake = booted(Fake::new(), 2).with(|w| w.log.unusable = 1);
+    let (session, events) = audited(&fake, true).await;
+    let what = "1 listed name is no log id".to_owned();
+    assert_eq!(failed(&session).1, FailureKind::LogUnread { what });
+    let read = facts(&events).filter(|f| match f {
+        DeviceFact::LogRead { read } => read.log.is_ok(),
+        _ => false,
+    });
+    assert_eq!(read.count(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_stands_in_the_way_is_told_by_its_kind() {
+    let status = |status| FailureKind::Status { status };
+    let key = |what: &str| FailureKind::KeyNotProven {
+        what: what.to_owned(),
+    };
+    for (at, kind, why) in [
+        ("log key", status(403), AuditObstacle::NoPermission),
+        ("log page", status(403), AuditObstacle::NoPermission),
+        ("log file", status(403), AuditObstacle::NoPermission),
+        ("log file", status(406), AuditObstacle::Busy),
+        ("log file", status(404), AuditObstacle::Gone),
+        ("log key", status(404), AuditObstacle::NoLog),
+        ("log page", status(404), AuditObstacle::NoFile),
+        ("log key", key("no"), AuditObstacle::KeyNotProven),
+        (
+            "log key",
+            status(409),
+            AuditObstacle::Unreadable {
+                what: status(409).to_string(),
+            },
+        ),
+        (
+            "log file",
+            reset(),
+            AuditObstacle::Link {
+                what: "connection reset".to_owned(),
+            },
+        ),
+    ] {
+        let fake = Fake::new().with(|w| w.log.always = Some((at, kind.clone())));
+        let (session, _) = upgrade(&fake).await;
+        assert_eq!(outcome(&session), &Outcome::Upgraded);
+        assert_eq!(unavailable(&session), why, "{at} {kind:?}");
+    }
+    let endless = Fake::new().with(|w| w.log.endless = true);
+    let (session, _) = upgrade(&endless).await;
+    assert!(matches!(
+        unavailable(&session),
+        AuditObstacle::Unreadable { .. }
+    ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn link_trouble_is_asked_again() {
+    let fake = Fake::new().with(|w| {
+        for at in ["log key", "log page", "log file"] {
+            w.log.faults.extend([(at, reset()), (at, reset())]);
+        }
+    });
+    let (session, _) = upgrade(&fake).await;
+    assert!(matches!(
+        report(&session).verdict,
+        AuditVerdict::Confirmed { .. }
+    ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_newer_file_that_cannot_be_read_hides_nothing() {
+    // The newest closed file is busy, and the older one that verifies is another run's: not missing.
+    let fake = Fake::new().with(|w| {
+        let busy = FailureKind::Status { status: 406 };
+        w.log
+            .faults
+            .extend([("log file", busy.clone()), ("log file", busy)]);
+    });
+    let (session, _) = upgrade(&fake).await;
+    assert_eq!(unavailable(&session), AuditObstacle::Busy);
+    // Nor does an older one that cannot be read hide that the newest does not verify.
+    let spoiled = Fake::new().with(|w| w.log.upgrade = LogEntry::Tampered);
+    let gone = FailureKind::Status { status: 404 };
+    spoiled.world().log.always = Some(("oldest log file", gone));
+    let (session, _) = upgrade(&spoiled).await;
+    assert_eq!(report(&session).verdict.as_str(), "contradicted");
+    // A file of the boot before that does not verify is not this upgrade's.
+    let old = Fake::new().with(|w| {
+        let end = LogEnd::Failed {
+            line: 1,
+            counter: None,
+            fault: LogFault::Empty,
+        };
+        w.log.ends(0, end);
+    });
+    let (session, _) = upgrade(&old).await;
+    assert!(matches!(
+        report(&session).verdict,
+        AuditVerdict::Confirmed { .. }
+    ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_clock_there_is_no_log_and_the_backends_orders_are_never_hidden() {
+    let unreachable = FailureKind::Broker(BrokerFault::Unreachable {
+        what: "no route".to_owned(),
+    });
+    let fake = Fake::new().with(|w| w.checkins.extend(vec![Err(unreachable); 3]));
+    let (session, _) = upgrade(&fake).await;
+    assert_eq!(unavailable(&session), AuditObstacle::NoBroker);
+    assert_eq!(fake.count("checkin"), 3);
+    let order = |action: &str| {
+        Ok(CheckinReport {
+            action: Some(action.to_owned()),
+            ..CheckinReport::default()
+        })
+    };
+    let fake = Fake::new().with(|w| w.checkins.push_back(order("W")));
+    let (session, _) = upgrade(&fake).await;
+    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    let AuditObstacle::BackendAction { action } = unavailable(&session) else {
+        panic!();
+    };
+    assert_eq!(action, "W");
+    assert_eq!(fake.count("login for the log"), 0);
+    let fake = Fake::new().with(|w| w.checkins.push_back(order("R")));
+    let (session, _) = upgrade(&fake).await;
+    let last = only(&session).timeline.last().unwrap();
+    assert!(last.note.contains("ORDERS: R"), "{}", last.note);
+}
+
+#[tokio::test(start_paused = true)]
+async fn fresh_devices_and_foreign_tokens_leave_nothing_to_read_the_log_with() {
+    let fresh = Fake::new().with(|w| w.initialised = false);
+    let token = Fake::new().with(|w| w.credentials = Credentials::Token);
+    for fake in [fresh, token] {
+        let (session, _) = upgrade_by(&fake, policy(AuditMode::Required)).await;
+        assert!(notes(&session).contains("will end as not confirmed"));
+        assert_eq!(unavailable(&session), AuditObstacle::NoLogin);
+        not_confirmed(&session);
+        assert_eq!(fake.count("login for the log") + fake.count("checkin"), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn stopping_the_audit_ends_the_audit_alone() {
+    let auditing = |f: &DeviceFact| {
+        matches!(
+            f,
+            DeviceFact::StageStarted {
+                stage: Stage::Audit,
+                ..
+            }
+        )
+    };
+    for wishes in 1..=2 {
+        let fake = Fake::new().with(|w| w.log.faults.extend(vec![("log key", reset()); 2]));
+        let mut session = begin(&fake).await;
+        until(&mut session, auditing).await;
+        for _ in 0..wishes {
+            session.intend(Intent::Interrupt);
+        }
+        run(&mut session).await;
+        assert_eq!(outcome(&session), &Outcome::Upgraded, "{wishes}");
+        if wishes == 1 {
+            assert_eq!(unavailable(&session), AuditObstacle::Stopped);
+        }
+    }
+    // Required: not confirmed then, and a retry reads the log.
+    for wishes in 1..=2 {
+        let fake = Fake::new().with(|w| w.log.faults.extend(vec![("log key", reset()); 2]));
+        let fakes = std::slice::from_ref(&fake);
+        let required = policy(AuditMode::Required);
+        let mut session = session_with(fakes, Mode::Go, 1, image().into(), required);
+        session.intend(Intent::Begin);
+        until(&mut session, auditing).await;
+        let id = only(&session).id.clone();
+        if wishes == 1 {
+            session.intend(Intent::Cancel(id));
+            run(&mut session).await;
+            assert!(not_confirmed(&session).contains("stopped"));
+            retry(&mut session).await;
+            assert_eq!(outcome(&session), &Outcome::Upgraded);
+            assert_eq!(fake.count("upload"), 1);
+        } else {
+            session.intend(Intent::Interrupt);
+            session.intend(Intent::Interrupt);
+            run(&mut session).await;
+            assert!(not_confirmed(&session).contains("stopped"));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_the_audit_leaves_the_upgrade() {
+    let fake = Fake::new().with(|w| w.panic_at = Some("log page"));
+    let (session, _) = upgrade(&fake).await;
+    assert_eq!(outcome(&session), &Outcome::Upgraded);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_of_the_unconfirmed_reads_the_log_and_does_nothing_else() {
+    let fake = Fake::new().with(|w| {
+        w.log.always = Some(("log key", FailureKind::Status { status: 403 }));
+    });
+    let (mut session, _) = upgrade_by(&fake, policy(AuditMode::Required)).await;
+    assert!(not_confirmed(&session).contains("permission"));
+    let before = fake.world().asked.len();
+    // Still refused, then stopped in line, then readable.
+    retry(&mut session).await;
+    not_confirmed(&session);
+    fake.world().log.always = None;
+    let events = retry(&mut session).await;
+    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    assert_eq!(stages(&events), [Stage::Audit]);
+    let world = fake.world();
+    for asked in &world.asked[before..] {
+        let read = [
+            "status",
+            "login for the log",
+            "log key",
+            "log page",
+            "log file",
+        ];
+        assert!(read.contains(asked), "{asked}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_is_read_again_is_no_reboot_that_nobody_saw() {
+    let fake = Fake::new().with(|w| w.install = Install::LostAndIdle);
+    let (mut session, _) = upgrade_by(&fake, policy(AuditMode::Required)).await;
+    assert_eq!(outcome(&session), &Outcome::Unknown(Doubt::AnswerLost));
+    // It runs the image now, and nobody knows since when.
+    fake.world().fws = Some(NEW);
+    retry(&mut session).await;
+    not_confirmed(&session);
+    {
+        let mut world = fake.world();
+        world.log.upgraded();
+        world.log.boot();
+    }
+    retry(&mut session).await;
+    assert!(matches!(
+        report(&session).verdict,
+        AuditVerdict::Confirmed { .. }
+    ));
+    assert_eq!(outcome(&session), &Outcome::Current);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_that_was_lost_is_looked_up_once_it_is_proven() {
+    let fake = Fake::new().with(|w| w.install = Install::Dies);
+    let (mut session, _) = upgrade_by(&fake, policy(AuditMode::Required)).await;
+    assert_eq!(outcome(&session), &Outcome::Lost);
+    {
+        let mut world = fake.world();
+        world.away.clear();
+        world.booted = tokio::time::Instant::now();
+        world.fws = Some(NEW);
+        world.clock_set = false;
+        world.log.boot();
+    }
+    retry(&mut session).await;
+    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    assert_eq!(fake.count("install"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_install_of_an_earlier_attempt_is_passed_over() {
+    let fake = Fake::new().with(|w| w.install = Install::Refused(409));
+    let (mut session, _) = upgrade_by(&fake, policy(AuditMode::Required)).await;
+    fake.world().install = Install::Runs(NEW);
+    fake.world().log.upgrade = LogEntry::LeftOut;
+    retry(&mut session).await;
+    // Its ERROR is the first install's, and not what became of this one.
+    assert!(matches!(
+        report(&session).verdict,
+        AuditVerdict::Missing { .. }
+    ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_owner_is_asked_once_more_for_the_log_and_may_say_no() {
+    for (phone, confirmed) in [(Phone::Approves, true), (Phone::Denies, false)] {
+        let fake = Fake::new().with(|w| {
+            w.credentials = Credentials::Mobile;
+            w.phone.extend([Ok(Phone::Approves), Ok(phone)]);
+        });
+        let (session, _) = upgrade(&fake).await;
+        assert!(notes(&session).contains("twice"));
+        assert_eq!(outcome(&session), &Outcome::Upgraded);
+        assert!(fake.world().notes[1].contains("read the audit log of vault-01"));
+        match &report(&session).verdict {
+            AuditVerdict::Confirmed { .. } => assert!(confirmed),
+            AuditVerdict::Unavailable(AuditObstacle::NoApproval { what }) => {
+                assert!(!confirmed && what.contains("refused"), "{what}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    let silent = Fake::new().with(|w| {
+        w.credentials = Credentials::Mobile;
+        w.phone.push_back(Ok(Phone::Approves));
+    });
+    let (session, _) = upgrade(&silent).await;
+    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    assert!(matches!(
+        unavailable(&session),
+        AuditObstacle::NoApproval { .. }
+    ));
+    assert_eq!(silent.count("withdraw"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_typed_secret_serves_the_log_as_well() {
+    let fake = Fake::new().with(|w| w.credentials = Credentials::Prompt);
+    let mut session = begin(&fake).await;
+    until(&mut session, |f| matches!(f, DeviceFact::SecretWanted)).await;
+    let id = only(&session).id.clone();
+    session.intend(Intent::Answer(id, Secret::new(b"right".to_vec())));
+    let events = run(&mut session).await;
+    assert!(!facts(&events).any(|f| matches!(f, DeviceFact::SecretWanted)));
+    assert!(matches!(
+        report(&session).verdict,
+        AuditVerdict::Confirmed { .. }
+    ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_asked_to_type_once_the_upgrade_is_judged() {
+    let fake = Fake::new().with(|w| w.credentials = Credentials::Prompt);
+    let mut session = begin(&fake).await;
+    until(&mut session, |f| matches!(f, DeviceFact::SecretWanted)).await;
+    let id = only(&session).id.clone();
+    session.intend(Intent::Answer(id, Secret::new(b"right".to_vec())));
+    until(&mut session, |f| {
+        matches!(f, DeviceFact::InstallBegun { .. })
+    })
+    .await;
+    let wrong = LoginError::Failed(FailureKind::WrongSecret);
+    fake.world().logins.push_back(wrong);
+    let events = run(&mut session).await;
+    assert!(!facts(&events).any(|f| matches!(f, DeviceFact::SecretWanted)));
+    assert_eq!(unavailable(&session), AuditObstacle::LoginRefused);
+    assert_eq!(outcome(&session), &Outcome::Upgraded);
+}
+
+fn auditor(fake: &Fake, all: bool) -> Session {
+    let fakes = std::slice::from_ref(fake);
+    let mut session = session_with(
+        fakes,
+        Mode::Audit { all },
+        1,
+        Payload::default(),
+        policy(AuditMode::Wanted),
+    );
+    session.intend(Intent::Begin);
+    session
+}
+
+async fn audited(fake: &Fake, all: bool) -> (Session, Vec<Event>) {
+    let mut session = auditor(fake, all);
+    let events = run(&mut session).await;
+    (session, events)
+}
+
+fn booted(fake: Fake, times: usize) -> Fake {
+    fake.with(|w| (0..times).for_each(|_| w.log.boot()))
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_audit_reads_the_newest_files_or_all_and_changes_nothing() {
+    for (all, files, logins) in [(false, 3, 1), (true, 6, 1)] {
+        let fake = booted(Fake::new().with(|w| w.clock_set = false), 5);
+        let (session, events) = audited(&fake, all).await;
+        assert_eq!(outcome(&session), &Outcome::Audited { files });
+        let read: Vec<_> = facts(&events)
+            .filter_map(|f| match f {
+                DeviceFact::LogRead { read } => Some(read),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(read.len(), files + 1);
+        assert_eq!(read[0].log, Err(AuditObstacle::Busy));
+        assert!(read[1..].iter().all(|r| r.log.is_ok() && r.kept.is_none()));
+        let mut ids: Vec<_> = read.iter().map(|r| r.id.to_string()).collect();
+        ids.dedup();
+        assert_eq!(ids.len(), files + 1);
+        assert_eq!(
+            stages(&events),
+            [Stage::Probe, Stage::Checkin, Stage::Login, Stage::Audit]
+        );
+        assert_eq!(fake.count("login for the log"), logins);
+        assert_eq!(fake.count("login") + fake.count("upload"), 0);
+        assert_eq!(session.fleet().counts().of(OutcomeKind::Audited), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_audit_fails_by_what_does_not_verify_or_cannot_be_read() {
+    let tampered = booted(Fake::new(), 3).with(|w| {
+        let end = LogEnd::Failed {
+            line: 7,
+            counter: Some(5),
+            fault: LogFault::BadMac,
+        };
+        w.log.ends(2, end);
+    });
+    let (session, events) = audited(&tampered, false).await;
+    let (stage, FailureKind::LogNotVerified { what }, Touched::Nothing) = failed(&session) else {
+        panic!("{:?}", outcome(&session));
+    };
+    assert_eq!(stage, Stage::Audit);
+    assert!(
+        what.contains("line 7") && what.starts_with("file "),
+        "{what}"
+    );
+    // The others are read all the same.
+    let read = facts(&events).filter(|f| matches!(f, DeviceFact::LogRead { .. }));
+    assert_eq!(read.count(), 4);
+    let short = booted(Fake::new(), 1).with(|w| w.log.ends(1, LogEnd::CutShort { line: 3 }));
+    let (session, _) = audited(&short, false).await;
+    assert!(matches!(
+        failed(&session).1,
+        FailureKind::LogNotVerified { .. }
+    ));
+    let busy = booted(Fake::new(), 2).with(|w| {
+        w.log.always = Some(("log file", FailureKind::Status { status: 406 }));
+    });
+    let (session, _) = audited(&busy, false).await;
+    assert!(matches!(failed(&session).1, FailureKind::LogUnread { .. }));
+    // A retry is another audit.
+    busy.world().log.always = None;
+    let mut session = session;
+    retry(&mut session).await;
+    assert_eq!(outcome(&session), &Outcome::Audited { files: 3 });
+}
+
+/// Says what it was given, and has no room for some file.
+#[derive(Default)]
+struct Shelf {
+    given: Arc<Mutex<Vec<String>>>,
+    refuses: Option<usize>,
+}
+
+struct Place(Arc<Mutex<Vec<String>>>, String, bool);
+
+impl LogKeeper for Shelf {
+    fn begin(&self, device: &DeviceId, file: &LogId, key: &Bytes) -> Box<dyn RawLog> {
+        let key = String::from_utf8_lossy(key);
+        let full = self.refuses == Some(self.given.lock().unwrap().len());
+        let what = format!("{device} {file} {key}");
+        Box::new(Place(Arc::clone(&self.given), what, full))
+    }
+}
+
+impl RawLog for Place {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.1.push(' ');
+        self.1.push_str(&String::from_utf8_lossy(bytes));
+        Ok(())
+    }
+
+    fn keep(self: Box<Self>, _whole: bool) -> io::Result<()> {
+        let mut given = self.0.lock().unwrap();
+        given.push(self.1);
+        if self.2 {
+            return Err(io::Error::other("no room"));
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_read_goes_to_the_keeper_and_what_it_cannot_keep_is_the_devices_end() {
+    for refuses in [None, Some(1)] {
+        let fake = booted(Fake::new(), 5);
+        let shelf = Shelf {
+            refuses,
+            ..Shelf::default()
+        };
+        let given = Arc::clone(&shelf.given);
+        let mut session = session_keeping(
+            std::slice::from_ref(&fake),
+            Mode::Audit { all: false },
+            1,
+            Payload::default(),
+            policy(AuditMode::Wanted),
+            Some(Arc::new(shelf)),
+        );
+        session.intend(Intent::Begin);
+        let events = run(&mut session).await;
+        let given = given.lock().unwrap();
+        assert_eq!(given.len(), 3, "{given:?}");
+        let whole = |g: &String| g.starts_with("vault-01 000") && g.ends_with(" key raw");
+        assert!(given.iter().all(whole), "{given:?}");
+        let kept: Vec<_> = facts(&events)
+            .filter_map(|f| match f {
+                DeviceFact::LogRead { read } => Some(read.kept.clone()),
+                _ => None,
+            })
+            .collect();
+        let no_room = Some(Err("no room".to_owned()));
+        if refuses.is_none() {
+            assert_eq!(kept, [None, Some(Ok(())), Some(Ok(())), Some(Ok(()))]);
+            assert_eq!(outcome(&session), &Outcome::Audited { files: 3 });
+        } else {
+            assert_eq!(kept, [None, Some(Ok(())), no_room, Some(Ok(()))]);
+            let (Stage::Audit, FailureKind::LogNotKept { what }, _) = failed(&session) else {
+                panic!("{:?}", outcome(&session));
+            };
+            assert!(what.ends_with(": no room"), "{what}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_list_the_newest_are_kept_and_all_counted() {
+    let fake = booted(Fake::new(), 40);
+    let (inbox, _events) = mpsc::channel(1000);
+    let attempt = attempt(&fake, Payload::default(), inbox);
+    let session = crate::device::Session::anonymous();
+    let log = attempt.open_log(&session, 4).await.ok().unwrap();
+    assert_eq!((log.listed, log.ids.len()), (42, 4));
+    let all = attempt.open_log(&session, usize::MAX).await.ok().unwrap();
+    assert!(log.ids.iter().eq(all.ids.iter().skip(38)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_of_more_files_than_are_read_is_told_as_such() {
+    let endless = || Fake::new().with(|w| (w.log.endless, w.log.page) = (true, 128));
+    let (session, _) = audited(&endless(), true).await;
+    let (Stage::Audit, FailureKind::LogUnread { what }, Touched::Nothing) = failed(&session) else {
+        panic!("{:?}", outcome(&session));
+    };
+    assert!(what.contains("more than 16384 log files"), "{what}");
+    let fake = endless();
+    let (session, _) = upgrade(&fake).await;
+    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    assert!(matches!(
+        unavailable(&session),
+        AuditObstacle::TooLarge { .. }
+    ));
+    // No more is asked for than it takes to know.
+    assert!(fake.count("log page") < 140);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_audit_lists_within_a_limit_of_its_own() {
+    let slow = Fake::new().with(|w| {
+        w.log.endless = true;
+        w.log.slow = Duration::from_secs(20);
+    });
+    let (session, _) = audited(&slow, true).await;
+    let (Stage::Audit, FailureKind::LogUnread { what }, Touched::Nothing) = failed(&session) else {
+        panic!("{:?}", outcome(&session));
+    };
+    assert!(what.contains("not read within 5:30"), "{what}");
+    assert!(slow.count("log page") < 20, "{}", slow.count("log page"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_audit_says_why_there_is_nothing_to_read() {
+    for fake in [
+        Fake::new().with(|w| w.initialised = false),
+        Fake::new().with(|w| w.credentials = Credentials::Token),
+        Fake::new().with(|w| w.credentials = Credentials::None),
+        Fake::new().with(|w| {
+            w.log.always = Some(("log page", FailureKind::Status { status: 404 }));
+        }),
+    ] {
+        let (session, _) = audited(&fake, false).await;
+        let (Stage::Audit, FailureKind::LogUnread { what }, Touched::Nothing) = failed(&session)
+        else {
+            panic!("{:?}", outcome(&session));
+        };
+        assert!(!what.contains("reboot"), "{what}");
+    }
+    let epa = Fake::new().with(|w| w.hwv = "EPA rev 1.0 @x");
+    let (session, _) = audited(&epa, false).await;
+    assert_eq!(outcome(&session), &Outcome::Skipped(Skip::EpaLog));
+    let plain = Fake::new().with(|w| w.may_carry_token = false);
+    let (session, _) = audited(&plain, false).await;
+    assert_eq!(failed(&session).1, FailureKind::PlainLogin);
+    assert_eq!(plain.count("login for the log"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_audit_can_be_stopped() {
+    let fake = booted(Fake::new(), 9);
+    fake.world().log.faults.push_back(("log file", reset()));
+    let mut session = auditor(&fake, true);
+    until(&mut session, |f| {
+        matches!(
+            f,
+            DeviceFact::StageStarted {
+                stage: Stage::Audit,
+                ..
+            }
+        )
+    })
+    .await;
+    session.intend(Intent::Interrupt);
+    run(&mut session).await;
+    assert_eq!(outcome(&session).kind(), OutcomeKind::Cancelled);
+}
+
+#[test]
+fn what_contradicts_is_told() {
+    let why = Contradiction::ScopeCheck.to_string();
+    assert_eq!(why, "the device logged a failed scope check");
+}
+
+/// Where a device lists no running file, all that are listed are closed, and no more are read than that.
+#[tokio::test(start_paused = true)]
+async fn no_more_closed_files_are_read_than_the_inventory_says() {
+    for (files, lists_running, booted) in [(1, true, 0), (1, false, 9), (2, true, 9), (2, false, 9)]
+    {
+        let fake = Fake::new().with(|w| w.log.lists_running = lists_running);
+        let policy = Policy {
+            audit: AuditPolicy {
+                mode: AuditMode::Wanted,
+                files,
+            },
+            ..Policy::default()
+        };
+        let fakes = std::slice::from_ref(&fake);
+        let mut session = session_with(fakes, Mode::Go, 1, image().into(), policy);
+        session.intend(Intent::Begin);
+        until(&mut session, |f| {
+            matches!(
+                f,
+                DeviceFact::StageStarted {
+                    stage: Stage::Audit,
+                    ..
+                }
+            )
+        })
+        .await;
+        (0..booted).for_each(|_| fake.world().log.boot());
+        run(&mut session).await;
+        let word = if booted == 0 { "confirmed" } else { "missing" };
+        assert_eq!(report(&session).verdict.as_str(), word, "{files}");
+        let read = files + usize::from(lists_running);
+        assert_eq!(fake.count("log file"), read, "{files} {lists_running}");
+    }
+}
+
+/// The file with this run's token is the one that matters, also where the entry is not in it.
+#[tokio::test(start_paused = true)]
+async fn behind_the_file_that_holds_the_token_no_older_one_is_read() {
+    let fake = Fake::new().with(|w| w.log.upgrade = LogEntry::LeftOut);
+    let (session, _) = upgrade(&fake).await;
+    assert_eq!(report(&session).verdict.as_str(), "missing");
+    assert_eq!(fake.count("log file"), 2, "the running one and this");
+}
+
+/// A newer file that cannot be read leaves open what an older one says, unless that one has the token of this
+/// very run.
+#[tokio::test(start_paused = true)]
+async fn an_older_file_decides_past_an_unread_one_only_by_this_runs_token() {
+    let unreadable = || {
+        let gone = || FailureKind::Status { status: 404 };
+        [
+            ("log file", FailureKind::Status { status: 406 }),
+            ("log file", gone()),
+        ]
+    };
+    // Two boots since the install, and the file of the one in between is gone.
+    let ours = Fake::new().with(|w| {
+        w.install = Install::Flaps(NEW, NEW);
+        w.log.faults.extend(unreadable());
+    });
+    let (session, _) = upgrade(&ours).await;
+    assert_eq!(report(&session).verdict.as_str(), "confirmed");
+    // The file of this run is gone, and the one before does not verify.
+    let others = Fake::new().with(|w| {
+        let fault = LogFault::BadMac;
+        let end = LogEnd::Failed {
+            line: 1,
+            counter: None,
+            fault,
+        };
+        w.log.ends(0, end);
+        w.log.faults.extend(unreadable());
+    });
+    let (session, _) = upgrade(&others).await;
+    assert_eq!(unavailable(&session), AuditObstacle::Gone);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_for_the_log_is_tried_as_often_as_any_question_and_a_refusal_once() {
+    let refused = FailureKind::Status { status: 418 };
+    for (kind, faults, logins, confirmed) in [
+        (reset(), 2, 3, true),
+        (reset(), 9, 3, false),
+        (refused, 1, 1, false),
+    ] {
+        let fake = Fake::new();
+        let mut session = begin(&fake).await;
+        until(&mut session, |f| {
+            matches!(f, DeviceFact::InstallBegun { .. })
+        })
+        .await;
+        let failures = vec![LoginError::Failed(kind); faults];
+        fake.world().logins.extend(failures);
+        run(&mut session).await;
+        let word = report(&session).verdict.as_str();
+        assert_eq!(word == "confirmed", confirmed, "{word}");
+        assert_eq!(fake.count("login for the log"), logins);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stopped_audit_is_told_as_stopped_and_what_it_does_is_shown() {
+    let fake = Fake::new();
+    let mut session = begin(&fake).await;
+    let mut shown = Vec::new();
+    while shown.len() < 2 {
+        if let Fact::Device { fact, .. } = next(&mut session).await.fact
+            && let DeviceFact::StageProgress {
+                stage: Stage::Audit,
+                progress: Progress::Step { what },
+            } = fact
+        {
+            shown.push(what);
+        }
+    }
+    assert!(
+        shown[0].contains("checking in") && shown[1].contains("logging in"),
+        "{shown:?}"
+    );
+    session.intend(Intent::Interrupt);
+    run(&mut session).await;
+    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    let last = only(&session).timeline.last().unwrap();
+    assert_eq!(
+        (last.stage, &last.failure),
+        (Stage::Audit, &Some(FailureKind::Stopped))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_audit_counts_closed_files_and_finds_none_where_only_the_running_one_is() {
+    let fake = booted(Fake::new(), 3);
+    let (session, _) = audited(&fake, true).await;
+    let note = &only(&session).timeline.last().unwrap().note;
+    assert_eq!(note, "4 of 4 closed files verify");
+    // Names that are no ids are something: what is wrong with them is told.
+    let odd = Fake::new().with(|w| {
+        w.log.lists_none = true;
+        w.log.unusable = 2;
+    });
+    let (session, _) = audited(&odd, true).await;
+    let what = "2 listed names are no log ids".to_owned();
+    assert_eq!(failed(&session).1, FailureKind::LogUnread { what });
+}
+
+/// Whatever is asked for, it answers with the same page.
+#[tokio::test(start_paused = true)]
+async fn a_list_that_repeats_itself_is_at_its_end() {
+    let fake = booted(Fake::new(), 3).with(|w| w.log.repeats = true);
+    let (session, _) = audited(&fake, true).await;
+    assert_eq!(outcome(&session), &Outcome::Audited { files: 2 });
+    assert_eq!(fake.count("log page"), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_of_as_many_files_as_are_read_is_read() {
+    let fake = booted(Fake::new(), 16_384 - 2).with(|w| w.log.page = 100);
+    let (inbox, _events) = mpsc::channel(1000);
+    let attempt = attempt(&fake, Payload::default(), inbox);
+    let session = crate::device::Session::anonymous();
+    let log = attempt.open_log(&session, 4).await.ok().unwrap();
+    assert_eq!((log.listed, log.ids.len()), (16_384, 4));
+    fake.world().log.boot();
+    let told = attempt.open_log(&session, 4).await.err();
+    assert!(
+        matches!(told, Some(AuditObstacle::TooLarge { .. })),
+        "{told:?}"
+    );
+}

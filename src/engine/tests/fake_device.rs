@@ -1,0 +1,769 @@
+//! A device in memory, on paused time, for the engine's own tests.
+//! Must not: be more polite than a real one.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::device::{
+    Approval, ApprovalAnswer, ApprovalReply, CheckAnswer, Device, Image, InstallAnswer, LogFile,
+    LogKey, LogPage, LoginError, ProvenKey, RawLog, Search, Session, UploadProgress, Validated,
+};
+use crate::model::{
+    AppVersion, AuditLink, AuditResult, AuditType, CheckinReport, Component, Credentials,
+    Derivation, DeviceId, DeviceStatus, DeviceVersion, FailureKind, FirmwareImage, FlsState, Fwk,
+    Fws, ImageFacts, ImageFooter, ImageFormat, LinkFault, LogId, Payload, Policy, RunId, Scope,
+    Secret, SigningMode, TlsFault, Touched,
+};
+
+use super::fake_audit_log::Book;
+use crate::engine::command::Message;
+use crate::engine::procedure::attempt::{Attempt, Voice};
+use crate::engine::procedure::install_permit::InstallPermit;
+
+pub(super) const OLD: Fws = Fws([1; 64]);
+pub(super) const NEW: Fws = Fws([2; 64]);
+pub(super) const OTHER: Fws = Fws([3; 64]);
+
+/// For so long a device that flaps is up at first: a look falls into it, and the second one, after it has
+/// settled, does not.
+const UP_AT_FIRST: Duration = Duration::from_secs(4);
+
+pub(in crate::engine) fn image() -> FirmwareImage {
+    let bytes = Bytes::from_static(&[7; 1000]);
+    FirmwareImage {
+        facts: ImageFacts {
+            file_bytes: 1000,
+            image_bytes: 1000,
+            sha256: [0; 32],
+            format: ImageFormat::Binary,
+            footer: Some(ImageFooter {
+                name: "Encedo nGINE FW v1.2.3".to_owned(),
+                mode: SigningMode::Plain,
+                signed_at: None,
+                fwk: Fwk([9; 32]),
+                fws: NEW,
+            }),
+        },
+        bytes,
+    }
+}
+
+/// The version of the management app that is rolled out.
+pub(super) const NEW_APP: AppVersion = AppVersion([6; 32]);
+
+pub(in crate::engine) fn reset() -> FailureKind {
+    FailureKind::Link(LinkFault::Reset)
+}
+
+/// What an install does to the device.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(in crate::engine) enum Install {
+    /// Answered, then rebooted into this firmware, away for a while.
+    Runs(Fws),
+    /// Not answered, but it happens.
+    LostButRuns(Fws),
+    /// Not answered, and it does not happen.
+    LostAndIdle,
+    /// Answered with 200, but nothing happens.
+    AcceptedAndIdle,
+    /// Refused.
+    Refused(u16),
+    /// It happens or not, and something on the way answers with this status.
+    Misreported(u16, bool),
+    /// The connection cannot be opened.
+    NotSent,
+    /// Never comes back.
+    Dies,
+    /// Comes back with this firmware and with a key that is not the pinned one.
+    OtherKey(Fws),
+    /// Back with this firmware for longer than the time between two looks, gone again for 20 s, then up with
+    /// that one.
+    Flaps(Fws, Fws),
+}
+
+/// An attempt by itself, without a pool.
+pub(in crate::engine) fn attempt(
+    fake: &Fake,
+    payload: Payload,
+    inbox: mpsc::Sender<Message>,
+) -> Attempt<Fake> {
+    Attempt {
+        device: Arc::new(fake.clone()),
+        payload: Arc::new(payload),
+        policy: Arc::new(Policy::default()),
+        voice: Voice {
+            inbox,
+            device: DeviceId::new("vault-01"),
+            attempt: 1,
+        },
+        cancel: CancellationToken::new(),
+        permit: InstallPermit::default(),
+        touched: Touched::Nothing,
+        before_install: Touched::Nothing,
+        repeated: false,
+        clocks_apart: false,
+        run: RunId::from_random([0; 4]),
+        answers: mpsc::channel(1).1,
+        turns: Arc::new(Semaphore::new(1)),
+        history: Arc::default(),
+        keeper: None,
+    }
+}
+
+/// The device's insides; tests reach in.
+#[expect(clippy::struct_excessive_bools, reason = "a device has many switches")]
+pub(in crate::engine) struct World {
+    pub(in crate::engine) hwv: &'static str,
+    pub(in crate::engine) sd_cid: Option<String>,
+    /// The login for the log meets another device.
+    pub(super) other_eid: bool,
+    pub(in crate::engine) version: &'static str,
+    pub(in crate::engine) fws: Option<Fws>,
+    pub(in crate::engine) fwk: Fwk,
+    pub(in crate::engine) uis: Option<String>,
+    /// Hashes of the management app that will be served: from when.
+    pub(super) uis_to_come: VecDeque<(Instant, String)>,
+    pub(in crate::engine) booted: Instant,
+    pub(super) clock_set: bool,
+    pub(super) clock_offset: i64,
+    pub(in crate::engine) trusted_time: bool,
+    pub(in crate::engine) initialised: bool,
+    pub(in crate::engine) fls_state: u32,
+    pub(in crate::engine) fw_upgrade: bool,
+    pub(in crate::engine) credentials: Credentials,
+    /// Whether a token may travel.
+    pub(in crate::engine) may_carry_token: bool,
+    /// The certificate has expired.
+    pub(in crate::engine) expired: bool,
+    /// A check-in over HTTP brings a new one.
+    pub(super) renews: bool,
+    /// The secret that is right, where one is to be typed, and the one that was.
+    pub(in crate::engine) secret: Option<&'static [u8]>,
+    pub(in crate::engine) typed: Option<Secret>,
+    pub(in crate::engine) install: Install,
+    /// The same for the management app.
+    pub(in crate::engine) install_app: Install,
+    /// Periods in which nothing answers.
+    pub(in crate::engine) away: Vec<(Instant, Instant)>,
+    /// What a request meets while it is away, where that is not a refused connection.
+    pub(super) away_by: Option<LinkFault>,
+    /// From when its key is another one.
+    pub(super) other_key: Option<Instant>,
+    /// Boots that lie ahead: when, into what.
+    pub(super) boots: VecDeque<(Instant, Fws)>,
+    /// Answers to come before the good ones.
+    pub(super) probes: VecDeque<FailureKind>,
+    pub(super) checkins: VecDeque<Result<CheckinReport, FailureKind>>,
+    pub(super) logins: VecDeque<LoginError>,
+    pub(super) requests: VecDeque<LoginError>,
+    /// The same from the first reboot on.
+    pub(super) requests_after_boot: VecDeque<LoginError>,
+    pub(super) withdrawals: VecDeque<FailureKind>,
+    pub(in crate::engine) phone: VecDeque<Result<Phone, FailureKind>>,
+    pub(super) redeems: VecDeque<LoginError>,
+    pub(in crate::engine) notes: Vec<String>,
+    /// Requests that are out, and the most there were, over all devices that share this.
+    pub(in crate::engine) out: Arc<Mutex<(i32, i32)>>,
+    pub(in crate::engine) log: Book,
+    pub(super) uploads: VecDeque<(u64, FailureKind)>,
+    pub(super) checks: VecDeque<Result<u16, FailureKind>>,
+    pub(super) upload_takes: Duration,
+    /// How long a question takes to be answered, or to fail.
+    pub(super) request_takes: Duration,
+    /// From the install's coming to its answer, or until that is given up; it happens at once all the same.
+    pub(super) answer_takes: Duration,
+    pub(super) panic_at: Option<&'static str>,
+    /// Everything asked, in order.
+    pub(in crate::engine) asked: Vec<&'static str>,
+    /// When each of that was asked.
+    pub(super) asked_at: Vec<Instant>,
+    /// Seconds of the device's clock in a real one.
+    pub(in crate::engine) rate: f64,
+    /// Whether requests under way when it goes away get no answer. Otherwise what has begun ends well.
+    pub(super) deaf_while_away: bool,
+    /// The next request of this name takes so much longer.
+    pub(super) slow_once: Option<(&'static str, Duration)>,
+    /// Boots that begin when something is asked for the so-manieth time: what, and into what.
+    pub(super) boots_at: VecDeque<(&'static str, usize, Fws)>,
+    /// Successful checks minus installs: must never go below zero.
+    pub(in crate::engine) validated: i32,
+    /// The same for the management app.
+    pub(super) validated_apps: i32,
+}
+
+/// What the owner's phone does.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(in crate::engine) enum Phone {
+    Silent,
+    Approves,
+    Denies,
+    Expires,
+}
+
+#[derive(Clone)]
+pub(in crate::engine) struct Fake(pub(in crate::engine) Arc<Mutex<World>>);
+
+impl Fake {
+    pub(in crate::engine) fn new() -> Self {
+        Self(Arc::new(Mutex::new(World {
+            hwv: "PPA rev 2.2",
+            sd_cid: Some("0353445".to_owned()),
+            other_eid: false,
+            version: "1.2.2",
+            fws: Some(OLD),
+            fwk: Fwk([9; 32]),
+            uis: Some("b2xk".to_owned()),
+            uis_to_come: VecDeque::new(),
+            booted: Instant::now()
+                .checked_sub(Duration::from_secs(5000))
+                .unwrap_or_else(Instant::now),
+            clock_set: true,
+            clock_offset: 0,
+            trusted_time: true,
+            initialised: true,
+            fls_state: 0,
+            fw_upgrade: false,
+            credentials: Credentials::Login,
+            may_carry_token: true,
+            expired: false,
+            renews: true,
+            secret: None,
+            typed: None,
+            install: Install::Runs(NEW),
+            install_app: Install::Runs(NEW),
+            away: Vec::new(),
+            away_by: None,
+            other_key: None,
+            boots: VecDeque::new(),
+            probes: VecDeque::new(),
+            checkins: VecDeque::new(),
+            logins: VecDeque::new(),
+            requests: VecDeque::new(),
+            requests_after_boot: VecDeque::new(),
+            withdrawals: VecDeque::new(),
+            phone: VecDeque::new(),
+            redeems: VecDeque::new(),
+            notes: Vec::new(),
+            out: Arc::default(),
+            log: Book::new(),
+            uploads: VecDeque::new(),
+            checks: VecDeque::from([Ok(201), Ok(202)]),
+            upload_takes: Duration::from_secs(4),
+            request_takes: Duration::from_millis(100),
+            answer_takes: Duration::from_millis(800),
+            panic_at: None,
+            asked: Vec::new(),
+            asked_at: Vec::new(),
+            rate: 1.0,
+            deaf_while_away: true,
+            slow_once: None,
+            boots_at: VecDeque::new(),
+            validated: 0,
+            validated_apps: 0,
+        })))
+    }
+
+    /// The insides; a planted panic must not hide them from the test.
+    pub(in crate::engine) fn world(&self) -> MutexGuard<'_, World> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(in crate::engine) fn with(self, change: impl FnOnce(&mut World)) -> Self {
+        change(&mut self.world());
+        self
+    }
+
+    pub(in crate::engine) fn count(&self, what: &str) -> usize {
+        let world = self.world();
+        world.asked.iter().filter(|a| **a == what).count()
+    }
+
+    /// A request of this name is made, and takes its time: what the device says is as of the end of it.
+    async fn ask(&self, what: &'static str) -> Result<(), FailureKind> {
+        let takes = {
+            let mut world = self.world();
+            world.asked.push(what);
+            world.asked_at.push(Instant::now());
+            world.boots_by(what);
+            assert!(world.panic_at != Some(what), "planted panic");
+            match world.slow_once.take_if(|(slow, _)| *slow == what) {
+                Some((_, longer)) => world.request_takes + longer,
+                None => world.request_takes,
+            }
+        };
+        tokio::time::sleep(takes).await;
+        self.live_on(what)
+    }
+
+    /// What has come about by now; whether the device answers a request of this name.
+    fn live_on(&self, what: &str) -> Result<(), FailureKind> {
+        let mut world = self.world();
+        let now = Instant::now();
+        while let Some((at, fws)) = world.boots.front().copied()
+            && at <= now
+        {
+            world.boots.pop_front();
+            world.fw_upgrade = world.fws != Some(fws);
+            world.fws = Some(fws);
+            world.booted = at;
+            world.clock_set = false;
+            world.log.boot();
+        }
+        while let Some((at, _)) = world.uis_to_come.front()
+            && *at <= now
+        {
+            world.uis = world.uis_to_come.pop_front().map(|(_, uis)| uis);
+        }
+        if world
+            .away
+            .iter()
+            .any(|(from, to)| (*from..*to).contains(&now))
+        {
+            let refused = || LinkFault::Refused {
+                target: "fake".to_owned(),
+            };
+            return Err(world.away_by.clone().unwrap_or_else(refused).into());
+        }
+        if world.expired && what != "checkin in clear" {
+            return Err(FailureKind::Link(LinkFault::Tls(TlsFault::Expired {
+                days: 3,
+                not_after: "2026-01-01T00:00:00Z".to_owned(),
+            })));
+        }
+        if world.other_key.is_some_and(|since| since <= now) {
+            return Err(FailureKind::Link(LinkFault::Tls(TlsFault::PinMismatch {
+                got: "abc".to_owned(),
+            })));
+        }
+        Ok(())
+    }
+}
+
+impl Device for Fake {
+    async fn version(&self) -> Result<DeviceVersion, FailureKind> {
+        self.ask("version").await?;
+        let mut world = self.world();
+        if let Some(kind) = world.probes.pop_front() {
+            return Err(kind);
+        }
+        Ok(DeviceVersion {
+            hwv: world.hwv.to_owned(),
+            fwv: format!("Encedo nGINE FW v{}", world.version),
+            fwk: Some(world.fwk),
+            fws: world.fws,
+            uis: world.uis.clone(),
+            sd_cid: world.sd_cid.clone(),
+        })
+    }
+
+    async fn status(&self) -> Result<DeviceStatus, FailureKind> {
+        self.ask("status").await?;
+        let world = self.world();
+        Ok(DeviceStatus {
+            uptime: Duration::from_secs(world.booted.elapsed().mul_f64(world.rate).as_secs()),
+            clock: world
+                .clock_set
+                .then(|| jiff::Timestamp::now().as_second() + world.clock_offset),
+            initialised: world.initialised,
+            fls_state: FlsState(world.fls_state),
+            trusted_time: world.trusted_time,
+            fw_upgrade: world.fw_upgrade,
+        })
+    }
+
+    async fn checkin(&self) -> Result<CheckinReport, FailureKind> {
+        self.ask("checkin").await?;
+        let mut world = self.world();
+        let report = world
+            .checkins
+            .pop_front()
+            .unwrap_or_else(|| Ok(CheckinReport::default()))?;
+        world.clock_set = true;
+        world.clock_offset = 0;
+        Ok(report)
+    }
+
+    fn credentials(&self) -> Credentials {
+        self.world().credentials
+    }
+
+    fn link(&self) -> AuditLink {
+        AuditLink::Pinned
+    }
+
+    fn may_carry_token(&self) -> bool {
+        self.world().may_carry_token
+    }
+
+    async fn checkin_in_clear(&self) -> Result<CheckinReport, FailureKind> {
+        self.ask("checkin in clear").await?;
+        let mut world = self.world();
+        world.clock_set = true;
+        world.expired &= !world.renews;
+        Ok(CheckinReport {
+            newcrt: Some("OK".to_owned()),
+            ..CheckinReport::default()
+        })
+    }
+
+    async fn login(&self, scope: Scope, lifetime: Duration) -> Result<Session, LoginError> {
+        self.ask(match scope {
+            Scope::Upgrade => "login",
+            Scope::Log => "login for the log",
+        })
+        .await
+        .map_err(LoginError::Failed)?;
+        let mut world = self.world();
+        if let Some(error) = world.logins.pop_front() {
+            return Err(error);
+        }
+        if world.other_eid && scope == Scope::Log {
+            let what = "eid".to_owned();
+            return Err(LoginError::Failed(FailureKind::OtherDevice { what }));
+        }
+        if world.credentials == Credentials::Token {
+            return Ok(Session {
+                token: Some(Secret::new(b"given".to_vec())),
+                ..Session::anonymous()
+            });
+        }
+        if world.credentials == Credentials::Prompt {
+            match (&world.typed, world.secret) {
+                (None, _) => return Err(LoginError::SecretWanted),
+                (Some(typed), Some(right)) if typed.expose() != right => {
+                    return Err(LoginError::Failed(FailureKind::WrongSecret));
+                }
+                _ => {}
+            }
+        }
+        if !world.clock_set && world.trusted_time {
+            return Err(LoginError::ClockUnset);
+        }
+        Ok(world.token(scope, AuditType::TOKEN, lifetime, Some(Derivation::Pbkdf2)))
+    }
+
+    fn give_secret(&self, secret: Secret) {
+        self.world().typed = Some(secret);
+    }
+
+    async fn request_approval(&self, scope: Scope, note: &str) -> Result<Approval, LoginError> {
+        self.ask("request").await.map_err(LoginError::Failed)?;
+        let mut world = self.world();
+        if let Some(error) = world.requests.pop_front() {
+            return Err(error);
+        }
+        if world.fws == Some(NEW)
+            && let Some(error) = world.requests_after_boot.pop_front()
+        {
+            return Err(error);
+        }
+        if !world.clock_set {
+            return Err(LoginError::ClockUnset);
+        }
+        world.notes.push(note.to_owned());
+        world.goes_out(1);
+        Ok(Approval {
+            event: "1".to_owned(),
+            scope,
+        })
+    }
+
+    async fn poll_approval(&self, _approval: &Approval) -> Result<ApprovalAnswer, FailureKind> {
+        self.ask("poll").await?;
+        let mut world = self.world();
+        let phone = world.phone.pop_front().unwrap_or(Ok(Phone::Silent))?;
+        if phone != Phone::Silent {
+            world.goes_out(-1);
+        }
+        Ok(match phone {
+            Phone::Silent => ApprovalAnswer::Pending,
+            Phone::Approves => ApprovalAnswer::Approved(ApprovalReply(Secret::new(Vec::new()))),
+            Phone::Denies => ApprovalAnswer::Denied,
+            Phone::Expires => ApprovalAnswer::Expired,
+        })
+    }
+
+    async fn redeem_approval(
+        &self,
+        approval: &Approval,
+        _reply: ApprovalReply,
+    ) -> Result<Session, LoginError> {
+        self.ask("redeem").await.map_err(LoginError::Failed)?;
+        let mut world = self.world();
+        if let Some(error) = world.redeems.pop_front() {
+            return Err(error);
+        }
+        let life = Duration::from_secs(15 * 60);
+        Ok(world.token(approval.scope, AuditType::TOKEN_MOBILE, life, None))
+    }
+
+    async fn withdraw_approval(&self, _approval: &Approval) -> Result<(), FailureKind> {
+        self.ask("withdraw").await?;
+        let mut world = self.world();
+        if let Some(kind) = world.withdrawals.pop_front() {
+            return Err(kind);
+        }
+        world.goes_out(-1);
+        Ok(())
+    }
+
+    async fn upload(
+        &self,
+        session: &Session,
+        image: Image<'_>,
+        progress: &dyn UploadProgress,
+    ) -> Result<(), FailureKind> {
+        self.ask(match image.component() {
+            Component::Firmware => "upload",
+            Component::Ui => "upload app",
+        })
+        .await?;
+        takes(session, Scope::Upgrade);
+        let (fault, takes) = {
+            let mut world = self.world();
+            (world.uploads.pop_front(), world.upload_takes)
+        };
+        if let Some((sent, kind)) = fault {
+            if sent > 0 {
+                progress.sent(sent);
+            }
+            return Err(kind);
+        }
+        progress.sent(10);
+        tokio::time::sleep(takes).await;
+        progress.sent(image.bytes().len() as u64);
+        Ok(())
+    }
+
+    async fn check(
+        &self,
+        component: Component,
+        session: &Session,
+        _limit: Duration,
+    ) -> Result<CheckAnswer, FailureKind> {
+        self.ask(match component {
+            Component::Firmware => "check",
+            Component::Ui => "check app",
+        })
+        .await?;
+        let mut world = self.world();
+        takes(session, Scope::Upgrade);
+        match world.checks.pop_front() {
+            Some(Ok(201)) => Ok(CheckAnswer::Started),
+            Some(Ok(202)) => Ok(CheckAnswer::Running),
+            Some(Ok(status)) => Err(FailureKind::Status { status }),
+            Some(Err(kind)) => Err(kind),
+            None => {
+                match component {
+                    Component::Firmware => world.validated += 1,
+                    Component::Ui => world.validated_apps += 1,
+                }
+                Ok(CheckAnswer::Valid(Validated::by_device(component)))
+            }
+        }
+    }
+
+    async fn install(&self, validated: Validated, session: &Session) -> InstallAnswer {
+        let asked = self
+            .ask(match validated.component() {
+                Component::Firmware => "install",
+                Component::Ui => "install app",
+            })
+            .await;
+        if asked.is_err() {
+            return InstallAnswer::NotSent(LinkFault::Reset);
+        }
+        takes(session, Scope::Upgrade);
+        let (answer, takes) = match validated.component() {
+            Component::Firmware => self.installed(),
+            Component::Ui => self.installed_app(),
+        };
+        tokio::time::sleep(takes).await;
+        answer
+    }
+
+    async fn log_key(&self, session: &Session) -> Result<ProvenKey, FailureKind> {
+        self.ask("log key").await?;
+        let mut world = self.world();
+        takes(session, Scope::Log);
+        world.log.key()?;
+        Ok(ProvenKey {
+            key: LogKey::any(),
+            answer: Bytes::from_static(b"key"),
+        })
+    }
+
+    async fn log_page(&self, session: &Session, offset: usize) -> Result<LogPage, FailureKind> {
+        self.ask("log page").await?;
+        let slow = self.world().log.slow;
+        tokio::time::sleep(slow).await;
+        let mut world = self.world();
+        takes(session, Scope::Log);
+        world.log.page(offset)
+    }
+
+    async fn log_file(
+        &self,
+        session: &Session,
+        id: &LogId,
+        _key: &LogKey,
+        search: Option<Search>,
+        raw: Option<Box<dyn RawLog>>,
+    ) -> Result<LogFile, FailureKind> {
+        self.ask("log file").await?;
+        let mut world = self.world();
+        takes(session, Scope::Log);
+        world.log.file(id, search, raw)
+    }
+}
+
+/// A token of the wrong scope, or one that is dead, is a bug of the engine's.
+fn takes(session: &Session, scope: Scope) {
+    let alive = session.expires.is_none_or(|at| Instant::now() < at);
+    assert!(alive, "a dead token");
+    if let Some(token) = &session.token {
+        let token = token.expose();
+        assert!(token == scope.as_str().as_bytes() || token == b"given");
+    }
+}
+
+impl World {
+    /// A token, and the entry of the log that tells of it.
+    fn token(
+        &mut self,
+        scope: Scope,
+        kind: AuditType,
+        lifetime: Duration,
+        derivation: Option<Derivation>,
+    ) -> Session {
+        let now = self.log.now();
+        self.log.write(kind, AuditResult::Ok, scope.as_str());
+        Session {
+            token: Some(Secret::new(scope.as_str().as_bytes().to_vec())),
+            expires: Some(Instant::now() + lifetime),
+            issued: Some(now - 2..=now + 2),
+            derivation,
+        }
+    }
+
+    /// Somebody else's install, or a power-cycle: it answers no more, and is back in 20 s.
+    fn boots_by(&mut self, what: &str) {
+        let times = self.asked.iter().filter(|a| **a == what).count();
+        if let Some((at, nth, fws)) = self.boots_at.front().copied()
+            && (at, nth) == (what, times)
+        {
+            self.boots_at.pop_front();
+            let mut gone = Instant::now();
+            let up = gone + Duration::from_secs(20);
+            if !self.deaf_while_away {
+                gone += self.request_takes * 2;
+            }
+            self.away.push((gone, up));
+            self.boots.push_back((up, fws));
+        }
+    }
+
+    fn goes_out(&self, more: i32) {
+        let mut out = self.out.lock().unwrap();
+        out.0 += more;
+        out.1 = out.1.max(out.0);
+    }
+}
+
+impl Fake {
+    /// What the install does, how it is answered, and when.
+    fn installed(&self) -> (InstallAnswer, Duration) {
+        let mut world = self.world();
+        world.validated -= 1;
+        assert!(world.validated >= 0, "an install without a validated image");
+        let lost = InstallAnswer::Unclear {
+            why: "connection reset".to_owned(),
+        };
+        match world.install {
+            Install::Refused(403) => {
+                let kind = AuditType::FAILED_SCOPE_CHECK;
+                world.log.write(kind, AuditResult::Failed, "system:upgrade");
+            }
+            Install::Refused(_) => {
+                world.log.write(AuditType::UPGRADE, AuditResult::Error, "");
+            }
+            Install::NotSent | Install::LostAndIdle | Install::Misreported(_, false) => {}
+            _ => world.log.upgraded(),
+        }
+        let now = Instant::now();
+        let (gone, up) = (now + Duration::from_secs(2), now + Duration::from_secs(25));
+        match world.install {
+            Install::Runs(fws) | Install::LostButRuns(fws) => {
+                world.away.push((gone, up));
+                world.boots.push_back((up, fws));
+            }
+            Install::Misreported(_, true) => {
+                world.away.push((gone, up));
+                world.boots.push_back((up, NEW));
+            }
+            Install::OtherKey(fws) => {
+                world.away.push((gone, up));
+                world.boots.push_back((up, fws));
+                world.other_key = Some(up);
+            }
+            Install::Dies => world.away.push((gone, now + Duration::from_secs(1 << 30))),
+            Install::Flaps(first, then) => {
+                let again = up + UP_AT_FIRST;
+                let back = again + Duration::from_secs(20);
+                world.away.extend([(gone, up), (again, back)]);
+                world.boots.extend([(up, first), (back, then)]);
+            }
+            _ => {}
+        }
+        let answer = match world.install {
+            Install::LostButRuns(_) | Install::LostAndIdle => lost,
+            Install::Refused(status) | Install::Misreported(status, _) => {
+                InstallAnswer::of_status(status)
+            }
+            Install::NotSent => InstallAnswer::NotSent(LinkFault::Reset),
+            _ => InstallAnswer::Accepted,
+        };
+        (answer, world.answer_takes)
+    }
+
+    /// The same for the management app: no reboot.
+    fn installed_app(&self) -> (InstallAnswer, Duration) {
+        let mut world = self.world();
+        world.validated_apps -= 1;
+        assert!(
+            world.validated_apps >= 0,
+            "an install without a validated app"
+        );
+        match world.install_app {
+            Install::Runs(_) | Install::LostButRuns(_) | Install::Misreported(_, true) => {
+                let at = Instant::now() + Duration::from_secs(4);
+                world.uis_to_come.push_back((at, NEW_APP.to_string()));
+                world.log.write(AuditType::UPGRADE, AuditResult::Ok, "");
+            }
+            Install::Refused(_) => world.log.write(AuditType::UPGRADE, AuditResult::Error, ""),
+            Install::Dies => {
+                world.log.write(AuditType::UPGRADE, AuditResult::Ok, "");
+                let now = Instant::now();
+                world.away.push((now, now + Duration::from_secs(1 << 30)));
+            }
+            _ => {}
+        }
+        let answer = match world.install_app {
+            Install::LostButRuns(_) | Install::LostAndIdle => InstallAnswer::Unclear {
+                why: "connection reset".to_owned(),
+            },
+            Install::Refused(status) | Install::Misreported(status, _) => {
+                InstallAnswer::of_status(status)
+            }
+            Install::NotSent => InstallAnswer::NotSent(LinkFault::Reset),
+            _ => InstallAnswer::Accepted,
+        };
+        (answer, world.answer_takes)
+    }
+}

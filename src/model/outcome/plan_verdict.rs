@@ -1,0 +1,133 @@
+//! What the plan says of a device before anything is changed.
+//! Must not: decide it (that is `engine`).
+
+use std::fmt;
+
+use crate::model::{Failure, FailureKind, Outcome, Skip, Stage, Touched};
+
+/// What the plan says of a device, before anything is changed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// It will be upgraded.
+    Upgrade {
+        /// What the operator should know first, such as an unset clock or `--force`.
+        notes: Vec<String>,
+    },
+    /// The image is older than what it runs.
+    Downgrade {
+        /// What the operator should know first.
+        notes: Vec<String>,
+        /// Why it is left alone; absent with `--allow-downgrade`.
+        refused: Option<Failure>,
+    },
+    /// It runs the image already.
+    Current,
+    /// It is left alone.
+    Skip(Skip),
+    /// It cannot be upgraded as things are.
+    Cannot(Failure),
+}
+
+/// [`Verdict`] without its reasons.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
+pub enum VerdictKind {
+    /// See [`Verdict::Upgrade`].
+    Upgrade,
+    /// See [`Verdict::Downgrade`].
+    Downgrade,
+    /// See [`Verdict::Current`].
+    Current,
+    /// See [`Verdict::Skip`].
+    Skip,
+    /// See [`Verdict::Cannot`].
+    Cannot,
+}
+
+impl VerdictKind {
+    /// One word for screen and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Upgrade => "upgrade",
+            Self::Downgrade => "downgrade",
+            Self::Current => "current",
+            Self::Skip => "skip",
+            Self::Cannot => "cannot",
+        }
+    }
+}
+
+impl fmt::Display for VerdictKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl Verdict {
+    /// The kind without the reasons.
+    pub fn kind(&self) -> VerdictKind {
+        match self {
+            Self::Upgrade { .. } => VerdictKind::Upgrade,
+            Self::Downgrade { .. } => VerdictKind::Downgrade,
+            Self::Current => VerdictKind::Current,
+            Self::Skip(_) => VerdictKind::Skip,
+            Self::Cannot(_) => VerdictKind::Cannot,
+        }
+    }
+
+    /// One line saying why.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Downgrade {
+                refused: Some(f), ..
+            }
+            | Self::Cannot(f) => f.kind.to_string(),
+            Self::Upgrade { notes } | Self::Downgrade { notes, .. } => notes.join(" · "),
+            Self::Current => "runs this very image".to_owned(),
+            Self::Skip(s) => s.to_string(),
+        }
+    }
+
+    /// Why the device is not upgraded although it should be.
+    pub fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Cannot(failure) => Some(failure),
+            Self::Downgrade { refused, .. } => refused.as_ref(),
+            Self::Upgrade { .. } | Self::Current | Self::Skip(_) => None,
+        }
+    }
+
+    /// Whether an install follows.
+    pub fn installs(&self) -> bool {
+        self.outcome().is_none()
+    }
+
+    /// The outcome of a device that is not upgraded because of this verdict.
+    pub fn outcome(&self) -> Option<Outcome> {
+        match self {
+            Self::Current => Some(Outcome::Current),
+            Self::Skip(s) => Some(Outcome::Skipped(*s)),
+            Self::Upgrade { .. } | Self::Downgrade { .. } | Self::Cannot(_) => {
+                self.failure().cloned().map(Outcome::Failed)
+            }
+        }
+    }
+}
+
+impl From<FailureKind> for Verdict {
+    /// A failure of the look itself, which touches nothing.
+    fn from(kind: FailureKind) -> Self {
+        let older = matches!(kind, FailureKind::Downgrade { .. });
+        let failure = Failure {
+            stage: Stage::Probe,
+            kind,
+            touched: Touched::Nothing,
+        };
+        if older {
+            return Self::Downgrade {
+                notes: Vec::new(),
+                refused: Some(failure),
+            };
+        }
+        Self::Cannot(failure)
+    }
+}

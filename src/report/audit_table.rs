@@ -1,0 +1,232 @@
+//! `hemfleet audit` as a table on the normal screen: one line for each log file as it is read, then one
+//! for each device.
+//! Must not: keep or save a file (that is `cli`), or claim more for a log than section 9 allows: a line is
+//! as trustworthy as the link over which it was read, which therefore stands in each.
+
+use std::io::{self, Write};
+
+use unicode_width::UnicodeWidthStr as _;
+
+use super::style::{Colour, paint};
+use super::{Reporter, phrases};
+use crate::engine::{DeviceFact, DeviceState, Event, Fact, Fleet};
+use crate::model::{AuditLog, AuditObstacle, LogRead, Outcome};
+
+/// The widths of FILE, ENTRIES and LINK; an id of more digits than the page has moves its own line only.
+const FILE: usize = 8;
+const ENTRIES: usize = 7;
+const LINK: usize = 8;
+
+/// Writes the table while the logs are read; coloured only if told.
+///
+/// Lines of several devices may alternate, so each names its device. The running session's file, which a
+/// device does not give out (section 9), is marked as such and is no fault. What comes behind the last line
+/// is [`print_summary`](super::print_summary)'s.
+#[derive(Debug)]
+pub struct AuditTable<W> {
+    out: W,
+    color: bool,
+    names: usize,
+}
+
+impl<W: Write> AuditTable<W> {
+    /// Writes to `out`.
+    pub fn new(out: W, color: bool) -> Self {
+        Self {
+            out,
+            color,
+            names: 0,
+        }
+    }
+
+    fn line(&mut self, tone: Option<Colour>, text: &str) -> io::Result<()> {
+        writeln!(self.out, "{}", paint(self.color, tone, text.trim_end()))
+    }
+
+    fn head(&mut self, fleet: &Fleet) -> io::Result<()> {
+        for warning in phrases::link_warnings(fleet) {
+            self.line(Some(Colour::Look), &format!("WARNING: {warning}"))?;
+        }
+        let names = fleet.devices().iter().map(|row| row.id.as_str().width());
+        self.names = names.chain(["DEVICE".len()]).max().unwrap_or(0);
+        let head = self.cells(["DEVICE", "FILE", "ENTRIES", "LINK", "VERIFIED"]);
+        self.line(Some(Colour::Strong), &head)
+    }
+
+    fn cells(&self, [device, file, entries, link, verified]: [&str; 5]) -> String {
+        let pad = " ".repeat(self.names.saturating_sub(device.width()));
+        format!("{device}{pad}  {file:FILE$}  {entries:>ENTRIES$}  {link:LINK$}  {verified}")
+    }
+
+    fn file(&mut self, row: &DeviceState, read: &LogRead) -> io::Result<()> {
+        let (tone, verified) = verified(read);
+        let entries = match &read.log {
+            Ok(log) => log.count.to_string(),
+            Err(_) => String::new(),
+        };
+        let line = self.cells([
+            row.id.as_str(),
+            read.id.as_str(),
+            &entries,
+            row.link,
+            &verified,
+        ]);
+        self.line(tone, &line)
+    }
+
+    fn end(&mut self, row: &DeviceState, outcome: &Outcome) -> io::Result<()> {
+        let (word, reason) = (outcome.kind().words().to_uppercase(), outcome.reason());
+        let mut line = format!("{}: {word}: {reason}", row.id);
+        if let (Outcome::Audited { .. }, Some(worth)) = (outcome, phrases::worth(row.link)) {
+            line.push_str("; ");
+            line.push_str(&worth.to_string());
+        }
+        self.line(Some(Colour::of(outcome.kind())), &line)?;
+        match outcome.hint() {
+            Some(hint) => self.line(None, &format!("  hint: {hint}")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The last column: whether the file verifies, and where and why it does not.
+fn verified(read: &LogRead) -> (Option<Colour>, String) {
+    let (tone, mut text) = of_log(read);
+    match &read.kept {
+        Some(Err(why)) => {
+            text.push_str("; NOT KEPT: ");
+            text.push_str(why);
+            (Some(tone.unwrap_or(Colour::Look)), text)
+        }
+        _ => (tone, text),
+    }
+}
+
+fn of_log(read: &LogRead) -> (Option<Colour>, String) {
+    match &read.log {
+        Ok(log) if log.verifies() => (None, format!("yes{}", other_lines(log))),
+        Ok(log) => (
+            Some(Colour::Bad),
+            format!("NO: {}{}", log.end, other_lines(log)),
+        ),
+        Err(AuditObstacle::Busy) => (
+            Some(Colour::Dull),
+            "in use: the running session's file".to_owned(),
+        ),
+        Err(why) => (Some(Colour::Look), format!("not read: {why}")),
+    }
+}
+
+/// Lines that no MAC covers: one of them may have been an entry.
+fn other_lines(log: &AuditLog) -> String {
+    match (log.other_lines.first(), log.others) {
+        (None, _) => String::new(),
+        (Some(line), 0 | 1) => format!("; line {line} is no entry"),
+        (Some(line), n) => format!("; line {line} and {} more are no entries", n - 1),
+    }
+}
+
+impl<W: Write> Reporter for AuditTable<W> {
+    fn event(&mut self, fleet: &Fleet, event: &Event) -> io::Result<()> {
+        match &event.fact {
+            Fact::RunStarted { .. } => self.head(fleet)?,
+            Fact::RunHalted(_) | Fact::RunResumed { .. } | Fact::RunFinished { .. } => {}
+            Fact::Device { device, fact, .. } => {
+                let Some(row) = fleet.row(device) else {
+                    return Ok(());
+                };
+                match fact {
+                    DeviceFact::LogRead { read } => self.file(row, read)?,
+                    DeviceFact::Finished { outcome } => self.end(row, outcome)?,
+                    // Somebody must do something, or it takes longer: that is worth a line among the files.
+                    DeviceFact::SecretWanted
+                    | DeviceFact::ApprovalRequested { .. }
+                    | DeviceFact::RetryScheduled { .. } => {
+                        let text = event.fact.headline().unwrap_or_default();
+                        self.line(None, &text)?;
+                    }
+                    _ => return Ok(()),
+                }
+            }
+        }
+        self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Mode;
+    use crate::model::{Failure, FailureKind, Skip, Stage, Touched};
+    use crate::report::fixtures::{self, Rehearsal, unplugged};
+
+    fn written(run: &Rehearsal, color: bool) -> String {
+        let mut out = Vec::new();
+        run.report(&mut AuditTable::new(&mut out, color)).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    fn failed(kind: FailureKind) -> Outcome {
+        Outcome::Failed(Failure {
+            stage: Stage::Audit,
+            kind,
+            touched: Touched::Nothing,
+        })
+    }
+
+    fn audit() -> Rehearsal {
+        let links = ["pinned", "insecure", "ca", "http", "system"];
+        let mut run = Rehearsal::of(Mode::Audit { all: false }, &links, fixtures::no_payload());
+        run.begin();
+        run.log_read(0, "62310ba5", Ok(fixtures::log()));
+        run.device(1, DeviceFact::SecretWanted);
+        run.log_read(0, "62310c00", Err(AuditObstacle::Busy));
+        run.log_read(1, "7", Ok(fixtures::spoiled_log()));
+        run.finish(0, Outcome::Audited { files: 1 });
+        run.log_read(2, "62310d00", Ok(fixtures::cut_log()));
+        run.log_read(2, "62310e00", Err(AuditObstacle::Gone));
+        run.finish(
+            1,
+            failed(FailureKind::LogNotVerified {
+                what: "7: line 5: its MAC does not fit: the line was changed".to_owned(),
+            }),
+        );
+        run.finish(
+            2,
+            failed(FailureKind::LogUnread {
+                what: "62310d00 is cut short in line 9".to_owned(),
+            }),
+        );
+        run.finish(3, failed(unplugged()));
+        run.finish(4, Outcome::Skipped(Skip::Epa));
+        run.end();
+        run
+    }
+
+    #[test]
+    fn each_file_then_each_device() {
+        insta::assert_snapshot!(written(&audit(), false));
+    }
+
+    #[test]
+    fn colour_says_nothing_that_words_do_not() {
+        let mut bare = written(&audit(), true);
+        assert!(bare.contains("\x1b[31mvault-02  7"), "{bare}");
+        for sgr in ["0", "1", "2", "31", "32", "33"] {
+            bare = bare.replace(&format!("\x1b[{sgr}m"), "");
+        }
+        assert_eq!(bare, written(&audit(), false));
+    }
+
+    #[test]
+    fn the_summary_behind_it_is_short() {
+        let run = audit();
+        let mut out = Vec::new();
+        let style = crate::report::Summary {
+            color: false,
+            exit: Some(crate::report::Exit::of(&run.fleet)),
+        };
+        crate::report::print_summary(&run.fleet, run.now, style, &mut out).unwrap();
+        insta::assert_snapshot!(String::from_utf8(out).unwrap());
+    }
+}

@@ -1,0 +1,255 @@
+//! The plan as a table on the normal screen: `hemfleet plan`, and what is asked about before a start.
+//! Must not: cut what does not fit; a pipe has no width.
+
+use std::io::{self, Write};
+
+use unicode_width::UnicodeWidthStr as _;
+
+use super::phrases;
+use super::style::{Colour, paint};
+use crate::engine::{DevicePhase, DeviceState, Fleet};
+use crate::model::{Failure, OutcomeKind, Verdict, VerdictKind, human_bytes};
+
+const COLUMNS: [&str; 6] = ["DEVICE", "GROUP", "NOW", "NEW", "VERDICT", "WHY"];
+
+/// Writes what would happen to each device and why, then the counts; coloured only if told.
+///
+/// A device that cannot be upgraded has a hint on the line below it; a link that proves nothing is
+/// marked in the device's line and named below the table.
+pub fn plan_table(fleet: &Fleet, out: &mut impl Write, color: bool) -> io::Result<()> {
+    if let Some(image) = &fleet.payload().firmware {
+        writeln!(
+            out,
+            "image {} · {} · sha256 {}",
+            image.version_label(),
+            human_bytes(image.file_bytes),
+            image.sha256_hex()
+        )?;
+    }
+    if let Some(app) = &fleet.payload().app {
+        writeln!(
+            out,
+            "management app{} · {} · sha256 {}",
+            app.version.map_or_else(String::new, |v| format!(" {v}")),
+            human_bytes(app.file_bytes),
+            app.sha256_hex()
+        )?;
+    }
+    let cells: Vec<[String; 6]> = fleet
+        .devices()
+        .iter()
+        .map(|row| cells(fleet, row))
+        .collect();
+    let has_group = fleet.devices().iter().any(|row| row.group.is_some());
+    let widths: Vec<usize> = (0..COLUMNS.len())
+        .map(|n| {
+            let cells = cells.iter().map(|row| row[n].width());
+            cells.chain([COLUMNS[n].width()]).max().unwrap_or(0)
+        })
+        .collect();
+    let join = |row: [&str; 6]| {
+        let mut line = String::new();
+        for (n, cell) in row.into_iter().enumerate() {
+            if n == 1 && !has_group {
+                continue;
+            }
+            line.push_str(cell);
+            line.extend(std::iter::repeat_n(' ', widths[n] - cell.width() + 2));
+        }
+        line.trim_end().to_owned()
+    };
+    writeln!(
+        out,
+        "{}",
+        paint(color, Some(Colour::Strong), &join(COLUMNS))
+    )?;
+    for (row, cells) in fleet.devices().iter().zip(&cells) {
+        let line = join(std::array::from_fn(|n| cells[n].as_str()));
+        writeln!(out, "{}", paint(color, tone(row), &line))?;
+        if let Some(hint) = hint(row) {
+            writeln!(out, "  hint: {hint}")?;
+        }
+    }
+    for warning in phrases::link_warnings(fleet) {
+        let warning = format!("WARNING: {warning}");
+        writeln!(out, "{}", paint(color, Some(Colour::Look), &warning))?;
+    }
+    writeln!(out, "{}", closing(fleet))
+}
+
+fn cells(fleet: &Fleet, row: &DeviceState) -> [String; 6] {
+    let (verdict, why) = verdict(row);
+    let new = match planned(row) {
+        Some(Verdict::Upgrade { .. } | Verdict::Downgrade { .. }) => {
+            phrases::new_label(fleet.payload())
+        }
+        _ => String::new(),
+    };
+    let why: Vec<String> = [
+        why,
+        phrases::link_mark(row.link).unwrap_or_default().to_owned(),
+    ]
+    .into_iter()
+    .filter(|part| !part.is_empty())
+    .collect();
+    [
+        row.id.to_string(),
+        row.group.clone().unwrap_or_default(),
+        row.from_label().unwrap_or_else(|| "?".to_owned()),
+        new,
+        verdict,
+        why.join(" · "),
+    ]
+}
+
+/// What the last look led to, as long as nothing else has happened to the device.
+fn planned(row: &DeviceState) -> Option<&Verdict> {
+    match row.state {
+        DevicePhase::Planned => row.verdict.as_ref(),
+        _ => None,
+    }
+}
+
+fn verdict(row: &DeviceState) -> (String, String) {
+    match (planned(row), row.outcome()) {
+        (Some(verdict), _) => (verdict.kind().to_string(), verdict.reason()),
+        (None, Some(outcome)) => (outcome.kind().to_string(), outcome.reason()),
+        (None, None) => ("?".to_owned(), "not looked at".to_owned()),
+    }
+}
+
+fn hint(row: &DeviceState) -> Option<String> {
+    planned(row)?.failure().map(Failure::hint)
+}
+
+fn tone(row: &DeviceState) -> Option<Colour> {
+    match (planned(row), row.outcome_kind()) {
+        (Some(verdict), _) if verdict.failure().is_some() => Some(Colour::Bad),
+        (Some(verdict), _) => Colour::of_verdict(verdict.kind()),
+        (None, kind) => kind.map(Colour::of),
+    }
+}
+
+/// `9 will be upgraded, 1 is current, 1 skipped, 1 cannot be upgraded. …`
+fn closing(fleet: &Fleet) -> String {
+    let counts = fleet.counts();
+    let upgrade = fleet.planned(VerdictKind::Upgrade);
+    let refused = fleet.refused_downgrades();
+    let parts: Vec<String> = [
+        (upgrade, "will be upgraded"),
+        (
+            fleet.planned(VerdictKind::Downgrade) - refused,
+            "will be downgraded",
+        ),
+        (
+            refused,
+            if refused == 1 {
+                "downgrade refused"
+            } else {
+                "downgrades refused"
+            },
+        ),
+        (fleet.planned(VerdictKind::Current), "current"),
+        (fleet.planned(VerdictKind::Skip), "skipped"),
+        (fleet.planned(VerdictKind::Cannot), "cannot be upgraded"),
+        (counts.of(OutcomeKind::Cancelled), "cancelled"),
+        (counts.waiting + counts.running, "not looked at"),
+    ]
+    .into_iter()
+    .filter(|(n, words)| *n > 0 || *words == "will be upgraded")
+    .map(|(n, words)| format!("{n} {words}"))
+    .collect();
+    let warning = if fleet.to_confirm() > 0 && fleet.payload().firmware.is_some() {
+        " A firmware upgrade cannot be undone."
+    } else {
+        ""
+    };
+    format!(
+        "{}: {}.{warning}",
+        phrases::devices(fleet.devices().len()),
+        parts.join(", ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Intent, Mode};
+    use crate::model::{FailureKind, Outcome, Skip, Touched};
+    use crate::report::fixtures::{self, Rehearsal, unplugged};
+
+    fn written(run: &Rehearsal, color: bool) -> String {
+        let mut out = Vec::new();
+        plan_table(&run.fleet, &mut out, color).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    fn planned() -> Rehearsal {
+        let links = ["ca", "http", "pinned", "insecure", "system"];
+        let mut run = Rehearsal::with_links(Mode::Plan, &links);
+        run.begin();
+        run.plan_upgrade(0, &["clock unset: check-in first"]);
+        run.plan_upgrade(1, &[]);
+        run.plan(2, Verdict::Current);
+        run.plan(3, Verdict::Skip(Skip::Epa));
+        run.plan(4, Verdict::from(unplugged()));
+        run
+    }
+
+    #[test]
+    fn each_device_with_its_verdict() {
+        insta::assert_snapshot!(written(&planned(), false));
+    }
+
+    #[test]
+    fn colour_only_where_wanted() {
+        assert!(!written(&planned(), false).contains('\x1b'));
+        assert!(written(&planned(), true).contains("\x1b[31mvault-05"));
+    }
+
+    #[test]
+    fn a_plan_that_was_stopped_says_what_was_not_looked_at() {
+        let mut run = Rehearsal::with_links(Mode::Plan, &["ca", "ca"]);
+        run.begin();
+        run.plan_upgrade(0, &[]);
+        run.intend(Intent::Interrupt);
+        run.finish(0, Outcome::Cancelled(Touched::Nothing));
+        insta::assert_snapshot!(written(&run, false));
+    }
+
+    #[test]
+    fn downgrades_are_called_so_and_refused_unless_they_are_meant() {
+        let mut run = Rehearsal::with_links(Mode::Plan, &["ca", "ca", "ca"]);
+        run.begin();
+        run.plan_upgrade(0, &[]);
+        let older = || FailureKind::Downgrade {
+            runs: "1.2.10".to_owned(),
+            image: "1.2.3".to_owned(),
+        };
+        run.plan(1, Verdict::from(older()));
+        run.plan(2, Verdict::from(older()));
+        insta::assert_snapshot!(written(&run, false));
+        let mut run = Rehearsal::with_links(Mode::Plan, &["ca"]);
+        run.begin();
+        run.plan(
+            0,
+            Verdict::Downgrade {
+                notes: vec!["older than what runs".to_owned()],
+                refused: None,
+            },
+        );
+        insta::assert_snapshot!(written(&run, false));
+    }
+
+    #[test]
+    fn an_app_is_no_firmware_and_can_be_undone() {
+        let mut run = Rehearsal::of(Mode::Plan, &["ca"], fixtures::app_only());
+        run.begin();
+        run.plan_upgrade(0, &[]);
+        insta::assert_snapshot!(written(&run, false));
+        let mut run = Rehearsal::of(Mode::Plan, &["ca"], fixtures::both());
+        run.begin();
+        run.plan_upgrade(0, &[]);
+        insta::assert_snapshot!(written(&run, false));
+    }
+}

@@ -1,0 +1,128 @@
+//! Mobile approval at the device: it asks for one, and redeems it (section 10).
+//! Must not: know the broker or the phone's owner (that is `notify`).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::time::sleep_until;
+
+use super::answer::{Answer, Gone};
+use super::dispatch::Call;
+use super::login::reply_at;
+use crate::model::AuditType;
+use crate::sim::device::state::{Bearer, random_text};
+use crate::sim::script::fault::Act;
+use crate::sim::tokens::approval::{Phone, Request, TOKEN_LIFE};
+
+/// The longest note, in characters.
+const MAX_NOTE: usize = 128;
+/// The longest scope, in bytes (the vendor's description; the page says nothing here).
+const MAX_SCOPE: usize = 1_023;
+
+#[derive(Deserialize)]
+struct Wish {
+    epk: Option<String>,
+    scope: Option<String>,
+    note: Option<String>,
+    future: Option<Value>,
+}
+
+impl Wish {
+    /// The broker's key and the scope, if all of it is as the page says.
+    fn judge(&self) -> Option<(&str, &str)> {
+        let (epk, scope) = (self.epk.as_deref()?, self.scope.as_deref()?);
+        let is_key = STANDARD.decode(epk).is_ok_and(|k| k.len() == 32);
+        let notes = 1..=MAX_NOTE;
+        let is_note = |n: &String| notes.contains(&n.chars().count());
+        let good = is_key
+            && (1..=MAX_SCOPE).contains(&scope.len())
+            && self.note.as_ref().is_none_or(is_note);
+        good.then_some((epk, scope))
+    }
+}
+
+/// The device's clock, which a mobile approval needs whatever the trusted-time option says.
+fn clock(call: &Call<'_>) -> Result<i64, u16> {
+    let machine = call.unit.machine();
+    if call.unit.script.fresh || machine.fls_state != 0 {
+        return Err(409);
+    }
+    machine.boot.clock.map(|c| c.now()).ok_or(403)
+}
+
+/// `POST /api/auth/ext/request`.
+pub(in crate::sim) async fn request(call: &mut Call<'_>) -> Result<Answer, Gone> {
+    let wish: Wish = match call.json().await {
+        Ok(wish) => wish,
+        Err(refusal) => return refusal.answer(),
+    };
+    let Some((epk, scope)) = wish.judge() else {
+        return Ok(Answer::status(400));
+    };
+    let now = match clock(call) {
+        Ok(now) => now,
+        Err(status) => return Ok(Answer::status(status)),
+    };
+    let unit = call.unit;
+    let request = Request {
+        jti: random_text(),
+        iss: unit.identity.eid(),
+        iat: now,
+        epk: epk.to_owned(),
+        scope: scope.to_owned(),
+        note: wish.note.clone(),
+        future: wish.future.clone(),
+        is_odd: call.act == Some(Act::Odd),
+    };
+    unit.machine().boot.asks(&request);
+    unit.recorder.note(|j| j.phone.requests += 1);
+    Ok(Answer {
+        absent: &["ctx"],
+        ..Answer::object(json!({ "authreq": request.seal(&unit.identity), "epk": epk }))
+    })
+}
+
+#[derive(Deserialize)]
+struct Reply {
+    authreply: Option<String>,
+}
+
+/// `POST /api/auth/ext/token`.
+pub(in crate::sim) async fn token(call: &mut Call<'_>) -> Result<Answer, Gone> {
+    let reply_at = reply_at(call);
+    let answer = match call.json::<Reply>().await {
+        Ok(Reply {
+            authreply: Some(reply),
+        }) => match redeem(call, &reply) {
+            Ok(token) => Answer::object(json!({ "token": token })),
+            Err(status) => Answer::status(status),
+        },
+        Ok(Reply { authreply: None }) => Answer::status(400),
+        Err(refusal) => refusal.answer()?,
+    };
+    sleep_until(reply_at).await;
+    Ok(answer)
+}
+
+fn redeem(call: &Call<'_>, authreply: &str) -> Result<String, u16> {
+    let now = clock(call)?;
+    let unit = call.unit;
+    let phone = Phone::of(&unit.identity);
+    let approval = phone.read(authreply)?;
+    let mut machine = unit.machine();
+    // A request is redeemed once, in the boot that made it, and for what it asked for.
+    let asked = machine.boot.asked_for(&approval.jti, now).ok_or(401_u16)?;
+    if asked != approval.scope {
+        return Err(401);
+    }
+    // The 15 minutes are counted by the device's clock.
+    let bearer = Bearer::new(phone.name(), asked, now, now + TOKEN_LIFE);
+    let token = machine.issue(&bearer, AuditType::TOKEN_MOBILE, &phone.kid());
+    drop(machine);
+    unit.recorder.note(|j| {
+        j.logins += 1;
+        j.phone.redeemed += 1;
+    });
+    Ok(token)
+}

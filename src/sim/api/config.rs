@@ -1,0 +1,63 @@
+//! `/api/system/config`: the settings of a device, and the renewal of its certificate by hand (section 5).
+//! Must not: hold the settings (that is `settings`), or serve a certificate (that is `unit`).
+
+use serde_json::{Value, json};
+
+use super::answer::{Answer, Gone};
+use super::dispatch::Call;
+use super::login::session_key;
+use crate::sim::device::settings::Change;
+use crate::sim::device::state::random_text;
+
+/// `GET /api/system/config`.
+pub(in crate::sim) fn read(call: &Call<'_>) -> Answer {
+    let unit = call.unit;
+    let now = unit.now();
+    let machine = unit.machine();
+    let mut json = json!({
+        "iat": now,
+        "uts": machine.boot.clock.map(|c| c.set_to()),
+        "devid": "0123456789abcdef",
+        "instanceid": "01234567-89ab-cdef-0123-456789abcdef",
+        "eid": unit.identity.eid(),
+        "eid_sign": machine.log.key().key,
+        "hostname": unit.script.host(),
+        "ip": "192.168.7.1/24",
+        "spk": session_key(&machine.boot.session),
+        "nonce": random_text(),
+    });
+    let has_storage = !unit.is_epa();
+    if has_storage {
+        json["genuine_id"] = "0123456789abcdef01".into();
+        json["storage_capacity"] = 15_466_496.into();
+    }
+    if let Value::Object(fields) = &mut json {
+        fields.extend(machine.settings.show(has_storage));
+    }
+    Answer::object(json)
+}
+
+/// `POST /api/system/config`: all of a change, or nothing of it. What the device does with a key that it does not
+/// know, the page leaves open: here it counts for nothing, and a change of nothing is a bad argument.
+pub(in crate::sim) async fn change(call: &mut Call<'_>) -> Result<Answer, Gone> {
+    let mut change: Change = match call.json().await {
+        Ok(change) => change,
+        Err(refusal) => return refusal.answer(),
+    };
+    if change == Change::default() {
+        return Ok(Answer::status(400));
+    }
+    if change.is_not_simulated() {
+        return Ok(Answer::status(406));
+    }
+    let mut json = json!({ "updated": true });
+    if let Some(tls) = change.tls.take() {
+        let accepted = tls.crt.is_some_and(|crt| call.unit.take_certificate(&crt));
+        if !accepted {
+            return Ok(Answer::status(400));
+        }
+        json["reboot_required"] = true.into();
+    }
+    call.unit.machine().settings.take(change);
+    Ok(Answer::object(json))
+}

@@ -1,0 +1,284 @@
+//! What is judged before an endpoint is asked, and what an answer leaves behind (sections 2, 3 and 6).
+//!
+//! The order of judgement, where the page leaves it open: `Origin`, a bad `Authorization` (always
+//! 401), no such endpoint, TLS, length, missing `Authorization`, scope, and last the endpoint itself.
+//! Must not: do what an endpoint does.
+
+use std::sync::{Arc, OnceLock};
+
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Incoming;
+use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, ORIGIN};
+use hyper::{Method, Request, Response};
+use serde::de::DeserializeOwned;
+
+use super::answer::{Answer, Body, Gone, after, before, respond};
+use super::endpoint::{Endpoint, MAX_JSON};
+use super::management_app::ManagementApp;
+use super::upgrade::Image;
+use super::{approval, config, logger, login, management_app, system, upgrade, vendor};
+use crate::model::{AuditResult, AuditType};
+use crate::sim::device::audit_log::{self, Note};
+use crate::sim::device::listener::Ending;
+use crate::sim::device::recorder::Exchange;
+use crate::sim::device::simulated::Hardware;
+use crate::sim::device::staging;
+use crate::sim::device::state::{Bearer, BootPlan};
+use crate::sim::script::fault::Act;
+use crate::sim::script::fault_point::FaultPoint;
+
+/// The connection that a request came over.
+#[derive(Clone, Default)]
+pub(in crate::sim) struct Link {
+    pub(in crate::sim) ending: Ending,
+    /// The reboot that begins once this connection has ended.
+    pub(in crate::sim) plan: Arc<OnceLock<BootPlan>>,
+    /// Whether it is encrypted.
+    pub(in crate::sim) tls: bool,
+}
+
+/// One request as the endpoints see it.
+pub(in crate::sim) struct Call<'a> {
+    pub(in crate::sim) unit: &'a Hardware,
+    pub(in crate::sim) request: Request<Incoming>,
+    pub(in crate::sim) exchange: Exchange<'a>,
+    pub(in crate::sim) act: Option<Act>,
+    pub(in crate::sim) plan: &'a OnceLock<BootPlan>,
+    pub(in crate::sim) tls: bool,
+}
+
+/// Answers one request, or ends its connection.
+pub(in crate::sim) async fn answer(
+    unit: Arc<Hardware>,
+    link: Link,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Gone> {
+    let path = request.uri().path().to_owned();
+    let endpoint = Endpoint::of(request.method().as_str(), &path);
+    let origin = request.headers().get(ORIGIN).cloned();
+    let boot = unit.machine().boot.number;
+    let mut call = Call {
+        unit: &unit,
+        exchange: unit.recorder.begin(request.method().as_str(), &path, boot),
+        request,
+        act: unit.strike(endpoint.map_or(FaultPoint::Any, Endpoint::point)),
+        plan: &link.plan,
+        tls: link.tls,
+    };
+    if let Some(Act::Stall { after: 0, .. }) = call.act {
+        call.exchange.abandoned();
+    }
+    let said = match before(call.act.as_ref()).await {
+        Some(said) => {
+            // Scripted refusals leave the entries of real ones; but what was not done has not happened.
+            if let Ok(answer) = &said
+                && answer.status >= 400
+            {
+                call.leave_entry(endpoint, answer.status);
+            }
+            said
+        }
+        None => match call.judge(endpoint).await {
+            Ok(answer) => {
+                call.leave_entry(endpoint, answer.status);
+                after(call.act.as_ref(), answer).await
+            }
+            Err(gone) => Err(gone),
+        },
+    };
+    if let Ok(answer) = &said {
+        call.exchange.answered(answer.status);
+    }
+    let mut response = respond(said, call.act.as_ref(), &link.ending)?;
+    if let Some(origin) = origin.filter(|_| response.status() != 412) {
+        vendor::allow(response.headers_mut(), origin, call.request.method());
+    }
+    Ok(response)
+}
+
+impl Call<'_> {
+    async fn judge(&mut self, endpoint: Option<Endpoint>) -> Result<Answer, Gone> {
+        if self.request.method() == Method::OPTIONS && self.origin_is_allowed() {
+            return Ok(Answer::status(204));
+        }
+        match self.refusal(endpoint) {
+            Err(status) => Ok(Answer::status(status)),
+            Ok(endpoint) => self.carry_out(endpoint).await,
+        }
+    }
+
+    /// What can be refused before the endpoint is asked, and before any byte of the body.
+    fn refusal(&self, endpoint: Option<Endpoint>) -> Result<Endpoint, u16> {
+        let unit = self.unit;
+        let headers = self.request.headers();
+        if !self.origin_is_allowed() {
+            return Err(412);
+        }
+        let bearer = self.bearer()?;
+        let endpoint = endpoint.ok_or(404_u16)?;
+        if endpoint.wants_tls() && !self.tls {
+            return Err(418);
+        }
+        if endpoint.is_ppa_only() && unit.is_epa() {
+            return Err(404);
+        }
+        if let Some(longest) = endpoint.longest() {
+            match content_length(headers) {
+                None => return Err(411),
+                Some(length) if length > longest => return Err(413),
+                Some(_) => {}
+            }
+        }
+        let allowed = endpoint.scopes();
+        match bearer {
+            _ if allowed.is_empty() => {}
+            None if endpoint.is_open_when_fresh() && unit.script.fresh => {}
+            None => return Err(401),
+            Some(bearer) if bearer.sub == "M" && endpoint.denies_master() => return Err(403),
+            Some(bearer) if allowed.iter().any(|a| bearer.scope.starts_with(a)) => {}
+            Some(_) => return Err(403),
+        }
+        Ok(endpoint)
+    }
+
+    /// The allow-list of a device is its own name, and what its settings say.
+    fn origin_is_allowed(&self) -> bool {
+        let Some(origin) = self.request.headers().get(ORIGIN) else {
+            return true;
+        };
+        let host = self.unit.script.host();
+        let set = self.unit.machine().settings.origin.clone();
+        let known = [format!("https://{host}"), format!("http://{host}"), set];
+        let is_known = |o: &String| o == "*" || origin.as_bytes() == o.as_bytes();
+        known.iter().any(is_known)
+    }
+
+    /// Writes what an answer leaves behind in the audit log (sections 7 and 9). The page does not say whose
+    /// scope a failed check names: here it is the token's.
+    fn leave_entry(&self, endpoint: Option<Endpoint>, status: u16) {
+        let Some(endpoint) = endpoint else { return };
+        // An appliance has no such files, and so nothing to tell of them.
+        if endpoint.is_ppa_only() && self.unit.is_epa() {
+            return;
+        }
+        let (kind, result) = match (endpoint, status) {
+            (_, 403) if !endpoint.scopes().is_empty() => {
+                (AuditType::FAILED_SCOPE_CHECK, AuditResult::Failed)
+            }
+            (Endpoint::Install | Endpoint::InstallUi | Endpoint::Usbmode, 200) => {
+                (AuditType::UPGRADE, AuditResult::Ok)
+            }
+            (Endpoint::Install | Endpoint::InstallUi, 406 | 409) | (Endpoint::Usbmode, 409) => {
+                (AuditType::UPGRADE, AuditResult::Error)
+            }
+            (Endpoint::Reboot, 200) => (audit_log::REBOOT, AuditResult::Ok),
+            (Endpoint::Shutdown, 200) => (audit_log::SHUTDOWN, AuditResult::Ok),
+            (Endpoint::LogList, 200) => (audit_log::LISTED, AuditResult::Ok),
+            (Endpoint::LogList, 404) => (audit_log::LISTED, AuditResult::Failed),
+            (Endpoint::LogFile, 200) => (audit_log::READ, AuditResult::Ok),
+            (Endpoint::LogFile, 404) => (audit_log::READ, AuditResult::Failed),
+            (Endpoint::ConfigUpdate, 200) => (audit_log::CONFIG_UPDATED, AuditResult::Ok),
+            (Endpoint::ConfigUpdate, 406) => (audit_log::CONFIG_UPDATED, AuditResult::Failed),
+            _ => return,
+        };
+        let (subject, scope) = match self.bearer() {
+            Ok(Some(bearer)) => (bearer.sub, bearer.scope),
+            _ => Default::default(),
+        };
+        let extra = match kind {
+            AuditType::FAILED_SCOPE_CHECK => scope.into_bytes(),
+            // Raw bytes, which are no text (section 9).
+            audit_log::READ => logger::asked_for(self),
+            _ => Vec::new(),
+        };
+        self.unit.machine().note(&Note {
+            kind,
+            result,
+            subject: &subject,
+            extra: &extra,
+        });
+    }
+
+    /// The token that came along. Present but invalid is always 401 (section 2).
+    fn bearer(&self) -> Result<Option<Bearer>, u16> {
+        let Some(header) = self.request.headers().get(AUTHORIZATION) else {
+            return Ok(None);
+        };
+        let bearer = header
+            .to_str()
+            .ok()
+            .and_then(|h| h.strip_prefix("Bearer "))
+            .ok_or(401_u16)?;
+        let now = self.unit.now().ok_or(401_u16)?;
+        let bearer = self.unit.machine().boot.bearer(bearer, now);
+        bearer.map(Some).ok_or(401)
+    }
+
+    async fn carry_out(&mut self, endpoint: Endpoint) -> Result<Answer, Gone> {
+        match endpoint {
+            Endpoint::Version => Ok(system::version(self)),
+            Endpoint::Status => Ok(system::status(self)),
+            Endpoint::Checkin => Ok(system::ask(self)),
+            Endpoint::CheckinReply => system::hear(self).await,
+            Endpoint::Challenge => Ok(login::challenge(self).await),
+            Endpoint::Login => login::login(self).await,
+            Endpoint::Upload => upgrade::upload(self).await,
+            Endpoint::Check => Ok(staging::check::<Image>(self).await),
+            Endpoint::Install => Ok(upgrade::install(self)),
+            Endpoint::Usbmode => Ok(upgrade::usbmode(self)),
+            Endpoint::Reboot => Ok(upgrade::reboot(self)),
+            Endpoint::LogKey => Ok(logger::key(self)),
+            Endpoint::LogList => Ok(logger::list(self)),
+            Endpoint::LogFile => Ok(logger::file(self)),
+            Endpoint::ExtRequest => approval::request(self).await,
+            Endpoint::ExtToken => approval::token(self).await,
+            Endpoint::UploadUi => management_app::upload(self).await,
+            Endpoint::CheckUi => Ok(staging::check::<ManagementApp>(self).await),
+            Endpoint::InstallUi => Ok(management_app::install(self)),
+            Endpoint::Init => Ok(vendor::init(self)),
+            Endpoint::InitReply => vendor::personalise(self).await,
+            Endpoint::Config => Ok(config::read(self)),
+            Endpoint::ConfigUpdate => config::change(self).await,
+            Endpoint::Attestation => Ok(vendor::attestation(self)),
+            Endpoint::Selftest => Ok(vendor::selftest(self)),
+            Endpoint::Shutdown => Ok(upgrade::shutdown(self)),
+            Endpoint::KeyList => Ok(vendor::no_keys()),
+            Endpoint::KeySearch => vendor::search(self).await,
+            Endpoint::Keys => Ok(Answer::status(404)),
+            Endpoint::Crypto => Ok(Answer::status(406)),
+        }
+    }
+
+    /// Reads a JSON body; 400 where it is none.
+    pub(in crate::sim) async fn json<T: DeserializeOwned>(&mut self) -> Result<T, Refusal> {
+        let longest = usize::try_from(MAX_JSON).unwrap_or(usize::MAX);
+        let body = Limited::new(self.request.body_mut(), longest)
+            .collect()
+            .await;
+        let bytes = body.map_err(|_| Refusal::Gone(Gone::Closed))?.to_bytes();
+        self.exchange.received(bytes.len() as u64);
+        serde_json::from_slice(&bytes).map_err(|_| Refusal::Status(400))
+    }
+}
+
+/// Why a body was not read.
+pub(in crate::sim) enum Refusal {
+    /// The connection broke.
+    Gone(Gone),
+    /// It is not what it should be.
+    Status(u16),
+}
+
+impl Refusal {
+    pub(in crate::sim) fn answer(self) -> Result<Answer, Gone> {
+        match self {
+            Self::Gone(gone) => Err(gone),
+            Self::Status(status) => Ok(Answer::status(status)),
+        }
+    }
+}
+
+/// What `Content-Length` says; nothing for a chunked body.
+pub(in crate::sim) fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}

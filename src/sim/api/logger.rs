@@ -1,0 +1,60 @@
+//! The audit log's endpoints (section 9).
+//! Must not: write or keep the log; that is `logbook`.
+
+use serde_json::json;
+
+use super::answer::Answer;
+use super::dispatch::Call;
+use crate::hem::json::path;
+use crate::sim::device::audit_log::{self, Page};
+
+/// Ids in one answer.
+const AT_MOST: usize = 128;
+
+/// `GET /api/logger/key`.
+pub(in crate::sim) fn key(call: &Call<'_>) -> Answer {
+    let key = call.unit.machine().log.key();
+    Answer::object(json!({
+        "key": key.key,
+        "nonce": key.nonce,
+        "nonce_signed": key.nonce_signed,
+    }))
+}
+
+/// Whether this is a page of the list; without an offset it is the first (the vendor's description).
+pub(super) fn is_list(asked: &str) -> bool {
+    asked.starts_with(path::LOG_LIST) || asked == path::LOG_LIST.trim_end_matches('/')
+}
+
+/// `GET /api/logger/list/{offset}`. An offset that is no number is 406 in the vendor's description.
+pub(in crate::sim) fn list(call: &Call<'_>) -> Answer {
+    let offset = call.request.uri().path().strip_prefix(path::LOG_LIST);
+    let Ok(offset) = offset.unwrap_or("0").parse::<usize>() else {
+        return Answer::status(406);
+    };
+    let machine = call.unit.machine();
+    let total = machine.log.ids().count();
+    if offset >= total {
+        return Answer::status(404);
+    }
+    let ids: Vec<String> = machine.log.ids().skip(offset).take(AT_MOST).collect();
+    Answer::object(json!({ "total": total, "id": ids }))
+}
+
+/// The id of the file that was asked for, as the log's own entry has it: its bytes, which is more than the page
+/// says. An id that is none leaves nothing.
+pub(in crate::sim) fn asked_for(call: &Call<'_>) -> Vec<u8> {
+    let id = call.request.uri().path().strip_prefix(path::LOG_FILE);
+    let id = id.and_then(audit_log::parse_id);
+    id.map_or_else(Vec::new, |id| id.to_le_bytes().to_vec())
+}
+
+/// `GET /api/logger/{id}`.
+pub(in crate::sim) fn file(call: &Call<'_>) -> Answer {
+    let id = call.request.uri().path().strip_prefix(path::LOG_FILE);
+    match call.unit.machine().log.read(id.unwrap_or_default()) {
+        Page::Text(text) => Answer::text(text),
+        Page::Busy => Answer::status(406),
+        Page::Unknown => Answer::status(404),
+    }
+}

@@ -1,0 +1,134 @@
+//! Logging in (section 6), with the real cryptography of `hem`.
+//! Must not: judge what a token is good for; that is `api`.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::time::Instant;
+use x25519_dalek::{PublicKey, StaticSecret};
+
+use super::answer::{Answer, Gone};
+use super::dispatch::Call;
+use crate::hem::ejwt;
+use crate::model::AuditType;
+use crate::sim::device::login_throttle::{FORGETS, USUAL};
+use crate::sim::device::simulated::Owner;
+use crate::sim::device::state::Bearer;
+use crate::sim::tokens::sealed;
+
+/// How long a challenge lives, in seconds of the device's clock.
+const DEADLINE: i64 = 60;
+
+/// `GET /api/auth/token`. Failed logins do not slow it down.
+pub(in crate::sim) async fn challenge(call: &Call<'_>) -> Answer {
+    let reply_at = Instant::now() + call.unit.world.delay(USUAL);
+    let answer = make_challenge(call);
+    tokio::time::sleep_until(reply_at).await;
+    answer
+}
+
+fn make_challenge(call: &Call<'_>) -> Answer {
+    let now = match clock(call) {
+        Ok(now) => now,
+        Err(status) => return Answer::status(status),
+    };
+    let mut machine = call.unit.machine();
+    let exp = now + DEADLINE;
+    let jti = machine.boot.nonce(exp);
+    Answer {
+        absent: &["note"],
+        ..Answer::object(json!({
+            "exp": exp,
+            "spk": session_key(&machine.boot.session),
+            "jti": jti,
+            "lbl": machine.settings.user,
+            "eid": call.unit.identity.eid(),
+        }))
+    }
+}
+
+/// `spk`: the public half of a boot's session key.
+pub(super) fn session_key(session: &[u8; 32]) -> String {
+    let session = StaticSecret::from(*session);
+    STANDARD.encode(PublicKey::from(&session).as_bytes())
+}
+
+/// The device's clock, or why nobody logs in now.
+fn clock(call: &Call<'_>) -> Result<i64, u16> {
+    if call.unit.script.fresh || call.unit.machine().fls_state != 0 {
+        return Err(409);
+    }
+    call.unit.now().ok_or(403)
+}
+
+/// When the reply to a login may leave at the earliest.
+pub(super) fn reply_at(call: &Call<'_>) -> Instant {
+    let world = &call.unit.world;
+    let (now, throttle) = (Instant::now(), call.unit.machine().boot.throttle);
+    now + world.delay(throttle.delay(now, world.delay(FORGETS)))
+}
+
+#[derive(Deserialize)]
+struct Auth {
+    auth: Option<String>,
+}
+
+/// What is read of a login before it is known to be good.
+#[derive(Deserialize)]
+struct Claimed {
+    jti: String,
+    #[serde(default)]
+    iss: String,
+}
+
+/// `POST /api/auth/token`.
+pub(in crate::sim) async fn login(call: &mut Call<'_>) -> Result<Answer, Gone> {
+    let reply_at = reply_at(call);
+    let answer = match call.json::<Auth>().await {
+        Ok(Auth { auth: Some(ejwt) }) => {
+            let claimed: Option<Claimed> = sealed::unverified(&ejwt);
+            let owner = match &claimed {
+                Some(claimed) => call.unit.owner(&claimed.iss).await,
+                None => None,
+            };
+            let nonce = claimed.map(|c| c.jti);
+            match judge(call, &ejwt, nonce.as_deref(), owner.as_ref()) {
+                Ok(token) => Answer::object(json!({ "token": token })),
+                Err(status) => Answer::status(status),
+            }
+        }
+        Ok(Auth { auth: None }) => Answer::status(400),
+        Err(refusal) => refusal.answer()?,
+    };
+    tokio::time::sleep_until(reply_at).await;
+    Ok(answer)
+}
+
+/// `owner` is who the login says that it is of; the device may know nobody of that key.
+fn judge(
+    call: &Call<'_>,
+    ejwt: &str,
+    nonce: Option<&str>,
+    owner: Option<&Owner>,
+) -> Result<String, u16> {
+    let now = clock(call)?;
+    let forgets = call.unit.world.delay(FORGETS);
+    let mut machine = call.unit.machine();
+    // A nonce is spent by any attempt, good or bad.
+    let fresh = nonce.is_some_and(|n| machine.boot.spend(n, now));
+    let claims = ejwt::verify(ejwt, &machine.boot.session)
+        .ok()
+        .filter(|claims| fresh && claims.exp > now);
+    let known = claims.zip(owner).filter(|(c, owner)| c.iss == owner.key);
+    let Some((claims, owner)) = known else {
+        machine.boot.throttle.failed(Instant::now(), forgets);
+        return Err(401);
+    };
+    machine.boot.throttle.succeeded();
+    let bearer = Bearer::new(owner.role.to_string(), claims.scope, now, claims.exp);
+    let token = machine.issue(&bearer, AuditType::TOKEN, bearer.scope.as_bytes());
+    drop(machine);
+    call.unit.recorder.note(|j| j.logins += 1);
+    Ok(token)
+}

@@ -1,0 +1,13 @@
+//! The endpoints of a simulated device (sections 2 to 10).
+
+pub(super) mod answer;
+pub(super) mod approval;
+pub(super) mod config;
+pub(super) mod dispatch;
+pub(super) mod endpoint;
+pub(super) mod logger;
+pub(super) mod login;
+pub(super) mod management_app;
+pub(super) mod system;
+pub(super) mod upgrade;
+pub(super) mod vendor;

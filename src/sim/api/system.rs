@@ -1,0 +1,166 @@
+//! Version, status and the device's two steps of a check-in (sections 4 and 5).
+//! Must not: know tokens; none of these wants one.
+
+use hyper::header::HOST;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::answer::{Answer, Gone, odd};
+use super::dispatch::Call;
+use super::management_app;
+use crate::sim::device::firmware;
+use crate::sim::script::device::Model;
+use crate::sim::script::fault::Act;
+use crate::sim::script::world::LinkScheme;
+
+/// Latched by an order to lock the device (section 4).
+const LOCKED: u32 = 0x40;
+/// Latched by an order to brick it: shut down after check-in.
+const SHUT_DOWN: u32 = 0x80;
+
+/// `GET /api/system/version`.
+pub(in crate::sim) fn version(call: &Call<'_>) -> Answer {
+    let unit = call.unit;
+    let machine = unit.machine();
+    let mut json = json!({
+        "hwv": match unit.script.model {
+            Model::Ppa => "PPA rev 2.2",
+            Model::Epa => "EPA rev 1.0 @x",
+        },
+        "blv": "Encedo nGINE BL v1.1.0",
+        "fwv": machine.running.fwv,
+        "fwk": firmware::fwk().to_string(),
+        "fws": machine.running.fws.to_string(),
+    });
+    if unit.script.model == Model::Ppa {
+        json["uis"] = management_app::reported(unit, &machine).into();
+        // Of the card inside: the same for as long as the device is the same.
+        json["sd_cid"] = call.unit.card().into();
+    }
+    Answer {
+        absent: &["blk", "bls", "uis", "sd_csd", "sd_cid"],
+        ..Answer::object(json)
+    }
+}
+
+/// `GET /api/system/status`.
+pub(in crate::sim) fn status(call: &Call<'_>) -> Answer {
+    let script = &call.unit.script;
+    let machine = call.unit.machine();
+    let mut json = json!({
+        "ctx": 1,
+        "uptime": machine.boot.uptime.seconds(),
+        "temp": 38,
+        "fls_state": machine.fls_state,
+    });
+    if script.model == Model::Ppa {
+        json["storage"] = json!(["7733248:-", "7733248:-"]);
+    }
+    if script.fresh {
+        json["inited"] = false.into();
+    }
+    if let Some(clock) = machine.boot.clock {
+        let now = clock.now();
+        let text = jiff::Timestamp::from_second(now).map(|t| t.to_string());
+        json["ts"] = text.unwrap_or_default().into();
+        json["time"] = now.into();
+    }
+    if !call.tls {
+        json["https"] = (script.scheme == LinkScheme::Https).into();
+    }
+    if host(call).is_some_and(|asked| asked != script.host()) {
+        json["hostname"] = script.host().into();
+    }
+    if !machine.settings.trusted_ts {
+        json["tts"] = false.into();
+    }
+    if machine.boot.fw_upgrade {
+        json["fw_upgrade"] = true.into();
+    }
+    Answer {
+        absent: &[
+            "inited",
+            "ts",
+            "time",
+            "https",
+            "hostname",
+            "tts",
+            "fw_upgrade",
+            "format",
+        ],
+        ..Answer::object(json)
+    }
+}
+
+/// The host that was asked for, without its port.
+fn host(call: &Call<'_>) -> Option<String> {
+    let text = call.request.headers().get(HOST)?.to_str().ok()?;
+    let authority: hyper::http::uri::Authority = text.parse().ok()?;
+    Some(authority.host().to_owned())
+}
+
+/// `GET /api/system/checkin`.
+pub(in crate::sim) fn ask(call: &Call<'_>) -> Answer {
+    let mut machine = call.unit.machine();
+    let jti = crate::sim::device::state::random_text();
+    let uis = (!call.unit.is_epa()).then(|| management_app::reported(call.unit, &machine));
+    let fws = machine.running.fws.to_string();
+    let csn = call.unit.serial();
+    let check = call.unit.identity.ask(&jti, &fws, uis.as_deref(), &csn);
+    // The unknown field that an odd answer carries must come back: objects are forwarded verbatim.
+    machine.boot.asked = Some((jti, call.act == Some(Act::Odd)));
+    Answer::object(json!({ "check": check }))
+}
+
+#[derive(Deserialize)]
+struct Checked {
+    checked: Option<String>,
+    future: Option<Value>,
+}
+
+/// `POST /api/system/checkin`.
+pub(in crate::sim) async fn hear(call: &mut Call<'_>) -> Result<Answer, Gone> {
+    let body: Checked = match call.json().await {
+        Ok(body) => body,
+        Err(refusal) => return refusal.answer(),
+    };
+    let Some(checked) = body.checked else {
+        return Ok(Answer::status(400));
+    };
+    // A question is asked once: whatever comes of this reply, the next needs a question of its own.
+    let Some((jti, was_odd)) = call.unit.machine().boot.asked.take() else {
+        return Ok(Answer::status(401));
+    };
+    if was_odd && body.future != Some(odd()) {
+        return Ok(Answer::status(400));
+    }
+    let Some(reply) = call.unit.identity.hear(&checked).filter(|r| r.jti == jti) else {
+        return Ok(Answer::status(401));
+    };
+    call.unit.set_clock(reply.iat);
+    call.unit.recorder.note(|j| j.checkins += 1);
+    call.unit.machine().fls_state |= match reply.order {
+        Some('L') => LOCKED,
+        Some('B') => SHUT_DOWN,
+        _ => 0,
+    };
+    let status = reply.order.map_or_else(|| "OK".into(), |o| o.to_string());
+    let mut json = Map::from_iter([("status".to_owned(), Value::from(status))]);
+    let newcrt = reply.newcrt.map(|_| {
+        call.unit.renew();
+        "OK".to_owned()
+    });
+    for (name, value) in [
+        ("newcrt", newcrt),
+        ("newfws", reply.newfws),
+        ("newuis", reply.newuis),
+    ] {
+        if let Some(value) = value {
+            json.insert(name.to_owned(), value.into());
+        }
+    }
+    Ok(Answer {
+        absent: &["newcrt", "newfws", "newuis"],
+        ..Answer::object(Value::Object(json))
+    })
+}

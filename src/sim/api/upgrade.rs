@@ -1,0 +1,149 @@
+//! The firmware upgrade's endpoints (section 7), the reboot and the shutdown.
+//! Must not: carry the reboot out; that is `life`.
+
+use std::time::Duration;
+
+use super::answer::{Answer, Gone};
+use super::dispatch::Call;
+use crate::hem::intel_hex::{self, HexFault};
+use crate::model::{ImageFormat, MAX_IMAGE_BYTES};
+use crate::sim::device::firmware::{self, Firmware};
+use crate::sim::device::recorder::Recording;
+use crate::sim::device::simulated::World;
+use crate::sim::device::staging::{self, Component, Slot, Staged, wrong_state};
+use crate::sim::device::state::{BootPlan, InnerState};
+use crate::sim::script::fault_point::FaultPoint;
+
+/// The firmware, as a component: `bin`, or the same image as `hex`.
+pub(in crate::sim) struct Image;
+
+impl Component for Image {
+    type Finding = Firmware;
+    const VERIFICATION: FaultPoint = FaultPoint::Verification;
+    const TAKES: Duration = Duration::from_secs(20);
+
+    fn slot(machine: &mut InnerState) -> &mut Slot<Firmware> {
+        &mut machine.staged
+    }
+
+    fn uploads(journal: &mut Recording) -> &mut u32 {
+        &mut journal.uploads
+    }
+
+    fn takes(name: &str) -> bool {
+        format(name).is_some()
+    }
+
+    fn finds(name: &str) -> bool {
+        format(name).is_some_and(|f| f.upload_name() == name)
+    }
+
+    /// Footer, key and Ed25519 signature.
+    fn verify(world: &World, staged: &Staged) -> Option<Firmware> {
+        match format(&staged.name)? {
+            ImageFormat::Binary => firmware::verify(&staged.bytes, &world.version),
+            ImageFormat::IntelHex => {
+                let image = intel_hex::decode(&staged.bytes).ok()?;
+                firmware::verify(&image, &world.version)
+            }
+        }
+    }
+}
+
+/// The format that a file name's ending stands for.
+fn format(name: &str) -> Option<ImageFormat> {
+    match name.rsplit_once('.')?.1 {
+        "bin" => Some(ImageFormat::Binary),
+        "hex" => Some(ImageFormat::IntelHex),
+        _ => None,
+    }
+}
+
+/// The 3 MiB are the decoded image's.
+fn over_3_mib(hex: &[u8]) -> bool {
+    matches!(intel_hex::decode(hex), Err(e) if e.fault == HexFault::TooLarge)
+}
+
+/// `POST /api/system/upgrade/upload_fw`.
+pub(in crate::sim) async fn upload(call: &mut Call<'_>) -> Result<Answer, Gone> {
+    let (name, length) = match staging::announced::<Image>(call) {
+        Ok(announced) => announced,
+        Err(answered) => return answered,
+    };
+    let is_hex = format(&name) == Some(ImageFormat::IntelHex);
+    // The other error path that closes the connection with no response.
+    if !is_hex && length > MAX_IMAGE_BYTES as u64 {
+        return Err(Gone::Closed);
+    }
+    let bytes = match staging::read::<Image>(call, length).await {
+        Ok(bytes) => bytes,
+        Err(answered) => return answered,
+    };
+    if is_hex && over_3_mib(&bytes) {
+        return Err(Gone::Closed);
+    }
+    // The fleet's own image is kept once, however many devices hold it.
+    let image = &call.unit.world.image;
+    let bytes = if *image == bytes {
+        image.clone()
+    } else {
+        bytes.into()
+    };
+    Ok(staging::stage::<Image>(call.unit, name, bytes))
+}
+
+/// `GET /api/system/upgrade/install_fw`. The audit entry of each answer is written by `api`, for refusals of
+/// a scenario leave one as well.
+pub(in crate::sim) fn install(call: &Call<'_>) -> Answer {
+    if wrong_state(call.unit) {
+        return Answer::status(409);
+    }
+    let mut machine = call.unit.machine();
+    let Some(firmware) = machine.staged.verified().cloned() else {
+        return Answer::status(406);
+    };
+    let acts = machine.faults.strike_all(FaultPoint::Boot);
+    let plan = BootPlan::install(firmware, &machine.running, acts);
+    machine.installing = true;
+    drop(machine);
+    call.unit.recorder.note(|j| j.installs_executed += 1);
+    // One connection carries one request, so that nothing can have been planned over it before.
+    let _ = call.plan.set(plan);
+    Answer::status(200)
+}
+
+/// `GET /api/system/upgrade/usbmode`: into the bootloader, where nobody sends anything over USB here, so that the
+/// device comes up again as it was.
+pub(super) fn usbmode(call: &Call<'_>) -> Answer {
+    if wrong_state(call.unit) {
+        return Answer::status(409);
+    }
+    leave(call, BootPlan::default())
+}
+
+/// `GET /api/system/reboot`.
+pub(in crate::sim) fn reboot(call: &Call<'_>) -> Answer {
+    leave(call, BootPlan::default())
+}
+
+/// `GET /api/system/shutdown`: gone until somebody plugs it in anew, which nobody does here.
+pub(in crate::sim) fn shutdown(call: &Call<'_>) -> Answer {
+    leave(
+        call,
+        BootPlan {
+            never: true,
+            ..BootPlan::default()
+        },
+    )
+}
+
+fn leave(call: &Call<'_>, plan: BootPlan) -> Answer {
+    let mut machine = call.unit.machine();
+    if machine.installing {
+        return Answer::status(409);
+    }
+    machine.installing = true;
+    drop(machine);
+    let _ = call.plan.set(plan);
+    Answer::status(200)
+}

@@ -1,0 +1,131 @@
+//! What other software of the vendor's API asks a device for, and an upgrade does not: as the vendor's
+//! published description of firmware 1.2.2 has it, as far as that costs little.
+//!
+//! There are no keys and no crypto here: the repository is empty, and every operation fails for want of a key.
+//! Must not: grow into a key store.
+
+use hyper::Method;
+use hyper::header::{
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE, HeaderMap, HeaderValue,
+};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::answer::{Answer, Gone};
+use super::dispatch::Call;
+use super::login::session_key;
+use crate::hem::json::CHALLENGE_SECONDS;
+use crate::sim::device::clock::unix_now;
+use crate::sim::device::simulated::Hardware;
+use crate::sim::device::state::random_text;
+use crate::sim::tokens::sealed;
+
+/// Lets a page of an allowed origin read the answer; and before that, ask.
+pub(super) fn allow(headers: &mut HeaderMap, origin: HeaderValue, method: &Method) {
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    let mut say = |name, value| headers.insert(name, HeaderValue::from_static(value));
+    say(ACCESS_CONTROL_ALLOW_CREDENTIALS, "true");
+    if method == Method::OPTIONS {
+        say(ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, DELETE, OPTIONS");
+        say(
+            ACCESS_CONTROL_ALLOW_HEADERS,
+            "Content-Type, Cache-Control, Pragma, Expires, Authorization, Content-Disposition",
+        );
+        say(ACCESS_CONTROL_MAX_AGE, "86400");
+    }
+}
+
+/// Whether personalisation may begin; the page's rules for a login, turned round.
+fn may_begin(call: &Call<'_>) -> Result<i64, u16> {
+    if call.unit.machine().fls_state != 0 {
+        return Err(409);
+    }
+    if !call.unit.script.fresh {
+        return Err(406);
+    }
+    call.unit.now().ok_or(403)
+}
+
+/// `GET /api/auth/init`: the challenge with which personalisation begins.
+pub(super) fn init(call: &Call<'_>) -> Answer {
+    let now = match may_begin(call) {
+        Ok(now) => now,
+        Err(status) => return Answer::status(status),
+    };
+    let unit = call.unit;
+    let spk = session_key(&unit.machine().boot.session);
+    Answer::object(json!({
+        "exp": now + CHALLENGE_SECONDS,
+        "spk": spk,
+        "jti": random_text(),
+        "genuine": genuine(unit),
+        "eid": unit.identity.eid(),
+    }))
+}
+
+#[derive(Deserialize)]
+struct Init {
+    init: Option<String>,
+}
+
+/// `POST /api/auth/init`: no personalisation verifies here, so that fresh devices stay as they are.
+pub(super) async fn personalise(call: &mut Call<'_>) -> Result<Answer, Gone> {
+    if let Err(status) = may_begin(call) {
+        return Ok(Answer::status(status));
+    }
+    match call.json::<Init>().await {
+        Ok(Init { init: Some(_) }) => Ok(Answer::status(401)),
+        Ok(Init { init: None }) => Ok(Answer::status(400)),
+        Err(refusal) => refusal.answer(),
+    }
+}
+
+/// What shows that a device is genuine; here it shows nothing.
+fn genuine(unit: &Hardware) -> String {
+    sealed::seal(&unit.identity.key(), &json!({ "iat": unix_now() }))
+}
+
+/// `GET /api/system/config/attestation`: a certificate, which attests nothing.
+pub(in crate::sim) fn attestation(call: &Call<'_>) -> Answer {
+    let unit = call.unit;
+    Answer::object(json!({ "crt": unit.world.attestation, "genuine": genuine(unit) }))
+}
+
+/// `GET /api/system/selftest`.
+pub(super) fn selftest(call: &Call<'_>) -> Answer {
+    let now = call.unit.now();
+    let machine = call.unit.machine();
+    Answer::object(json!({
+        "fls_state": machine.fls_state,
+        "selftest_ts": now,
+        "last_selftest_ts": now,
+        "last_entropytest_ts": now,
+        "last_kat_ts": now,
+        "kat_busy": false,
+        "last_fls_state": machine.fls_state,
+        "se_state": 0,
+        "repo_stats": {
+            "total": 0, "deleted": 0, "invalid": 0, "fragmented": 0, "freeslots": 1024,
+        },
+    }))
+}
+
+/// `GET /api/keymgmt/list`.
+pub(super) fn no_keys() -> Answer {
+    Answer::object(json!({ "offset": 0, "deleted": 0, "total": 0, "listed": 0, "list": [] }))
+}
+
+#[derive(Deserialize)]
+struct Search {
+    descr: Option<String>,
+}
+
+/// `POST /api/keymgmt/search`.
+pub(in crate::sim) async fn search(call: &mut Call<'_>) -> Result<Answer, Gone> {
+    match call.json::<Search>().await {
+        Ok(Search { descr: Some(_) }) => Ok(no_keys()),
+        Ok(Search { descr: None }) => Ok(Answer::status(400)),
+        Err(refusal) => refusal.answer(),
+    }
+}

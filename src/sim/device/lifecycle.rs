@@ -1,0 +1,190 @@
+//! The life of a device on its socket: up, gone for a reboot, up again (sections 2 and 7).
+//!
+//! Owns: connections, TLS, and the reboots that installs ask for.
+//! Must not: know endpoints.
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::listener::{Ending, OpenPort, Ports, ShutPort, Wire};
+use super::simulated::{Certificates, Hardware};
+use super::state::BootPlan;
+use crate::sim::api::answer::stand_still;
+use crate::sim::api::dispatch::{self, Link};
+use crate::sim::script::fault::Act;
+use crate::sim::script::fault_point::FaultPoint;
+
+/// How long a device is gone in a reboot, where the scenario does not say.
+const REBOOT: Duration = Duration::from_secs(20);
+
+/// How long a device answers as before once it has said that it will reboot (section 13).
+const LINGER: Duration = Duration::from_secs(2);
+
+/// How a device begins.
+enum Start {
+    Up(Ports<OpenPort>),
+    /// Nothing listens, for a while or for ever.
+    Absent(Ports<ShutPort>, Option<Duration>),
+}
+
+/// Opens a device's ports, unless it is to be absent at first, and gives the rest of its life, which
+/// runs until it is dropped, and with it every connection.
+pub(in crate::sim) fn begin(
+    unit: Arc<Hardware>,
+    ports: Ports<ShutPort>,
+) -> io::Result<impl Future<Output = io::Result<()>> + Send> {
+    let start = match unit.absence() {
+        Some(Act::Refuse { lasts }) => Start::Absent(ports, lasts),
+        _ => Start::Up(ports.open()?),
+    };
+    Ok(live(unit, start))
+}
+
+async fn live(unit: Arc<Hardware>, start: Start) -> io::Result<()> {
+    let mut open = match start {
+        Start::Up(open) => open,
+        Start::Absent(ports, lasts) => {
+            // They are held all the while: nobody else shall answer there.
+            stand_still(lasts).await;
+            ports.open()?
+        }
+    };
+    let mut boot = BootPlan::default();
+    loop {
+        if !boot.hang.is_zero() {
+            hang(&open, boot.hang).await;
+        }
+        let again = boot.vanish.map(|(up, becomes)| {
+            let plan = BootPlan {
+                becomes,
+                ..BootPlan::default()
+            };
+            (Instant::now() + up, plan)
+        });
+        boot = serve(&unit, &open, again).await;
+        let ports = open.shut().await?;
+        unit.recorder.note(|j| j.reboots += 1);
+        let own = unit.script.reboot.map(|p| p.0);
+        sleep(own.unwrap_or_else(|| unit.world.delay(REBOOT))).await;
+        if boot.never {
+            std::future::pending::<()>().await;
+        }
+        unit.reboot(&boot);
+        open = ports.open()?;
+    }
+}
+
+/// Accepts TCP and says nothing.
+async fn hang(ports: &Ports<OpenPort>, lasts: Duration) {
+    let end = Instant::now() + lasts;
+    let mut held = Vec::new();
+    loop {
+        tokio::select! {
+            biased;
+            () = sleep_until(end) => return,
+            stream = ports.accept() => held.extend(stream),
+        }
+    }
+}
+
+/// Serves until a reboot is due: one that was asked for, or the one that is `due` already.
+async fn serve(
+    unit: &Arc<Hardware>,
+    ports: &Ports<OpenPort>,
+    mut due: Option<(Instant, BootPlan)>,
+) -> BootPlan {
+    let mut connections = JoinSet::new();
+    loop {
+        let deadline = due.as_ref().map(|(at, _)| *at);
+        tokio::select! {
+            biased;
+            () = async { sleep_until(deadline.unwrap_or_else(Instant::now)).await },
+                if deadline.is_some() => return due.map(|(_, plan)| plan).unwrap_or_default(),
+            Some(ended) = connections.join_next() => {
+                if let Ok(Some(plan)) = ended {
+                    let plan: BootPlan = plan;
+                    let linger = plan.linger.unwrap_or_else(|| unit.world.delay(LINGER));
+                    due = Some((Instant::now() + linger, plan));
+                }
+            }
+            accepted = ports.accept() => {
+                // Out of file descriptors, or gone before it was accepted: the next may fare better.
+                if let Ok((tcp, is_plain)) = accepted {
+                    connections.spawn(connection(Arc::clone(unit), tcp, is_plain));
+                } else {
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+    }
+}
+
+/// One connection, to its end; and the reboot that begins then.
+async fn connection(unit: Arc<Hardware>, tcp: TcpStream, is_plain: bool) -> Option<BootPlan> {
+    unit.recorder.note(|j| j.connections += 1);
+    let ending = Ending::default();
+    let tls = match &unit.tls {
+        Some(_) if is_plain => None,
+        Some(_) if unit.one_port && !begins_tls(&tcp).await => None,
+        certificates => certificates.as_ref().map(Certificates::serving),
+    };
+    let wire = Wire::new(tcp, ending.clone());
+    match unit.strike(FaultPoint::Connect) {
+        Some(Act::Reset { .. }) => {
+            ending.reset();
+            return None;
+        }
+        Some(Act::Close { .. }) => return None,
+        Some(Act::Stall { lasts, .. }) => stand_still(lasts).await,
+        _ => {}
+    }
+    let link = Link {
+        ending,
+        tls: tls.is_some(),
+        ..Link::default()
+    };
+    match tls {
+        None => talk(&unit, wire, &link).await,
+        Some(acceptor) => match acceptor.accept(wire).await {
+            Ok(stream) => talk(&unit, stream, &link).await,
+            Err(_) => unit.recorder.note(|j| j.tls_failures += 1),
+        },
+    }
+    link.plan.get().cloned()
+}
+
+/// Whether the client begins with a TLS record, of the kind that a handshake is made of.
+async fn begins_tls(tcp: &TcpStream) -> bool {
+    let mut first = [0];
+    matches!(tcp.peek(&mut first).await, Ok(1)) && first == [0x16]
+}
+
+/// One request and its response; then the server closes (section 2).
+async fn talk<S>(unit: &Arc<Hardware>, stream: S, link: &Link)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = service_fn(|request| dispatch::answer(Arc::clone(unit), link.clone(), request));
+    // An error is a connection that ended otherwise, by a fault or by the client.
+    let _ = http1::Builder::new()
+        .keep_alive(false)
+        // A client that has sent less than it promised is still told 406.
+        .half_close(true)
+        // Some of the vendor's own clients know headers by this spelling alone.
+        .title_case_headers(true)
+        // Not every device knows the date.
+        .auto_date_header(false)
+        .max_buf_size(16 * 1024)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}

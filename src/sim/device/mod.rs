@@ -1,0 +1,16 @@
+//! One simulated device: its state, its life on a socket, its log, its faults.
+
+pub(super) mod audit_log;
+pub(super) mod certificates;
+pub(super) mod clock;
+pub(super) mod credential;
+pub(super) mod firmware;
+pub(super) mod lifecycle;
+pub(super) mod listener;
+pub(super) mod login_throttle;
+pub(super) mod pending_faults;
+pub(super) mod recorder;
+pub(super) mod settings;
+pub(super) mod simulated;
+pub(super) mod staging;
+pub(super) mod state;

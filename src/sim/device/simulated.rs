@@ -1,0 +1,288 @@
+//! One simulated device: who it is, what it is in, and the world around it.
+//!
+//! Must not: know sockets (that is `life`) or endpoints (that is `api`).
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
+use tokio::sync::OnceCell;
+use tokio_rustls::TlsAcceptor;
+
+use super::certificates::Leaf;
+use super::clock::unix_now;
+use super::credential::Credential;
+use super::firmware::Firmware;
+use super::pending_faults::PendingFaults;
+use super::recorder::Recorder;
+use super::state::{Bearer, BootPlan, InnerState};
+use crate::model::AuditType;
+use crate::sim::api::management_app;
+use crate::sim::script::device::{DeviceScript, Model, Renewal, Runs};
+use crate::sim::script::fault::{Act, ScriptedFault};
+use crate::sim::script::fault_point::FaultPoint;
+use crate::sim::script::world::Download;
+use crate::sim::tokens::checkin::Identity;
+
+/// What all devices of a fleet share.
+pub(in crate::sim) struct World {
+    /// The file that is rolled out.
+    pub(in crate::sim) image: Bytes,
+    /// What a device is that runs it; nothing for an image that no device accepts.
+    pub(in crate::sim) firmware: Option<Firmware>,
+    /// Its version, for layouts that only devices know.
+    pub(in crate::sim) version: String,
+    /// Scales the delays that the page gives.
+    pub(in crate::sim) tempo: f64,
+    /// Check-ins offer the image, and the app.
+    pub(in crate::sim) offer: bool,
+    /// The management app that is rolled out, if there is one.
+    pub(in crate::sim) app: Option<Bytes>,
+    /// What downloads bring.
+    pub(in crate::sim) download: Download,
+    /// The simulator's CA as base64 DER: devices show it where they are asked for an attestation.
+    pub(in crate::sim) attestation: String,
+}
+
+/// A device's certificates: the one that it serves, and the one that the backend has for it.
+pub(in crate::sim) struct Certificates {
+    serving: Mutex<Leaf>,
+    /// To be served from the next boot on.
+    next: Mutex<Option<Leaf>>,
+    renewed: Option<Leaf>,
+}
+
+impl Certificates {
+    pub(in crate::sim) fn new(serving: Leaf, renewed: Option<Leaf>) -> Self {
+        Self {
+            serving: Mutex::new(serving),
+            next: Mutex::default(),
+            renewed,
+        }
+    }
+
+    fn leaf(&self) -> MutexGuard<'_, Leaf> {
+        self.serving.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(in crate::sim) fn serving(&self) -> TlsAcceptor {
+        self.leaf().acceptor.clone()
+    }
+
+    fn next(&self) -> MutexGuard<'_, Option<Leaf>> {
+        self.next.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The device comes up.
+    fn boot(&self) {
+        if let Some(next) = self.next().take() {
+            *self.leaf() = next;
+        }
+    }
+}
+
+impl World {
+    /// A delay of the page, scaled.
+    pub(in crate::sim) fn delay(&self, true_to_the_page: Duration) -> Duration {
+        true_to_the_page.mul_f64(self.tempo)
+    }
+}
+
+/// One simulated device.
+pub(in crate::sim) struct Hardware {
+    pub(in crate::sim) script: DeviceScript,
+    pub(in crate::sim) identity: Identity,
+    pub(in crate::sim) world: Arc<World>,
+    pub(in crate::sim) recorder: Recorder,
+    pub(in crate::sim) tls: Option<Certificates>,
+    /// One port for TLS and plain HTTP: which of them it is, the first byte says.
+    pub(in crate::sim) one_port: bool,
+    machine: Mutex<InnerState>,
+    owners: [OnceCell<Option<Owner>>; 3],
+}
+
+impl Hardware {
+    pub(in crate::sim) fn new(
+        script: DeviceScript,
+        world: Arc<World>,
+        tls: Option<Certificates>,
+        gap: Duration,
+        one_port: bool,
+    ) -> Self {
+        let old = || Firmware::earlier(&script.version);
+        let running = match script.runs {
+            Runs::Image => world.firmware.clone().unwrap_or_else(old),
+            Runs::Old | Runs::Other => old(),
+        };
+        let mut faults = script.faults.clone();
+        faults.retain(|f| !matches!(f.act, Act::Refuse { .. }));
+        let uis = match (script.runs_ui, &world.app) {
+            (Runs::Image, Some(app)) => management_app::uis(app),
+            _ => management_app::earlier_uis(),
+        };
+        let machine = InnerState::new(&script, running, uis, PendingFaults::new(faults));
+        // The same name is the same device, also in the next run.
+        let identity = Identity::new(Sha256::digest(&script.name).into());
+        Self {
+            script,
+            identity,
+            world,
+            recorder: Recorder::new(gap),
+            tls,
+            one_port,
+            machine: Mutex::new(machine),
+            owners: Default::default(),
+        }
+    }
+
+    pub(in crate::sim) fn machine(&self) -> MutexGuard<'_, InnerState> {
+        self.machine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(in crate::sim) fn strike(&self, at: FaultPoint) -> Option<Act> {
+        self.machine().faults.strike(at)
+    }
+
+    /// Whether it is absent at first.
+    pub(super) fn absence(&self) -> Option<Act> {
+        let refuse = |f: &&ScriptedFault| matches!(f.act, Act::Refuse { .. });
+        self.script
+            .faults
+            .iter()
+            .find(refuse)
+            .map(|f| f.act.clone())
+    }
+
+    pub(in crate::sim) fn is_epa(&self) -> bool {
+        self.script.model == Model::Epa
+    }
+
+    /// The device's clock for logins; `None` where the page wants 403.
+    ///
+    /// Without the trusted-time option logins work although no clock was set (section 5). The page does
+    /// not say by which time then; here the clock counts from 1970.
+    pub(in crate::sim) fn now(&self) -> Option<i64> {
+        let machine = self.machine();
+        match machine.boot.clock {
+            Some(clock) => Some(clock.now()),
+            None if machine.settings.trusted_ts => None,
+            None => i64::try_from(machine.boot.uptime.seconds()).ok(),
+        }
+    }
+
+    /// A check-in sets the clock right.
+    pub(in crate::sim) fn set_clock(&self, unix: i64) {
+        self.machine().set_clock(unix, self.script.clock_rate);
+    }
+
+    /// What its memory card is called, base64.
+    pub(in crate::sim) fn card(&self) -> String {
+        let id = Sha256::new_with_prefix("card of ").chain_update(&self.script.name);
+        STANDARD.encode(&id.finalize()[..16])
+    }
+
+    /// The serial number of the certificate that it serves, base64. One that is spoken to over plain HTTP alone has
+    /// a certificate all the same.
+    pub(in crate::sim) fn serial(&self) -> String {
+        match &self.tls {
+            Some(certificates) => certificates.leaf().serial(),
+            None => STANDARD.encode(&Sha256::digest(&self.script.name)[..16]),
+        }
+    }
+
+    /// What the backend has for a device that serves the certificate of this serial number and whose certificate
+    /// has lapsed: a new one, base64 of DER.
+    pub(in crate::sim) fn newcrt(&self, csn: &str) -> Option<String> {
+        let renewed = self.tls.as_ref()?.renewed.as_ref()?;
+        (renewed.serial() != csn).then(|| renewed.der())
+    }
+
+    /// A check-in brought a new certificate, which is not to say that it is served: devices drop it (section 5).
+    pub(in crate::sim) fn renew(&self) {
+        let Some(certificates) = &self.tls else {
+            return;
+        };
+        match self.script.renews.unwrap_or(Renewal::Never) {
+            Renewal::Never => {}
+            Renewal::AtReboot => certificates.next().clone_from(&certificates.renewed),
+            Renewal::AtOnce => {
+                certificates.next().clone_from(&certificates.renewed);
+                certificates.boot();
+            }
+        }
+    }
+
+    /// Takes a certificate (base64 of DER) of the key that is served, to be served from the next boot on; whether it
+    /// is one.
+    pub(in crate::sim) fn take_certificate(&self, der: &str) -> bool {
+        let Some(certificates) = &self.tls else {
+            return false;
+        };
+        let Some(renewed) = certificates.leaf().renewed(der) else {
+            return false;
+        };
+        *certificates.next() = Some(renewed);
+        true
+    }
+
+    /// Comes up again.
+    pub(in crate::sim) fn reboot(&self, plan: &BootPlan) {
+        self.machine().reboot(plan);
+        if let Some(certificates) = &self.tls {
+            certificates.boot();
+        }
+    }
+
+    /// What its owners log in with: the user, then the master.
+    pub(in crate::sim) fn credentials(&self) -> [Credential; 3] {
+        Credential::of(self.script.auth)
+    }
+
+    /// The owner of this public key, if the device knows it. Each key is derived when somebody is first compared
+    /// with it: off the async threads, for it costs as much as the client's own derivation.
+    pub(in crate::sim) async fn owner(&self, key: &str) -> Option<Owner> {
+        for (cell, credential) in self.owners.iter().zip(self.credentials()) {
+            let eid = self.identity.eid();
+            let derive = async {
+                let derived = tokio::task::spawn_blocking(move || Owner::of(credential, &eid));
+                // It fails only where the runtime ends, and the device with it.
+                derived.await.ok().flatten()
+            };
+            match cell.get_or_init(|| derive).await {
+                Some(owner) if owner.key == key => return Some(owner.clone()),
+                _ => {}
+            }
+        }
+        None
+    }
+
+    /// A bearer token as somebody obtained it elsewhere, valid until the next reboot.
+    pub(in crate::sim) fn token(&self, scope: &str, exp: i64) -> String {
+        let [user, ..] = self.credentials();
+        let now = self.now().unwrap_or_else(unix_now);
+        let bearer = Bearer::new(user.role().to_string(), scope.to_owned(), now, exp);
+        let extra = scope.as_bytes();
+        self.machine().issue(&bearer, AuditType::TOKEN, extra)
+    }
+}
+
+/// Somebody whom a device knows.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(in crate::sim) struct Owner {
+    /// The public key.
+    pub(in crate::sim) key: String,
+    /// `U` or `M` (section 6).
+    pub(in crate::sim) role: char,
+}
+
+impl Owner {
+    fn of(credential: Credential, eid: &str) -> Option<Self> {
+        Some(Self {
+            key: credential.public_key(eid)?,
+            role: credential.role(),
+        })
+    }
+}

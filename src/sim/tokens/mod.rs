@@ -1,0 +1,5 @@
+//! What the simulated world signs: bearer tokens, check-ins and approvals.
+
+pub(super) mod approval;
+pub(super) mod checkin;
+pub(super) mod sealed;

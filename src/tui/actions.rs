@@ -1,0 +1,188 @@
+//! Keys that wish something for the fleet: start, retry, cancel. Whether they make sense now, what must be
+//! asked first, and what is said where they do not.
+//! Must not: carry anything out; wishes leave as [`Action`]s.
+
+use crate::engine::{DevicePhase, DeviceState, Fleet, Intent, Mode, Phase};
+use crate::model::{OutcomeKind, Verdict};
+
+use super::keymap::{Act, Place};
+use super::layout::Zoom;
+use super::theme::Tone;
+use super::ui::{Action, Popup, Ui};
+
+impl Ui {
+    pub(super) fn start(&mut self, fleet: &Fleet) -> Vec<Action> {
+        if fleet.phase() != Phase::Planned {
+            self.warn("still looking at devices");
+            return Vec::new();
+        }
+        let wanted = fleet.to_confirm();
+        if fleet.mode() != Mode::Confirm {
+            return vec![Action::Leave];
+        }
+        if wanted == 0 {
+            // Confirmed, so that every device ends as the plan says, and the exit code with them.
+            return vec![Action::Intend(Intent::Confirm), Action::Leave];
+        }
+        let typed = std::mem::take(&mut self.typed);
+        if typed == wanted.to_string() {
+            return vec![Action::Intend(Intent::Confirm)];
+        }
+        let text = if typed.is_empty() {
+            format!("type {wanted}, the number of devices to be upgraded, then Enter")
+        } else {
+            format!("{typed} is not the number of devices to be upgraded, which is {wanted}")
+        };
+        self.notice = Some((Tone::Bad, text));
+        Vec::new()
+    }
+
+    pub(super) fn retry(&mut self, place: Place, fleet: &Fleet) -> Vec<Action> {
+        let Some(row) = self.selected(fleet) else {
+            return Vec::new();
+        };
+        if self.possible(Act::Retry, place, fleet) {
+            self.typed.clear();
+            return vec![Action::Intend(Intent::Retry(row.id.clone()))];
+        }
+        let text = match row.outcome_kind() {
+            _ if fleet.stop().is_some() => "stopping: nothing new starts".to_owned(),
+            Some(kind) => format!("{} is {kind}: nothing to retry", row.id),
+            None => format!("{} has not ended yet", row.id),
+        };
+        self.warn(&text);
+        Vec::new()
+    }
+
+    pub(super) fn retry_failed(&mut self, place: Place, fleet: &Fleet) -> Vec<Action> {
+        if self.possible(Act::RetryFailed, place, fleet) {
+            if place == Place::Plan {
+                self.typed.clear();
+                return self.look_again(fleet);
+            }
+            self.ask_retry_all(fleet);
+            return Vec::new();
+        }
+        self.warn(if fleet.stop().is_some() {
+            "stopping: nothing new starts"
+        } else if place == Place::Plan {
+            "nothing to look at again"
+        } else {
+            "nothing to retry among the devices shown"
+        });
+        Vec::new()
+    }
+
+    pub(super) fn ask_cancel(&mut self, fleet: &Fleet) {
+        let Some(row) = self.selected(fleet) else {
+            return;
+        };
+        if !row.is_busy() {
+            let text = format!("{} is not under way: nothing to cancel", row.id);
+            self.warn(&text);
+        } else if row.has_task() && row.is_past_install() {
+            self.popup = Some(Popup::PastInstall(row.id.clone()));
+        } else if fleet.stop().is_some() || !can_cancel(row) {
+            let text = format!("{} is being stopped already", row.id);
+            self.warn(&text);
+        } else {
+            self.popup = Some(Popup::Cancel(row.id.clone()));
+        }
+    }
+
+    pub(super) fn yes(&mut self, fleet: &Fleet) -> Vec<Action> {
+        match self.popup.take() {
+            Some(Popup::LeavePlan) => vec![Action::Leave],
+            Some(Popup::Quit) if fleet.is_over() => vec![Action::Leave],
+            Some(Popup::Quit) => vec![Action::Intend(Intent::Interrupt)],
+            Some(Popup::CancelAll) => vec![Action::Intend(Intent::CancelAll)],
+            Some(Popup::Cancel(id)) => {
+                // It may have gone on while the question stood.
+                let row = fleet.row(&id);
+                if row.is_some_and(|r| r.has_task() && r.is_past_install()) {
+                    self.popup = Some(Popup::PastInstall(id));
+                    return Vec::new();
+                }
+                vec![Action::Intend(Intent::Cancel(id))]
+            }
+            Some(Popup::RetryBox(asked)) => self.retry_chosen(asked, fleet),
+            Some(Popup::Help | Popup::PastInstall(_) | Popup::Secret(_) | Popup::Budget) | None => {
+                Vec::new()
+            }
+        }
+    }
+
+    pub(super) fn copy(&mut self, fleet: &Fleet) -> Vec<Action> {
+        let Some(text) = self.selected(fleet).and_then(last_error) else {
+            self.warn("no error to copy");
+            return Vec::new();
+        };
+        self.notice = Some((
+            Tone::Plain,
+            "sent to the clipboard (OSC 52), if this terminal takes it".to_owned(),
+        ));
+        vec![Action::Copy(text)]
+    }
+
+    /// Whether a key would do something now; the footer shows only those.
+    pub(super) fn possible(&self, act: Act, place: Place, fleet: &Fleet) -> bool {
+        let row = self.selected(fleet);
+        let free = fleet.stop().is_none();
+        match act {
+            Act::Retry if place == Place::Plan => {
+                free && row.is_some_and(|r| matches!(r.state, DevicePhase::Planned))
+            }
+            Act::RetryFailed if place == Place::Plan => free && self.can_look_again(fleet),
+            Act::Retry => free && row.is_some_and(DeviceState::is_retryable),
+            Act::RetryFailed => free && self.can_retry_all(fleet),
+            Act::Budget => fleet.waits_for_budget(),
+            Act::RolledBack => self.has_choice(OutcomeKind::RolledBack, fleet),
+            Act::Cancelled => self.has_choice(OutcomeKind::Cancelled, fleet),
+            Act::Cancel => free && row.is_some_and(can_cancel),
+            Act::CancelAll => can_cancel_any(fleet),
+            Act::Copy => row.and_then(last_error).is_some(),
+            Act::Secret => self.secrets.waiting().next().is_some(),
+            // Esc goes back from there.
+            Act::Audit => self.zoom != Some(Zoom::Audit) && row.is_some_and(|r| r.audit.is_some()),
+            Act::Start => fleet.phase() == Phase::Planned,
+            Act::Interrupt if place == Place::Devices => !fleet.is_over(),
+            Act::Yes => matches!(place, Place::Question | Place::RetryBox),
+            _ => true,
+        }
+    }
+
+    pub(super) fn warn(&mut self, text: &str) {
+        self.notice = Some((Tone::Warn, text.to_owned()));
+    }
+}
+
+pub(super) fn can_cancel_any(fleet: &Fleet) -> bool {
+    fleet.stop().is_none() && fleet.devices().iter().any(can_cancel)
+}
+
+/// Whether a device can still be stopped before its install, and is not being stopped already.
+fn can_cancel(row: &DeviceState) -> bool {
+    row.is_busy() && !row.cancelling && !(row.has_task() && row.is_past_install())
+}
+
+/// What went wrong last with a device, to be pasted into a message.
+fn last_error(row: &DeviceState) -> Option<String> {
+    if let Some(outcome) = row.outcome()
+        && let Some(hint) = outcome.hint()
+    {
+        let at = outcome
+            .stage()
+            .map(|s| format!(" at {s}"))
+            .unwrap_or_default();
+        let (kind, reason) = (outcome.kind(), outcome.reason());
+        return Some(format!("{}: {kind}{at}: {reason}\n{hint}", row.id));
+    }
+    if let Some(failure) = row.verdict.as_ref().and_then(Verdict::failure)
+        && matches!(row.state, DevicePhase::Planned)
+    {
+        return Some(format!("{}: {failure}\n{}", row.id, failure.hint()));
+    }
+    let step = row.timeline.iter().rev().find(|s| s.failure.is_some())?;
+    let failure = step.failure.as_ref()?;
+    Some(format!("{}: {}: {failure}", row.id, step.stage))
+}

@@ -1,0 +1,129 @@
+//! Which devices are shown, and in what order: an index into the fleet's rows.
+//! Must not: be computed while drawing; it changes only when the fleet or a wish changed.
+
+use crate::engine::{DevicePhase, DeviceState, Fleet, Person};
+use crate::model::{OutcomeKind, Verdict};
+
+use super::theme::Mark;
+
+/// What the table is sorted by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) enum Sort {
+    #[default]
+    Inventory,
+    State,
+    Name,
+    Group,
+    Stage,
+}
+
+impl Sort {
+    pub(super) fn next(self) -> Self {
+        match self {
+            Self::Inventory => Self::State,
+            Self::State => Self::Name,
+            Self::Name => Self::Group,
+            Self::Group => Self::Stage,
+            Self::Stage => Self::Inventory,
+        }
+    }
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Inventory => "inventory",
+            Self::State => "state",
+            Self::Name => "name",
+            Self::Group => "group",
+            Self::Stage => "stage",
+        }
+    }
+}
+
+/// The devices that match `filter` (every word of it), sorted; equal ones stay as the inventory
+/// has them.
+pub(super) fn order(fleet: &Fleet, sort: Sort, filter: &str) -> Vec<usize> {
+    let rows = fleet.devices();
+    let words: Vec<String> = filter.split_whitespace().map(str::to_lowercase).collect();
+    let mut order: Vec<usize> = (0..rows.len())
+        .filter(|&n| words.iter().all(|w| matches(&rows[n], w)))
+        .collect();
+    match sort {
+        Sort::Inventory => {}
+        Sort::State => order.sort_by_key(|&n| urgency(&rows[n])),
+        Sort::Name => order.sort_by(|&a, &b| rows[a].id.cmp(&rows[b].id)),
+        Sort::Group => order.sort_by(|&a, &b| rows[a].group.cmp(&rows[b].group)),
+        Sort::Stage => order.sort_by_key(|&n| std::cmp::Reverse(advance(&rows[n]))),
+    }
+    order
+}
+
+fn matches(row: &DeviceState, word: &str) -> bool {
+    let has = |text: &str| text.to_lowercase().contains(word);
+    has(row.id.as_str())
+        || row.group.as_deref().is_some_and(has)
+        || row.tags.iter().any(|t| has(t))
+        || has(Mark::of_row(row).word)
+        || (row.has_task() && has(Mark::RUNNING.word))
+        || has(row.link)
+        || row
+            .audit
+            .as_ref()
+            .is_some_and(|r| has(r.verdict.as_str()) || has(r.word().short()))
+        || row
+            .active()
+            .and_then(|a| a.person.as_ref())
+            .is_some_and(|p| {
+                has(match p {
+                    Person::Secret => "secret",
+                    Person::Phone { .. } => "phone",
+                })
+            })
+        || (matches!(row.state, DevicePhase::Planned)
+            && row.verdict.as_ref().is_some_and(|v| has(v.kind().as_str())))
+}
+
+/// What needs a person first.
+fn urgency(row: &DeviceState) -> u8 {
+    match &row.state {
+        DevicePhase::Done(outcome) => match outcome.kind() {
+            // The device ended well, and its own log says otherwise.
+            _ if contradicted(row) => 4,
+            OutcomeKind::Failed => 0,
+            OutcomeKind::RolledBack => 1,
+            OutcomeKind::Lost => 2,
+            OutcomeKind::Unknown => 3,
+            OutcomeKind::Unproven => 4,
+            OutcomeKind::Cancelled => 8,
+            OutcomeKind::Upgraded | OutcomeKind::Audited => 9,
+            OutcomeKind::Current => 10,
+            OutcomeKind::Skipped => 11,
+        },
+        DevicePhase::Running(active) if active.person.is_some() => 5,
+        DevicePhase::Running(_) | DevicePhase::Starting => 6,
+        DevicePhase::Waiting => 7,
+        // On the plan: what cannot be upgraded first.
+        DevicePhase::Planned => match &row.verdict {
+            Some(verdict) if verdict.failure().is_some() => 0,
+            Some(Verdict::Downgrade { .. } | Verdict::Cannot(_)) => 1,
+            Some(Verdict::Skip(_)) => 2,
+            Some(Verdict::Current) => 3,
+            Some(Verdict::Upgrade { .. }) => 4,
+            None => 7,
+        },
+    }
+}
+
+/// Whether a device that ended without a failure has a log that contradicts.
+pub(super) fn contradicted(row: &DeviceState) -> bool {
+    row.log_contradicts() && row.outcome_kind().is_some_and(|kind| !kind.is_failure())
+}
+
+/// How far a device is; those under way before those that are done, those before the waiting.
+fn advance(row: &DeviceState) -> u8 {
+    match &row.state {
+        DevicePhase::Running(active) => 10 + active.stage as u8,
+        DevicePhase::Starting => 9,
+        DevicePhase::Done(_) => 8,
+        DevicePhase::Waiting | DevicePhase::Planned => 0,
+    }
+}

@@ -1,0 +1,411 @@
+//! The dashboard's loop: keys, events, signals and time come in; frames go out, few and only when
+//! something changed.
+//! Must not: decide what a key means (that is `ui`), or what anything looks like (that is `view`).
+
+use std::io;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use ratatui::crossterm::event::Event as Input;
+use ratatui::layout::Size;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+use zeroize::Zeroizing;
+
+use crate::engine::{Event, Fleet, Intent, Mode, Phase, Session, Stop};
+
+use super::terminal::guard::{self, Guard, hung_up, inside, retaken};
+use super::terminal::input::Inputs;
+use super::theme::{Theme, Tone};
+use super::ui::{Action, Ui, on_plan};
+use super::view::{self, Scene};
+
+/// The shortest time between two frames.
+const FRAME: Duration = Duration::from_millis(33);
+/// How often clocks on the screen are drawn anew while nothing else happens.
+const TICK: Duration = Duration::from_secs(1);
+/// How long a frame may be on its way until the screen is drawn anew as a whole: by then somebody else may have
+/// written there.
+const STALL: Duration = Duration::from_secs(1);
+/// How often it is looked whether a process in the background has come to the foreground: nobody tells it.
+const FOREGROUND: Duration = Duration::from_millis(300);
+/// Events, or keys, taken in at once before the others have their turn again.
+const BATCH: usize = 2048;
+/// For how long after the terminal was lost signals count as part of that: a hang-up is one wish to stop,
+/// but shell and kernel may each send a SIGHUP for it.
+const AFTERSHOCK: Duration = Duration::from_secs(5);
+/// How long tasks that are stopped at once may take to say so.
+const ABORT: Duration = Duration::from_secs(3);
+
+/// Whether a confirmed plan may start, and if not, why not, in one line.
+pub type MayStart = BoxFuture<'static, Result<(), String>>;
+
+/// What the dashboard needs from outside.
+pub struct Options<'a> {
+    /// What the terminal can show.
+    pub look: Theme,
+    /// In which times of day are shown.
+    pub zone: TimeZone,
+    /// Asked when the plan is confirmed.
+    pub may_start: &'a mut dyn FnMut() -> MayStart,
+    /// Told of each event, with the fleet that has taken it in; for a log file.
+    pub on_event: &'a mut dyn FnMut(&Fleet, &Event),
+}
+
+/// How the dashboard was left.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Exit {
+    /// The plan was left without a confirmation: no device was changed.
+    Declined,
+    /// All that there was to do has ended, and a person left.
+    Left,
+    /// Interrupted, and everything was brought to a safe point or stopped.
+    Interrupted,
+}
+
+/// Shows a session until a person leaves or an interrupt has been obeyed.
+///
+/// [`Intent::Begin`] comes once the terminal is taken; [`Session::finish`] is the caller's. Each message in `interrupts` is one
+/// Ctrl-C. Where the terminal is lost on the way, the run is drained without it.
+///
+/// # Errors
+///
+/// The terminal could not be taken. It has been given back by then, as on every other way out.
+pub async fn run<'a>(
+    session: &'a mut Session,
+    interrupts: &mut mpsc::Receiver<()>,
+    options: Options<'a>,
+) -> io::Result<Exit> {
+    let (guard, keys) = Guard::enter()?;
+    session.intend(Intent::Begin);
+    let size = guard.size();
+    let dashboard = Dashboard {
+        session,
+        ui: Ui::new(size),
+        options,
+        guard: Some(guard),
+        dirty: true,
+        whole: true,
+        behind: None,
+        drawn: None,
+        aborted: None,
+        lost: None,
+        left: false,
+        confirmed: None,
+    };
+    Ok(inside(dashboard.show(keys, interrupts)).await)
+}
+
+struct Dashboard<'a> {
+    session: &'a mut Session,
+    ui: Ui,
+    options: Options<'a>,
+    /// Absent once the terminal is lost.
+    guard: Option<Guard>,
+    dirty: bool,
+    /// Whether the next frame is drawn as a whole, and not as a difference to the one before.
+    whole: bool,
+    /// Since when a frame could not be drawn, because the one before it is still on its way.
+    behind: Option<Instant>,
+    drawn: Option<Instant>,
+    aborted: Option<Instant>,
+    lost: Option<Instant>,
+    left: bool,
+    /// The number of devices that was confirmed, while it is found out whether they may be upgraded.
+    confirmed: Option<(usize, MayStart)>,
+}
+
+/// What woke the loop.
+enum Woke {
+    Input(Option<io::Result<Input>>),
+    Event(Box<Event>),
+    /// An interrupt; absent where nobody will send one any more.
+    Signal(Option<()>),
+    HungUp,
+    /// The terminal was taken again.
+    Retaken,
+    MayStart(Result<(), String>),
+    Time,
+}
+
+impl Dashboard<'_> {
+    async fn show(mut self, keys: Inputs, interrupts: &mut mpsc::Receiver<()>) -> Exit {
+        let mut keys = Some(keys);
+        let mut hang_up = Box::pin(hung_up());
+        let mut signals = true;
+        loop {
+            self.draw_if_due();
+            if let Some(exit) = self.exit() {
+                self.drain(usize::MAX);
+                return exit;
+            }
+            let wake = self.wake();
+            let woken_by = tokio::select! {
+                input = next_input(&mut keys) => Woke::Input(input),
+                event = self.session.next() => Woke::Event(Box::new(event)),
+                signal = interrupts.recv(), if signals => Woke::Signal(signal),
+                may = answer(&mut self.confirmed) => Woke::MayStart(may),
+                () = &mut hang_up, if self.guard.is_some() => Woke::HungUp,
+                () = retaken(), if self.guard.is_some() => Woke::Retaken,
+                () = idle(self.guard.as_ref()), if self.behind.is_some() => Woke::Time,
+                () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => Woke::Time,
+            };
+            match woken_by {
+                Woke::Input(Some(Ok(input))) => {
+                    self.input(input);
+                    // A burst, as of a paste that comes as keys, costs one frame.
+                    for _ in 0..BATCH {
+                        match keys.as_mut().and_then(Inputs::try_next) {
+                            Some(Ok(input)) if !self.left => self.input(input),
+                            _ => break,
+                        }
+                    }
+                }
+                // Without keys the run can only be brought to its end.
+                Woke::Input(_) | Woke::HungUp => {
+                    keys = None;
+                    self.lose_terminal();
+                }
+                Woke::Event(event) => {
+                    self.event(&event);
+                    self.drain(BATCH);
+                }
+                Woke::Signal(Some(())) => self.signal(),
+                Woke::Signal(None) => signals = false,
+                Woke::Retaken => {
+                    self.whole = true;
+                    self.dirty = true;
+                    self.drawn = None;
+                }
+                Woke::MayStart(may) => self.start(may),
+                Woke::Time => self.dirty = true,
+            }
+            if self.guard.is_none() {
+                keys = None;
+            }
+        }
+    }
+
+    /// Whether to leave now, and how.
+    fn exit(&self) -> Option<Exit> {
+        let fleet = self.session.fleet();
+        if self.left {
+            let planned = on_plan(fleet) && fleet.mode() == Mode::Confirm;
+            return Some(if planned { Exit::Declined } else { Exit::Left });
+        }
+        fleet.stop()?;
+        let given_up = self.aborted.is_some_and(|at| at.elapsed() >= ABORT);
+        (fleet.is_over() || given_up).then_some(Exit::Interrupted)
+    }
+
+    /// When to wake without anything happening; never while nothing on the screen changes by itself.
+    fn wake(&self) -> Option<Instant> {
+        let now = Instant::now();
+        let abort = self.aborted.map(|at| at + ABORT);
+        let frame = self.guard.as_ref().and_then(|_| {
+            if guard::is_lent() {
+                return Some(now + FOREGROUND);
+            }
+            if self.behind.is_some() {
+                return None;
+            }
+            let drawn = self.drawn.unwrap_or(now);
+            if self.dirty {
+                Some(drawn + FRAME)
+            } else {
+                has_clocks(self.session.fleet()).then(|| drawn + TICK)
+            }
+        });
+        [abort, frame].into_iter().flatten().min()
+    }
+
+    fn draw_if_due(&mut self) {
+        let due = self.drawn.is_none_or(|at| at.elapsed() >= FRAME);
+        if !self.dirty || !due {
+            return;
+        }
+        let Some(guard) = &mut self.guard else {
+            return;
+        };
+        if guard::is_lent() {
+            guard::retake();
+            return;
+        }
+        if guard.is_busy() {
+            self.behind.get_or_insert_with(Instant::now);
+            return;
+        }
+        let stalled = self.behind.take().is_some_and(|at| at.elapsed() >= STALL);
+        let whole = std::mem::take(&mut self.whole) || stalled;
+        let fleet = self.session.fleet();
+        let now = Timestamp::now();
+        let ui = &mut self.ui;
+        let options = &self.options;
+        let drawn = guard.draw(whole, |frame| {
+            ui.size = frame.area().as_size();
+            view::settle(ui, fleet);
+            let scene = Scene {
+                fleet,
+                ui,
+                look: options.look,
+                now,
+                zone: &options.zone,
+            };
+            view::draw(&scene, frame.buffer_mut());
+        });
+        self.dirty = false;
+        self.drawn = Some(Instant::now());
+        if let Err(error) = drawn {
+            tracing::error!(%error, "cannot draw any more");
+            self.lose_terminal();
+        }
+    }
+
+    fn input(&mut self, input: Input) {
+        match input {
+            Input::Key(key) => {
+                let actions = self.ui.key(&key, self.session.fleet());
+                for action in actions {
+                    self.carry_out(action);
+                }
+                // An answer to a key is not kept waiting for the next frame's turn.
+                self.drawn = None;
+            }
+            Input::Resize(width, height) => {
+                self.ui.size = guard::within(Size::new(width, height));
+            }
+            Input::Paste(text) => {
+                // It may be a secret, whatever it is pasted into.
+                let text = Zeroizing::new(text);
+                self.ui.paste(&text, self.session.fleet());
+                self.drawn = None;
+            }
+            _ => return,
+        }
+        self.dirty = true;
+    }
+
+    fn carry_out(&mut self, action: Action) {
+        match action {
+            Action::Intend(Intent::Confirm) => self.confirm(),
+            Action::Intend(intent) => self.intend(intent),
+            Action::Leave => self.left = true,
+            Action::Copy(text) => {
+                if let Some(Err(error)) = self.guard.as_mut().map(|g| g.copy(&text)) {
+                    tracing::warn!(%error, "cannot copy");
+                }
+            }
+        }
+    }
+
+    /// The plan is confirmed: where an install is to be sent to anything, it is asked first whether it may be.
+    fn confirm(&mut self) {
+        match self.session.fleet().to_confirm() {
+            0 => self.intend(Intent::Confirm),
+            wanted if self.confirmed.is_none() => {
+                self.confirmed = Some((wanted, (self.options.may_start)()));
+            }
+            _ => {}
+        }
+    }
+
+    /// Starts what was confirmed, unless it may not be, or is not the plan any more.
+    fn start(&mut self, may: Result<(), String>) {
+        let Some((wanted, _)) = self.confirmed.take() else {
+            return;
+        };
+        let fleet = self.session.fleet();
+        let same = fleet.phase() == Phase::Planned && fleet.to_confirm() == wanted;
+        match may {
+            Err(why) => self.ui.notice = Some((Tone::Bad, why)),
+            Ok(()) if same => self.intend(Intent::Confirm),
+            Ok(()) => self
+                .ui
+                .warn("the plan has changed: look at it, and type the number again"),
+        }
+        self.dirty = true;
+    }
+
+    fn intend(&mut self, intent: Intent) {
+        let interrupt = intent == Intent::Interrupt;
+        self.session.intend(intent);
+        if interrupt {
+            let aborting = self.session.fleet().stop() == Some(Stop::Aborting);
+            if aborting && self.aborted.is_some() {
+                // A third time: whoever presses it does not want to wait for anything.
+                self.aborted = Instant::now().checked_sub(ABORT);
+            } else if aborting {
+                self.aborted = Some(Instant::now());
+            }
+        }
+        self.dirty = true;
+    }
+
+    fn event(&mut self, event: &Event) {
+        self.ui.event(event);
+        (self.options.on_event)(self.session.fleet(), event);
+        self.dirty = true;
+    }
+
+    /// Takes in what is there already, at most `most`, so that a burst costs one frame.
+    fn drain(&mut self, most: usize) {
+        for _ in 0..most {
+            let Some(event) = self.session.try_next() else {
+                return;
+            };
+            self.event(&event);
+        }
+    }
+
+    fn signal(&mut self) {
+        if self.lost.is_none_or(|at| at.elapsed() >= AFTERSHOCK) {
+            self.intend(Intent::Interrupt);
+        }
+    }
+
+    /// The terminal is gone: as after Ctrl-C, but a hang-up that comes with a signal counts once.
+    fn lose_terminal(&mut self) {
+        if self.guard.take().is_some() {
+            self.lost = Some(Instant::now());
+            tracing::warn!("the terminal is gone: stopping safely");
+            if self.session.fleet().stop().is_none() {
+                self.intend(Intent::Interrupt);
+            }
+        }
+    }
+}
+
+/// The next key, paste or resize; waits for ever where there are none any more.
+async fn next_input(keys: &mut Option<Inputs>) -> Option<io::Result<Input>> {
+    match keys {
+        Some(keys) => keys.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits until the last frame was written.
+async fn idle(guard: Option<&Guard>) {
+    match guard {
+        Some(guard) => guard.idle().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether what was confirmed may start; waits for ever where nothing was.
+async fn answer(confirmed: &mut Option<(usize, MayStart)>) -> Result<(), String> {
+    match confirmed {
+        Some((_, may)) => may.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether something on the screen changes by itself.
+fn has_clocks(fleet: &Fleet) -> bool {
+    let runs = fleet.phase() != Phase::Planned;
+    runs && fleet
+        .devices()
+        .iter()
+        .any(crate::engine::DeviceState::has_task)
+}

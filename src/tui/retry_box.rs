@@ -1,0 +1,226 @@
+//! The box of "retry all": which of the devices shown are tried again, and what that does to each.
+//! Must not: retry anything; the wish leaves as an [`Action`].
+
+use crate::engine::{DevicePhase, DeviceState, Fleet, Intent};
+use crate::model::{Component, DeviceId, Outcome, OutcomeKind, Stage, Touched, Verdict};
+
+use super::ui::{Action, Popup, Ui};
+
+/// What a further attempt does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord)]
+pub(super) enum Does {
+    /// An install may have been sent: nothing is ever sent again.
+    Watch,
+    /// The same of the management app's install; what comes behind it may follow.
+    WatchApp,
+    /// The upgrade is proven, and its log is open.
+    ReadLog,
+    /// Nothing was sent yet.
+    Theme,
+    /// An image was sent already.
+    Upload,
+}
+
+impl Does {
+    pub(super) const ALL: [Self; 5] = [
+        Self::Watch,
+        Self::WatchApp,
+        Self::ReadLog,
+        Self::Theme,
+        Self::Upload,
+    ];
+
+    /// What is done with this device.
+    fn of(row: &DeviceState) -> Self {
+        if let Some(watch) = &row.watch {
+            return match watch.component {
+                Component::Firmware => Self::Watch,
+                Component::Ui => Self::WatchApp,
+            };
+        }
+        match row.outcome() {
+            Some(Outcome::Failed(f)) if f.is_about_log() => Self::ReadLog,
+            Some(outcome) if outcome.touched() != Touched::Nothing => Self::Upload,
+            _ => Self::Theme,
+        }
+    }
+
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Watch => "watch only",
+            Self::WatchApp => "watch, then go on",
+            Self::ReadLog => "read the log again",
+            Self::Theme => "look again, then upgrade",
+            Self::Upload => "upload and install again",
+        }
+    }
+
+    /// Whether it is of no use without a login.
+    fn wants_login(self) -> bool {
+        !matches!(self, Self::Watch)
+    }
+}
+
+/// The box, with the devices that were shown when it was opened: what ends badly meanwhile is not meant.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct RetryBox {
+    devices: Vec<DeviceId>,
+    /// Whether those are meant whose bootloader refused the image.
+    pub(super) rolled_back: bool,
+    /// Whether those are meant that were stopped.
+    pub(super) cancelled: bool,
+}
+
+/// Devices that ended alike, and are treated alike.
+#[derive(Debug)]
+pub(super) struct Group<'f> {
+    pub(super) kind: OutcomeKind,
+    pub(super) stage: Option<Stage>,
+    code: &'static str,
+    /// Why, in the words of the first of them.
+    pub(super) reason: String,
+    pub(super) does: Does,
+    pub(super) rows: Vec<&'f DeviceState>,
+}
+
+impl RetryBox {
+    /// The box for the devices that the filter leaves, if one of them could be meant.
+    fn open(ui: &Ui, fleet: &Fleet) -> Option<Self> {
+        let devices: Vec<DeviceId> = shown(ui, fleet)
+            .filter(|row| is_meant(row))
+            .map(|row| row.id.clone())
+            .collect();
+        (!devices.is_empty()).then_some(Self {
+            devices,
+            rolled_back: false,
+            cancelled: true,
+        })
+    }
+
+    fn rows<'f>(&self, fleet: &'f Fleet) -> impl Iterator<Item = &'f DeviceState> {
+        let rows = self.devices.iter().filter_map(|id| fleet.row(id));
+        rows.filter(|row| is_meant(row))
+    }
+
+    /// The devices that no login is tried on any more: they are left out.
+    pub(super) fn locked_out<'f>(&self, fleet: &'f Fleet) -> Vec<&'f DeviceState> {
+        self.rows(fleet).filter(|row| is_locked_out(row)).collect()
+    }
+
+    /// The devices of a kind that could be tried again, in or out.
+    pub(super) fn of_kind(&self, fleet: &Fleet, kind: OutcomeKind) -> usize {
+        let open = self.rows(fleet).filter(|row| !is_locked_out(row));
+        open.filter(|row| row.outcome_kind() == Some(kind)).count()
+    }
+
+    /// The devices that are tried again.
+    pub(super) fn chosen<'f>(&self, fleet: &'f Fleet) -> Vec<&'f DeviceState> {
+        let is_in = |row: &&DeviceState| match row.outcome_kind() {
+            Some(OutcomeKind::RolledBack) => self.rolled_back,
+            Some(OutcomeKind::Cancelled) => self.cancelled,
+            _ => true,
+        };
+        let open = self.rows(fleet).filter(|row| !is_locked_out(row));
+        open.filter(is_in).collect()
+    }
+
+    /// The same by outcome, reason and what is done; the most first.
+    pub(super) fn groups<'f>(&self, fleet: &'f Fleet) -> Vec<Group<'f>> {
+        let mut groups: Vec<Group<'f>> = Vec::new();
+        for row in self.chosen(fleet) {
+            let Some(outcome) = row.outcome() else {
+                continue;
+            };
+            let (kind, stage, code) = (outcome.kind(), outcome.stage(), outcome.code());
+            let does = Does::of(row);
+            let known = groups
+                .iter_mut()
+                .find(|g| (g.kind, g.stage, g.code, g.does) == (kind, stage, code, does));
+            match known {
+                Some(group) => group.rows.push(row),
+                None => groups.push(Group {
+                    kind,
+                    stage,
+                    code,
+                    reason: outcome.reason(),
+                    does,
+                    rows: vec![row],
+                }),
+            }
+        }
+        groups.sort_by_key(|group| std::cmp::Reverse(group.rows.len()));
+        groups
+    }
+}
+
+/// The devices that the filter leaves.
+fn shown<'f>(ui: &Ui, fleet: &'f Fleet) -> impl Iterator<Item = &'f DeviceState> {
+    ui.order.iter().filter_map(|&n| fleet.devices().get(n))
+}
+
+/// Whether "retry all" may mean this device: what went wrong, and what was stopped.
+fn is_meant(row: &DeviceState) -> bool {
+    row.outcome_kind()
+        .is_some_and(|kind| kind.is_failure() || kind == OutcomeKind::Cancelled)
+}
+
+fn is_locked_out(row: &DeviceState) -> bool {
+    row.logins_left == Some(0) && Does::of(row).wants_login()
+}
+
+/// Whether it is looked at again on the plan.
+fn cannot(row: &DeviceState) -> bool {
+    let failure = row.verdict.as_ref().and_then(Verdict::failure);
+    matches!(row.state, DevicePhase::Planned) && failure.is_some()
+}
+
+impl Ui {
+    /// Whether the key would do something on the plan.
+    pub(super) fn can_look_again(&self, fleet: &Fleet) -> bool {
+        shown(self, fleet).any(cannot)
+    }
+
+    /// Whether the key would do something on the dashboard.
+    pub(super) fn can_retry_all(&self, fleet: &Fleet) -> bool {
+        shown(self, fleet).any(is_meant)
+    }
+
+    /// On the plan: looks change nothing, and nobody is asked.
+    pub(super) fn look_again(&self, fleet: &Fleet) -> Vec<Action> {
+        let again = shown(self, fleet).filter(|row| cannot(row));
+        let devices = again.map(|row| row.id.clone()).collect();
+        vec![Action::Intend(Intent::RetryAll(devices))]
+    }
+
+    /// On the dashboard: asks first.
+    pub(super) fn ask_retry_all(&mut self, fleet: &Fleet) {
+        self.popup = RetryBox::open(self, fleet).map(Popup::RetryBox);
+    }
+
+    /// Whether the box has devices of this kind to take in or out.
+    pub(super) fn has_choice(&self, kind: OutcomeKind, fleet: &Fleet) -> bool {
+        matches!(&self.popup, Some(Popup::RetryBox(asked)) if asked.of_kind(fleet, kind) > 0)
+    }
+
+    /// Takes a choice of the box in or out.
+    pub(super) fn choose(&mut self, kind: OutcomeKind) {
+        if let Some(Popup::RetryBox(asked)) = &mut self.popup {
+            match kind {
+                OutcomeKind::RolledBack => asked.rolled_back ^= true,
+                _ => asked.cancelled ^= true,
+            }
+        }
+    }
+
+    /// The box is answered with yes.
+    pub(super) fn retry_chosen(&mut self, asked: RetryBox, fleet: &Fleet) -> Vec<Action> {
+        let chosen = asked.chosen(fleet);
+        if chosen.is_empty() {
+            self.warn("no device is chosen");
+            self.popup = Some(Popup::RetryBox(asked));
+            return Vec::new();
+        }
+        let devices = chosen.iter().map(|row| row.id.clone()).collect();
+        vec![Action::Intend(Intent::RetryAll(devices))]
+    }
+}

@@ -1,0 +1,375 @@
+//! The terminal as the dashboard needs it, and given back on every way out.
+//! Must not: draw, or print anything while the dashboard is on.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::io::{self, Write};
+use std::panic::PanicHookInfo;
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ratatui::backend::CrosstermBackend;
+use ratatui::crossterm::cursor::{Hide, Show};
+use ratatui::crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
+use ratatui::crossterm::execute;
+use ratatui::crossterm::terminal::{
+    self, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
+use ratatui::layout::{Position, Rect, Size};
+use ratatui::{Frame, TerminalOptions, Viewport};
+use rustix::process::getpgrp;
+use rustix::termios::tcgetpgrp;
+use tokio::sync::Notify;
+
+use super::frame_writer::FrameWriter;
+use super::input::{self, Inputs, Switch};
+
+/// The largest screen that is drawn, in cells each way: a terminal may say that it is 65535 × 65535, and a frame
+/// of that takes more memory than there is.
+const LARGEST: Size = Size::new(1000, 400);
+
+/// How long the terminal is waited for when it is given back.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Ends whatever escape sequence was cut off in the middle, where a frame was given up.
+const CANCEL: &[u8] = b"\x18";
+
+/// What is said on the normal screen while the process is stopped.
+const STOPPED: &[u8] = b"hemfleet is stopped, and watches no device meanwhile. fg: goes on; \
+    bg: goes on without its screen, until fg\r\n";
+
+/// Who has the terminal.
+enum Hold {
+    /// Not the dashboard.
+    Free,
+    /// The dashboard.
+    Ours(Parts),
+    /// The shell, because the process is about to be stopped, or is.
+    Stopped(Parts),
+    /// The shell, until the process comes to the foreground.
+    Background(Parts),
+}
+
+/// What takes part in holding the terminal.
+#[derive(Clone)]
+struct Parts {
+    writer: FrameWriter,
+    keys: Switch,
+}
+
+static HOLD: Mutex<Hold> = Mutex::new(Hold::Free);
+
+/// The terminal was taken again after a stop.
+static RETAKEN: Notify = Notify::const_new();
+
+fn hold() -> MutexGuard<'static, Hold> {
+    HOLD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+thread_local! {
+    /// Whether this thread is polling the dashboard just now, and not one of the devices' tasks.
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The bytes of the frame that is being drawn.
+#[derive(Clone, Default)]
+struct Sheet(Arc<Mutex<Vec<u8>>>);
+
+impl Sheet {
+    fn bytes(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Write for Sheet {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.bytes().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        // A frame leaves as a whole.
+        Ok(())
+    }
+}
+
+/// The terminal in raw mode, on the alternate screen, without a cursor, until dropped.
+pub(in crate::tui) struct Guard {
+    screen: ratatui::Terminal<CrosstermBackend<Sheet>>,
+    sheet: Sheet,
+    area: Rect,
+    parts: Parts,
+}
+
+impl Guard {
+    /// Takes the terminal; what is typed from then on.
+    pub(in crate::tui) fn enter() -> io::Result<(Self, Inputs)> {
+        hook_panics();
+        let area = Rect::from((Position::ORIGIN, size()?));
+        let writer = FrameWriter::start()?;
+        enable_raw_mode()?;
+        let entered = input::start().and_then(|(inputs, keys)| {
+            let parts = Parts { writer, keys };
+            let sheet = Sheet::default();
+            let options = TerminalOptions {
+                viewport: Viewport::Fixed(area),
+            };
+            let backend = CrosstermBackend::new(sheet.clone());
+            let screen = ratatui::Terminal::with_options(backend, options)?;
+            let guard = Self {
+                screen,
+                sheet,
+                area,
+                parts,
+            };
+            Ok((guard, inputs))
+        });
+        match entered {
+            Ok((guard, inputs)) => {
+                guard.parts.writer.push(&entering());
+                *hold() = Hold::Ours(guard.parts.clone());
+                Ok((guard, inputs))
+            }
+            Err(error) => {
+                let _ = disable_raw_mode();
+                Err(error)
+            }
+        }
+    }
+
+    /// What of the terminal is drawn on.
+    pub(in crate::tui) fn size(&self) -> Size {
+        self.area.as_size()
+    }
+
+    /// Whether the last frame is still on its way, or another program has the terminal: then none can be drawn.
+    pub(in crate::tui) fn is_busy(&self) -> bool {
+        self.parts.writer.is_busy() || is_lent()
+    }
+
+    /// Waits until the last frame was written.
+    pub(in crate::tui) async fn idle(&self) {
+        self.parts.writer.idle().await;
+    }
+
+    /// Draws one frame; `whole` where nothing is known of what the screen shows.
+    pub(in crate::tui) fn draw(
+        &mut self,
+        whole: bool,
+        frame: impl FnOnce(&mut Frame<'_>),
+    ) -> io::Result<()> {
+        let area = Rect::from((Position::ORIGIN, size()?));
+        if whole || area != self.area {
+            self.area = area;
+            // Clears, and forgets what was drawn before.
+            self.screen.resize(area)?;
+        }
+        self.screen.draw(frame)?;
+        self.send()
+    }
+
+    /// Asks the terminal to put `text` on its clipboard (OSC 52). It does not say whether it did.
+    pub(in crate::tui) fn copy(&mut self, text: &str) -> io::Result<()> {
+        write!(self.sheet, "\x1b]52;c;{}\x07", STANDARD.encode(text))?;
+        self.send()
+    }
+
+    fn send(&mut self) -> io::Result<()> {
+        let bytes = std::mem::take(&mut *self.sheet.bytes());
+        // Under the lock: nothing of ours may come after the screen was left.
+        if let Hold::Ours(parts) = &*hold() {
+            parts.writer.push(&bytes);
+        }
+        self.parts.writer.result()
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        restore();
+    }
+}
+
+fn entering() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    // A vector takes everything.
+    let _ = execute!(bytes, EnterAlternateScreen, EnableBracketedPaste, Hide);
+    bytes
+}
+
+/// The terminal's size, as far as it is drawn on.
+fn size() -> io::Result<Size> {
+    let (width, height) = terminal::size()?;
+    Ok(within(Size { width, height }))
+}
+
+/// The part of a screen of this size that is drawn on.
+pub(in crate::tui) fn within(size: Size) -> Size {
+    Size {
+        width: size.width.min(LARGEST.width),
+        height: size.height.min(LARGEST.height),
+    }
+}
+
+/// Gives the terminal back; does nothing if it was not taken. The dashboard does this on every way out;
+/// it is public for those who end the process by other means. It waits for a terminal that takes nothing, but
+/// not for long.
+pub fn restore() {
+    let before = std::mem::replace(&mut *hold(), Hold::Free);
+    if let Hold::Ours(parts) = before {
+        leave(&parts.writer, b"");
+    }
+}
+
+/// Lends the terminal to the shell, because the process is about to be stopped. [`resume`] takes it again.
+pub async fn suspend() {
+    let parts = {
+        let mut hold = hold();
+        let Hold::Ours(parts) = &*hold else { return };
+        let parts = parts.clone();
+        *hold = Hold::Stopped(parts.clone());
+        parts
+    };
+    parts.keys.off().await;
+    leave(&parts.writer, STOPPED);
+}
+
+/// The process goes on, maybe after a stop without a word: takes the terminal again, which the shell has set as it
+/// likes it. Not in the background: there the run goes on without a screen until the process comes to the foreground.
+pub async fn resume() {
+    let parts = match &*hold() {
+        Hold::Free => return,
+        Hold::Ours(parts) | Hold::Stopped(parts) | Hold::Background(parts) => parts.clone(),
+    };
+    if !is_foreground() {
+        parts.keys.off().await;
+    }
+    *hold() = Hold::Background(parts);
+    retake();
+}
+
+/// Takes the terminal again if the process has come to the foreground.
+pub(in crate::tui) fn retake() {
+    let mut hold = hold();
+    let Hold::Background(parts) = &*hold else {
+        return;
+    };
+    // Off first: what is remembered to be raw is not, after the shell had it.
+    if !is_foreground() || disable_raw_mode().and_then(|()| enable_raw_mode()).is_err() {
+        return;
+    }
+    let parts = parts.clone();
+    parts.writer.push(&entering());
+    parts.keys.on();
+    *hold = Hold::Ours(parts);
+    RETAKEN.notify_one();
+}
+
+/// Whether another program has the terminal.
+pub(in crate::tui) fn is_lent() -> bool {
+    matches!(*hold(), Hold::Stopped(_) | Hold::Background(_))
+}
+
+/// Waits until the terminal was taken again.
+pub(in crate::tui) async fn retaken() {
+    RETAKEN.notified().await;
+}
+
+/// Whether what is typed comes to this process.
+fn is_foreground() -> bool {
+    tcgetpgrp(io::stdin()).is_ok_and(|group| group == getpgrp())
+}
+
+fn leave(writer: &FrameWriter, text: &[u8]) {
+    let mut bytes = CANCEL.to_vec();
+    // A vector takes everything.
+    let _ = execute!(bytes, DisableBracketedPaste, LeaveAlternateScreen, Show);
+    bytes.extend_from_slice(text);
+    writer.finish(&bytes, PATIENCE);
+    // A terminal that is gone needs no restoring.
+    let _ = disable_raw_mode();
+}
+
+/// A panic of the dashboard itself gives the terminal back before it is printed. One of a device's task
+/// is that device's failure, told in its row: while the dashboard is on it goes to the log only.
+fn hook_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info: &PanicHookInfo<'_>| {
+            let held = matches!(*hold(), Hold::Ours(_));
+            if held && !INSIDE.get() {
+                tracing::error!(panic = %info, "a task panicked");
+                return;
+            }
+            // Not where nothing was held a moment ago: the dashboard may be taking the terminal right now.
+            if held {
+                restore();
+            }
+            before(info);
+        }));
+    });
+}
+
+/// Polls the dashboard so that a panic in it is told from one in a device's task, which other threads, or
+/// this one at other times, may be running.
+pub(in crate::tui) async fn inside<F: Future>(dashboard: F) -> F::Output {
+    struct Inside;
+    impl Drop for Inside {
+        fn drop(&mut self) {
+            INSIDE.set(false);
+        }
+    }
+    let mut dashboard = std::pin::pin!(dashboard);
+    std::future::poll_fn(|cx| -> Poll<F::Output> {
+        INSIDE.set(true);
+        let _outside_again = Inside;
+        dashboard.as_mut().poll(cx)
+    })
+    .await
+}
+
+/// Waits until the terminal is hung up: its other end was closed. Where that cannot be told it waits for
+/// ever; then a failing draw tells.
+pub(in crate::tui) async fn hung_up() {
+    #[cfg(unix)]
+    {
+        use std::io::IsTerminal;
+        use std::os::fd::AsFd;
+        use tokio::io::Interest;
+        use tokio::io::unix::AsyncFd;
+
+        let stdin = io::stdin();
+        if stdin.is_terminal() {
+            #[expect(
+                deprecated,
+                reason = "its successor is unsafe; nobody closes this process's standard input"
+            )]
+            let watched = AsyncFd::with_interest(stdin.as_fd(), Interest::READABLE);
+            while let Ok(fd) = &watched
+                && let Ok(mut ready) = fd.ready(Interest::READABLE).await
+            {
+                if ready.ready().is_read_closed() {
+                    return;
+                }
+                // Keys are not read here: wait for the next change.
+                ready.clear_ready();
+            }
+        }
+    }
+    std::future::pending::<()>().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_drawn_is_bounded_whatever_a_terminal_says() {
+        assert_eq!(within(Size::new(u16::MAX, u16::MAX)), LARGEST);
+        assert_eq!(within(Size::new(80, 24)), Size::new(80, 24));
+    }
+}

@@ -1,0 +1,268 @@
+//! How states look: glyph, word and colour, in this order of meaning; and what a poorer terminal gets.
+//! Must not: know where on the screen anything stands.
+
+use ratatui::buffer::Buffer;
+use ratatui::style::{Color, Modifier, Style};
+
+use crate::engine::{DevicePhase, DeviceState};
+use crate::model::{AuditReport, AuditWord, OutcomeKind, VerdictKind};
+
+/// What the terminal can show.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Theme {
+    /// Whether colours are wanted; without them nothing is lost but the colours.
+    pub colour: bool,
+    /// Whether only ASCII can be shown.
+    pub ascii: bool,
+}
+
+impl Theme {
+    /// Asks the environment: `NO_COLOR` (set and not empty), `TERM=dumb`, and whether the locale
+    /// (`LC_ALL`, `LC_CTYPE`, `LANG`, the first that is not empty) is UTF-8. `ascii` is the
+    /// command line's wish and wins.
+    pub fn from_env(ascii: bool, var: impl Fn(&str) -> Option<String>) -> Self {
+        let set = |name: &str| var(name).filter(|value| !value.is_empty());
+        let locale = set("LC_ALL")
+            .or_else(|| set("LC_CTYPE"))
+            .or_else(|| set("LANG"))
+            .map(|l| l.to_ascii_lowercase());
+        // Windows has no such variables, and consoles there are Unicode.
+        let utf8 = locale.map_or(cfg!(windows), |l| l.contains("utf-8") || l.contains("utf8"));
+        let dumb = set("TERM").is_some_and(|t| t == "dumb");
+        Self {
+            colour: set("NO_COLOR").is_none() && !dumb,
+            ascii: ascii || !utf8,
+        }
+    }
+
+    /// Takes from a drawn screen what the terminal cannot show. One place for the whole screen, so
+    /// that no view can forget it.
+    pub(super) fn apply(self, buffer: &mut Buffer) {
+        if self.colour && !self.ascii {
+            return;
+        }
+        for cell in &mut buffer.content {
+            if self.ascii && !cell.symbol().is_ascii() {
+                let plain = ascii(cell.symbol());
+                cell.set_char(plain);
+            }
+            if !self.colour {
+                // The background marks the selected row: without colours it is bold instead.
+                if cell.bg != Color::Reset {
+                    cell.modifier.insert(Modifier::BOLD);
+                }
+                cell.fg = Color::Reset;
+                cell.bg = Color::Reset;
+                cell.underline_color = Color::Reset;
+            }
+        }
+    }
+}
+
+/// The ASCII character for one that is drawn in one cell; `?` for what has none, such as letters.
+fn ascii(symbol: &str) -> char {
+    match symbol.chars().next().unwrap_or(' ') {
+        '○' => 'o',
+        '✔' | '┌' | '┐' | '└' | '┘' => '+',
+        '≈' => '~',
+        '–' | '─' => '-',
+        '●' | '•' => '*',
+        '…' | '·' | '▏' | '▎' | '▍' => '.',
+        '✖' => 'x',
+        '↺' | '←' => '<',
+        '☠' => '!',
+        '∅' => '0',
+        '█' | '▉' | '▊' | '▋' | '▌' | '≠' => '#',
+        '▸' | '→' => '>',
+        '≡' => '%',
+        '◇' => ':',
+        '◆' => ';',
+        '│' => '|',
+        '↑' => '^',
+        '✓' | '↓' | '▼' => 'v',
+        _ => '?',
+    }
+}
+
+/// What a thing means, as a colour. Green is proven, yellow needs a look, red failed, cyan is
+/// under way; the rest is the terminal's own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Tone {
+    Good,
+    Warn,
+    Bad,
+    Live,
+    Plain,
+    /// Done and of no further interest.
+    Dull,
+}
+
+impl Tone {
+    pub(super) fn style(self) -> Style {
+        match self {
+            Self::Good => Style::new().fg(Color::Green),
+            Self::Warn => Style::new().fg(Color::Yellow),
+            Self::Bad => Style::new().fg(Color::Red),
+            Self::Live => Style::new().fg(Color::Cyan),
+            Self::Plain => Style::new(),
+            Self::Dull => Style::new().add_modifier(Modifier::DIM),
+        }
+    }
+
+    pub(super) fn bold(self) -> Style {
+        self.style().add_modifier(Modifier::BOLD)
+    }
+}
+
+/// The background of the selected row. Reversed video would invert the progress bars.
+pub(super) const SELECTED: Style = Style::new().bg(Color::DarkGray);
+
+/// The selected row's first column, so that it is told by more than its background.
+pub(super) const POINTER: &str = "▸";
+
+/// A state as it is shown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Mark {
+    pub(super) glyph: &'static str,
+    pub(super) word: &'static str,
+    pub(super) tone: Tone,
+}
+
+impl Mark {
+    pub(super) const RUNNING: Self = Self::new("●", "running", Tone::Live);
+    pub(super) const WAITING: Self = Self::new("…", "waiting", Tone::Plain);
+
+    pub(super) const CONFIRMED: Self = Self::new("✓", AuditWord::Confirmed.short(), Tone::Plain);
+    pub(super) const ACCEPTED: Self = Self::new("◇", AuditWord::Accepted.short(), Tone::Plain);
+    pub(super) const REFUSED: Self = Self::new("◆", AuditWord::Refused.short(), Tone::Plain);
+    pub(super) const CONTRADICTED: Self =
+        Self::new("≠", AuditWord::Contradicted.short(), Tone::Warn);
+    pub(super) const MISSING: Self = Self::new("○", AuditWord::Missing.short(), Tone::Warn);
+    pub(super) const UNAVAILABLE: Self = Self::new("/", AuditWord::Unavailable.short(), Tone::Dull);
+    /// All that an audit log can say.
+    pub(super) const AUDITS: [Self; 6] = [
+        Self::CONFIRMED,
+        Self::ACCEPTED,
+        Self::REFUSED,
+        Self::CONTRADICTED,
+        Self::MISSING,
+        Self::UNAVAILABLE,
+    ];
+
+    const fn new(glyph: &'static str, word: &'static str, tone: Tone) -> Self {
+        Self { glyph, word, tone }
+    }
+
+    pub(super) fn of_outcome(kind: OutcomeKind) -> Self {
+        let (glyph, tone) = match kind {
+            OutcomeKind::Upgraded => ("✔", Tone::Good),
+            OutcomeKind::Audited => ("≡", Tone::Good),
+            OutcomeKind::Unproven => ("≈", Tone::Warn),
+            OutcomeKind::Current => ("=", Tone::Dull),
+            OutcomeKind::Skipped => ("–", Tone::Dull),
+            OutcomeKind::Failed => ("✖", Tone::Bad),
+            OutcomeKind::RolledBack => ("↺", Tone::Bad),
+            OutcomeKind::Lost => ("☠", Tone::Bad),
+            OutcomeKind::Unknown => ("?", Tone::Warn),
+            OutcomeKind::Cancelled => ("∅", Tone::Plain),
+        };
+        Self::new(glyph, kind.words(), tone)
+    }
+
+    pub(super) fn of_verdict(kind: VerdictKind) -> Self {
+        let (glyph, tone) = match kind {
+            VerdictKind::Upgrade => ("●", Tone::Live),
+            VerdictKind::Downgrade => ("▼", Tone::Warn),
+            VerdictKind::Current => ("=", Tone::Dull),
+            VerdictKind::Skip => ("–", Tone::Dull),
+            VerdictKind::Cannot => ("✖", Tone::Bad),
+        };
+        Self::new(glyph, kind.as_str(), tone)
+    }
+
+    /// Of what the audit log says. None is green or red: green is what hemfleet saw itself (section 7), and
+    /// no log proves that; red is a device's own end, which a log alone does not change.
+    pub(super) fn of_audit(report: &AuditReport) -> Self {
+        match report.word() {
+            AuditWord::Confirmed => Self::CONFIRMED,
+            AuditWord::Accepted => Self::ACCEPTED,
+            AuditWord::Refused => Self::REFUSED,
+            AuditWord::Contradicted => Self::CONTRADICTED,
+            AuditWord::Missing => Self::MISSING,
+            AuditWord::Unavailable => Self::UNAVAILABLE,
+        }
+    }
+
+    /// Of a device in the table: the word is the stage while one runs.
+    pub(super) fn of_row(row: &DeviceState) -> Self {
+        match &row.state {
+            DevicePhase::Waiting | DevicePhase::Planned => Self::WAITING,
+            DevicePhase::Starting => Self::new("●", "starting", Tone::Live),
+            DevicePhase::Running(active) => {
+                let calm = active.pause.is_none() && active.person.is_none() && !row.cancelling;
+                let tone = if calm { Tone::Live } else { Tone::Warn };
+                Self::new("●", active.stage.as_str(), tone)
+            }
+            DevicePhase::Done(outcome) => Self::of_outcome(outcome.kind()),
+        }
+    }
+}
+
+/// Whether a link is worth less than TLS with a trusted key: shown loudly wherever the device is.
+pub(super) fn is_weak_link(link: &str) -> bool {
+    matches!(link, "http" | "insecure")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn look(vars: &[(&str, &str)]) -> Theme {
+        Theme::from_env(false, |name| {
+            vars.iter()
+                .find(|(n, _)| *n == name)
+                .map(|(_, v)| (*v).to_owned())
+        })
+    }
+
+    #[test]
+    fn the_first_locale_variable_that_says_something_decides() {
+        assert!(!look(&[("LANG", "pl_PL.UTF-8")]).ascii);
+        assert!(!look(&[("LC_CTYPE", "C.utf8"), ("LANG", "C")]).ascii);
+        assert!(look(&[("LC_ALL", "C"), ("LANG", "en_US.UTF-8")]).ascii);
+        assert!(!look(&[("LC_ALL", ""), ("LANG", "en_US.UTF-8")]).ascii);
+        assert_eq!(look(&[]).ascii, !cfg!(windows));
+        assert!(Theme::from_env(true, |_| Some("en_US.UTF-8".to_owned())).ascii);
+    }
+
+    #[test]
+    fn no_color_counts_only_when_it_is_not_empty() {
+        assert!(look(&[("NO_COLOR", "")]).colour);
+        assert!(!look(&[("NO_COLOR", "1")]).colour);
+        assert!(!look(&[("TERM", "dumb")]).colour);
+    }
+
+    #[test]
+    fn every_outcome_and_audit_has_a_glyph_of_its_own_in_both_sets() {
+        let glyphs: Vec<_> = OutcomeKind::ALL
+            .map(|k| Mark::of_outcome(k).glyph)
+            .into_iter()
+            .chain([Mark::RUNNING.glyph, Mark::WAITING.glyph])
+            .chain(Mark::AUDITS.map(|mark| mark.glyph))
+            .collect();
+        for (n, one) in glyphs.iter().enumerate() {
+            for other in &glyphs[n + 1..] {
+                assert_ne!(one, other);
+                let (one, other) = (shown(one), shown(other));
+                assert_ne!(one, other);
+            }
+        }
+    }
+
+    fn shown(glyph: &str) -> char {
+        match glyph.chars().next() {
+            Some(c) if c.is_ascii() => c,
+            _ => ascii(glyph),
+        }
+    }
+}

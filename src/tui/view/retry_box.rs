@@ -1,0 +1,127 @@
+//! The box of "retry all", in words.
+//! Must not: choose devices (that is `retry` of the room).
+
+use crate::engine::{DeviceState, Fleet};
+use crate::model::OutcomeKind;
+
+use super::popup::Text;
+use super::text::{cut, left};
+use crate::tui::retry_box::{Does, Group, RetryBox};
+use crate::tui::theme::Tone;
+
+/// Columns from which on reason and deed stand in one line.
+const ONE_LINE: usize = 60;
+
+/// The question, in at most `room` lines: what is done and what the keys are comes before the reasons.
+pub(super) fn question(text: &mut Text, asked: &RetryBox, fleet: &Fleet, room: usize) {
+    let groups = asked.groups(fleet);
+    let chosen: usize = groups.iter().map(|group| group.rows.len()).sum();
+    text.say(&summary(&groups, chosen), Tone::Warn);
+    let mut tail = Text::new(text.width);
+    choices(&mut tail, asked, fleet);
+    logins(&mut tail, asked, fleet);
+    if fleet.is_halted() {
+        let what = "The run is halted: installs wait until a new budget is given.";
+        tail.say(what, Tone::Warn);
+    }
+    let keys = [("y", "retry them"), ("n", "leave them as they are")];
+    let roomy = text.lines.len() + tail.lines.len() + groups.len() + keys.len() < room;
+    if roomy {
+        tail.keys(&keys);
+    } else {
+        tail.line("y retry them   n leave them", Tone::Plain);
+    }
+    let lines = room.saturating_sub(text.lines.len() + tail.lines.len());
+    reasons(text, &groups, lines);
+    text.lines.append(&mut tail.lines);
+}
+
+/// `Retry 7 devices? 3 watch only, 4 upload and install again.`
+fn summary(groups: &[Group<'_>], chosen: usize) -> String {
+    let number = |does: Does| -> usize {
+        let alike = groups.iter().filter(|group| group.does == does);
+        alike.map(|group| group.rows.len()).sum()
+    };
+    let parts: Vec<String> = Does::ALL
+        .into_iter()
+        .map(|does| (number(does), does.words()))
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, words)| format!("{n} {words}"))
+        .collect();
+    match chosen {
+        0 => "Retry none of the devices shown?".to_owned(),
+        1 => format!("Retry 1 of the devices shown? {}.", parts.join(", ")),
+        n => format!("Retry {n} of the devices shown? {}.", parts.join(", ")),
+    }
+}
+
+fn reasons(text: &mut Text, groups: &[Group<'_>], lines: usize) {
+    let each = if text.width < ONE_LINE { 2 } else { 1 };
+    let fits = lines / each;
+    let shown = if groups.len() <= fits {
+        groups.len()
+    } else {
+        lines.saturating_sub(1) / each
+    };
+    for group in &groups[..shown] {
+        let at = group.stage.map_or_else(String::new, |s| format!(" at {s}"));
+        let what = format!(
+            "{:>5} {}{at}: {}",
+            group.rows.len(),
+            group.kind,
+            group.reason
+        );
+        let does = group.does.words();
+        if each == 1 {
+            let room = text.width.saturating_sub(does.len() + 2);
+            text.line(&format!("{}  {does}", left(&what, room)), Tone::Plain);
+        } else {
+            text.line(&what, Tone::Plain);
+            text.line(&format!("      → {does}"), Tone::Plain);
+        }
+    }
+    if shown < groups.len() && lines > 0 {
+        let more: usize = groups[shown..].iter().map(|g| g.rows.len()).sum();
+        text.line(&format!("{more:>5} for other reasons"), Tone::Dull);
+    }
+}
+
+fn choices(text: &mut Text, asked: &RetryBox, fleet: &Fleet) {
+    for (key, kind, is_in) in [
+        ("b", OutcomeKind::RolledBack, asked.rolled_back),
+        ("c", OutcomeKind::Cancelled, asked.cancelled),
+    ] {
+        let n = asked.of_kind(fleet, kind);
+        if n == 0 {
+            continue;
+        }
+        let (what, tone) = if is_in {
+            ("in", Tone::Plain)
+        } else {
+            ("left out", Tone::Warn)
+        };
+        text.line(&format!("{key}     {n} {kind}: {what}"), tone);
+    }
+}
+
+fn logins(text: &mut Text, asked: &RetryBox, fleet: &Fleet) {
+    let locked_out = asked.locked_out(fleet);
+    if !locked_out.is_empty() {
+        let names = names(&locked_out, |row| row.id.to_string());
+        let what = format!("Left out, no login tries left in this run: {names}");
+        text.line(&cut(&what, text.width), Tone::Warn);
+    }
+    let mut spent = asked.chosen(fleet);
+    spent.retain(|row| row.logins_left.is_some());
+    if !spent.is_empty() {
+        let names = names(&spent, |row| {
+            format!("{} ({} left)", row.id, row.logins_left.unwrap_or(0))
+        });
+        text.line(&format!("Login tries nearly spent: {names}"), Tone::Warn);
+    }
+}
+
+fn names(rows: &[&DeviceState], name: impl Fn(&DeviceState) -> String) -> String {
+    let names: Vec<String> = rows.iter().map(|row| name(row)).collect();
+    names.join(", ")
+}
