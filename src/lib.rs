@@ -1,5 +1,9 @@
 //! Upgrades the firmware of many Encedo HEM hardware security modules at once.
 //!
+//! # Rooms
+//!
+//! Each room stands on those below it and imports no others.
+//!
 //! | floor | room | one sentence | may import |
 //! | --- | --- | --- | --- |
 //! | 0 | [`model`] | The vocabulary as plain values; no IO, no tokio. | — |
@@ -12,7 +16,48 @@
 //! | 4 | [`tui`] | The dashboard. | model, engine |
 //! | 5 | [`cli`] | Arguments, wiring, exit code. | all |
 //!
-//! The walls are a test: `tests/it/layers.rs` reads every source file and holds this table as data.
+//! A test holds these walls: `tests/it/layers.rs` has the table as data and reads every source file. [`sim`] never imports
+//! [`device`], so that a mistake which both ends of the wire share cannot cancel out. A type that two rooms need goes down
+//! to [`model`].
+//!
+//! # The way of an event
+//!
+//! 1. A device's task runs the straight-line code of `engine::procedure` over [`device::Device`]. When something has
+//!    happened, it sends an [`engine::Event`]: a fact in the past tense, with its time, device and attempt.
+//! 2. [`engine::Fleet::update`] takes the event in. The reducer is synchronous and has neither clock nor IO. It changes the
+//!    state and returns [`engine::Command`]s; it alone decides what starts.
+//! 3. [`engine::Pool`] carries the commands out: it starts, stops and permits tasks.
+//! 4. The same event goes to whoever shows the run: the dashboard ([`tui`]) or lines and JSON ([`report`]). They read the
+//!    state and never change it. Keys and signals come back as [`engine::Intent`]s, which the reducer takes in like events.
+//!
+//! # The way of a secret
+//!
+//! 1. The inventory names a source: a variable, a file, a command or a prompt. `config::toml` overwrites whatever else may
+//!    be a secret in the file before anything can quote it.
+//! 2. `config::secrets` reads each source once, into a [`model::Secret`]: no `Display`, no `Serialize`, wiped when dropped.
+//! 3. `device::http::login` turns the secret into a key and signs the device's challenge with it (`hem::kdf`, `hem::ejwt`).
+//!    What leaves the machine is the signed answer; what the device returns is a token, a [`model::Secret`] as well.
+//! 4. Events carry facts about a login, and never what it was made with.
+//!
+//! # The way of an image
+//!
+//! 1. `cli` reads the file once. [`hem::firmware_image`] and [`hem::management_app`] say what it is and who signed it;
+//!    [`model::ImageTrust`] says whether it may be sent at all.
+//! 2. `engine::procedure::upload` sends it and has the device verify it. Only that yields a [`device::Validated`], which
+//!    cannot be cloned.
+//! 3. `engine::procedure::install_permit` asks the reducer for permission, which a spent failure budget refuses.
+//! 4. `engine::procedure::install` takes a last look at the device and consumes the [`device::Validated`]: there is one
+//!    install for each image that a device has verified. A retry enters at the watch, never at the install.
+//! 5. `engine::procedure::reboot` watches the device go and come back. The device's own signature of what it runs decides,
+//!    and `engine::procedure::audit_verdict` reads what its audit log says.
+//!
+//! # Where to start reading
+//!
+//! - The protocol: [`hem`]. Comments in the code cite its sections.
+//! - One device's upgrade: `engine/procedure/upgrade.rs`, from top to bottom.
+//! - What starts when: `engine/fleet/reducer.rs`, with its table tests.
+//! - What users see: [`model::Outcome`] and `model/outcome/hint.rs`.
+//! - What can go wrong: `tests/scenarios`, one file for each fault; the demo and the tests run the same files.
 
 pub mod cli;
 pub mod config;
