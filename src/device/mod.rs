@@ -13,13 +13,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use crate::hem::audit::{Found, LogKey, Search};
 use crate::model::{
     AppImage, AuditLink, AuditLog, CheckinReport, Component, Credentials, Derivation, DeviceStatus,
     DeviceVersion, FailureKind, FirmwareImage, LinkFault, LogId, Scope, Secret,
 };
-
-/// What the engine may ask of logs while they are read: which entry is an upgrade's, and what it says.
-pub use crate::hem::audit::{Found, LogKey, Login, Search, UpgradeMark, judge};
 
 /// A login that the device accepted, or the absence of one for a fresh device.
 ///
@@ -32,7 +30,7 @@ pub struct Session {
     /// running fast; absent where that is not known (a token obtained elsewhere).
     pub expires: Option<Instant>,
     /// When the token can have been issued, on the device's own clock in unix seconds, for
-    /// [`UpgradeMark::issued`]; absent where that is not known.
+    /// [`UpgradeMark::issued`](crate::hem::audit::UpgradeMark::issued); absent where that is not known.
     pub issued: Option<RangeInclusive<u64>>,
     /// How the key that the device accepted was derived, where one was.
     pub derivation: Option<Derivation>,
@@ -151,10 +149,6 @@ pub trait RawLog: Send {
     /// It could not be kept.
     fn keep(self: Box<Self>, whole: bool) -> io::Result<()>;
 }
-
-/// For a device in memory, whose files nobody writes or verifies.
-#[cfg(test)]
-pub(crate) use crate::hem::audit::{Digest, LogLine};
 
 /// What one poll of the validation said (section 7).
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use crate::device::UpgradeMark;
+use crate::hem::audit::UpgradeMark;
 use crate::model::{
     AuditReport, Component, Derivation, DeviceId, DeviceMark, DeviceStatus, DeviceVersion,
     FailureKind, Fws, LogRead, MaxFailures, Outcome, PayloadFacts, RunId, Scope, Stage, Verdict,

@@ -13,10 +13,10 @@ use hemfleet::config::{self, Overrides, Settings};
 use hemfleet::device::http::HttpDevice;
 use hemfleet::device::{
     Approval, ApprovalAnswer, ApprovalReply, CheckAnswer, Device, Image, InstallAnswer, LogFile,
-    LogKey, LogPage, LoginError, ProvenKey, RawLog, Search, Session as Entry, UploadProgress,
-    Validated,
+    LogPage, LoginError, ProvenKey, RawLog, Session as Entry, UploadProgress, Validated,
 };
 use hemfleet::engine::{DeviceFact, Fact, Intent, Mode, Session};
+use hemfleet::hem::audit::{LogKey, Search};
 use hemfleet::hem::{firmware_image, management_app};
 use hemfleet::model::{
     AuditLink, CheckinReport, Component, Credentials, DeviceId, DeviceStatus, DeviceVersion,

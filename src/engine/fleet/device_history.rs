@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::device::{Login, UpgradeMark};
+use crate::hem::audit::{Login, UpgradeMark};
 use crate::model::DeviceStatus;
 
 /// After so many 401 a device is not logged in to any more in this run (section 6).

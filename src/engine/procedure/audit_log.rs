@@ -6,7 +6,8 @@ use std::future::Future;
 
 use bytes::Bytes;
 
-use crate::device::{Device, LogFile, ProvenKey, RawLog, Search, Session};
+use crate::device::{Device, LogFile, ProvenKey, RawLog, Session};
+use crate::hem::audit::Search;
 use crate::model::{AuditObstacle, DeviceId, FailureKind, LogId, Stage, printable};
 
 use super::attempt::{Attempt, backoff, is_passing};

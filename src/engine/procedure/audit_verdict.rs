@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::device::{Device, Found as InFile, Search, Session, UpgradeMark, judge};
+use crate::device::{Device, Session};
+use crate::hem::audit::{self, Search, UpgradeMark};
 use crate::model::{
     AuditLog, AuditMode, AuditObstacle, AuditReport, AuditResult, AuditVerdict, BrokerFault,
     Component, Contradiction, Credentials, DeviceStatus, Doubt, Failure, FailureKind, LogId,
@@ -258,11 +259,11 @@ impl<D: Device> Attempt<D> {
         remarks.extend(log.remark());
         let search = Search::upgrade(mark);
         let mut left = files;
-        let mut read: Vec<(LogId, AuditLog, InFile)> = Vec::new();
+        let mut read: Vec<(LogId, AuditLog, audit::Found)> = Vec::new();
         // What could not be read, and how many newer files could.
         let mut unread: Option<(usize, AuditObstacle)> = None;
-        let judged = |read: &[(LogId, AuditLog, InFile)]| {
-            judge(read.iter().map(|(_, _, found)| found), mark)
+        let judged = |read: &[(LogId, AuditLog, audit::Found)]| {
+            audit::judge(read.iter().map(|(_, _, found)| found), mark)
         };
         for id in log.ids.iter().rev() {
             match self.log_file(session, &log, id, Some(&search), None).await {

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::device::{Device, Login, LoginError, Session};
+use crate::device::{Device, LoginError, Session};
+use crate::hem::audit::Login;
 use crate::model::{BrokerFault, Credentials, FailureKind, Outcome, Scope, Stage, human_duration};
 
 use super::attempt::{Attempt, Running, is_passing};

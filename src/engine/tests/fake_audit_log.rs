@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::device::{Digest, LogFile, LogLine, LogPage, RawLog, Search};
+use crate::device::{LogFile, LogPage, RawLog};
+use crate::hem::audit::{Digest, LogLine, Search};
 use crate::model::{
     AuditEntry, AuditExtra, AuditResult, AuditTime, AuditType, FailureKind, LogEnd, LogFault, LogId,
 };

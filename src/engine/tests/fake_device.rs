@@ -12,8 +12,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::device::{
     Approval, ApprovalAnswer, ApprovalReply, CheckAnswer, Device, Image, InstallAnswer, LogFile,
-    LogKey, LogPage, LoginError, ProvenKey, RawLog, Search, Session, UploadProgress, Validated,
+    LogPage, LoginError, ProvenKey, RawLog, Session, UploadProgress, Validated,
 };
+use crate::hem::audit::{LogKey, Search};
 use crate::model::{
     AppVersion, AuditLink, AuditResult, AuditType, CheckinReport, Component, Credentials,
     Derivation, DeviceId, DeviceStatus, DeviceVersion, FailureKind, FirmwareImage, FlsState, Fwk,

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::test_server::{Guest, Server, device, patient, spec};
-use crate::device::{Device as _, LogKey, LogPage, RawLog, Session};
+use crate::device::{Device as _, LogPage, RawLog, Session};
 use crate::hem::audit;
+use crate::hem::audit::LogKey;
 use crate::model::{AuditLog, Credential, FailureKind, LinkFault, LogEnd, LogId, Secret, Timeouts};
 
 type Notes = Arc<Mutex<Vec<String>>>;
