@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::config::Settings;
 use crate::device::Device;
 use crate::device::http::{Broker, HttpDevice, Links};
-use crate::engine::{DeviceSeed, Fleet, LogKeeper, Mode, Pool, Session};
+use crate::engine::{DeviceSeed, Fleet, FleetRun, LogKeeper, Mode, Pool};
 use crate::model::{Credential, DeviceId, DeviceSpec, Payload, RunId};
 
 use super::Refusal;
@@ -63,7 +63,7 @@ pub fn session<D: Device>(
     payload: Payload,
     devices: Vec<(DeviceId, D)>,
     mode: Mode,
-) -> Result<Session, Refusal> {
+) -> Result<FleetRun, Refusal> {
     Ok(session_of(
         run_id()?,
         settings,
@@ -89,7 +89,7 @@ pub(super) fn session_of<D: Device>(
     devices: Vec<(DeviceId, D)>,
     mode: Mode,
     keeper: Option<Arc<dyn LogKeeper>>,
-) -> Session {
+) -> FleetRun {
     let fleet = Fleet::new(
         run.clone(),
         payload.facts(),
@@ -99,7 +99,7 @@ pub(super) fn session_of<D: Device>(
     )
     .with_rollout(settings.rollout);
     let policy = settings.policy.clone();
-    Session::new(fleet, |inbox| {
+    FleetRun::new(fleet, |inbox| {
         Pool::new(run, devices, payload, policy, inbox).keeping(keeper)
     })
 }

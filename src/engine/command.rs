@@ -87,16 +87,16 @@ pub enum Command {
         device: DeviceId,
     },
     /// Tell that the budget is spent.
-    TellHalted(RunHalt),
+    AnnounceHalted(RunHalt),
     /// Tell that the run goes on.
-    TellResumed {
+    AnnounceResumed {
         /// The harm that is counted.
         harm: usize,
         /// The new budget.
         max_failures: MaxFailures,
     },
     /// Declare a device finished that has no task: the plan or a cancellation says how.
-    Settle {
+    Finish {
         /// Which.
         device: DeviceId,
         /// In which attempt.

@@ -161,7 +161,7 @@ pub enum DeviceFact {
     /// An install request is about to be sent: from here on the device is watched, never asked again.
     InstallBegun {
         /// What is needed to judge the device afterwards.
-        watch: Box<Watch>,
+        pending: Box<PendingInstall>,
     },
     /// The device was looked at after an install, and said this.
     Returned {
@@ -234,7 +234,7 @@ pub struct Seen {
 
 /// What is remembered of a device whose install may have been sent, to judge it afterwards.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Watch {
+pub struct PendingInstall {
     /// What was installed.
     pub component: Component,
     /// When the install was about to be sent (monotonic).
@@ -258,7 +258,7 @@ pub struct Watch {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Resume {
     /// An install may have been sent: watch, and never install.
-    Watch(Box<Watch>),
+    Install(Box<PendingInstall>),
     /// Judged, but not confirmed by the log: read that again, and do nothing else.
     Log {
         /// By what the install is known in the log.

@@ -9,21 +9,21 @@
 mod command;
 mod event;
 mod fleet;
+mod fleet_run;
 mod headline;
 mod pool;
 mod procedure;
-mod session;
 #[cfg(test)]
 mod tests;
 
 pub use command::{Command, Intent, Message, TaskEnd};
-pub use event::{DeviceFact, Event, Fact, Progress, Resume, Seen, Watch};
+pub use event::{DeviceFact, Event, Fact, PendingInstall, Progress, Resume, Seen};
 pub use fleet::counts::{Audits, Counts};
 pub use fleet::device_state::{Active, DevicePhase, DeviceSeed, DeviceState, Pause, Person, Step};
 pub use fleet::eta::Eta;
 pub use fleet::failure_budget::RunHalt;
 pub use fleet::reducer::{Fleet, Mode, Phase, Stop};
+pub use fleet_run::FleetRun;
 pub use headline::audit_hint;
 pub use pool::{Launcher, Pool};
 pub use procedure::audit_log::LogKeeper;
-pub use session::Session;

@@ -15,13 +15,13 @@ use crate::model::{DeviceId, Payload, Policy, RunId, Secret, Touched, printable}
 
 use super::command::{Command, Message, TaskEnd};
 use super::fleet::device_history::DeviceHistory;
-use super::procedure::attempt::{Attempt, Voice};
+use super::procedure::attempt::{Attempt, EventSender};
 use super::procedure::audit_log::LogKeeper;
 use super::procedure::install_permit::InstallPermit;
 
 /// Whatever carries out the reducer's commands.
 pub trait Launcher: Send + 'static {
-    /// Carries out one command; never blocks. [`Command::Settle`] never comes here, nor what is to be told.
+    /// Carries out one command; never blocks. [`Command::Finish`] never comes here, nor what is to be told.
     fn launch(&mut self, command: Command);
 }
 
@@ -107,7 +107,7 @@ impl<D: Device> Pool<D> {
             device: Arc::clone(&known.port),
             payload: Arc::clone(&self.payload),
             policy: Arc::clone(&self.policy),
-            voice: Voice {
+            events: EventSender {
                 inbox: self.inbox.clone(),
                 device: device.clone(),
                 attempt,
@@ -210,7 +210,9 @@ impl<D: Device> Launcher for Pool<D> {
                     task.cancel.cancel();
                 }
             }
-            Command::Settle { .. } | Command::TellHalted(_) | Command::TellResumed { .. } => {}
+            Command::Finish { .. }
+            | Command::AnnounceHalted(_)
+            | Command::AnnounceResumed { .. } => {}
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Procedures over a device in memory, on paused time, through the session and the pool.
+//! Procedures over a device in memory, on paused time, through the run and the pool.
 
 mod any_budget;
 mod any_order;
@@ -28,16 +28,16 @@ use crate::model::{
 
 use self::fake_device::{Fake, Install, NEW, OLD, OTHER, image, reset};
 use super::{
-    DeviceFact, DeviceSeed, DeviceState, Event, Fact, Fleet, Intent, LogKeeper, Mode, Phase, Pool,
-    Progress, Session,
+    DeviceFact, DeviceSeed, DeviceState, Event, Fact, Fleet, FleetRun, Intent, LogKeeper, Mode,
+    Phase, Pool, Progress,
 };
 
-fn session_of(fakes: &[Fake], mode: Mode, concurrency: usize) -> Session {
+fn run_of(fakes: &[Fake], mode: Mode, concurrency: usize) -> FleetRun {
     session_with(fakes, mode, concurrency, image().into(), Policy::default())
 }
 
 /// The same, held back like this.
-fn session_of_rollout(fakes: &[Fake], concurrency: usize, max_failures: MaxFailures) -> Session {
+fn run_of_rollout(fakes: &[Fake], concurrency: usize, max_failures: MaxFailures) -> FleetRun {
     let rollout = Rollout { max_failures };
     session_held(
         fakes,
@@ -55,7 +55,7 @@ fn session_with(
     concurrency: usize,
     payload: Payload,
     policy: Policy,
-) -> Session {
+) -> FleetRun {
     session_keeping(fakes, mode, concurrency, payload, policy, None)
 }
 
@@ -66,7 +66,7 @@ fn session_keeping(
     payload: Payload,
     policy: Policy,
     keeper: Option<Arc<dyn LogKeeper>>,
-) -> Session {
+) -> FleetRun {
     let extra = (Rollout::default(), keeper);
     session_held(fakes, mode, concurrency, payload, policy, extra)
 }
@@ -78,7 +78,7 @@ fn session_held(
     payload: Payload,
     policy: Policy,
     (rollout, keeper): (Rollout, Option<Arc<dyn LogKeeper>>),
-) -> Session {
+) -> FleetRun {
     let ids: Vec<DeviceId> = (1..=fakes.len())
         .map(|n| DeviceId::new(&format!("vault-{n:02}")))
         .collect();
@@ -98,18 +98,18 @@ fn session_held(
     )
     .with_rollout(rollout);
     let devices: Vec<(DeviceId, Fake)> = ids.into_iter().zip(fakes.iter().cloned()).collect();
-    Session::new(fleet, |inbox| {
+    FleetRun::new(fleet, |inbox| {
         Pool::new(run, devices, payload, policy, inbox).keeping(keeper)
     })
 }
 
 /// One device, upgraded with this policy.
-async fn upgrade_by(fake: &Fake, policy: Policy) -> (Session, Vec<Event>) {
+async fn upgrade_by(fake: &Fake, policy: Policy) -> (FleetRun, Vec<Event>) {
     let fakes = std::slice::from_ref(fake);
-    let mut session = session_with(fakes, Mode::Go, 1, image().into(), policy);
-    session.intend(Intent::Begin);
-    let events = run(&mut session).await;
-    (session, events)
+    let mut run = session_with(fakes, Mode::Go, 1, image().into(), policy);
+    run.intend(Intent::Begin);
+    let events = run_to_end(&mut run).await;
+    (run, events)
 }
 
 fn facts(events: &[Event]) -> impl Iterator<Item = &DeviceFact> {
@@ -120,39 +120,39 @@ fn facts(events: &[Event]) -> impl Iterator<Item = &DeviceFact> {
 }
 
 /// The notes of the plan.
-fn notes(session: &Session) -> String {
-    only(session).verdict.as_ref().unwrap().reason()
+fn notes(run: &FleetRun) -> String {
+    only(run).verdict.as_ref().unwrap().reason()
 }
 
 /// The next event. Time is paused: what takes longer than this does not come at all.
-async fn next(session: &mut Session) -> Event {
+async fn next(run: &mut FleetRun) -> Event {
     const LIMIT: Duration = Duration::from_secs(48 * 3600);
-    let event = tokio::time::timeout(LIMIT, session.next()).await;
+    let event = tokio::time::timeout(LIMIT, run.next()).await;
     event.unwrap_or_else(|_| {
         panic!(
             "no event comes any more; the devices: {:#?}",
-            session.fleet().devices()
+            run.fleet().devices()
         )
     })
 }
 
 /// Runs until nothing is left to do; everything that happened.
-async fn run(session: &mut Session) -> Vec<Event> {
+async fn run_to_end(run: &mut FleetRun) -> Vec<Event> {
     let mut events = Vec::new();
-    while !session.fleet().is_over() {
-        if session.fleet().waits_for_budget() {
+    while !run.fleet().is_over() {
+        if run.fleet().waits_for_budget() {
             // As without a dashboard.
-            session.intend(Intent::Halt);
+            run.intend(Intent::Halt);
             continue;
         }
-        events.push(next(session).await);
+        events.push(next(run).await);
     }
     events
 }
 
-async fn until(session: &mut Session, wanted: impl Fn(&DeviceFact) -> bool) {
+async fn until(run: &mut FleetRun, wanted: impl Fn(&DeviceFact) -> bool) {
     loop {
-        if let Fact::Device { fact, .. } = next(session).await.fact
+        if let Fact::Device { fact, .. } = next(run).await.fact
             && wanted(&fact)
         {
             return;
@@ -160,29 +160,29 @@ async fn until(session: &mut Session, wanted: impl Fn(&DeviceFact) -> bool) {
     }
 }
 
-async fn begin(fake: &Fake) -> Session {
-    let mut session = session_of(std::slice::from_ref(fake), Mode::Go, 1);
-    session.intend(Intent::Begin);
+async fn begin(fake: &Fake) -> FleetRun {
+    let mut run = run_of(std::slice::from_ref(fake), Mode::Go, 1);
+    run.intend(Intent::Begin);
     tokio::task::yield_now().await;
-    session
+    run
 }
 
-async fn upgrade(fake: &Fake) -> (Session, Vec<Event>) {
-    let mut session = begin(fake).await;
-    let events = run(&mut session).await;
-    (session, events)
+async fn upgrade(fake: &Fake) -> (FleetRun, Vec<Event>) {
+    let mut run = begin(fake).await;
+    let events = run_to_end(&mut run).await;
+    (run, events)
 }
 
-fn only(session: &Session) -> &DeviceState {
-    &session.fleet().devices()[0]
+fn only(run: &FleetRun) -> &DeviceState {
+    &run.fleet().devices()[0]
 }
 
-fn outcome(session: &Session) -> &Outcome {
-    only(session).outcome().unwrap()
+fn outcome(run: &FleetRun) -> &Outcome {
+    only(run).outcome().unwrap()
 }
 
-fn failed(session: &Session) -> (Stage, FailureKind, Touched) {
-    match outcome(session) {
+fn failed(run: &FleetRun) -> (Stage, FailureKind, Touched) {
+    match outcome(run) {
         Outcome::Failed(f) => (f.stage, f.kind.clone(), f.touched),
         other => panic!("{other:?}"),
     }
@@ -201,17 +201,17 @@ fn stages(events: &[Event]) -> Vec<Stage> {
         .collect()
 }
 
-async fn retry(session: &mut Session) -> Vec<Event> {
-    let id = only(session).id.clone();
-    session.intend(Intent::Retry(id));
-    run(session).await
+async fn retry(run: &mut FleetRun) -> Vec<Event> {
+    let id = only(run).id.clone();
+    run.intend(Intent::Retry(id));
+    run_to_end(run).await
 }
 
 #[tokio::test(start_paused = true)]
 async fn all_well() {
     let fake = Fake::new();
-    let (session, events) = upgrade(&fake).await;
-    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    let (run, events) = upgrade(&fake).await;
+    assert_eq!(outcome(&run), &Outcome::Upgraded);
     assert_eq!(
         stages(&events),
         [
@@ -249,11 +249,11 @@ async fn all_well() {
 #[tokio::test(start_paused = true)]
 async fn devices_that_need_nothing_are_left_alone() {
     let epa = Fake::new().with(|w| w.hwv = "EPA rev 1.0 @x");
-    let (session, _) = upgrade(&epa).await;
-    assert_eq!(outcome(&session), &Outcome::Skipped(Skip::Epa));
+    let (run, _) = upgrade(&epa).await;
+    assert_eq!(outcome(&run), &Outcome::Skipped(Skip::Epa));
     let current = Fake::new().with(|w| w.fws = Some(NEW));
-    let (session, _) = upgrade(&current).await;
-    assert_eq!(outcome(&session), &Outcome::Current);
+    let (run, _) = upgrade(&current).await;
+    assert_eq!(outcome(&run), &Outcome::Current);
     for fake in [epa, current] {
         assert_eq!(fake.count("login") + fake.count("upload"), 0);
     }
@@ -262,15 +262,15 @@ async fn devices_that_need_nothing_are_left_alone() {
 #[tokio::test(start_paused = true)]
 async fn a_latched_fault_and_a_missing_login_fail_before_anything_is_sent() {
     let fault = Fake::new().with(|w| w.fls_state = 2);
-    let (session, _) = upgrade(&fault).await;
+    let (run, _) = upgrade(&fault).await;
     assert!(matches!(
-        failed(&session),
+        failed(&run),
         (Stage::Probe, FailureKind::FaultLatched(_), Touched::Nothing)
     ));
     let locked = Fake::new().with(|w| w.credentials = Credentials::None);
-    let (session, _) = upgrade(&locked).await;
+    let (run, _) = upgrade(&locked).await;
     assert!(matches!(
-        failed(&session),
+        failed(&run),
         (Stage::Probe, FailureKind::NoCredential, _)
     ));
     let fresh = Fake::new().with(|w| {
@@ -278,24 +278,24 @@ async fn a_latched_fault_and_a_missing_login_fail_before_anything_is_sent() {
         w.initialised = false;
         w.clock_set = false;
     });
-    let (session, _) = upgrade(&fresh).await;
-    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    let (run, _) = upgrade(&fresh).await;
+    assert_eq!(outcome(&run), &Outcome::Upgraded);
     assert_eq!(fresh.count("checkin") + fresh.count("login"), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_unset_clock_is_set_first_and_only_for_a_login() {
     let fake = Fake::new().with(|w| w.clock_set = false);
-    let (session, events) = upgrade(&fake).await;
-    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    let (run, events) = upgrade(&fake).await;
+    assert_eq!(outcome(&run), &Outcome::Upgraded);
     assert_eq!(stages(&events)[1], Stage::Checkin);
     let token = Fake::new().with(|w| {
         w.clock_set = false;
         w.credentials = Credentials::Token;
         w.logins.clear();
     });
-    let mut session = begin(&token).await;
-    until(&mut session, |f| {
+    let mut run = begin(&token).await;
+    until(&mut run, |f| {
         matches!(
             f,
             DeviceFact::StageStarted {
@@ -315,13 +315,13 @@ async fn a_403_or_clocks_apart_lead_to_one_checkin_and_one_more_login() {
         LoginError::ClockApart { seconds: 300 },
     ] {
         let fake = Fake::new().with(|w| w.logins.push_back(error.clone()));
-        let (session, _) = upgrade(&fake).await;
-        assert_eq!(outcome(&session), &Outcome::Upgraded, "{error:?}");
+        let (run, _) = upgrade(&fake).await;
+        assert_eq!(outcome(&run), &Outcome::Upgraded, "{error:?}");
         // The last check-in is the one before the log is read.
         assert_eq!((fake.count("login"), fake.count("checkin")), (2, 2));
         let twice = Fake::new().with(|w| w.logins.extend([error.clone(), error.clone()]));
-        let (session, _) = upgrade(&twice).await;
-        assert_eq!(failed(&session).0, Stage::Login);
+        let (run, _) = upgrade(&twice).await;
+        assert_eq!(failed(&run).0, Stage::Login);
         assert_eq!((twice.count("login"), twice.count("checkin")), (2, 1));
     }
 }
@@ -332,9 +332,9 @@ async fn a_wrong_secret_is_never_tried_again_by_itself() {
         w.logins
             .push_back(LoginError::Failed(FailureKind::WrongSecret));
     });
-    let (session, _) = upgrade(&fake).await;
+    let (run, _) = upgrade(&fake).await;
     assert_eq!(
-        failed(&session),
+        failed(&run),
         (Stage::Login, FailureKind::WrongSecret, Touched::Nothing)
     );
     assert_eq!(fake.count("login"), 1);
@@ -347,14 +347,14 @@ async fn a_401_with_a_clock_that_the_status_shows_to_be_off_is_checked_in_once()
         w.clock_offset = 7200;
         w.logins.push_back(wrong());
     });
-    let (session, _) = upgrade(&fake).await;
-    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    let (run, _) = upgrade(&fake).await;
+    assert_eq!(outcome(&run), &Outcome::Upgraded);
     let twice = Fake::new().with(|w| {
         w.clock_offset = 7200;
         w.logins.extend([wrong(), wrong()]);
     });
-    let (session, _) = upgrade(&twice).await;
-    assert_eq!(failed(&session).1, FailureKind::WrongSecret);
+    let (run, _) = upgrade(&twice).await;
+    assert_eq!(failed(&run).1, FailureKind::WrongSecret);
     assert_eq!((twice.count("login"), twice.count("checkin")), (2, 1));
 }
 
@@ -370,19 +370,19 @@ async fn an_order_of_the_backend_to_lock_stops_the_attempt() {
         w.clock_set = false;
         w.checkins.push_back(order("L"));
     });
-    let (session, _) = upgrade(&fake).await;
+    let (run, _) = upgrade(&fake).await;
     assert!(matches!(
-        failed(&session),
+        failed(&run),
         (Stage::Checkin, FailureKind::BackendAction { .. }, _)
     ));
     let report = Fake::new().with(|w| {
         w.clock_set = false;
         w.checkins.push_back(order("R"));
     });
-    let (session, _) = upgrade(&report).await;
-    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    let (run, _) = upgrade(&report).await;
+    assert_eq!(outcome(&run), &Outcome::Upgraded);
     assert!(
-        only(&session)
+        only(&run)
             .timeline
             .iter()
             .any(|s| s.note.contains("ORDERS: R"))
@@ -397,8 +397,8 @@ async fn what_may_be_repeated_is_repeated_and_no_more() {
         w.uploads.push_back((500, reset()));
         w.checks.push_back(Err(FailureKind::Status { status: 503 }));
     });
-    let (session, events) = upgrade(&fake).await;
-    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    let (run, events) = upgrade(&fake).await;
+    assert_eq!(outcome(&run), &Outcome::Upgraded);
     let scheduled = events
         .iter()
         .filter(|e| {
@@ -413,11 +413,8 @@ async fn what_may_be_repeated_is_repeated_and_no_more() {
         .count();
     assert_eq!(scheduled, 5);
     let thrice = Fake::new().with(|w| w.uploads.extend(vec![(500, reset()); 3]));
-    let (session, _) = upgrade(&thrice).await;
-    assert_eq!(
-        failed(&session),
-        (Stage::Upload, reset(), Touched::ImageSent)
-    );
+    let (run, _) = upgrade(&thrice).await;
+    assert_eq!(failed(&run), (Stage::Upload, reset(), Touched::ImageSent));
     assert_eq!(thrice.count("upload"), 3);
 }
 
@@ -425,9 +422,9 @@ async fn what_may_be_repeated_is_repeated_and_no_more() {
 async fn a_refused_upload_touches_nothing() {
     for status in [401, 403, 404, 409, 413, 795] {
         let fake = Fake::new().with(|w| w.uploads.push_back((0, FailureKind::Status { status })));
-        let (session, _) = upgrade(&fake).await;
+        let (run, _) = upgrade(&fake).await;
         assert_eq!(
-            failed(&session),
+            failed(&run),
             (
                 Stage::Upload,
                 FailureKind::Status { status },
@@ -442,9 +439,9 @@ async fn a_refused_upload_touches_nothing() {
 async fn a_refused_image_is_not_installed() {
     for status in [400, 406, 409] {
         let fake = Fake::new().with(|w| w.checks.push_back(Ok(status)));
-        let (session, _) = upgrade(&fake).await;
+        let (run, _) = upgrade(&fake).await;
         assert_eq!(
-            failed(&session),
+            failed(&run),
             (
                 Stage::Check,
                 FailureKind::ImageRefused { status },
@@ -455,8 +452,8 @@ async fn a_refused_image_is_not_installed() {
     }
     for status in [401, 403, 404, 795] {
         let fake = Fake::new().with(|w| w.checks.push_back(Ok(status)));
-        let (session, _) = upgrade(&fake).await;
-        assert_eq!(failed(&session).1, FailureKind::Status { status });
+        let (run, _) = upgrade(&fake).await;
+        assert_eq!(failed(&run).1, FailureKind::Status { status });
         assert_eq!(fake.count("install"), 0);
     }
 }
@@ -464,9 +461,9 @@ async fn a_refused_image_is_not_installed() {
 #[tokio::test(start_paused = true)]
 async fn a_check_without_end_is_given_up() {
     let fake = Fake::new().with(|w| w.checks.extend(vec![Ok(202); 10_000]));
-    let (session, _) = upgrade(&fake).await;
+    let (run, _) = upgrade(&fake).await;
     assert!(matches!(
-        failed(&session),
+        failed(&run),
         (
             Stage::Check,
             FailureKind::CheckTimeout {
@@ -488,8 +485,8 @@ async fn refused_and_unsent_installs_end_the_attempt_and_a_retry_starts_from_the
         Install::NotSent,
     ] {
         let fake = Fake::new().with(|w| w.install = install);
-        let (mut session, _) = upgrade(&fake).await;
-        let (stage, _, touched) = failed(&session);
+        let (mut run, _) = upgrade(&fake).await;
+        let (stage, _, touched) = failed(&run);
         assert_eq!(
             (stage, touched),
             (Stage::Install, Touched::ImageStaged),
@@ -497,8 +494,8 @@ async fn refused_and_unsent_installs_end_the_attempt_and_a_retry_starts_from_the
         );
         assert_eq!(fake.count("install"), 1);
         fake.world().install = Install::Runs(NEW);
-        retry(&mut session).await;
-        assert_eq!(outcome(&session), &Outcome::Upgraded);
+        retry(&mut run).await;
+        assert_eq!(outcome(&run), &Outcome::Upgraded);
         assert_eq!((fake.count("upload"), fake.count("install")), (2, 2));
     }
 }
@@ -510,14 +507,14 @@ async fn an_answer_that_no_device_gives_is_no_refusal_and_the_device_is_watched(
         400, 402, 404, 408, 411, 412, 413, 418, 425, 429, 451, 499, 500, 502, 795,
     ] {
         let fake = Fake::new().with(|w| w.install = Install::Misreported(status, true));
-        let (session, _) = upgrade(&fake).await;
-        assert_eq!(outcome(&session), &Outcome::Upgraded, "{status}");
+        let (run, _) = upgrade(&fake).await;
+        assert_eq!(outcome(&run), &Outcome::Upgraded, "{status}");
         let idle = Fake::new().with(|w| w.install = Install::Misreported(status, false));
-        let (mut session, _) = upgrade(&idle).await;
+        let (mut run, _) = upgrade(&idle).await;
         let odd = Outcome::Unknown(Doubt::OddAnswer { status });
-        assert_eq!(outcome(&session), &odd);
-        retry(&mut session).await;
-        assert_eq!(outcome(&session).kind(), OutcomeKind::Unknown);
+        assert_eq!(outcome(&run), &odd);
+        retry(&mut run).await;
+        assert_eq!(outcome(&run).kind(), OutcomeKind::Unknown);
         assert_eq!((fake.count("install"), idle.count("install")), (1, 1));
     }
 }
@@ -525,15 +522,15 @@ async fn an_answer_that_no_device_gives_is_no_refusal_and_the_device_is_watched(
 #[tokio::test(start_paused = true)]
 async fn a_lost_answer_is_watched_and_never_asked_again() {
     let happened = Fake::new().with(|w| w.install = Install::LostButRuns(NEW));
-    let (session, _) = upgrade(&happened).await;
-    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    let (run, _) = upgrade(&happened).await;
+    assert_eq!(outcome(&run), &Outcome::Upgraded);
     let idle = Fake::new().with(|w| w.install = Install::LostAndIdle);
-    let (mut session, _) = upgrade(&idle).await;
-    assert_eq!(outcome(&session), &Outcome::Unknown(Doubt::AnswerLost));
+    let (mut run, _) = upgrade(&idle).await;
+    assert_eq!(outcome(&run), &Outcome::Unknown(Doubt::AnswerLost));
     // A retry, as often as it is asked for, looks and never installs.
     for _ in 0..3 {
-        retry(&mut session).await;
-        assert_eq!(outcome(&session).kind(), OutcomeKind::Unknown);
+        retry(&mut run).await;
+        assert_eq!(outcome(&run).kind(), OutcomeKind::Unknown);
     }
     assert_eq!((idle.count("install"), idle.count("upload")), (1, 1));
     assert_eq!(happened.count("install"), 1);
@@ -545,54 +542,48 @@ async fn a_device_is_looked_at_however_late_the_answer_was_given_up() {
         w.install = Install::LostButRuns(NEW);
         w.answer_takes = Duration::from_secs(600);
     });
-    let (session, _) = upgrade(&fake).await;
-    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    let (run, _) = upgrade(&fake).await;
+    assert_eq!(outcome(&run), &Outcome::Upgraded);
 }
 
 #[tokio::test(start_paused = true)]
 async fn accepted_but_no_reboot_is_unknown() {
     let fake = Fake::new().with(|w| w.install = Install::AcceptedAndIdle);
-    let (session, _) = upgrade(&fake).await;
-    assert_eq!(outcome(&session), &Outcome::Unknown(Doubt::NoReboot));
+    let (run, _) = upgrade(&fake).await;
+    assert_eq!(outcome(&run), &Outcome::Unknown(Doubt::NoReboot));
 }
 
 #[tokio::test(start_paused = true)]
 async fn green_needs_a_reboot_that_was_seen() {
     // The signature changes, yet the device never rebooted: not proven.
     let fake = Fake::new().with(|w| w.install = Install::AcceptedAndIdle);
-    let mut session = begin(&fake).await;
-    until(&mut session, |f| {
-        matches!(f, DeviceFact::InstallBegun { .. })
-    })
-    .await;
+    let mut run = begin(&fake).await;
+    until(&mut run, |f| matches!(f, DeviceFact::InstallBegun { .. })).await;
     fake.world().fws = Some(NEW);
-    run(&mut session).await;
-    assert_eq!(
-        outcome(&session),
-        &Outcome::Unproven(Unproven::RebootNotSeen)
-    );
+    run_to_end(&mut run).await;
+    assert_eq!(outcome(&run), &Outcome::Unproven(Unproven::RebootNotSeen));
     // A stale `fw_upgrade` from an earlier upgrade is no evidence either.
     let stale = Fake::new().with(|w| {
         w.install = Install::AcceptedAndIdle;
         w.fw_upgrade = true;
     });
-    let (session, _) = upgrade(&stale).await;
-    assert_eq!(outcome(&session), &Outcome::Unknown(Doubt::NoReboot));
+    let (run, _) = upgrade(&stale).await;
+    assert_eq!(outcome(&run), &Outcome::Unknown(Doubt::NoReboot));
 }
 
 #[tokio::test(start_paused = true)]
 async fn rolled_back_other_and_none() {
     let back = Fake::new().with(|w| w.install = Install::Runs(OLD));
-    let (mut session, _) = upgrade(&back).await;
-    assert_eq!(outcome(&session), &Outcome::RolledBack);
+    let (mut run, _) = upgrade(&back).await;
+    assert_eq!(outcome(&run), &Outcome::RolledBack);
     // It is known how the install ended, so a person may try the whole upgrade again.
     back.world().install = Install::Runs(NEW);
-    retry(&mut session).await;
-    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    retry(&mut run).await;
+    assert_eq!(outcome(&run), &Outcome::Upgraded);
     let other = Fake::new().with(|w| w.install = Install::Runs(OTHER));
-    let (session, _) = upgrade(&other).await;
+    let (run, _) = upgrade(&other).await;
     assert!(matches!(
-        outcome(&session),
+        outcome(&run),
         Outcome::Unproven(Unproven::OtherSignature { .. })
     ));
 }
@@ -604,24 +595,24 @@ async fn a_device_that_comes_up_and_vanishes_is_judged_by_where_it_stays() {
         (OLD, NEW, OutcomeKind::Upgraded),
     ] {
         let fake = Fake::new().with(|w| w.install = Install::Flaps(first, then));
-        let (session, _) = upgrade(&fake).await;
-        assert_eq!(outcome(&session).kind(), wanted);
+        let (run, _) = upgrade(&fake).await;
+        assert_eq!(outcome(&run).kind(), wanted);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_device_that_was_power_cycled_is_watched_not_installed() {
     let fake = Fake::new().with(|w| w.install = Install::Dies);
-    let (mut session, _) = upgrade(&fake).await;
-    assert_eq!(outcome(&session), &Outcome::Lost);
+    let (mut run, _) = upgrade(&fake).await;
+    assert_eq!(outcome(&run), &Outcome::Lost);
     {
         let mut world = fake.world();
         world.away.clear();
         world.booted = tokio::time::Instant::now();
         world.fws = Some(NEW);
     }
-    let events = retry(&mut session).await;
-    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    let events = retry(&mut run).await;
+    assert_eq!(outcome(&run), &Outcome::Upgraded);
     assert_eq!(
         stages(&events),
         [Stage::Probe, Stage::Reboot, Stage::Verify, Stage::Audit]
@@ -649,45 +640,45 @@ async fn a_device_that_could_not_be_looked_at_from_here_is_not_lost() {
             w.install = Install::Dies;
             w.away_by = Some(fault.clone());
         });
-        let (mut session, _) = upgrade(&fake).await;
+        let (mut run, _) = upgrade(&fake).await;
         let last = fault.to_string();
         let unknown = Outcome::Unknown(Doubt::NotLookedAt { last: last.clone() });
-        assert_eq!(outcome(&session), &unknown);
-        assert!(outcome(&session).reason().contains(&last));
-        assert!(!outcome(&session).hint().unwrap().contains("power-cycle it"));
+        assert_eq!(outcome(&run), &unknown);
+        assert!(outcome(&run).reason().contains(&last));
+        assert!(!outcome(&run).hint().unwrap().contains("power-cycle it"));
         {
             let mut world = fake.world();
             world.away.clear();
             world.booted = tokio::time::Instant::now();
             world.fws = Some(NEW);
         }
-        retry(&mut session).await;
-        assert_eq!(outcome(&session), &Outcome::Upgraded);
+        retry(&mut run).await;
+        assert_eq!(outcome(&run), &Outcome::Upgraded);
         assert_eq!(fake.count("install"), 1);
         // While the limit lasts it is tried on.
         let passing = Fake::new().with(|w| w.away_by = Some(fault));
-        let (session, _) = upgrade(&passing).await;
-        assert_eq!(outcome(&session), &Outcome::Upgraded);
+        let (run, _) = upgrade(&passing).await;
+        assert_eq!(outcome(&run), &Outcome::Upgraded);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_device_that_is_back_and_cannot_be_looked_at_is_not_lost() {
     let fake = Fake::new().with(|w| w.install = Install::OtherKey(NEW));
-    let (mut session, _) = upgrade(&fake).await;
+    let (mut run, _) = upgrade(&fake).await;
     assert!(matches!(
-        outcome(&session),
+        outcome(&run),
         Outcome::Unknown(Doubt::Unseen { .. })
     ));
-    assert!(outcome(&session).reason().contains("pinned"));
-    let last = only(&session).timeline.last().unwrap();
+    assert!(outcome(&run).reason().contains("pinned"));
+    let last = only(&run).timeline.last().unwrap();
     assert!(matches!(
         last.failure,
         Some(FailureKind::Link(LinkFault::Tls(_)))
     ));
     fake.world().other_key = None;
-    retry(&mut session).await;
-    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    retry(&mut run).await;
+    assert_eq!(outcome(&run), &Outcome::Upgraded);
     assert_eq!(fake.count("install"), 1);
 }
 
@@ -695,8 +686,8 @@ async fn a_device_that_is_back_and_cannot_be_looked_at_is_not_lost() {
 async fn untrusted_tls_is_not_asked_again() {
     let kind = FailureKind::Link(LinkFault::Tls(TlsFault::UnknownIssuer));
     let fake = Fake::new().with(|w| w.probes.push_back(kind.clone()));
-    let (session, _) = upgrade(&fake).await;
-    assert_eq!(failed(&session), (Stage::Probe, kind, Touched::Nothing));
+    let (run, _) = upgrade(&fake).await;
+    assert_eq!(failed(&run), (Stage::Probe, kind, Touched::Nothing));
     assert_eq!(fake.count("version"), 1);
 }
 
@@ -704,30 +695,27 @@ async fn untrusted_tls_is_not_asked_again() {
 async fn a_panic_is_that_devices_failure() {
     let bad = Fake::new().with(|w| w.panic_at = Some("check"));
     let good = Fake::new();
-    let mut session = session_of(&[bad.clone(), good], Mode::Go, 2);
-    session.intend(Intent::Begin);
-    run(&mut session).await;
+    let mut run = run_of(&[bad.clone(), good], Mode::Go, 2);
+    run.intend(Intent::Begin);
+    run_to_end(&mut run).await;
     assert!(matches!(
-        failed(&session),
+        failed(&run),
         (
             Stage::Check,
             FailureKind::Panicked { .. },
             Touched::ImageStaged
         )
     ));
-    assert_eq!(
-        session.fleet().devices()[1].outcome(),
-        Some(&Outcome::Upgraded)
-    );
+    assert_eq!(run.fleet().devices()[1].outcome(), Some(&Outcome::Upgraded));
     // A panic after the install leaves doubt, and a retry only watches.
     let late = Fake::new().with(|w| w.panic_at = Some("install"));
-    let (mut session, _) = upgrade(&late).await;
+    let (mut run, _) = upgrade(&late).await;
     assert!(matches!(
-        outcome(&session),
+        outcome(&run),
         Outcome::Unknown(Doubt::Panicked(_))
     ));
     late.world().panic_at = None;
-    retry(&mut session).await;
+    retry(&mut run).await;
     assert_eq!(late.count("upload"), 1);
 }
 
@@ -735,15 +723,12 @@ async fn a_panic_is_that_devices_failure() {
 async fn the_first_interrupt_drains_and_the_second_names_what_is_in_doubt() {
     let fakes = [Fake::new(), Fake::new(), Fake::new()];
     fakes[1].world().upload_takes = Duration::from_secs(3600);
-    let mut session = session_of(&fakes, Mode::Go, 2);
-    session.intend(Intent::Begin);
-    until(&mut session, |f| {
-        matches!(f, DeviceFact::InstallBegun { .. })
-    })
-    .await;
-    session.intend(Intent::Interrupt);
-    run(&mut session).await;
-    let kinds: Vec<_> = session
+    let mut run = run_of(&fakes, Mode::Go, 2);
+    run.intend(Intent::Begin);
+    until(&mut run, |f| matches!(f, DeviceFact::InstallBegun { .. })).await;
+    run.intend(Intent::Interrupt);
+    run_to_end(&mut run).await;
+    let kinds: Vec<_> = run
         .fleet()
         .devices()
         .iter()
@@ -758,31 +743,25 @@ async fn the_first_interrupt_drains_and_the_second_names_what_is_in_doubt() {
         ]
     );
     let fakes = [Fake::new()];
-    let mut session = session_of(&fakes, Mode::Go, 2);
-    session.intend(Intent::Begin);
-    until(&mut session, |f| {
-        matches!(f, DeviceFact::InstallBegun { .. })
-    })
-    .await;
-    session.intend(Intent::Interrupt);
-    session.intend(Intent::Interrupt);
-    run(&mut session).await;
-    assert_eq!(outcome(&session), &Outcome::Unknown(Doubt::StoppedWatching));
+    let mut run = run_of(&fakes, Mode::Go, 2);
+    run.intend(Intent::Begin);
+    until(&mut run, |f| matches!(f, DeviceFact::InstallBegun { .. })).await;
+    run.intend(Intent::Interrupt);
+    run.intend(Intent::Interrupt);
+    run_to_end(&mut run).await;
+    assert_eq!(outcome(&run), &Outcome::Unknown(Doubt::StoppedWatching));
 }
 
 #[tokio::test(start_paused = true)]
 async fn draining_as_often_as_one_likes_never_aborts() {
     let fake = Fake::new();
-    let mut session = begin(&fake).await;
-    until(&mut session, |f| {
-        matches!(f, DeviceFact::InstallBegun { .. })
-    })
-    .await;
-    session.intend(Intent::Interrupt);
-    session.intend(Intent::Drain);
-    session.intend(Intent::Drain);
-    run(&mut session).await;
-    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    let mut run = begin(&fake).await;
+    until(&mut run, |f| matches!(f, DeviceFact::InstallBegun { .. })).await;
+    run.intend(Intent::Interrupt);
+    run.intend(Intent::Drain);
+    run.intend(Intent::Drain);
+    run_to_end(&mut run).await;
+    assert_eq!(outcome(&run), &Outcome::Upgraded);
 }
 
 #[tokio::test(start_paused = true)]
@@ -791,23 +770,20 @@ async fn without_trusted_time_no_clock_is_needed() {
         w.clock_set = false;
         w.trusted_time = false;
     });
-    let (session, _) = upgrade(&fake).await;
-    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    let (run, _) = upgrade(&fake).await;
+    assert_eq!(outcome(&run), &Outcome::Upgraded);
     assert_eq!(fake.count("checkin"), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_device_that_comes_back_with_a_fault_is_not_green() {
     let fake = Fake::new();
-    let mut session = begin(&fake).await;
-    until(&mut session, |f| {
-        matches!(f, DeviceFact::InstallBegun { .. })
-    })
-    .await;
+    let mut run = begin(&fake).await;
+    until(&mut run, |f| matches!(f, DeviceFact::InstallBegun { .. })).await;
     fake.world().fls_state = 8;
-    run(&mut session).await;
+    run_to_end(&mut run).await;
     assert!(matches!(
-        failed(&session),
+        failed(&run),
         (
             Stage::Verify,
             FailureKind::FaultAfterwards(_),
@@ -815,24 +791,24 @@ async fn a_device_that_comes_back_with_a_fault_is_not_green() {
         )
     ));
     // Nor is it after a retry that finds the image running, and the fault.
-    retry(&mut session).await;
+    retry(&mut run).await;
     assert!(matches!(
-        failed(&session),
+        failed(&run),
         (Stage::Probe, FailureKind::FaultLatched(_), _)
     ));
-    assert_eq!(session.fleet().harm(), 1);
+    assert_eq!(run.fleet().harm(), 1);
     assert_eq!(fake.count("install"), 1);
     fake.world().fls_state = 0;
-    retry(&mut session).await;
-    assert_eq!(outcome(&session), &Outcome::Current);
-    assert_eq!(session.fleet().harm(), 0);
+    retry(&mut run).await;
+    assert_eq!(outcome(&run), &Outcome::Current);
+    assert_eq!(run.fleet().harm(), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn cancel_stops_before_the_install_and_not_after() {
     let fake = Fake::new();
-    let mut session = begin(&fake).await;
-    until(&mut session, |f| {
+    let mut run = begin(&fake).await;
+    until(&mut run, |f| {
         matches!(
             f,
             DeviceFact::StageStarted {
@@ -842,26 +818,23 @@ async fn cancel_stops_before_the_install_and_not_after() {
         )
     })
     .await;
-    session.intend(Intent::Cancel(only(&session).id.clone()));
-    run(&mut session).await;
-    assert_eq!(outcome(&session), &Outcome::Cancelled(Touched::ImageStaged));
-    let last = only(&session).timeline.last().unwrap();
+    run.intend(Intent::Cancel(only(&run).id.clone()));
+    run_to_end(&mut run).await;
+    assert_eq!(outcome(&run), &Outcome::Cancelled(Touched::ImageStaged));
+    let last = only(&run).timeline.last().unwrap();
     assert_eq!(
         (last.stage, &last.failure),
         (Stage::Check, &Some(FailureKind::Stopped))
     );
     assert_eq!(fake.count("install"), 0);
-    retry(&mut session).await;
-    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    retry(&mut run).await;
+    assert_eq!(outcome(&run), &Outcome::Upgraded);
     let fake = Fake::new();
-    let mut session = begin(&fake).await;
-    until(&mut session, |f| {
-        matches!(f, DeviceFact::InstallBegun { .. })
-    })
-    .await;
-    session.intend(Intent::Cancel(only(&session).id.clone()));
-    run(&mut session).await;
-    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    let mut run = begin(&fake).await;
+    until(&mut run, |f| matches!(f, DeviceFact::InstallBegun { .. })).await;
+    run.intend(Intent::Cancel(only(&run).id.clone()));
+    run_to_end(&mut run).await;
+    assert_eq!(outcome(&run), &Outcome::Upgraded);
 }
 
 #[tokio::test(start_paused = true)]
@@ -872,26 +845,26 @@ async fn the_plan_changes_nothing_and_only_what_it_says_is_upgraded() {
         Fake::new().with(|w| w.hwv = "EPA"),
         Fake::new().with(|w| w.fls_state = 1),
     ];
-    let mut session = session_of(&fakes, Mode::Confirm, 2);
-    session.intend(Intent::Begin);
-    while session.fleet().phase() != Phase::Planned {
-        next(&mut session).await;
+    let mut run = run_of(&fakes, Mode::Confirm, 2);
+    run.intend(Intent::Begin);
+    while run.fleet().phase() != Phase::Planned {
+        next(&mut run).await;
     }
-    assert_eq!(session.fleet().planned(VerdictKind::Upgrade), 1);
+    assert_eq!(run.fleet().planned(VerdictKind::Upgrade), 1);
     for fake in &fakes {
         assert_eq!(fake.count("login") + fake.count("upload"), 0);
     }
     // Another look while the plan is shown.
-    session.intend(Intent::Retry(DeviceId::new("vault-04")));
+    run.intend(Intent::Retry(DeviceId::new("vault-04")));
     fakes[3].world().fls_state = 0;
-    while session.fleet().phase() != Phase::Planned {
-        next(&mut session).await;
+    while run.fleet().phase() != Phase::Planned {
+        next(&mut run).await;
     }
-    assert_eq!(session.fleet().planned(VerdictKind::Upgrade), 2);
-    assert!(!session.fleet().is_over());
-    session.intend(Intent::Confirm);
-    run(&mut session).await;
-    let kinds: Vec<_> = session
+    assert_eq!(run.fleet().planned(VerdictKind::Upgrade), 2);
+    assert!(!run.fleet().is_over());
+    run.intend(Intent::Confirm);
+    run_to_end(&mut run).await;
+    let kinds: Vec<_> = run
         .fleet()
         .devices()
         .iter()
@@ -914,30 +887,24 @@ async fn a_plan_alone_ends_with_the_plan() {
         Fake::new(),
         Fake::new().with(|w| w.probes.extend(vec![reset(); 3])),
     ];
-    let mut session = session_of(&fakes, Mode::Plan, 1);
-    session.intend(Intent::Begin);
-    run(&mut session).await;
+    let mut run = run_of(&fakes, Mode::Plan, 1);
+    run.intend(Intent::Begin);
+    run_to_end(&mut run).await;
     assert!(matches!(
-        session.fleet().devices()[1].verdict,
+        run.fleet().devices()[1].verdict,
         Some(Verdict::Cannot(_))
     ));
-    assert!(
-        session
-            .fleet()
-            .devices()
-            .iter()
-            .all(|r| r.outcome().is_none())
-    );
+    assert!(run.fleet().devices().iter().all(|r| r.outcome().is_none()));
 }
 
 #[tokio::test(start_paused = true)]
 async fn no_more_than_the_limit_run_at_once() {
     let fakes: Vec<Fake> = (0..10).map(|_| Fake::new()).collect();
-    let mut session = session_of(&fakes, Mode::Go, 3);
-    session.intend(Intent::Begin);
-    while !session.fleet().is_over() {
-        assert!(session.fleet().counts().running <= 3);
-        next(&mut session).await;
+    let mut run = run_of(&fakes, Mode::Go, 3);
+    run.intend(Intent::Begin);
+    while !run.fleet().is_over() {
+        assert!(run.fleet().counts().running <= 3);
+        next(&mut run).await;
     }
-    assert_eq!(session.fleet().counts().of(OutcomeKind::Upgraded), 10);
+    assert_eq!(run.fleet().counts().of(OutcomeKind::Upgraded), 10);
 }

@@ -132,7 +132,7 @@ impl<W: Write> Reporter for AuditTable<W> {
             Fact::RunStarted { .. } => self.head(fleet)?,
             Fact::RunHalted(_) | Fact::RunResumed { .. } | Fact::RunFinished { .. } => {}
             Fact::Device { device, fact, .. } => {
-                let Some(row) = fleet.row(device) else {
+                let Some(row) = fleet.device(device) else {
                     return Ok(());
                 };
                 match fact {

@@ -10,7 +10,8 @@ use jiff::Timestamp;
 
 use super::Reporter;
 use crate::engine::{
-    DeviceFact, DeviceSeed, Event, Fact, Fleet, Intent, Message, Mode, Progress, Seen, Watch,
+    DeviceFact, DeviceSeed, Event, Fact, Fleet, Intent, Message, Mode, PendingInstall, Progress,
+    Seen,
 };
 use crate::model::{
     AppFacts, AppVersion, AuditLog, AuditObstacle, AuditReport, Component, Credentials, DeviceId,
@@ -188,7 +189,7 @@ impl Rehearsal {
     }
 
     pub(super) fn install_begun(&mut self, n: usize) {
-        let watch = Watch {
+        let pending = PendingInstall {
             component: Component::Firmware,
             uis_before: None,
             device: crate::model::DeviceMark::default(),
@@ -201,7 +202,7 @@ impl Rehearsal {
         self.device(
             n,
             DeviceFact::InstallBegun {
-                watch: Box::new(watch),
+                pending: Box::new(pending),
             },
         );
     }

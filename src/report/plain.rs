@@ -211,7 +211,9 @@ impl<W: Write> Reporter for Plain<W> {
                         stage: Stage::Audit,
                         failure: None,
                         ..
-                    } => without_verdict(text, fleet.row(device).and_then(|r| r.audit.as_deref())),
+                    } => {
+                        without_verdict(text, fleet.device(device).and_then(|r| r.audit.as_deref()))
+                    }
                     _ => text,
                 };
                 self.line(event.at, tone(fact), &text)?;

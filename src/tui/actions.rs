@@ -98,7 +98,7 @@ impl Ui {
             Some(Popup::CancelAll) => vec![Action::Intend(Intent::CancelAll)],
             Some(Popup::Cancel(id)) => {
                 // It may have gone on while the question stood.
-                let row = fleet.row(&id);
+                let row = fleet.device(&id);
                 if row.is_some_and(|r| r.has_task() && r.is_past_install()) {
                     self.popup = Some(Popup::PastInstall(id));
                     return Vec::new();

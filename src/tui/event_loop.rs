@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use zeroize::Zeroizing;
 
-use crate::engine::{Event, Fleet, Intent, Mode, Phase, Session, Stop};
+use crate::engine::{Event, Fleet, FleetRun, Intent, Mode, Phase, Stop};
 
 use super::terminal::guard::{self, Guard, hung_up, inside, retaken};
 use super::terminal::input::Inputs;
@@ -67,14 +67,14 @@ pub enum Exit {
 
 /// Shows a session until a person leaves or an interrupt has been obeyed.
 ///
-/// [`Intent::Begin`] comes once the terminal is taken; [`Session::finish`] is the caller's. Each message in `interrupts` is one
+/// [`Intent::Begin`] comes once the terminal is taken; [`FleetRun::finish`] is the caller's. Each message in `interrupts` is one
 /// Ctrl-C. Where the terminal is lost on the way, the run is drained without it.
 ///
 /// # Errors
 ///
 /// The terminal could not be taken. It has been given back by then, as on every other way out.
 pub async fn run<'a>(
-    session: &'a mut Session,
+    session: &'a mut FleetRun,
     interrupts: &mut mpsc::Receiver<()>,
     options: Options<'a>,
 ) -> io::Result<Exit> {
@@ -99,7 +99,7 @@ pub async fn run<'a>(
 }
 
 struct Dashboard<'a> {
-    session: &'a mut Session,
+    session: &'a mut FleetRun,
     ui: Ui,
     options: Options<'a>,
     /// Absent once the terminal is lost.

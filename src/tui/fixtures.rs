@@ -14,8 +14,8 @@ use ratatui::layout::Size;
 use ratatui::{Terminal, crossterm};
 
 use crate::engine::{
-    Command, DeviceFact, DeviceSeed, Event, Fact, Fleet, Intent, Message, Mode, Progress, Seen,
-    Watch,
+    Command, DeviceFact, DeviceSeed, Event, Fact, Fleet, Intent, Message, Mode, PendingInstall,
+    Progress, Seen,
 };
 use crate::model::{
     Component, Credentials, DeviceId, DeviceStatus, DeviceVersion, Failure, FailureKind, FlsState,
@@ -133,7 +133,7 @@ impl Rig {
     /// Does what a session does by itself; tasks are the test's.
     fn obey(&mut self, commands: Vec<Command>) {
         for command in commands {
-            if let Command::Settle {
+            if let Command::Finish {
                 device, outcome, ..
             } = command
             {
@@ -145,7 +145,7 @@ impl Rig {
     /// Something happened to a device in its current attempt.
     pub(super) fn tell(&mut self, name: &str, fact: DeviceFact) {
         let device = DeviceId::new(name);
-        let attempt = self.fleet.row(&device).unwrap().attempt;
+        let attempt = self.fleet.device(&device).unwrap().attempt;
         self.event(Fact::Device {
             device,
             attempt,
@@ -233,7 +233,7 @@ impl Rig {
     }
 
     pub(super) fn install_begun(&mut self, name: &str) {
-        let watch = Watch {
+        let pending = PendingInstall {
             component: Component::Firmware,
             uis_before: None,
             device: crate::model::DeviceMark::default(),
@@ -246,7 +246,7 @@ impl Rig {
         self.tell(
             name,
             DeviceFact::InstallBegun {
-                watch: Box::new(watch),
+                pending: Box::new(pending),
             },
         );
     }

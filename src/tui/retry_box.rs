@@ -32,8 +32,8 @@ impl Does {
 
     /// What is done with this device.
     fn of(row: &DeviceState) -> Self {
-        if let Some(watch) = &row.watch {
-            return match watch.component {
+        if let Some(pending) = &row.pending {
+            return match pending.component {
                 Component::Firmware => Self::Watch,
                 Component::Ui => Self::WatchApp,
             };
@@ -98,7 +98,7 @@ impl RetryBox {
     }
 
     fn rows<'f>(&self, fleet: &'f Fleet) -> impl Iterator<Item = &'f DeviceState> {
-        let rows = self.devices.iter().filter_map(|id| fleet.row(id));
+        let rows = self.devices.iter().filter_map(|id| fleet.device(id));
         rows.filter(|row| is_meant(row))
     }
 

@@ -95,7 +95,7 @@ impl Secrets {
 
 fn wants(fleet: &Fleet, device: &DeviceId) -> bool {
     fleet
-        .row(device)
+        .device(device)
         .is_some_and(|row| row.wants_secret() && !row.cancelling)
 }
 

@@ -15,7 +15,7 @@ use hemfleet::device::{
     Approval, ApprovalAnswer, ApprovalReply, CheckAnswer, Device, Image, InstallAnswer, LogFile,
     LogPage, LoginError, ProvenKey, RawLog, Session as Entry, UploadProgress, Validated,
 };
-use hemfleet::engine::{DeviceFact, Fact, Intent, Mode, Session};
+use hemfleet::engine::{DeviceFact, Fact, FleetRun, Intent, Mode};
 use hemfleet::hem::audit::{LogKey, Search};
 use hemfleet::hem::{firmware_image, management_app};
 use hemfleet::model::{
@@ -154,7 +154,7 @@ impl Prompter for Nobody {
     }
 }
 
-async fn until_over(session: &mut Session, retries: &mut HashMap<DeviceId, u32>) {
+async fn until_over(session: &mut FleetRun, retries: &mut HashMap<DeviceId, u32>) {
     // Longer than anything here takes, on the slowest machine.
     const PATIENCE: Duration = Duration::from_secs(180);
     while !session.fleet().is_over() {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::config::{self, Diagnostic, Loaded, Overrides, Settings};
 use tokio::sync::mpsc;
 
-use crate::engine::{LogKeeper, Mode, Session};
+use crate::engine::{FleetRun, LogKeeper, Mode};
 use crate::model::{
     AppImage, Component, Credential, Credentials, DeviceSpec, FirmwareImage, OnExpired, Payload,
     RunId,
@@ -163,7 +163,7 @@ pub(in crate::cli) async fn open(
     mode: Mode,
     keeper: Option<Arc<dyn LogKeeper>>,
     interrupts: &mut mpsc::Receiver<()>,
-) -> Result<Option<Session>, Refusal> {
+) -> Result<Option<FleetRun>, Refusal> {
     descriptors::ensure(settings.concurrency, settings.devices.len())?;
     let prompted = |spec: &&DeviceSpec| spec.auth.credentials() == Credentials::Prompt;
     if let Some(spec) = settings.devices.iter().find(prompted)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use crate::engine::{Event, Fleet, Intent, Mode, Phase, Session, Stop};
+use crate::engine::{Event, Fleet, FleetRun, Intent, Mode, Phase, Stop};
 use crate::model::printable;
 use crate::report::{Reporter, plan_table};
 
@@ -34,7 +34,7 @@ impl Reporter for Silent {
 /// `reporter` writes to `page`. A plan that is confirmed starts once `claim` is held; where it is
 /// refused the run ends there, and the claim says why.
 pub(in crate::cli) async fn run(
-    session: &mut Session,
+    session: &mut FleetRun,
     reporter: &mut dyn Reporter,
     page: Page,
     claim: Option<&Arc<DeviceLocks>>,
@@ -82,7 +82,7 @@ pub(in crate::cli) async fn run(
 
 /// Tells of an event. Once nobody reads, or the run is stopped at once, nothing more is told.
 fn tell(
-    session: &mut Session,
+    session: &mut FleetRun,
     reporter: &mut dyn Reporter,
     event: &Event,
     out: &mut Option<StdoutWriter>,
@@ -92,7 +92,7 @@ fn tell(
     }
 }
 
-fn flush(session: &mut Session, out: &mut Option<StdoutWriter>) {
+fn flush(session: &mut FleetRun, out: &mut Option<StdoutWriter>) {
     let why = match out.as_ref().map(StdoutWriter::flush) {
         None | Some(Ok(())) => return,
         Some(Err(Closed::Gone)) => "nobody reads standard output any more",
@@ -105,7 +105,7 @@ fn flush(session: &mut Session, out: &mut Option<StdoutWriter>) {
     *out = None;
 }
 
-fn interrupt(session: &mut Session) {
+fn interrupt(session: &mut FleetRun) {
     session.intend(Intent::Interrupt);
     let running = match session.fleet().counts().running {
         1 => "1 device is".to_owned(),
@@ -128,7 +128,7 @@ fn is_to_confirm(fleet: &Fleet) -> bool {
 /// Shows the plan and waits for the number of devices to be typed; nothing, the end of the input or an
 /// interrupt leaves. False where the devices could not be claimed.
 async fn confirm(
-    session: &mut Session,
+    session: &mut FleetRun,
     mut page: Page,
     out: &mut Option<StdoutWriter>,
     claim: Option<&Arc<DeviceLocks>>,
@@ -164,7 +164,7 @@ async fn confirm(
 
 /// Starts what the plan says, once the devices are claimed; false where they are not to be had.
 async fn start(
-    session: &mut Session,
+    session: &mut FleetRun,
     claim: Option<&Arc<DeviceLocks>>,
     interrupts: &mut mpsc::Receiver<()>,
 ) -> bool {

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 
-use crate::engine::{Fleet, Session};
+use crate::engine::{Fleet, FleetRun};
 use crate::report::{Exit, JsonLines, Plain, Summary, print_summary};
 use crate::tui::{self, Options, Theme};
 
@@ -57,7 +57,7 @@ pub(in crate::cli) fn color() -> bool {
 ///
 /// The terminal could not be taken; nothing has been begun then.
 pub(in crate::cli) async fn show(
-    session: &mut Session,
+    session: &mut FleetRun,
     how: Show,
     claim: &Arc<DeviceLocks>,
     interrupts: &mut mpsc::Receiver<()>,
@@ -79,7 +79,7 @@ pub(in crate::cli) async fn show(
 }
 
 async fn dashboard(
-    session: &mut Session,
+    session: &mut FleetRun,
     ascii: bool,
     claim: &Arc<DeviceLocks>,
     interrupts: &mut mpsc::Receiver<()>,

@@ -10,8 +10,8 @@ use crate::model::{
     DeviceVersion, Failure, FailureKind, Outcome, OutcomeKind, Scope, Stage, Touched, Verdict,
 };
 
-use super::failure_budget::harm;
-use crate::engine::event::{DeviceFact, Progress, Resume, Seen, Watch};
+use super::failure_budget::harm_of;
+use crate::engine::event::{DeviceFact, PendingInstall, Progress, Resume, Seen};
 
 /// What is known of one device.
 #[expect(
@@ -62,7 +62,7 @@ pub struct DeviceState {
     /// What the last look led to.
     pub verdict: Option<Verdict>,
     /// Present while an install may have been sent whose outcome is not known.
-    pub watch: Option<Watch>,
+    pub pending: Option<PendingInstall>,
     /// Every try of every stage that ended, in order, all attempts.
     pub timeline: Vec<Step>,
     /// When the current attempt began.
@@ -206,7 +206,7 @@ impl DeviceState {
             harm: 0,
             logins_left: None,
             verdict: None,
-            watch: None,
+            pending: None,
             timeline: Vec::new(),
             started: None,
             ended: None,
@@ -215,7 +215,7 @@ impl DeviceState {
 
     /// What the running attempt has changed on the device, as far as its events told.
     pub(in crate::engine) fn touched(&self) -> Touched {
-        if self.watch.is_some() {
+        if self.pending.is_some() {
             return Touched::InstallSent;
         }
         let tries = self.timeline.iter().rev();
@@ -237,8 +237,8 @@ impl DeviceState {
 
     /// What an earlier attempt left open.
     pub(in crate::engine) fn resume(&self) -> Option<Resume> {
-        let watch = self.watch.clone().map(|w| Resume::Watch(Box::new(w)));
-        watch.or_else(|| self.reread.clone())
+        let pending = self.pending.clone().map(|w| Resume::Install(Box::new(w)));
+        pending.or_else(|| self.reread.clone())
     }
 
     /// How it ends when it goes away without a word while only its log is to be read once more: as before.
@@ -327,7 +327,7 @@ impl DeviceState {
 
     /// Whether its install may have been sent in the running attempt: it can no longer be cancelled.
     pub fn is_past_install(&self) -> bool {
-        self.watch.is_some() || self.active().is_some_and(|a| a.stage.is_past_install())
+        self.pending.is_some() || self.active().is_some_and(|a| a.stage.is_past_install())
     }
 
     /// Whether the management app is part of what its attempt does, as far as its events told.
@@ -490,8 +490,8 @@ impl DeviceState {
             DeviceFact::LoginRefused { left } => self.logins_left = Some(*left),
             DeviceFact::PermitAsked => (self.wants_permit, self.permit) = (true, false),
             DeviceFact::Audited { report } => self.audit = Some(report.clone()),
-            DeviceFact::InstallBegun { watch } => {
-                self.watch = Some((**watch).clone());
+            DeviceFact::InstallBegun { pending } => {
+                self.pending = Some((**pending).clone());
                 (self.wants_permit, self.permit) = (false, false);
             }
             DeviceFact::Returned {
@@ -502,10 +502,10 @@ impl DeviceState {
                 self.after = Some((**version).clone());
                 self.judged.clone_from(outcome);
                 // Counted at once: its log may take a while.
-                self.harm = outcome.as_ref().and_then(harm).unwrap_or(self.harm);
+                self.harm = outcome.as_ref().and_then(harm_of).unwrap_or(self.harm);
                 if *component == Component::Ui && outcome.is_none() {
                     // Seen and done: what comes is the firmware, or the end.
-                    self.watch = None;
+                    self.pending = None;
                 }
             }
             DeviceFact::Finished { outcome } => self.ends(at, outcome),
@@ -516,18 +516,18 @@ impl DeviceState {
         self.judged = None;
         self.reread = match outcome {
             Outcome::Failed(failure) if failure.is_about_log() => {
-                let watched = self.watch.take().map(|watch| Resume::Log {
-                    judged: self.seen_of(watch.component),
-                    mark: watch.mark,
+                let watched = self.pending.take().map(|pending| Resume::Log {
+                    judged: self.seen_of(pending.component),
+                    mark: pending.mark,
                 });
                 watched.or(self.reread.take())
             }
             _ => None,
         };
         if !outcome.leaves_doubt() {
-            self.watch = None;
+            self.pending = None;
         }
-        self.harm = harm(outcome).unwrap_or(self.harm);
+        self.harm = harm_of(outcome).unwrap_or(self.harm);
         (self.wants_permit, self.permit) = (false, false);
         self.state = DevicePhase::Done(outcome.clone());
         self.ended = Some(at);

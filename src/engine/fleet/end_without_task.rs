@@ -24,16 +24,16 @@ impl Fleet {
         if row.attempt != attempt || !row.has_task() {
             return;
         }
-        commands.push(self.change(n, |row| row.settle_lost(how)));
+        commands.push(self.change(n, |row| row.finish_lost(how)));
     }
 }
 
 impl DeviceState {
-    pub(in crate::engine) fn settle(&mut self, outcome: Outcome) -> Command {
+    pub(in crate::engine) fn finish_as(&mut self, outcome: Outcome) -> Command {
         // No task any more, and not in line: it waits for its own `Finished`.
         self.state = DevicePhase::Waiting;
         self.queued = false;
-        Command::Settle {
+        Command::Finish {
             device: self.id.clone(),
             attempt: self.attempt,
             outcome,
@@ -41,38 +41,38 @@ impl DeviceState {
     }
 
     /// Stopped while the plan is shown: what the plan says, where that is an end.
-    pub(super) fn settle_planned(&mut self) -> Command {
+    pub(super) fn finish_planned(&mut self) -> Command {
         match self.verdict.as_ref().and_then(Verdict::outcome) {
-            Some(outcome) => self.settle(outcome),
-            None => self.settle_cancelled(),
+            Some(outcome) => self.finish_as(outcome),
+            None => self.finish_cancelled(),
         }
     }
 
     /// Stopped without a task. What is in doubt stays in doubt.
-    pub(super) fn settle_cancelled(&mut self) -> Command {
-        let outcome = if self.watch.is_some() {
+    pub(super) fn finish_cancelled(&mut self) -> Command {
+        let outcome = if self.pending.is_some() {
             Outcome::Unknown(Doubt::StoppedWatching)
         } else {
             let unread = self.unread("stopped before the log was read");
             unread.unwrap_or(Outcome::Cancelled(Touched::Nothing))
         };
-        self.settle(outcome)
+        self.finish_as(outcome)
     }
 
     /// Its task is gone.
-    fn settle_lost(&mut self, how: &TaskEnd) -> Command {
+    fn finish_lost(&mut self, how: &TaskEnd) -> Command {
         if let Some(judged) = self.judged.take() {
             // Nothing was left but its log.
-            return self.settle(judged);
+            return self.finish_as(judged);
         }
         let what = match how {
             TaskEnd::Aborted => "stopped before the log was read",
             TaskEnd::Panicked(what) => what,
         };
         if let Some(unread) = self.unread(what) {
-            return self.settle(unread);
+            return self.finish_as(unread);
         }
-        let outcome = match (how, self.watch.is_some()) {
+        let outcome = match (how, self.pending.is_some()) {
             (TaskEnd::Aborted, true) => Outcome::Unknown(Doubt::StoppedWatching),
             (TaskEnd::Aborted, false) => Outcome::Cancelled(self.touched()),
             (TaskEnd::Panicked(what), true) => Outcome::Unknown(Doubt::Panicked(what.clone())),
@@ -82,6 +82,6 @@ impl DeviceState {
                 touched: self.touched(),
             }),
         };
-        self.settle(outcome)
+        self.finish_as(outcome)
     }
 }

@@ -21,7 +21,7 @@ pub struct Eta {
 
 impl Fleet {
     /// Time left, once one device has been upgraded and while something is still to do.
-    pub fn forecast(&self, now: Timestamp) -> Option<Eta> {
+    pub fn eta(&self, now: Timestamp) -> Option<Eta> {
         if self.phase() != Phase::Upgrading {
             return None;
         }

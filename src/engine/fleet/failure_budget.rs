@@ -24,7 +24,7 @@ pub struct RunHalt {
 
 /// The harm that an install did to a device that ended like this; nothing where that says nothing of it:
 /// what failed before the install, or was stopped, leaves a device as an earlier attempt left it.
-pub(in crate::engine) fn harm(outcome: &Outcome) -> Option<usize> {
+pub(in crate::engine) fn harm_of(outcome: &Outcome) -> Option<usize> {
     match outcome {
         Outcome::RolledBack => Some(1),
         Outcome::Failed(f) if matches!(f.kind, FailureKind::FaultAfterwards(_)) => Some(1),
@@ -91,7 +91,7 @@ impl Fleet {
 
     /// After every message: whether the budget is spent now. A permit that was given is taken back then, so that
     /// a device in its last look sends nothing any more.
-    pub(in crate::engine) fn weigh(&mut self, commands: &mut Vec<Command>) {
+    pub(in crate::engine) fn check_budget(&mut self, commands: &mut Vec<Command>) {
         let going = self.phase() == Phase::Upgrading && self.stop().is_none();
         if self.halted || !going || self.harm() == 0 || self.harm() < self.allowed_harm() {
             return;
@@ -106,13 +106,13 @@ impl Fleet {
                 });
             }
         }
-        commands.extend(self.run_halt().map(Command::TellHalted));
+        commands.extend(self.run_halt().map(Command::AnnounceHalted));
     }
 
     /// A device is ready for its install: it may send it, unless the run is halted or it is being stopped.
     pub(super) fn give_permit(&mut self, n: usize, commands: &mut Vec<Command>) {
         // What this very message says may have spent the budget.
-        self.weigh(commands);
+        self.check_budget(commands);
         let row = &mut self.devices[n];
         if self.halted || row.cancelling || !row.wants_permit {
             return;
@@ -135,7 +135,7 @@ impl Fleet {
             }
             commands.push(self.change(n, |row| {
                 if matches!(row.state, DevicePhase::Waiting) {
-                    return row.settle(Outcome::Halted(Touched::Nothing));
+                    return row.finish_as(Outcome::Halted(Touched::Nothing));
                 }
                 row.cancelling = true;
                 Command::Halt {
@@ -153,7 +153,7 @@ impl Fleet {
         }
         self.max_failures = max_failures;
         self.halted = false;
-        commands.push(Command::TellResumed {
+        commands.push(Command::AnnounceResumed {
             harm: self.harm(),
             max_failures,
         });

@@ -10,4 +10,3 @@ pub(super) mod queue;
 pub(super) mod reducer;
 #[cfg(test)]
 mod tests;
-pub(super) mod totals;

@@ -72,7 +72,7 @@ impl Fleet {
 impl DeviceState {
     /// Whether an earlier attempt left something open, which is all that a further one may do.
     pub(super) fn has_open_end(&self) -> bool {
-        self.watch.is_some() || self.reread.is_some()
+        self.pending.is_some() || self.reread.is_some()
     }
 
     /// Whether an install is still to be sent to it: it is in line or under way for one, and not stopped.

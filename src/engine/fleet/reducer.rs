@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::model::{DeviceId, MaxFailures, PayloadFacts, RunId, Verdict};
 
-use super::counts::Counters;
+use super::counts::FleetCounts;
 use super::device_state::{DevicePhase, DeviceSeed, DeviceState};
 use crate::engine::command::{Command, Intent, Message};
 use crate::engine::event::{DeviceFact, Event, Fact};
@@ -66,7 +66,7 @@ pub struct Fleet {
     interrupted: bool,
     pub(in crate::engine) devices: Vec<DeviceState>,
     pub(super) index: HashMap<DeviceId, usize>,
-    pub(in crate::engine) counters: Counters,
+    pub(in crate::engine) counters: FleetCounts,
     /// Those in line, with the attempt that they stand there for.
     pub(in crate::engine) queue: VecDeque<(usize, u32)>,
     /// The same of those that no install will be sent to.
@@ -104,7 +104,7 @@ impl Fleet {
             phase: Phase::Idle,
             stop: None,
             interrupted: false,
-            counters: Counters::of(&devices),
+            counters: FleetCounts::of(&devices),
             devices,
             index,
             queue: VecDeque::new(),
@@ -167,11 +167,11 @@ impl Fleet {
     }
 
     /// One device.
-    pub fn row(&self, id: &DeviceId) -> Option<&DeviceState> {
+    pub fn device(&self, id: &DeviceId) -> Option<&DeviceState> {
         self.index.get(id).map(|&n| &self.devices[n])
     }
 
-    pub(in crate::engine) fn counters(&self) -> &Counters {
+    pub(in crate::engine) fn counters(&self) -> &FleetCounts {
         &self.counters
     }
 
@@ -195,8 +195,8 @@ impl Fleet {
     pub fn update(&mut self, message: &Message) -> Vec<Command> {
         let mut commands = Vec::new();
         match message {
-            Message::Intent(intent) => self.wished(intent, &mut commands),
-            Message::Event(event) => self.happened(event, &mut commands),
+            Message::Intent(intent) => self.on_intent(intent, &mut commands),
+            Message::Event(event) => self.on_event(event, &mut commands),
             Message::TaskLost {
                 device,
                 attempt,
@@ -206,12 +206,12 @@ impl Fleet {
         if self.phase == Phase::Planning && self.counters.busy() == 0 {
             self.phase = Phase::Planned;
         }
-        self.weigh(&mut commands);
+        self.check_budget(&mut commands);
         self.fill(&mut commands);
         commands
     }
 
-    fn wished(&mut self, intent: &Intent, commands: &mut Vec<Command>) {
+    fn on_intent(&mut self, intent: &Intent, commands: &mut Vec<Command>) {
         match intent {
             Intent::Begin => {
                 if self.phase == Phase::Idle && self.stop.is_none() {
@@ -301,7 +301,7 @@ impl Fleet {
             row.started = None;
             match row.verdict.as_ref().and_then(Verdict::outcome) {
                 None => self.enqueue(n),
-                Some(outcome) => commands.push(self.change(n, |row| row.settle(outcome))),
+                Some(outcome) => commands.push(self.change(n, |row| row.finish_as(outcome))),
             }
         }
     }
@@ -330,8 +330,8 @@ impl Fleet {
         match self.devices[n].state {
             // Not in line: it is being settled already.
             DevicePhase::Waiting if !self.devices[n].queued => {}
-            DevicePhase::Waiting => commands.push(self.change(n, DeviceState::settle_cancelled)),
-            DevicePhase::Planned => commands.push(self.change(n, DeviceState::settle_planned)),
+            DevicePhase::Waiting => commands.push(self.change(n, DeviceState::finish_cancelled)),
+            DevicePhase::Planned => commands.push(self.change(n, DeviceState::finish_planned)),
             DevicePhase::Starting | DevicePhase::Running(_) => {
                 self.change(n, |row| row.cancelling = true);
                 commands.push(Command::Cancel {
@@ -346,14 +346,14 @@ impl Fleet {
         for n in 0..self.devices.len() {
             if self.phase == Phase::Idle {
                 // Nothing was begun, so nothing is in line.
-                commands.push(self.change(n, DeviceState::settle_cancelled));
+                commands.push(self.change(n, DeviceState::finish_cancelled));
             } else {
                 self.cancel(n, commands);
             }
         }
     }
 
-    fn happened(&mut self, event: &Event, commands: &mut Vec<Command>) {
+    fn on_event(&mut self, event: &Event, commands: &mut Vec<Command>) {
         match &event.fact {
             Fact::RunStarted { .. } => self.started = Some(event.at),
             Fact::RunFinished { .. } => self.ended = Some(event.at),
@@ -387,7 +387,7 @@ impl Fleet {
                     self.change(n, |row| row.state = DevicePhase::Planned);
                     // The look had ended when it was asked to stop; the device is stopped all the same.
                     if self.devices[n].cancelling {
-                        commands.push(self.change(n, DeviceState::settle_planned));
+                        commands.push(self.change(n, DeviceState::finish_planned));
                     }
                 }
             }

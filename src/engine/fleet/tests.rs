@@ -12,11 +12,11 @@ use crate::model::{
     Payload, Rollout, RunId, Skip, Stage, Touched, Unproven, Verdict, VerdictKind,
 };
 
-use super::counts::Counters;
+use super::counts::FleetCounts;
 use crate::engine::tests::fake_device::image;
 use crate::engine::{
     Audits, Command, DeviceFact, DevicePhase, DeviceSeed, Event, Fact, Fleet, Intent, Message,
-    Mode, Phase, Resume, Stop, TaskEnd, Watch,
+    Mode, PendingInstall, Phase, Resume, Stop, TaskEnd,
 };
 
 fn id(n: usize) -> DeviceId {
@@ -71,11 +71,11 @@ fn lost(fleet: &mut Fleet, attempt: u32, how: TaskEnd) -> Vec<Command> {
     })
 }
 
-/// What the session makes of [`Command::Settle`]; the other commands are handed back.
-fn settle(fleet: &mut Fleet, commands: Vec<Command>) -> Vec<Command> {
+/// What the session makes of [`Command::Finish`]; the other commands are handed back.
+fn carry_out_finishes(fleet: &mut Fleet, commands: Vec<Command>) -> Vec<Command> {
     let mut others = Vec::new();
     for command in commands {
-        if let Command::Settle {
+        if let Command::Finish {
             device,
             attempt,
             outcome,
@@ -126,8 +126,8 @@ fn to_upgrade() -> DeviceFact {
     planned(Verdict::Upgrade { notes: Vec::new() })
 }
 
-fn watch() -> Watch {
-    Watch {
+fn pending() -> PendingInstall {
+    PendingInstall {
         component: Component::Firmware,
         uis_before: None,
         device: crate::model::DeviceMark::default(),
@@ -141,7 +141,7 @@ fn watch() -> Watch {
 
 fn install_begun() -> DeviceFact {
     DeviceFact::InstallBegun {
-        watch: Box::new(watch()),
+        pending: Box::new(pending()),
     }
 }
 
@@ -176,8 +176,8 @@ fn abort(n: usize) -> Command {
     Command::Abort { device: id(n) }
 }
 
-fn settled(n: usize, attempt: u32, outcome: Outcome) -> Command {
-    Command::Settle {
+fn finish_command(n: usize, attempt: u32, outcome: Outcome) -> Command {
+    Command::Finish {
         device: id(n),
         attempt,
         outcome,
@@ -309,7 +309,7 @@ fn what_is_not_confirmed_is_only_read_again_until_it_is() {
     // Aborted, panicked, or not confirmed once more: it stays what it is.
     tell(&mut fleet, 0, 2, started(Stage::Audit));
     let commands = lost(&mut fleet, 2, TaskEnd::Panicked("bug".to_owned()));
-    settle(&mut fleet, commands);
+    carry_out_finishes(&mut fleet, commands);
     assert!(matches!(fleet.devices()[0].outcome(), Some(Outcome::Failed(f)) if f.is_about_log()));
     let commands = wish(&mut fleet, Intent::RetryAll(vec![id(0)]));
     assert_eq!(resume(&commands), read_again);
@@ -328,7 +328,7 @@ fn what_is_not_confirmed_stays_so_when_its_retry_is_cancelled_in_line() {
     tell(&mut fleet, 0, 1, finished(unconfirmed()));
     assert_eq!(wish(&mut fleet, Intent::Retry(id(0))), []);
     let commands = wish(&mut fleet, Intent::Cancel(id(0)));
-    settle(&mut fleet, commands);
+    carry_out_finishes(&mut fleet, commands);
     tell(&mut fleet, 1, 1, finished(Outcome::Upgraded));
     let again = wish(&mut fleet, Intent::Retry(id(0)));
     assert!(matches!(
@@ -350,7 +350,7 @@ fn a_task_that_dies_in_the_audit_leaves_what_was_judged() {
             tell(&mut fleet, 0, 1, returned(judged.clone()));
             tell(&mut fleet, 0, 1, started(Stage::Audit));
             let commands = lost(&mut fleet, 1, how.clone());
-            assert_eq!(commands, [settled(0, 1, judged)]);
+            assert_eq!(commands, [finish_command(0, 1, judged)]);
         }
     }
 }
@@ -413,7 +413,7 @@ fn messages_of_another_attempt_or_after_the_end_change_nothing() {
         );
     }
     let row = &fleet.devices()[0];
-    assert!(row.watch.is_none() && row.timeline.is_empty());
+    assert!(row.pending.is_none() && row.timeline.is_empty());
     // A device that nobody knows.
     assert_eq!(tell(&mut fleet, 7, 2, finished(Outcome::Upgraded)), []);
     assert_eq!(wish(&mut fleet, Intent::Retry(id(7))), []);
@@ -474,9 +474,9 @@ fn a_cancel_does_what_the_state_allows() {
     let mut waiting = fleet(Mode::Go, 1, 2);
     wish(&mut waiting, Intent::Begin);
     let commands = wish(&mut waiting, Intent::Cancel(id(1)));
-    assert_eq!(commands, [settled(1, 1, nothing())]);
+    assert_eq!(commands, [finish_command(1, 1, nothing())]);
     assert_eq!(wish(&mut waiting, Intent::Cancel(id(1))), []);
-    settle(&mut waiting, commands);
+    carry_out_finishes(&mut waiting, commands);
     assert_eq!(waiting.devices()[1].outcome(), Some(&nothing()));
     // Its place in line is gone too.
     assert_eq!(tell(&mut waiting, 0, 1, finished(Outcome::Upgraded)), []);
@@ -503,8 +503,8 @@ fn what_is_in_doubt_stays_in_doubt_when_its_retry_is_cancelled_in_line() {
     assert_eq!(wish(&mut fleet, Intent::Retry(id(0))), []);
     let doubt = Outcome::Unknown(Doubt::StoppedWatching);
     let commands = wish(&mut fleet, Intent::Cancel(id(0)));
-    assert_eq!(commands, [settled(0, 2, doubt)]);
-    settle(&mut fleet, commands);
+    assert_eq!(commands, [finish_command(0, 2, doubt)]);
+    carry_out_finishes(&mut fleet, commands);
     tell(&mut fleet, 1, 1, finished(Outcome::Upgraded));
     let again = wish(&mut fleet, Intent::Retry(id(0)));
     let [
@@ -533,11 +533,14 @@ fn the_first_interrupt_drains_the_second_aborts_and_nothing_starts_any_more() {
         [
             cancel(0),
             cancel(1),
-            settled(2, 1, none()),
-            settled(3, 1, none())
+            finish_command(2, 1, none()),
+            finish_command(3, 1, none())
         ]
     );
-    assert_eq!(settle(&mut fleet, commands), [cancel(0), cancel(1)]);
+    assert_eq!(
+        carry_out_finishes(&mut fleet, commands),
+        [cancel(0), cancel(1)]
+    );
     assert_eq!(fleet.stop(), Some(Stop::Draining));
     let stopped = finished(Outcome::Cancelled(Touched::ImageSent));
     assert_eq!(tell(&mut fleet, 0, 1, stopped), []);
@@ -561,8 +564,8 @@ fn the_first_interrupt_drains_the_second_aborts_and_nothing_starts_any_more() {
     };
     let commands = fleet.update(&gone);
     let doubt = Outcome::Unknown(Doubt::StoppedWatching);
-    assert_eq!(commands, [settled(1, 1, doubt)]);
-    settle(&mut fleet, commands);
+    assert_eq!(commands, [finish_command(1, 1, doubt)]);
+    carry_out_finishes(&mut fleet, commands);
     assert!(fleet.is_over());
 }
 
@@ -592,7 +595,7 @@ fn an_interrupt_before_anything_began_leaves_no_device_without_an_end() {
     let mut fleet = fleet(Mode::Go, 1, 2);
     let commands = wish(&mut fleet, Intent::Interrupt);
     assert_eq!(commands.len(), 2);
-    assert_eq!(settle(&mut fleet, commands), []);
+    assert_eq!(carry_out_finishes(&mut fleet, commands), []);
     assert_eq!(fleet.counts().of(OutcomeKind::Cancelled), 2);
     assert!(fleet.is_over());
     assert_eq!(wish(&mut fleet, Intent::Begin), []);
@@ -655,12 +658,12 @@ fn a_lost_task_is_judged_by_what_was_told_before() {
         }
         let outcome = Outcome::Cancelled(touched);
         let commands = lost(&mut aborted, 1, TaskEnd::Aborted);
-        assert_eq!(commands, [settled(0, 1, outcome)], "{facts:?}");
+        assert_eq!(commands, [finish_command(0, 1, outcome)], "{facts:?}");
         // A second word about the same loss says nothing.
         assert_eq!(lost(&mut aborted, 1, TaskEnd::Aborted), []);
         let commands = lost(&mut panicked, 1, TaskEnd::Panicked("oh".to_owned()));
         let [
-            Command::Settle {
+            Command::Finish {
                 outcome: Outcome::Failed(failure),
                 ..
             },
@@ -679,7 +682,7 @@ fn a_lost_task_is_judged_by_what_was_told_before() {
     wish(&mut fleet, Intent::Retry(id(0)));
     let commands = lost(&mut fleet, 2, TaskEnd::Aborted);
     let nothing = Outcome::Cancelled(Touched::Nothing);
-    assert_eq!(commands, [settled(0, 2, nothing)]);
+    assert_eq!(commands, [finish_command(0, 2, nothing)]);
 }
 
 #[test]
@@ -695,9 +698,9 @@ fn a_task_lost_past_the_install_leaves_doubt() {
         tell(&mut fleet, 0, 1, started(Stage::Install));
         tell(&mut fleet, 0, 1, install_begun());
         let commands = lost(&mut fleet, 1, how);
-        assert_eq!(commands, [settled(0, 1, Outcome::Unknown(doubt))]);
-        settle(&mut fleet, commands);
-        assert!(fleet.devices()[0].watch.is_some());
+        assert_eq!(commands, [finish_command(0, 1, Outcome::Unknown(doubt))]);
+        carry_out_finishes(&mut fleet, commands);
+        assert!(fleet.devices()[0].pending.is_some());
     }
 }
 
@@ -730,13 +733,13 @@ fn a_confirmation_starts_what_the_plan_says_and_counts_only_once() {
     assert_eq!(
         commands,
         [
-            settled(1, 1, Outcome::Current),
-            settled(2, 1, failed),
+            finish_command(1, 1, Outcome::Current),
+            finish_command(2, 1, failed),
             start(0, 1)
         ]
     );
     assert_eq!(wish(&mut fleet, Intent::Confirm), []);
-    settle(&mut fleet, commands);
+    carry_out_finishes(&mut fleet, commands);
     tell(&mut fleet, 0, 1, finished(Outcome::Upgraded));
     assert!(fleet.is_over());
     // Not before the plan is complete.
@@ -771,8 +774,8 @@ fn what_was_cancelled_while_the_plan_is_shown_is_not_upgraded() {
     let mut fleet = shown_plan(Mode::Confirm);
     let commands = wish(&mut fleet, Intent::Cancel(id(0)));
     let nothing = Outcome::Cancelled(Touched::Nothing);
-    assert_eq!(commands, [settled(0, 1, nothing)]);
-    settle(&mut fleet, commands);
+    assert_eq!(commands, [finish_command(0, 1, nothing)]);
+    carry_out_finishes(&mut fleet, commands);
     let commands = wish(&mut fleet, Intent::Confirm);
     assert!(!commands.contains(&start(0, 1)), "{commands:?}");
 }
@@ -801,8 +804,12 @@ fn a_cancel_that_crosses_the_looks_answer_counts() {
                 tell(&mut fleet, 0, 1, started(Stage::Probe));
             }
             let commands = tell(&mut fleet, 0, 1, verdict.clone());
-            assert_eq!(commands, [settled(0, 1, outcome.clone())], "{wished:?}");
-            settle(&mut fleet, commands);
+            assert_eq!(
+                commands,
+                [finish_command(0, 1, outcome.clone())],
+                "{wished:?}"
+            );
+            carry_out_finishes(&mut fleet, commands);
             assert_eq!(fleet.devices()[0].outcome(), Some(&outcome));
         }
     }
@@ -870,7 +877,7 @@ mod any_messages {
             let mut pending = wish(&mut fleet, Intent::Begin);
             for message in messages {
                 let before: Vec<bool> = fleet.devices().iter().map(crate::engine::DeviceState::has_task).collect();
-                let doubts: Vec<bool> = fleet.devices().iter().map(|r| r.watch.is_some()).collect();
+                let doubts: Vec<bool> = fleet.devices().iter().map(|r| r.pending.is_some()).collect();
                 pending.clear();
                 pending.extend(fleet.update(&message));
                 for command in &pending {
@@ -890,21 +897,21 @@ mod any_messages {
                 while !pending.is_empty() {
                     for command in &pending {
                         match command {
-                            Command::TellHalted(_) => halted = true,
-                            Command::TellResumed { .. } => halted = false,
+                            Command::AnnounceHalted(_) => halted = true,
+                            Command::AnnounceResumed { .. } => halted = false,
                             Command::GivePermit { .. } | Command::Start { resume: None, .. } => {
                                 prop_assert!(!halted, "{command:?}");
                             }
                             _ => {}
                         }
                     }
-                    let settles = |c: &Command| matches!(c, Command::Settle { .. });
+                    let settles = |c: &Command| matches!(c, Command::Finish { .. });
                     let (settles, _) = pending.drain(..).partition(settles);
-                    pending = settle(&mut fleet, settles);
+                    pending = carry_out_finishes(&mut fleet, settles);
                 }
                 prop_assert!(fleet.counts().running <= 2);
                 prop_assert_eq!(halted, fleet.is_halted());
-                prop_assert_eq!(fleet.counters(), &Counters::of(fleet.devices()));
+                prop_assert_eq!(fleet.counters(), &FleetCounts::of(fleet.devices()));
                 if fleet.phase() == Phase::Upgrading && fleet.stop().is_none() {
                     prop_assert!(halted || fleet.harm() < fleet.allowed_harm());
                 }
@@ -924,7 +931,7 @@ fn a_rollback_counts_as_soon_as_it_is_seen_and_not_only_once_its_log_was_read() 
     tell(&mut fleet, 1, 1, started(Stage::Check));
     tell(&mut fleet, 0, 1, install_begun());
     let halted = tell(&mut fleet, 0, 1, returned(Outcome::RolledBack));
-    assert!(matches!(&halted[..], [Command::TellHalted(halt)] if halt.devices == [id(0)]));
+    assert!(matches!(&halted[..], [Command::AnnounceHalted(halt)] if halt.devices == [id(0)]));
     assert_eq!(tell(&mut fleet, 1, 1, DeviceFact::PermitAsked), []);
     assert_eq!(tell(&mut fleet, 0, 1, finished(Outcome::RolledBack)), []);
     assert_eq!(fleet.harm(), 1);
@@ -1042,9 +1049,7 @@ fn the_time_left_falls_with_what_is_done() {
         (Stage::Audit, 3.0),
     ] {
         tell_at(&mut fleet, 1, 100, started(stage));
-        let left = fleet
-            .forecast(Timestamp::from_second(100).unwrap())
-            .unwrap();
+        let left = fleet.eta(Timestamp::from_second(100).unwrap()).unwrap();
         assert_eq!(left.least, left.most);
         assert!((left.least.as_secs_f64() - wanted).abs() < 0.01, "{left:?}");
         assert!(left.least < last);
@@ -1100,7 +1105,7 @@ fn a_task_that_dies_between_app_and_firmware_has_installed_something() {
         },
         touched: Touched::InstallSent,
     };
-    assert_eq!(commands, [settled(0, 1, Outcome::Failed(failed))]);
+    assert_eq!(commands, [finish_command(0, 1, Outcome::Failed(failed))]);
 }
 
 /// How far a device is when the upload of the firmware begins.

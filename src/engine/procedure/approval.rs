@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::device::{Approval, ApprovalAnswer, ApprovalReply, Device, LoginError, Session};
 use crate::model::{FailureKind, Outcome, Scope, Stage, human_duration};
 
-use super::attempt::{Attempt, backoff, is_passing};
+use super::attempt::{Attempt, backoff, is_transient};
 use super::login::Refused;
 use crate::engine::event::{DeviceFact, Progress};
 
@@ -45,8 +45,8 @@ impl<D: Device> Attempt<D> {
         let note = self.note(scope);
         // Not cancelled by half: of a request whose name never came nobody could take back the event.
         let asked = self.device.request_approval(scope, &note).await;
-        let mut out = match asked {
-            Ok(approval) => Out {
+        let mut request = match asked {
+            Ok(approval) => OpenRequest {
                 device: Arc::clone(&self.device),
                 approval: Some(approval.clone()),
                 turn: Some(turn),
@@ -61,18 +61,18 @@ impl<D: Device> Attempt<D> {
         let until = until.checked_add(wait).unwrap_or(until);
         let fact = DeviceFact::ApprovalRequested { scope, until, note };
         let answer = async {
-            self.voice.say(fact).await;
-            self.answer_of(&out.asked, deadline).await
+            self.events.send(fact).await;
+            self.answer_of(&request.asked, deadline).await
         };
         match self.unless_cancelled(answer).await {
             Ok(Ok(reply)) => {
-                out.settled();
-                let redeemed = self.redeem(&out.asked, reply);
+                request.close();
+                let redeemed = self.redeem(&request.asked, reply);
                 self.unless_cancelled(redeemed).await
             }
-            Ok(Err(unapproved)) => Ok(Err(Refused::Final(out.end(unapproved, wait).await))),
+            Ok(Err(unapproved)) => Ok(Err(Refused::Final(request.end(unapproved, wait).await))),
             Err(stopped) => {
-                out.withdraw().await;
+                request.withdraw().await;
                 Err(stopped)
             }
         }
@@ -85,8 +85,8 @@ impl<D: Device> Attempt<D> {
             return Ok(Some(turn));
         }
         let progress = Progress::Queued;
-        self.voice
-            .say(DeviceFact::StageProgress { stage, progress })
+        self.events
+            .send(DeviceFact::StageProgress { stage, progress })
             .await;
         let turn = Arc::clone(&self.turns).acquire_owned();
         let turn = async {
@@ -116,7 +116,7 @@ impl<D: Device> Attempt<D> {
                 Ok(ApprovalAnswer::Denied) => return Err(Unapproved::Denied),
                 Ok(ApprovalAnswer::Expired) => return Err(Unapproved::Expired),
                 Ok(ApprovalAnswer::Pending) => Unapproved::Silent,
-                Err(kind) if is_passing(&kind) => Unapproved::Unheard(kind),
+                Err(kind) if is_transient(&kind) => Unapproved::Unheard(kind),
                 Err(kind) => return Err(Unapproved::Unheard(kind)),
             };
             if Instant::now() >= deadline {
@@ -133,7 +133,7 @@ impl<D: Device> Attempt<D> {
             match self.device.redeem_approval(approval, reply.clone()).await {
                 Ok(session) => return Ok(session),
                 Err(LoginError::Failed(kind)) => {
-                    if try_no >= self.policy.retry.attempts || !is_passing(&kind) {
+                    if try_no >= self.policy.retry.attempts || !is_transient(&kind) {
                         return Err(Refused::Final(kind));
                     }
                 }
@@ -146,7 +146,7 @@ impl<D: Device> Attempt<D> {
 
     /// What the phone shows: who asks, and for what.
     fn note(&self, scope: Scope) -> String {
-        let (run, device) = (&self.run, &self.voice.device);
+        let (run, device) = (&self.run, &self.events.device);
         let what = match (scope, self.firmware(), &self.payload.app) {
             (Scope::Log, ..) => "read the audit log of".to_owned(),
             (Scope::Upgrade, Some(image), app) => {
@@ -181,7 +181,7 @@ enum Unapproved {
 /// A request that is out, with the turn that it takes. Whoever drops it without a word, as an abort does,
 /// leaves the withdrawal to a task of its own, for as long as the process lives: of a second Ctrl-C the
 /// phone may hear nothing, and the request expires there by itself.
-struct Out<D: Device> {
+struct OpenRequest<D: Device> {
     device: Arc<D>,
     /// Present until it is answered or withdrawn.
     approval: Option<Approval>,
@@ -189,9 +189,9 @@ struct Out<D: Device> {
     asked: Approval,
 }
 
-impl<D: Device> Out<D> {
+impl<D: Device> OpenRequest<D> {
     /// Answered, or gone: there is nothing to withdraw, and the turn is another's.
-    fn settled(&mut self) {
+    fn close(&mut self) {
         self.approval = None;
         self.turn = None;
     }
@@ -202,7 +202,7 @@ impl<D: Device> Out<D> {
             Some(approval) => withdraw(&*self.device, approval).await,
             None => true,
         };
-        self.settled();
+        self.close();
         !withdrawn
     }
 
@@ -210,11 +210,11 @@ impl<D: Device> Out<D> {
     async fn end(&mut self, unapproved: Unapproved, after: Duration) -> FailureKind {
         match unapproved {
             Unapproved::Denied => {
-                self.settled();
+                self.close();
                 FailureKind::ApprovalDenied
             }
             Unapproved::Expired => {
-                self.settled();
+                self.close();
                 FailureKind::ApprovalExpired
             }
             Unapproved::Silent => FailureKind::ApprovalTimeout {
@@ -229,7 +229,7 @@ impl<D: Device> Out<D> {
     }
 }
 
-impl<D: Device> Drop for Out<D> {
+impl<D: Device> Drop for OpenRequest<D> {
     fn drop(&mut self) {
         if let Some(approval) = self.approval.take()
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
@@ -250,7 +250,7 @@ async fn withdraw<D: Device>(device: &D, approval: &Approval) -> bool {
         let asked = device.withdraw_approval(approval);
         match tokio::time::timeout_at(deadline, asked).await {
             Ok(Ok(())) => return true,
-            Ok(Err(why)) if is_passing(&why) && try_no < WITHDRAW_TRIES => {
+            Ok(Err(why)) if is_transient(&why) && try_no < WITHDRAW_TRIES => {
                 let pause = backoff(WITHDRAW_PAUSE, try_no);
                 tokio::time::sleep_until(deadline.min(Instant::now() + pause)).await;
             }

@@ -25,35 +25,35 @@ const MAX_BACKOFF: Duration = Duration::from_secs(60);
 
 /// Says what happens to one device in one attempt.
 #[derive(Clone)]
-pub(in crate::engine) struct Voice {
+pub(in crate::engine) struct EventSender {
     pub(in crate::engine) inbox: mpsc::Sender<Message>,
     pub(in crate::engine) device: DeviceId,
     pub(in crate::engine) attempt: u32,
 }
 
-impl Voice {
+impl EventSender {
     fn event(&self, fact: DeviceFact) -> Message {
         Message::Event(Event::of_device(&self.device, self.attempt, fact))
     }
 
     /// Says it, waiting for room: life-cycle events are never dropped.
-    pub(super) async fn say(&self, fact: DeviceFact) {
+    pub(super) async fn send(&self, fact: DeviceFact) {
         // A closed inbox means that the session is gone, and this task with it in a moment.
         let _ = self.inbox.send(self.event(fact)).await;
     }
 
     /// Waits for room to say so many things later.
-    pub(super) async fn room(&self, words: usize) -> Room<'_> {
-        debug_assert!(words <= self.inbox.max_capacity(), "room that never comes");
-        Room {
-            voice: self,
-            // As with `say`: a closed inbox means that the session is gone.
-            permits: self.inbox.reserve_many(words).await.ok(),
+    pub(super) async fn reserve(&self, n: usize) -> Reserved<'_> {
+        debug_assert!(n <= self.inbox.max_capacity(), "room that never comes");
+        Reserved {
+            events: self,
+            // As with `send`: a closed inbox means that the session is gone.
+            permits: self.inbox.reserve_many(n).await.ok(),
         }
     }
 
     /// Says it if there is room: progress is news, not history.
-    pub(in crate::engine) fn mention(&self, stage: Stage, progress: Progress) {
+    pub(in crate::engine) fn send_progress(&self, stage: Stage, progress: Progress) {
         let _ = self
             .inbox
             .try_send(self.event(DeviceFact::StageProgress { stage, progress }));
@@ -61,32 +61,32 @@ impl Voice {
 }
 
 /// Room for words that were not said yet: they are said without waiting.
-pub(super) struct Room<'a> {
-    voice: &'a Voice,
+pub(super) struct Reserved<'a> {
+    events: &'a EventSender,
     permits: Option<mpsc::PermitIterator<'a, Message>>,
 }
 
-impl Room<'_> {
+impl Reserved<'_> {
     /// Says it now.
-    pub(super) fn say(&mut self, fact: DeviceFact) {
+    pub(super) fn send(&mut self, fact: DeviceFact) {
         if let Some(permit) = self.permits.as_mut().and_then(Iterator::next) {
-            permit.send(self.voice.event(fact));
+            permit.send(self.events.event(fact));
         }
     }
 }
 
 /// Why an attempt goes no further on its way.
 #[derive(PartialEq, Debug)]
-pub(in crate::engine) enum Halt {
+pub(in crate::engine) enum AttemptEnd {
     /// It is over.
-    End(Outcome),
+    Final(Outcome),
     /// The device is not as it was when the attempt began, which therefore begins anew. Says what changed.
-    Anew(String),
+    StartOver(String),
 }
 
-impl From<Outcome> for Halt {
+impl From<Outcome> for AttemptEnd {
     fn from(outcome: Outcome) -> Self {
-        Self::End(outcome)
+        Self::Final(outcome)
     }
 }
 
@@ -118,7 +118,7 @@ pub(in crate::engine) struct Attempt<D> {
     pub(in crate::engine) device: Arc<D>,
     pub(in crate::engine) payload: Arc<Payload>,
     pub(in crate::engine) policy: Arc<Policy>,
-    pub(in crate::engine) voice: Voice,
+    pub(in crate::engine) events: EventSender,
     pub(in crate::engine) cancel: CancellationToken,
     /// The permit to install.
     pub(in crate::engine) permit: InstallPermit,
@@ -153,8 +153,8 @@ impl<D> Attempt<D> {
     }
 
     pub(in crate::engine) async fn begin(&self, stage: Stage, try_no: u32) -> Running {
-        self.voice
-            .say(DeviceFact::StageStarted { stage, try_no })
+        self.events
+            .send(DeviceFact::StageStarted { stage, try_no })
             .await;
         Running::begun(stage, try_no)
     }
@@ -170,8 +170,8 @@ impl<D> Attempt<D> {
         note: String,
         failure: Option<FailureKind>,
     ) {
-        self.voice
-            .say(DeviceFact::StageFinished {
+        self.events
+            .send(DeviceFact::StageFinished {
                 stage: running.stage,
                 try_no: running.try_no,
                 took: running.took(),
@@ -215,8 +215,8 @@ impl<D> Attempt<D> {
         self.end_failed(running, kind.clone()).await;
         let wait = backoff(self.policy.retry.backoff, try_no);
         let next_try = try_no + 1;
-        self.voice
-            .say(DeviceFact::RetryScheduled {
+        self.events
+            .send(DeviceFact::RetryScheduled {
                 stage,
                 next_try,
                 of,
@@ -268,11 +268,11 @@ fn may_repeat(stage: Stage, kind: &FailureKind) -> bool {
         return false;
     }
     let upload = matches!(stage, Stage::Upload | Stage::UploadUi);
-    is_passing(kind) || (upload && *kind == FailureKind::Status { status: 406 })
+    is_transient(kind) || (upload && *kind == FailureKind::Status { status: 406 })
 }
 
 /// Whether it may pass by itself: a broken way, or a device or broker that failed inside.
-pub(super) fn is_passing(kind: &FailureKind) -> bool {
+pub(super) fn is_transient(kind: &FailureKind) -> bool {
     match kind {
         // Trust and permission do not grow by asking again; other TLS trouble may be a handshake that was cut.
         FailureKind::Link(LinkFault::Tls(fault)) => matches!(fault, TlsFault::Other { .. }),

@@ -10,7 +10,7 @@ use crate::device::{Device, LogFile, ProvenKey, RawLog, Session};
 use crate::hem::audit::Search;
 use crate::model::{AuditObstacle, DeviceId, FailureKind, LogId, Stage, printable};
 
-use super::attempt::{Attempt, backoff, is_passing};
+use super::attempt::{Attempt, backoff, is_transient};
 use crate::engine::event::Progress;
 
 /// Pages that are asked for at most.
@@ -141,7 +141,7 @@ impl<D: Device> Attempt<D> {
         self.step(format!("reading {id}"));
         self.insist(Stage::Audit, || {
             // A file that is asked for again begins anew.
-            let raw = keeper.map(|keeper| keeper.begin(&self.voice.device, id, &log.key.answer));
+            let raw = keeper.map(|keeper| keeper.begin(&self.events.device, id, &log.key.answer));
             self.device
                 .log_file(session, id, &log.key.key, search.cloned(), raw)
         })
@@ -160,9 +160,9 @@ impl<D: Device> Attempt<D> {
         let mut try_no = 1;
         loop {
             match ask().await {
-                Err(kind) if is_passing(&kind) && try_no < self.policy.retry.attempts => {
+                Err(kind) if is_transient(&kind) && try_no < self.policy.retry.attempts => {
                     let what = format!("{kind}; once more");
-                    self.voice.mention(stage, Progress::Step { what });
+                    self.events.send_progress(stage, Progress::Step { what });
                 }
                 answer => return answer,
             }
@@ -173,7 +173,8 @@ impl<D: Device> Attempt<D> {
 
     /// Says what is being done in the audit stage.
     pub(in crate::engine) fn step(&self, what: String) {
-        self.voice.mention(Stage::Audit, Progress::Step { what });
+        self.events
+            .send_progress(Stage::Audit, Progress::Step { what });
     }
 }
 

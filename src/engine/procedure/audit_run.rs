@@ -19,7 +19,7 @@ const SPARE: Duration = Duration::from_secs(60);
 
 /// What reading the files came to.
 #[derive(Default)]
-struct Tally {
+struct FileCounts {
     verified: usize,
     /// Closed files that were looked at.
     closed: usize,
@@ -37,7 +37,7 @@ impl<D: Device> Attempt<D> {
     /// Reads the device's audit log: all files, or the newest few.
     pub(in crate::engine) async fn audit(mut self, all: bool) {
         let (Ok(outcome) | Err(outcome)) = self.logs(all).await;
-        self.voice.say(DeviceFact::Finished { outcome }).await;
+        self.events.send(DeviceFact::Finished { outcome }).await;
     }
 
     async fn logs(&mut self, all: bool) -> Result<Outcome, Outcome> {
@@ -87,9 +87,9 @@ impl<D: Device> Attempt<D> {
         all: bool,
     ) -> Result<Outcome, Outcome> {
         let files = self.newest(all);
-        let mut tally = Tally::default();
+        let mut counts = FileCounts::default();
         for id in log.ids.iter().rev() {
-            if tally.closed >= files {
+            if counts.closed >= files {
                 break;
             }
             if self.expires_within(access, SPARE) {
@@ -103,20 +103,20 @@ impl<D: Device> Attempt<D> {
             let (still, file) = self.during(running, file).await?;
             running = still;
             let gone = matches!(file, Err(FailureKind::Link(_)));
-            let read = Box::new(tally.count(log, id, file));
-            self.voice.say(DeviceFact::LogRead { read }).await;
+            let read = Box::new(counts.count(log, id, file));
+            self.events.send(DeviceFact::LogRead { read }).await;
             if gone {
                 break;
             }
         }
-        let kind = match (tally.fault, tally.unread.or(log.remark()), tally.unkept) {
+        let kind = match (counts.fault, counts.unread.or(log.remark()), counts.unkept) {
             (Some(what), ..) => FailureKind::LogNotVerified { what },
             (None, Some(what), _) => FailureKind::LogUnread { what },
             (None, None, Some(what)) => FailureKind::LogNotKept { what },
-            (None, None, None) if tally.closed == 0 => unread(&AuditObstacle::NoFile),
+            (None, None, None) if counts.closed == 0 => unread(&AuditObstacle::NoFile),
             (None, None, None) => {
-                let files = tally.verified;
-                let closed = log.listed - usize::from(tally.running);
+                let files = counts.verified;
+                let closed = log.listed - usize::from(counts.running);
                 let note = format!("{files} of {closed} closed files verify");
                 self.end(running, Some(200), note).await;
                 return Ok(Outcome::Audited { files });
@@ -135,7 +135,7 @@ impl<D: Device> Attempt<D> {
     }
 }
 
-impl Tally {
+impl FileCounts {
     /// Takes in one file.
     fn count(&mut self, log: &OpenLog, id: &LogId, file: Result<LogFile, FailureKind>) -> LogRead {
         self.running |= file.as_ref().is_err_and(|kind| log.is_running(id, kind));

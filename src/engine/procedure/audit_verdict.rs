@@ -72,7 +72,7 @@ impl<D: Device> Attempt<D> {
         if let AuditVerdict::Unavailable(AuditObstacle::OtherDevice { what }) = verdict {
             return Outcome::Unknown(Doubt::OtherDevice { what });
         }
-        self.weigh(judged, &verdict)
+        self.with_log_verdict(judged, &verdict)
     }
 
     /// A further attempt on a device that is judged and not confirmed: reads its log, and does nothing
@@ -111,17 +111,18 @@ impl<D: Device> Attempt<D> {
         let found = AuditObstacle::Busy.into();
         let judged = Outcome::AppInstalled;
         let verdict = self.tell(running, found, &judged, &[remark]).await;
-        self.weigh(judged, &verdict)
+        self.with_log_verdict(judged, &verdict)
     }
 
     /// How the attempt ends should it be stopped before the log was read.
     pub(super) fn if_stopped(&self, judged: &Outcome) -> Option<Outcome> {
         let stopped = AuditVerdict::Unavailable(AuditObstacle::Stopped);
-        self.audits().then(|| self.weigh(judged.clone(), &stopped))
+        self.audits()
+            .then(|| self.with_log_verdict(judged.clone(), &stopped))
     }
 
     /// What `judged` is with the log's word: the same, but for an upgrade that has to be confirmed.
-    fn weigh(&self, judged: Outcome, verdict: &AuditVerdict) -> Outcome {
+    fn with_log_verdict(&self, judged: Outcome, verdict: &AuditVerdict) -> Outcome {
         let counts = self.policy.audit.mode == AuditMode::Required
             && matches!(
                 judged,
@@ -160,7 +161,7 @@ impl<D: Device> Attempt<D> {
             note.push_str(remark);
         }
         let report = Box::new(report);
-        self.voice.say(DeviceFact::Audited { report }).await;
+        self.events.send(DeviceFact::Audited { report }).await;
         match &found.verdict {
             AuditVerdict::Unavailable(AuditObstacle::Stopped) => {
                 self.end_failed(running, FailureKind::Stopped).await;
@@ -356,8 +357,8 @@ impl<D: Device> Attempt<D> {
                 Stage::InstallUi => Component::Ui,
                 _ => Component::Firmware,
             };
-            self.voice
-                .say(DeviceFact::Returned {
+            self.events
+                .send(DeviceFact::Returned {
                     component,
                     version: Box::new(version),
                     outcome: Some(ended.clone()),

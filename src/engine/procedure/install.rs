@@ -7,18 +7,18 @@ use tokio::time::Instant;
 use crate::device::{Device, InstallAnswer, Validated};
 use crate::model::{Component, FailureKind, Outcome, Stage, Touched, Verdict};
 
-use super::attempt::{Attempt, Halt, Running};
+use super::attempt::{Attempt, AttemptEnd, Running};
 use super::login::Access;
 use super::reboot::NORMAL_SILENCE;
 use super::upgrade::Look;
-use crate::engine::event::{DeviceFact, Progress, Seen, Watch};
+use crate::engine::event::{DeviceFact, PendingInstall, Progress, Seen};
 
 /// What is said between the last look and the request: that the stage begins, and that it is sent.
-const WORDS: usize = 2;
+const RESERVED: usize = 2;
 
 /// An install that was sent.
 pub(super) struct Sent {
-    pub(in crate::engine) watch: Watch,
+    pub(in crate::engine) pending: PendingInstall,
     pub(in crate::engine) answer: InstallAnswer,
     pub(in crate::engine) running: Running,
 }
@@ -51,12 +51,12 @@ impl<D: Device> Attempt<D> {
         validated: Validated,
         access: &mut Access,
         seen: &Seen,
-    ) -> Result<Outcome, Halt> {
+    ) -> Result<Outcome, AttemptEnd> {
         let sent = self.look_and_send(validated, access, seen).await?;
         let answered = self.answered(sent.running, sent.answer).await?;
-        let deadline = sent.watch.since + self.policy.timeouts.reboot;
+        let deadline = sent.pending.since + self.policy.timeouts.reboot;
         let poll = self.policy.pace.reboot_poll;
-        let outcome = self.follow(&sent.watch, deadline, Some(answered), poll);
+        let outcome = self.follow(&sent.pending, deadline, Some(answered), poll);
         Ok(outcome.await)
     }
 
@@ -68,28 +68,28 @@ impl<D: Device> Attempt<D> {
         validated: Validated,
         access: &mut Access,
         seen: &Seen,
-    ) -> Result<Sent, Halt> {
+    ) -> Result<Sent, AttemptEnd> {
         let component = validated.component();
         // A subscriber that is slow to listen is waited for before the look, not after it.
-        let voice = self.voice.clone();
+        let events = self.events.clone();
         let mut tries = 0;
         let mut session = self.permit(access).await?;
-        let (mut room, now) = loop {
-            if !self.has_leave() {
+        let (mut reserved, now) = loop {
+            if !self.has_permit() {
                 session = self.permit(access).await?;
             }
-            let room = self.unless_cancelled(voice.room(WORDS)).await?;
+            let reserved = self.unless_cancelled(events.reserve(RESERVED)).await?;
             let kind = match self.unless_cancelled(self.look()).await? {
                 Ok(look) => {
                     if let Some(change) = self.change(component, &look, seen) {
                         // What is said of it needs room, too, and there may be no more.
-                        drop(room);
+                        drop(reserved);
                         return Err(self.tell_change(change).await);
                     }
                     let faults = look.seen.status.fls_state;
                     if faults.is_healthy() || self.policy.force {
-                        if self.has_leave() {
-                            break (room, look.seen);
+                        if self.has_permit() {
+                            break (reserved, look.seen);
                         }
                         // The run was halted during this very look.
                         continue;
@@ -98,7 +98,7 @@ impl<D: Device> Attempt<D> {
                 }
                 Err(kind) => kind,
             };
-            drop(room);
+            drop(reserved);
             tries += 1;
             if tries >= self.policy.retry.attempts || matches!(kind, FailureKind::FaultLatched(_)) {
                 let running = self.begin(Stage::Probe, tries).await;
@@ -108,7 +108,7 @@ impl<D: Device> Attempt<D> {
         };
         // What it serves and since when it is up must be as young as can be: after a slow upload to a device
         // that had just booted, the probe's uptime would be too small to tell a reboot by.
-        let watch = Watch {
+        let pending = PendingInstall {
             component,
             since: Instant::now(),
             uptime_before: now.status.uptime,
@@ -123,17 +123,17 @@ impl<D: Device> Attempt<D> {
             Component::Ui => Stage::InstallUi,
         };
         let try_no = 1;
-        room.say(DeviceFact::StageStarted { stage, try_no });
+        reserved.send(DeviceFact::StageStarted { stage, try_no });
         let running = Running::begun(stage, try_no);
-        room.say(DeviceFact::InstallBegun {
-            watch: Box::new(watch.clone()),
+        reserved.send(DeviceFact::InstallBegun {
+            pending: Box::new(pending.clone()),
         });
         // From here to the answer nothing cancels.
         self.before_install = self.touched;
         self.touched = Touched::InstallSent;
         let answer = self.device.install(validated, &session).await;
         Ok(Sent {
-            watch,
+            pending,
             answer,
             running,
         })
@@ -163,11 +163,11 @@ impl<D: Device> Attempt<D> {
     }
 
     /// What follows from a change.
-    async fn tell_change(&mut self, change: Change) -> Halt {
+    async fn tell_change(&mut self, change: Change) -> AttemptEnd {
         match change {
             Change::Replaced(what) => self.replaced(what).await.into(),
             Change::Done(now) => self.already_there(*now).await.into(),
-            Change::Other(what) => Halt::Anew(what.to_owned()),
+            Change::Other(what) => AttemptEnd::StartOver(what.to_owned()),
         }
     }
 
@@ -187,8 +187,8 @@ impl<D: Device> Attempt<D> {
         }
         let note = format!("{} · runs this very image by now", now.version.fwv);
         self.end(running, Some(200), note).await;
-        self.voice
-            .say(DeviceFact::Planned {
+        self.events
+            .send(DeviceFact::Planned {
                 seen: Some(Box::new(now)),
                 verdict: Verdict::Current,
             })
@@ -210,7 +210,7 @@ impl<D: Device> Attempt<D> {
         &mut self,
         component: Component,
         seen: &Seen,
-    ) -> Result<(), Halt> {
+    ) -> Result<(), AttemptEnd> {
         match self.unless_cancelled(self.look()).await? {
             Ok(look) => match self.change(component, &look, seen) {
                 Some(change) => Err(self.tell_change(change).await),
@@ -227,7 +227,7 @@ impl<D: Device> Attempt<D> {
         component: Component,
         seen: &Seen,
         failed: Outcome,
-    ) -> Halt {
+    ) -> AttemptEnd {
         let may_be = matches!(
             &failed,
             Outcome::Failed(failure) if matches!(
@@ -252,11 +252,15 @@ impl<D: Device> Attempt<D> {
 
     /// A healthy device that says 409 to an image may be installing one for somebody else: it answers as before
     /// for a few seconds, and then goes. What comes of that is waited for as long as a reboot usually takes.
-    async fn wait_for_others(&mut self, component: Component, seen: &Seen) -> Result<(), Halt> {
+    async fn wait_for_others(
+        &mut self,
+        component: Component,
+        seen: &Seen,
+    ) -> Result<(), AttemptEnd> {
         let running = self.begin(Stage::Probe, 1).await;
         let what = "409: somebody else's install may be under way; waiting for it".to_owned();
         let progress = Progress::Step { what };
-        self.voice.mention(running.stage, progress);
+        self.events.send_progress(running.stage, progress);
         let deadline = Instant::now() + NORMAL_SILENCE.min(self.policy.timeouts.reboot);
         let changed = loop {
             if let Err(stopped) = self.pause(self.policy.pace.reboot_poll).await {
@@ -269,7 +273,9 @@ impl<D: Device> Attempt<D> {
         };
         let kind = match &changed {
             // By a person, or since the run was halted.
-            Err(Halt::End(Outcome::Cancelled(_) | Outcome::Halted(_))) => FailureKind::Stopped,
+            Err(AttemptEnd::Final(Outcome::Cancelled(_) | Outcome::Halted(_))) => {
+                FailureKind::Stopped
+            }
             _ => FailureKind::Status { status: 409 },
         };
         self.end_failed(running, kind).await;

@@ -86,14 +86,14 @@ impl<D: Device> Attempt<D> {
         let need = self.policy.timeouts.request;
         self.session(access, need).await?;
         self.permit.take_back();
-        self.unless_cancelled(self.voice.say(DeviceFact::PermitAsked))
+        self.unless_cancelled(self.events.send(DeviceFact::PermitAsked))
             .await?;
         self.unless_cancelled(self.permit.given()).await?;
         self.session(access, need).await
     }
 
     /// Whether permit still stands. A run may be halted while a device is looked at for the last time.
-    pub(super) fn has_leave(&self) -> bool {
+    pub(super) fn has_permit(&self) -> bool {
         self.permit.is_given()
     }
 }

@@ -10,7 +10,7 @@ use crate::device::{Device, LoginError, Session};
 use crate::hem::audit::Login;
 use crate::model::{BrokerFault, Credentials, FailureKind, Outcome, Scope, Stage, human_duration};
 
-use super::attempt::{Attempt, Running, is_passing};
+use super::attempt::{Attempt, Running, is_transient};
 use crate::engine::event::{DeviceFact, Seen};
 
 /// The shortest token that is asked for: one login serves the whole upgrade.
@@ -171,7 +171,7 @@ impl<D: Device> Attempt<D> {
                 }
                 let derivation = session.derivation;
                 let fact = DeviceFact::LoggedIn { scope, derivation };
-                self.voice.say(fact).await;
+                self.events.send(fact).await;
             }
             Err(Refused::Login(
                 LoginError::OtherDerivation { .. }
@@ -179,7 +179,7 @@ impl<D: Device> Attempt<D> {
                 | LoginError::Failed(FailureKind::WrongSecret),
             )) if login == Login::Secret => {
                 let left = self.history().was_refused();
-                self.voice.say(DeviceFact::LoginRefused { left }).await;
+                self.events.send(DeviceFact::LoginRefused { left }).await;
             }
             Err(_) => {}
         }
@@ -210,7 +210,7 @@ impl<D: Device> Attempt<D> {
     async fn ask_secret(&mut self) -> Result<bool, Outcome> {
         // One that came when nobody waited for it is nobody's answer.
         while self.answers.try_recv().is_ok() {}
-        self.voice.say(DeviceFact::SecretWanted).await;
+        self.events.send(DeviceFact::SecretWanted).await;
         let typed = tokio::select! {
             biased;
             () = self.cancel.cancelled() => return Err(self.stopped()),
@@ -257,7 +257,7 @@ impl<D: Device> Attempt<D> {
                         _ => Next::End(wrong),
                     }
                 }
-                LoginError::Failed(kind) if is_passing(&kind) => Next::Later(kind),
+                LoginError::Failed(kind) if is_transient(&kind) => Next::Later(kind),
                 LoginError::Failed(kind) => Next::End(kind),
                 LoginError::SecretWanted => Next::End(FailureKind::NoSecret),
             },

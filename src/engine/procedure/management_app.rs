@@ -12,17 +12,17 @@ use crate::model::{
     printable,
 };
 
-use super::attempt::{Attempt, Halt};
+use super::attempt::{Attempt, AttemptEnd};
 use super::install::Answered;
 use super::login::Access;
-use super::reboot::unseen;
-use crate::engine::event::{DeviceFact, Seen, Watch};
+use super::reboot::outcome_of_last_look;
+use crate::engine::event::{DeviceFact, PendingInstall, Seen};
 
 /// The longest `uis` that is shown, in characters; base64 of 32 bytes has 44.
 const LONGEST_UIS: usize = 64;
 
 /// What the looks after an install came to.
-enum Sight {
+enum AppLook {
     /// It serves this app, by the hash of its manifest.
     Served,
     /// It serves another app than before, and not this one by its hash: it reports this.
@@ -46,7 +46,7 @@ impl<D: Device> Attempt<D> {
         access: &mut Access,
         image: Image<'_>,
         seen: &Seen,
-    ) -> Result<bool, Halt> {
+    ) -> Result<bool, AttemptEnd> {
         let validated = self.stage(access, image, seen).await?;
         self.install_app(access, validated, seen).await
     }
@@ -56,43 +56,46 @@ impl<D: Device> Attempt<D> {
         access: &mut Access,
         validated: Validated,
         seen: &Seen,
-    ) -> Result<bool, Halt> {
+    ) -> Result<bool, AttemptEnd> {
         let sent = self.look_and_send(validated, access, seen).await?;
         let answered = self.answered(sent.running, sent.answer).await?;
-        Ok(self.verify_app(&sent.watch, Some(answered)).await?)
+        Ok(self.verify_app(&sent.pending, Some(answered)).await?)
     }
 
     /// A further attempt on a device whose app's install is open: looks, and never installs that again.
     /// Only where it is proven the firmware follows, as in a first attempt.
-    pub(super) async fn look_at_app_again(&mut self, watch: &Watch) -> Result<Outcome, Outcome> {
+    pub(super) async fn check_app_again(
+        &mut self,
+        pending: &PendingInstall,
+    ) -> Result<Outcome, Outcome> {
         self.touched = Touched::InstallSent;
-        if self.verify_app(watch, None).await? {
+        if self.verify_app(pending, None).await? {
             return Ok(self.app_unconfirmed().await);
         }
-        self.through().await
+        self.upgrade_from_start().await
     }
 
     /// Looks until the device serves another app, within the time of a request. `answered` tells how
     /// the install was answered, where that is known.
     async fn verify_app(
         &mut self,
-        watch: &Watch,
+        pending: &PendingInstall,
         answered: Option<Answered>,
     ) -> Result<bool, Outcome> {
         let running = self.begin(Stage::VerifyUi, 1).await;
         let deadline = Instant::now() + self.policy.timeouts.request;
-        let (sight, version) = loop {
-            let (sight, version) = self.look_at_app(watch).await;
+        let (met, version) = loop {
+            let (met, version) = self.look_at_app(pending).await;
             // Only after a look: the wait for the install's answer may have used up all the time.
-            if matches!(sight, Sight::Served | Sight::Changed(_)) || Instant::now() >= deadline {
-                break (sight, version);
+            if matches!(met, AppLook::Served | AppLook::Changed(_)) || Instant::now() >= deadline {
+                break (met, version);
             }
             tokio::time::sleep(self.policy.pace.reboot_poll).await;
         };
         let last =
             self.firmware().is_none() || version.as_ref().is_some_and(|v| self.is_image(v.fws));
-        let (outcome, kind) = match sight {
-            Sight::Served => {
+        let (outcome, kind) = match met {
+            AppLook::Served => {
                 {
                     let mut history = self.history();
                     history.app_done = true;
@@ -107,21 +110,23 @@ impl<D: Device> Attempt<D> {
                 self.end(running, Some(200), note).await;
                 return Ok(last);
             }
-            Sight::Changed(now) => unproven(Unproven::AppChanged { now }),
-            Sight::Same | Sight::Signer | Sight::NoHash if answered != Some(Answered::Accepted) => {
+            AppLook::Changed(now) => unproven(Unproven::AppChanged { now }),
+            AppLook::Same | AppLook::Signer | AppLook::NoHash
+                if answered != Some(Answered::Accepted) =>
+            {
                 let outcome = Outcome::Unknown(Doubt::AppUnseen);
                 let what = outcome.reason();
                 (outcome, FailureKind::NotThisImage { what })
             }
-            Sight::Same => unproven(Unproven::AppUnchanged),
-            Sight::Signer => unproven(Unproven::AppUntold),
-            Sight::NoHash => unproven(Unproven::NoAppHash),
-            Sight::Other(what) => {
+            AppLook::Same => unproven(Unproven::AppUnchanged),
+            AppLook::Signer => unproven(Unproven::AppUntold),
+            AppLook::NoHash => unproven(Unproven::NoAppHash),
+            AppLook::Other(what) => {
                 let doubt = Doubt::OtherDevice { what };
                 let what = doubt.to_string();
                 (Outcome::Unknown(doubt), FailureKind::NotThisImage { what })
             }
-            Sight::Gone(kind) => (unseen(&kind), kind),
+            AppLook::Gone(kind) => (outcome_of_last_look(&kind), kind),
         };
         // What is in doubt is counted by the look that finds it, once.
         if matches!(outcome, Outcome::Unproven(_)) {
@@ -132,35 +137,35 @@ impl<D: Device> Attempt<D> {
         Err(outcome)
     }
 
-    async fn look_at_app(&self, watch: &Watch) -> (Sight, Option<DeviceVersion>) {
+    async fn look_at_app(&self, pending: &PendingInstall) -> (AppLook, Option<DeviceVersion>) {
         let version = match self.device.version().await {
             Ok(version) => version,
-            Err(kind) => return (Sight::Gone(kind), None),
+            Err(kind) => return (AppLook::Gone(kind), None),
         };
-        if let Some(what) = watch.device.differs(&version) {
-            return (Sight::Other(what), None);
+        if let Some(what) = pending.device.differs(&version) {
+            return (AppLook::Other(what), None);
         }
         let facts = self.payload.app.as_ref().map(|app| &app.facts);
         let is = |known: fn(&AppFacts, Option<&str>) -> bool| {
             facts.is_some_and(|facts| known(facts, version.uis.as_deref()))
         };
-        let sight = match (&watch.uis_before, &version.uis) {
-            _ if is(AppFacts::is_served_as) => Sight::Served,
+        let met = match (&pending.uis_before, &version.uis) {
+            _ if is(AppFacts::is_served_as) => AppLook::Served,
             (Some(before), Some(now)) if before != now => {
-                Sight::Changed(printable(now, LONGEST_UIS))
+                AppLook::Changed(printable(now, LONGEST_UIS))
             }
-            (Some(_), Some(_)) if is(AppFacts::is_signer) => Sight::Signer,
-            (Some(_), Some(_)) => Sight::Same,
+            (Some(_), Some(_)) if is(AppFacts::is_signer) => AppLook::Signer,
+            (Some(_), Some(_)) => AppLook::Same,
             // A field may be left out once (section 13): what was not there cannot have changed.
-            _ => Sight::NoHash,
+            _ => AppLook::NoHash,
         };
-        (sight, Some(version))
+        (met, Some(version))
     }
 
     async fn app_returned(&self, version: Option<DeviceVersion>, outcome: Option<Outcome>) {
         if let Some(version) = version {
-            self.voice
-                .say(DeviceFact::Returned {
+            self.events
+                .send(DeviceFact::Returned {
                     component: Component::Ui,
                     version: Box::new(version),
                     outcome,

@@ -14,12 +14,12 @@ use crate::model::{
 use super::attempt::{Attempt, Running};
 use super::install::Answered;
 use super::upgrade::Look;
-use crate::engine::event::{DeviceFact, Progress, Watch};
+use crate::engine::event::{DeviceFact, PendingInstall, Progress};
 
 /// For how long after an install silence is normal: devices are gone for some 15 to 60 s.
 pub(super) const NORMAL_SILENCE: Duration = Duration::from_secs(60);
 
-impl Watch {
+impl PendingInstall {
     /// Whether `status`, asked for at `asked`, tells of a reboot since the install.
     fn shows_reboot(&self, status: &DeviceStatus, asked: Instant) -> bool {
         let since = asked.saturating_duration_since(self.since);
@@ -39,7 +39,7 @@ const LOOKS_AFTER_GAP: u32 = 3;
 const LATE: Duration = Duration::from_secs(10);
 
 /// What the last look at a rebooting device met.
-enum Sight {
+enum RebootLook {
     /// It answers, without a sign of a reboot.
     Same,
     /// It does not answer, or not properly.
@@ -49,13 +49,13 @@ enum Sight {
 impl<D: Device> Attempt<D> {
     /// A further attempt on a device whose install may have been sent: looks, watches, and never
     /// installs.
-    pub(super) async fn look_again(&mut self, watch: &Watch) -> Outcome {
+    pub(super) async fn look_again(&mut self, pending: &PendingInstall) -> Outcome {
         self.touched = Touched::InstallSent;
         let running = self.begin(Stage::Probe, 1).await;
         let asked = Instant::now();
         match self.look().await {
             Ok(Look { seen, .. }) => {
-                let rebooted = watch.shows_reboot(&seen.status, asked);
+                let rebooted = pending.shows_reboot(&seen.status, asked);
                 let note = format!(
                     "{} · {}",
                     seen.version.fwv,
@@ -66,43 +66,43 @@ impl<D: Device> Attempt<D> {
                     }
                 );
                 self.end(running, Some(200), note).await;
-                if let Some(outcome) = self.another(watch, &seen.version).await {
+                if let Some(outcome) = self.end_if_replaced(pending, &seen.version).await {
                     return outcome;
                 }
                 if !rebooted && self.is_image(seen.version.fws) {
                     let judged = Outcome::Current;
                     let stopped = self.if_stopped(&judged).unwrap_or_else(|| judged.clone());
-                    self.returned(watch, seen.version, Some(stopped)).await;
-                    return self.confirm(watch.mark.as_ref(), judged).await;
+                    self.returned(pending, seen.version, Some(stopped)).await;
+                    return self.confirm(pending.mark.as_ref(), judged).await;
                 }
             }
             Err(kind) => self.end_failed(running, kind).await,
         }
         let deadline = Instant::now() + self.policy.timeouts.reboot;
-        self.follow(watch, deadline, None, Duration::ZERO).await
+        self.follow(pending, deadline, None, Duration::ZERO).await
     }
 
     /// Watches the device go and come back, then reads what it runs. `answered` tells how the install was
     /// answered, where that is known.
     pub(super) async fn follow(
         &mut self,
-        watch: &Watch,
+        pending: &PendingInstall,
         deadline: Instant,
         answered: Option<Answered>,
         first_wait: Duration,
     ) -> Outcome {
         let running = self.begin(Stage::Reboot, 1).await;
-        match self.reboot(watch, deadline, first_wait).await {
+        match self.reboot(pending, deadline, first_wait).await {
             Ok(status) => {
                 let note = format!("back, up for {}", human_duration(status.uptime));
                 self.end(running, Some(200), note).await;
-                self.verify(watch, deadline, &status).await
+                self.verify(pending, deadline, &status).await
             }
-            Err(Sight::Gone(last)) => {
-                let outcome = unseen(&last);
+            Err(RebootLook::Gone(last)) => {
+                let outcome = outcome_of_last_look(&last);
                 let kind = if outcome == Outcome::Lost {
                     FailureKind::NotBack {
-                        after: watch.since.elapsed(),
+                        after: pending.since.elapsed(),
                         last: last.to_string(),
                     }
                 } else {
@@ -111,7 +111,7 @@ impl<D: Device> Attempt<D> {
                 self.end_failed(running, kind).await;
                 outcome
             }
-            Err(Sight::Same) => self.no_reboot(running, watch, answered).await,
+            Err(RebootLook::Same) => self.no_reboot(running, pending, answered).await,
         }
     }
 
@@ -119,21 +119,21 @@ impl<D: Device> Attempt<D> {
     async fn no_reboot(
         &mut self,
         running: Running,
-        watch: &Watch,
+        pending: &PendingInstall,
         answered: Option<Answered>,
     ) -> Outcome {
-        let after = watch.since.elapsed();
+        let after = pending.since.elapsed();
         self.end_failed(running, FailureKind::NoReboot { after })
             .await;
         if let Ok(version) = self.device.version().await {
-            if let Some(outcome) = self.another(watch, &version).await {
+            if let Some(outcome) = self.end_if_replaced(pending, &version).await {
                 return outcome;
             }
             let fws = version.fws;
             let seen = self
                 .is_image(fws)
                 .then_some(Outcome::Unproven(Unproven::RebootNotSeen));
-            self.returned(watch, version, seen.clone()).await;
+            self.returned(pending, version, seen.clone()).await;
             if let Some(outcome) = seen {
                 return outcome;
             }
@@ -148,10 +148,10 @@ impl<D: Device> Attempt<D> {
     /// Looks until the device has rebooted and stayed up for a while; its status then.
     async fn reboot(
         &mut self,
-        watch: &Watch,
+        pending: &PendingInstall,
         deadline: Instant,
         first_wait: Duration,
-    ) -> Result<DeviceStatus, Sight> {
+    ) -> Result<DeviceStatus, RebootLook> {
         let mut wait = first_wait;
         // The wait for the install's answer may have used up all the time, and this machine stood still in it.
         let mut owed = if Instant::now() >= deadline {
@@ -169,24 +169,24 @@ impl<D: Device> Attempt<D> {
             }
             wait = self.policy.pace.reboot_poll;
             let looked = Instant::now();
-            let sight = match self.sight(watch).await {
+            let met = match self.look_for_reboot(pending).await {
                 Ok(first) => {
                     self.saw("back, must stay up");
                     tokio::time::sleep(self.policy.pace.reboot_settle).await;
                     // A device may come up and vanish again; then the watch goes on.
-                    match self.sight(watch).await {
+                    match self.look_for_reboot(pending).await {
                         Ok(second) if second.uptime >= first.uptime => return Ok(second),
-                        Ok(_) => Sight::Gone(FailureKind::NotThisImage {
+                        Ok(_) => RebootLook::Gone(FailureKind::NotThisImage {
                             what: "rebooted once more".to_owned(),
                         }),
-                        Err(sight) => sight,
+                        Err(met) => met,
                     }
                 }
-                Err(sight) => sight,
+                Err(met) => met,
             };
-            match &sight {
-                Sight::Same => self.saw("still answers as before"),
-                Sight::Gone(kind) => self.saw(&kind.to_string()),
+            match &met {
+                RebootLook::Same => self.saw("still answers as before"),
+                RebootLook::Gone(kind) => self.saw(&kind.to_string()),
             }
             owed = owed.saturating_sub(1);
             // A look has its time limits, of which a connection and an answer take one each.
@@ -195,15 +195,19 @@ impl<D: Device> Attempt<D> {
             }
             // Only after a look, and after a gap after several.
             if owed == 0 && Instant::now() >= deadline {
-                return Err(sight);
+                return Err(met);
             }
         }
     }
 
     /// What becomes of a device in whose place another one answers.
-    pub(super) async fn another(&self, watch: &Watch, now: &DeviceVersion) -> Option<Outcome> {
+    pub(super) async fn end_if_replaced(
+        &self,
+        pending: &PendingInstall,
+        now: &DeviceVersion,
+    ) -> Option<Outcome> {
         let doubt = Doubt::OtherDevice {
-            what: watch.device.differs(now)?,
+            what: pending.device.differs(now)?,
         };
         let running = self.begin(Stage::Verify, 1).await;
         let what = doubt.to_string();
@@ -212,10 +216,15 @@ impl<D: Device> Attempt<D> {
         Some(Outcome::Unknown(doubt))
     }
 
-    async fn returned(&self, watch: &Watch, version: DeviceVersion, outcome: Option<Outcome>) {
-        self.voice
-            .say(DeviceFact::Returned {
-                component: watch.component,
+    async fn returned(
+        &self,
+        pending: &PendingInstall,
+        version: DeviceVersion,
+        outcome: Option<Outcome>,
+    ) {
+        self.events
+            .send(DeviceFact::Returned {
+                component: pending.component,
                 version: Box::new(version),
                 outcome,
             })
@@ -223,7 +232,7 @@ impl<D: Device> Attempt<D> {
     }
 
     fn saw(&self, last: &str) {
-        self.voice.mention(
+        self.events.send_progress(
             Stage::Reboot,
             Progress::Silent {
                 last: last.to_owned(),
@@ -235,24 +244,29 @@ impl<D: Device> Attempt<D> {
     /// One look: the status of a device that has rebooted, else what was met instead. It has the time
     /// limits of any request, and is not cut short by the end of the watch: a look without its time
     /// would call a slow device lost.
-    async fn sight(&self, watch: &Watch) -> Result<DeviceStatus, Sight> {
+    async fn look_for_reboot(&self, pending: &PendingInstall) -> Result<DeviceStatus, RebootLook> {
         let asked = Instant::now();
         match self.device.status().await {
-            Ok(status) if watch.shows_reboot(&status, asked) => Ok(status),
-            Ok(_) => Err(Sight::Same),
-            Err(kind) => Err(Sight::Gone(kind)),
+            Ok(status) if pending.shows_reboot(&status, asked) => Ok(status),
+            Ok(_) => Err(RebootLook::Same),
+            Err(kind) => Err(RebootLook::Gone(kind)),
         }
     }
 
     /// Reads what the device runs after an observed reboot, and judges it.
-    async fn verify(&mut self, watch: &Watch, deadline: Instant, status: &DeviceStatus) -> Outcome {
+    async fn verify(
+        &mut self,
+        pending: &PendingInstall,
+        deadline: Instant,
+        status: &DeviceStatus,
+    ) -> Outcome {
         let running = self.begin(Stage::Verify, 1).await;
         let patience = deadline.max(Instant::now() + self.policy.timeouts.request);
         let version = loop {
             match self.device.version().await {
                 Ok(version) => break version,
                 Err(kind) if Instant::now() >= patience => {
-                    let outcome = match unseen(&kind) {
+                    let outcome = match outcome_of_last_look(&kind) {
                         Outcome::Unknown(Doubt::Unseen { .. }) => {
                             Outcome::Unproven(Unproven::NoSignature)
                         }
@@ -264,7 +278,7 @@ impl<D: Device> Attempt<D> {
                 Err(_) => tokio::time::sleep(self.policy.pace.reboot_poll).await,
             }
         };
-        if let Some(what) = watch.device.differs(&version) {
+        if let Some(what) = pending.device.differs(&version) {
             let what = Doubt::OtherDevice { what };
             self.end_failed(
                 running,
@@ -275,7 +289,7 @@ impl<D: Device> Attempt<D> {
             .await;
             return Outcome::Unknown(what);
         }
-        let mut outcome = self.judge(watch, status, version.fws);
+        let mut outcome = self.judge(pending, status, version.fws);
         let faults = status.fls_state;
         let note = format!("{} · signature matches", version.fwv);
         let kind = if outcome == Outcome::Upgraded && !faults.is_healthy() && !self.policy.force {
@@ -294,16 +308,16 @@ impl<D: Device> Attempt<D> {
             Some(FailureKind::NotThisImage { what })
         };
         let stopped = self.if_stopped(&outcome);
-        self.returned(watch, version, stopped).await;
+        self.returned(pending, version, stopped).await;
         match kind {
             None => self.end(running, Some(200), note).await,
             Some(kind) => self.end_failed(running, kind).await,
         }
-        self.confirm(watch.mark.as_ref(), outcome).await
+        self.confirm(pending.mark.as_ref(), outcome).await
     }
 
     /// What a device that has rebooted, says `status` and runs `now` proves.
-    fn judge(&self, watch: &Watch, status: &DeviceStatus, now: Option<Fws>) -> Outcome {
+    fn judge(&self, pending: &PendingInstall, status: &DeviceStatus, now: Option<Fws>) -> Outcome {
         let Some(now) = now else {
             return Outcome::Unproven(Unproven::NoSignature);
         };
@@ -313,8 +327,8 @@ impl<D: Device> Attempt<D> {
         // Without a known footer the image may be the very one that ran before; the device says after an
         // upgrade that there was one, and after a rollback it does not.
         let expected = self.expected_fws();
-        let upgraded = status.fw_upgrade && !watch.fw_upgrade_before;
-        if watch.fws_before == Some(now) && (expected.is_some() || !upgraded) {
+        let upgraded = status.fw_upgrade && !pending.fw_upgrade_before;
+        if pending.fws_before == Some(now) && (expected.is_some() || !upgraded) {
             Outcome::RolledBack
         } else if expected.is_none() {
             Outcome::Unproven(Unproven::NoExpectedSignature)
@@ -336,7 +350,7 @@ impl<D: Device> Attempt<D> {
 /// What becomes of a device whose last look, when the limit passed, met this. Only its own silence makes it
 /// lost: nobody is to be sent to power-cycle a device whose new certificate is not the pinned one, whose jump
 /// host is down, or which this machine could not ask.
-pub(super) fn unseen(met: &FailureKind) -> Outcome {
+pub(super) fn outcome_of_last_look(met: &FailureKind) -> Outcome {
     let last = met.to_string();
     match met {
         FailureKind::Link(link) if link.spares_device() => {

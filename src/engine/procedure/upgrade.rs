@@ -13,12 +13,12 @@ use crate::model::{
     TlsFault, Verdict,
 };
 
-use super::attempt::{Attempt, Halt};
+use super::attempt::{Attempt, AttemptEnd};
 use super::login::Access;
 use crate::engine::event::{DeviceFact, Resume, Seen};
 
 /// How often an attempt begins on a device that is not left alone meanwhile.
-const BEGINNINGS: u32 = 3;
+const MAX_STARTS: u32 = 3;
 
 /// A look at a device.
 pub(in crate::engine) struct Look {
@@ -39,42 +39,44 @@ impl<D: Device> Attempt<D> {
                 (Some(Box::new(seen)), verdict)
             }
             Err(Outcome::Failed(failure)) => (None, Verdict::Cannot(failure)),
-            Err(outcome) => return self.voice.say(DeviceFact::Finished { outcome }).await,
+            Err(outcome) => return self.events.send(DeviceFact::Finished { outcome }).await,
         };
-        self.voice.say(DeviceFact::Planned { seen, verdict }).await;
+        self.events
+            .send(DeviceFact::Planned { seen, verdict })
+            .await;
     }
 
     /// Upgrades the device; or, with `resume`, does only what an earlier attempt left open.
     pub(in crate::engine) async fn upgrade(mut self, resume: Option<Resume>) {
         self.history().asked_phone();
         let ended = match resume {
-            Some(Resume::Watch(watch)) => match watch.component {
-                Component::Firmware => Ok(self.look_again(&watch).await),
-                Component::Ui => self.look_at_app_again(&watch).await,
+            Some(Resume::Install(pending)) => match pending.component {
+                Component::Firmware => Ok(self.look_again(&pending).await),
+                Component::Ui => self.check_app_again(&pending).await,
             },
             Some(Resume::Log { mark, judged }) => Ok(self.read_again(mark.as_ref(), judged).await),
-            None => self.through().await,
+            None => self.upgrade_from_start().await,
         };
         let (Ok(outcome) | Err(outcome)) = ended;
         self.look_up_refusal(&outcome).await;
-        self.voice.say(DeviceFact::Finished { outcome }).await;
+        self.events.send(DeviceFact::Finished { outcome }).await;
     }
 
     /// The whole upgrade, from the first look on. On a device that changes meanwhile by somebody else's doing
     /// it begins anew, and not for ever.
-    pub(super) async fn through(&mut self) -> Result<Outcome, Outcome> {
+    pub(super) async fn upgrade_from_start(&mut self) -> Result<Outcome, Outcome> {
         let mut begun = 1;
         let mut device = None;
         loop {
             self.repeated = false;
-            let what = match self.once(&mut device).await {
+            let what = match self.try_upgrade(&mut device).await {
                 Ok(outcome) => return Ok(outcome),
-                Err(Halt::End(outcome)) => return Err(outcome),
-                Err(Halt::Anew(what)) => what,
+                Err(AttemptEnd::Final(outcome)) => return Err(outcome),
+                Err(AttemptEnd::StartOver(what)) => what,
             };
             let running = self.begin(Stage::Probe, 1).await;
             let kind = FailureKind::ChangedMeanwhile { what };
-            if begun >= BEGINNINGS {
+            if begun >= MAX_STARTS {
                 return Err(self.fail(running, kind).await);
             }
             self.end_failed(running, kind).await;
@@ -83,7 +85,10 @@ impl<D: Device> Attempt<D> {
     }
 
     /// The app first, the firmware last. `device` is the one that the attempt began with.
-    async fn once(&mut self, device: &mut Option<DeviceMark>) -> Result<Outcome, Halt> {
+    async fn try_upgrade(
+        &mut self,
+        device: &mut Option<DeviceMark>,
+    ) -> Result<Outcome, AttemptEnd> {
         let seen = self.probe().await?;
         let device = device.get_or_insert_with(|| seen.version.mark());
         if let Some(what) = device.differs(&seen.version) {
@@ -91,8 +96,8 @@ impl<D: Device> Attempt<D> {
         }
         let verdict = self.decide(&seen);
         let settled = verdict.outcome();
-        self.voice
-            .say(DeviceFact::Planned {
+        self.events
+            .send(DeviceFact::Planned {
                 seen: Some(Box::new(seen.clone())),
                 verdict,
             })
@@ -135,7 +140,7 @@ impl<D: Device> Attempt<D> {
         access: &mut Access,
         image: Image<'_>,
         seen: &Seen,
-    ) -> Result<Validated, Halt> {
+    ) -> Result<Validated, AttemptEnd> {
         let component = image.component();
         let staged = match self.upload(access, image).await {
             Ok(()) => self.check(access, component).await,

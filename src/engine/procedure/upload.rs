@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::device::{CheckAnswer, Device, Image, UploadProgress, Validated};
 use crate::model::{Component, FailureKind, Outcome, Stage, Touched, human_bytes};
 
-use super::attempt::{Attempt, Voice};
+use super::attempt::{Attempt, EventSender};
 use super::login::Access;
 use crate::engine::event::Progress;
 
@@ -32,7 +32,7 @@ impl<D: Device> Attempt<D> {
         loop {
             let session = self.session(access, self.policy.timeouts.upload).await?;
             let running = self.begin(stage, try_no).await;
-            let meter = Meter::new(self.voice.clone(), stage, total);
+            let meter = Meter::new(self.events.clone(), stage, total);
             let sent = {
                 let upload = self.device.upload(&session, image, &meter);
                 tokio::select! {
@@ -111,7 +111,8 @@ impl<D: Device> Attempt<D> {
                 }
             };
             polls += 1;
-            self.voice.mention(stage, Progress::Polls { polls, status });
+            self.events
+                .send_progress(stage, Progress::Polls { polls, status });
             let left = deadline.saturating_duration_since(Instant::now());
             let pause = tokio::time::sleep(self.poll_pause(component, polls).min(left));
             (running, ()) = self.during(running, pause).await?;
@@ -144,16 +145,16 @@ fn refused(kind: FailureKind) -> FailureKind {
 
 /// Passes on how many bytes of an upload were handed over, and remembers whether any were.
 struct Meter {
-    voice: Voice,
+    events: EventSender,
     stage: Stage,
     total: u64,
     sent: AtomicU64,
 }
 
 impl Meter {
-    fn new(voice: Voice, stage: Stage, total: u64) -> Self {
+    fn new(events: EventSender, stage: Stage, total: u64) -> Self {
         Self {
-            voice,
+            events,
             stage,
             total,
             sent: AtomicU64::new(0),
@@ -165,8 +166,8 @@ impl UploadProgress for Meter {
     fn sent(&self, sent: u64) {
         self.sent.store(sent, Ordering::Relaxed);
         let total = self.total;
-        self.voice
-            .mention(self.stage, Progress::Bytes { sent, total });
+        self.events
+            .send_progress(self.stage, Progress::Bytes { sent, total });
     }
 }
 

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::engine::fleet::counts::Counters;
+use crate::engine::fleet::counts::FleetCounts;
 
 /// Devices of a fleet.
 const DEVICES: usize = 4;
@@ -86,9 +86,9 @@ struct Watcher<'a> {
 }
 
 impl Watcher<'_> {
-    fn look(&mut self, session: &Session) {
-        let fleet = session.fleet();
-        assert_eq!(&Counters::of(fleet.devices()), fleet.counters());
+    fn look(&mut self, run: &FleetRun) {
+        let fleet = run.fleet();
+        assert_eq!(&FleetCounts::of(fleet.devices()), fleet.counters());
         if fleet.is_halted() {
             let sent = |f: &Fake| f.count("install") + f.count("install app");
             let now = self.fakes.iter().map(sent).sum();
@@ -106,8 +106,8 @@ impl Watcher<'_> {
     }
 }
 
-async fn fulfil(session: &mut Session, watcher: &mut Watcher<'_>, wish: Wish) {
-    let id = |n: usize| session.fleet().devices()[n].id.clone();
+async fn fulfil(run: &mut FleetRun, watcher: &mut Watcher<'_>, wish: Wish) {
+    let id = |n: usize| run.fleet().devices()[n].id.clone();
     let intent = match wish {
         Wish::Retry(n) => Intent::Retry(id(n)),
         Wish::RetryAll => Intent::RetryAll((0..DEVICES).map(id).collect()),
@@ -130,28 +130,28 @@ async fn fulfil(session: &mut Session, watcher: &mut Watcher<'_>, wish: Wish) {
             // A halted run may be silent while it waits for a person.
             const SILENCE: Duration = Duration::from_secs(3600);
             for _ in 0..n {
-                let over = session.fleet().is_over();
-                if over || tokio::time::timeout(SILENCE, session.next()).await.is_err() {
+                let over = run.fleet().is_over();
+                if over || tokio::time::timeout(SILENCE, run.next()).await.is_err() {
                     return;
                 }
-                watcher.look(session);
+                watcher.look(run);
             }
             return;
         }
     };
-    session.intend(intent);
+    run.intend(intent);
 }
 
-async fn to_its_end(session: &mut Session, watcher: &mut Watcher<'_>) {
-    while !session.fleet().is_over() {
-        if session.fleet().waits_for_budget() {
-            session.intend(Intent::Halt);
+async fn to_its_end(run: &mut FleetRun, watcher: &mut Watcher<'_>) {
+    while !run.fleet().is_over() {
+        if run.fleet().waits_for_budget() {
+            run.intend(Intent::Halt);
         } else {
-            next(session).await;
+            next(run).await;
         }
-        watcher.look(session);
+        watcher.look(run);
     }
-    for (row, fake) in session.fleet().devices().iter().zip(watcher.fakes) {
+    for (row, fake) in run.fleet().devices().iter().zip(watcher.fakes) {
         let outcome = row.outcome().unwrap();
         let panicked = match outcome {
             Outcome::Failed(failure) => matches!(failure.kind, FailureKind::Panicked { .. }),
@@ -186,14 +186,14 @@ proptest! {
             let rollout = Rollout { max_failures: MaxFailures::Number(max) };
             let policy = Policy::default();
             let extra = (rollout, None);
-            let mut session = session_held(&fakes, Mode::Go, concurrency, payload, policy, extra);
-            session.intend(Intent::Begin);
+            let mut run = session_held(&fakes, Mode::Go, concurrency, payload, policy, extra);
+            run.intend(Intent::Begin);
             let mut watcher = Watcher { fakes: &fakes, halted_at: None };
             for wish in wishes {
-                fulfil(&mut session, &mut watcher, wish).await;
-                watcher.look(&session);
+                fulfil(&mut run, &mut watcher, wish).await;
+                watcher.look(&run);
             }
-            to_its_end(&mut session, &mut watcher).await;
+            to_its_end(&mut run, &mut watcher).await;
         });
     }
 }

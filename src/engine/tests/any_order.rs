@@ -80,11 +80,11 @@ impl Frozen {
         );
     }
 
-    fn after(session: &Session, fake: &Fake, before: Option<Self>) -> Option<Self> {
+    fn after(run: &FleetRun, fake: &Fake, before: Option<Self>) -> Option<Self> {
         if let Some(frozen) = before {
             frozen.holds(installs(fake));
         }
-        let row = only(session);
+        let row = only(run);
         match row.outcome() {
             None => before,
             Some(Outcome::Failed(f)) if f.is_about_log() => Some(Self {
@@ -93,21 +93,21 @@ impl Frozen {
             }),
             Some(o) if o.leaves_doubt() => Some(Self {
                 at: installs(fake),
-                app: row.watch.as_ref().unwrap().component == Component::Ui,
+                app: row.pending.as_ref().unwrap().component == Component::Ui,
             }),
             Some(_) => None,
         }
     }
 }
 
-fn intend(session: &mut Session, fake: &Fake, wish: &Wish) {
-    let id = only(session).id.clone();
+fn intend(run: &mut FleetRun, fake: &Fake, wish: &Wish) {
+    let id = only(run).id.clone();
     match wish {
-        Wish::Retry => session.intend(Intent::Retry(id)),
-        Wish::RetryAll => session.intend(Intent::RetryAll(vec![id])),
-        Wish::Cancel => session.intend(Intent::Cancel(id)),
-        Wish::CancelAll => session.intend(Intent::CancelAll),
-        Wish::Interrupt => session.intend(Intent::Interrupt),
+        Wish::Retry => run.intend(Intent::Retry(id)),
+        Wish::RetryAll => run.intend(Intent::RetryAll(vec![id])),
+        Wish::Cancel => run.intend(Intent::Cancel(id)),
+        Wish::CancelAll => run.intend(Intent::CancelAll),
+        Wish::Interrupt => run.intend(Intent::Interrupt),
         Wish::PowerCycle => {
             let mut world = fake.world();
             world.away.clear();
@@ -123,26 +123,26 @@ fn intend(session: &mut Session, fake: &Fake, wish: &Wish) {
 async fn play(fake: &Fake, payload: Payload, policy: Policy, wishes: Vec<Wish>) {
     let required = policy.audit.mode == AuditMode::Required;
     let fakes = std::slice::from_ref(fake);
-    let mut session = session_with(fakes, Mode::Go, 1, payload, policy);
-    session.intend(Intent::Begin);
+    let mut run = session_with(fakes, Mode::Go, 1, payload, policy);
+    run.intend(Intent::Begin);
     tokio::task::yield_now().await;
     let mut frozen = None;
     for wish in wishes {
-        intend(&mut session, fake, &wish);
+        intend(&mut run, fake, &wish);
         if let Wish::Events(n) = wish {
             for _ in 0..n {
-                if session.fleet().is_over() {
+                if run.fleet().is_over() {
                     break;
                 }
-                super::next(&mut session).await;
-                frozen = Frozen::after(&session, fake, frozen);
+                super::next(&mut run).await;
+                frozen = Frozen::after(&run, fake, frozen);
             }
         }
-        frozen = Frozen::after(&session, fake, frozen);
+        frozen = Frozen::after(&run, fake, frozen);
     }
-    run(&mut session).await;
-    Frozen::after(&session, fake, frozen);
-    let row = only(&session);
+    run_to_end(&mut run).await;
+    Frozen::after(&run, fake, frozen);
+    let row = only(&run);
     let outcome = row.outcome().unwrap();
     let panicked = match outcome {
         Outcome::Failed(f) => matches!(f.kind, FailureKind::Panicked { .. }),

@@ -18,8 +18,8 @@ fn owned(phone: &[Phone]) -> Fake {
 async fn an_approval_is_asked_for_waited_for_and_traded_for_a_token() {
     let fake = owned(&[Phone::Silent, Phone::Silent, Phone::Approves]);
     fake.world().phone.insert(1, Err(reset()));
-    let (session, events) = upgrade(&fake).await;
-    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    let (run, events) = upgrade(&fake).await;
+    assert_eq!(outcome(&run), &Outcome::Upgraded);
     let asked: Vec<_> = facts(&events)
         .filter_map(|f| match f {
             DeviceFact::ApprovalRequested { scope, note, .. } => Some((*scope, note.clone())),
@@ -32,7 +32,7 @@ async fn an_approval_is_asked_for_waited_for_and_traded_for_a_token() {
         "hemfleet run 01020304: install firmware 1.2.3 (sha256 00000000) on vault-01"
     );
     assert_eq!(fake.count("redeem"), 1);
-    let mut steps = only(&session).timeline.iter();
+    let mut steps = only(&run).timeline.iter();
     let login = steps.find(|s| s.stage == Stage::Login).unwrap();
     assert_eq!(
         login.note,
@@ -55,8 +55,8 @@ async fn refused_expired_and_unanswered_are_told_apart_and_nothing_is_left_on_th
         ),
     ] {
         let fake = owned(phone);
-        let (session, _) = upgrade(&fake).await;
-        assert_eq!(failed(&session), (Stage::Login, kind, Touched::Nothing));
+        let (run, _) = upgrade(&fake).await;
+        assert_eq!(failed(&run), (Stage::Login, kind, Touched::Nothing));
         assert_eq!(
             (fake.count("request"), fake.count("withdraw")),
             (1, withdrawn)
@@ -66,8 +66,8 @@ async fn refused_expired_and_unanswered_are_told_apart_and_nothing_is_left_on_th
     let broken = owned(&[]);
     let refused = FailureKind::Broker(crate::model::BrokerFault::Status { status: 403 });
     broken.world().phone.push_back(Err(refused.clone()));
-    let (session, _) = upgrade(&broken).await;
-    assert_eq!(failed(&session).1, unheard(&refused, false));
+    let (run, _) = upgrade(&broken).await;
+    assert_eq!(failed(&run).1, unheard(&refused, false));
     assert_eq!(broken.count("withdraw"), 1);
 }
 
@@ -80,8 +80,8 @@ fn unheard(why: &FailureKind, left_open: bool) -> FailureKind {
 async fn an_owner_who_could_not_be_heard_is_not_said_to_be_silent() {
     let fake = owned(&[]);
     fake.world().phone.extend(vec![Err(reset()); 1000]);
-    let (session, _) = upgrade(&fake).await;
-    assert_eq!(failed(&session).1, unheard(&reset(), false));
+    let (run, _) = upgrade(&fake).await;
+    assert_eq!(failed(&run).1, unheard(&reset(), false));
     assert_eq!((fake.count("request"), fake.count("withdraw")), (1, 1));
 }
 
@@ -94,10 +94,10 @@ async fn a_withdrawal_is_repeated_and_what_stays_open_is_told() {
         (vec![refused()], 1, true),
     ] {
         let fake = owned(&[]).with(|w| w.withdrawals.extend(faults));
-        let (session, _) = upgrade(&fake).await;
+        let (run, _) = upgrade(&fake).await;
         let after = Duration::from_secs(300);
         let kind = FailureKind::ApprovalTimeout { after, left_open };
-        assert_eq!(failed(&session).1, kind);
+        assert_eq!(failed(&run).1, kind);
         assert_eq!(fake.count("withdraw"), tries);
     }
 }
@@ -111,18 +111,18 @@ async fn the_brokers_401_has_a_check_in_of_its_own_whatever_came_before() {
         w.requests.push_back(apart());
         w.requests_after_boot.push_back(apart());
     });
-    let (session, _) = upgrade(&fake).await;
-    assert_eq!(outcome(&session), &Outcome::Upgraded);
-    let report = only(&session).audit.as_ref().unwrap();
+    let (run, _) = upgrade(&fake).await;
+    assert_eq!(outcome(&run), &Outcome::Upgraded);
+    let report = only(&run).audit.as_ref().unwrap();
     assert_eq!(report.verdict.as_str(), "confirmed", "{:?}", report.verdict);
     assert_eq!((fake.count("request"), fake.count("checkin")), (4, 4));
     // The second in a row is the end of it, and says why; a person's retry begins anew.
     let ahead = FailureKind::Broker(crate::model::BrokerFault::ClockAhead);
     let always = owned(&[]).with(|w| w.requests.extend(vec![apart(); 9]));
-    let (mut session, _) = upgrade(&always).await;
-    assert_eq!(failed(&session).1, ahead);
+    let (mut run, _) = upgrade(&always).await;
+    assert_eq!(failed(&run).1, ahead);
     assert_eq!((always.count("request"), always.count("checkin")), (2, 1));
-    retry(&mut session).await;
+    retry(&mut run).await;
     assert_eq!((always.count("request"), always.count("checkin")), (4, 2));
 }
 
@@ -130,17 +130,17 @@ async fn the_brokers_401_has_a_check_in_of_its_own_whatever_came_before() {
 async fn whoever_stops_waiting_withdraws() {
     for (wish, twice) in [(Intent::Interrupt, false), (Intent::Interrupt, true)] {
         let fake = owned(&[]);
-        let mut session = begin(&fake).await;
-        until(&mut session, |f| {
+        let mut run = begin(&fake).await;
+        until(&mut run, |f| {
             matches!(f, DeviceFact::ApprovalRequested { .. })
         })
         .await;
-        session.intend(wish.clone());
+        run.intend(wish.clone());
         if twice {
-            session.intend(wish);
+            run.intend(wish);
         }
-        run(&mut session).await;
-        assert_eq!(outcome(&session), &Outcome::Cancelled(Touched::Nothing));
+        run_to_end(&mut run).await;
+        assert_eq!(outcome(&run), &Outcome::Cancelled(Touched::Nothing));
         // An abort leaves it to a task of its own.
         while fake.count("withdraw") == 0 {
             tokio::task::yield_now().await;
@@ -155,11 +155,11 @@ async fn a_clock_that_the_broker_does_not_believe_is_checked_in_once() {
         LoginError::ClockApart { seconds: 90 },
     ] {
         let fake = owned(&[Phone::Approves]).with(|w| w.requests.push_back(error.clone()));
-        let (session, _) = upgrade(&fake).await;
-        assert_eq!(outcome(&session), &Outcome::Upgraded, "{error:?}");
+        let (run, _) = upgrade(&fake).await;
+        assert_eq!(outcome(&run), &Outcome::Upgraded, "{error:?}");
         let twice = owned(&[]).with(|w| w.requests.extend([error.clone(), error.clone()]));
-        let (session, _) = upgrade(&twice).await;
-        assert_eq!(failed(&session).0, Stage::Login);
+        let (run, _) = upgrade(&twice).await;
+        assert_eq!(failed(&run).0, Stage::Login);
         assert_eq!((twice.count("request"), twice.count("checkin")), (2, 1));
     }
 }
@@ -169,13 +169,13 @@ async fn a_reply_is_offered_again_rather_than_asked_for_again() {
     let fake = owned(&[Phone::Approves]).with(|w| {
         w.redeems.push_back(LoginError::Failed(reset()));
     });
-    let (session, _) = upgrade(&fake).await;
-    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    let (run, _) = upgrade(&fake).await;
+    assert_eq!(outcome(&run), &Outcome::Upgraded);
     let stubborn = owned(&[Phone::Approves]).with(|w| {
         w.redeems.extend(vec![LoginError::Failed(reset()); 9]);
     });
-    let (session, _) = upgrade(&stubborn).await;
-    assert_eq!(failed(&session).1, reset());
+    let (run, _) = upgrade(&stubborn).await;
+    assert_eq!(failed(&run).1, reset());
     assert_eq!(
         (stubborn.count("request"), stubborn.count("redeem")),
         (1, 3)
@@ -199,10 +199,10 @@ async fn phones_are_asked_in_turn_and_a_turn_is_for_nothing_else() {
         },
         ..Policy::default()
     };
-    let mut session = session_with(&fakes, Mode::Go, 8, image().into(), policy);
-    session.intend(Intent::Begin);
-    let events = run(&mut session).await;
-    assert_eq!(session.fleet().counts().of(OutcomeKind::Upgraded), 8);
+    let mut run = session_with(&fakes, Mode::Go, 8, image().into(), policy);
+    run.intend(Intent::Begin);
+    let events = run_to_end(&mut run).await;
+    assert_eq!(run.fleet().counts().of(OutcomeKind::Upgraded), 8);
     assert_eq!(*out.lock().unwrap(), (0, 2));
     let queued = facts(&events).any(|f| {
         matches!(
@@ -220,8 +220,8 @@ async fn phones_are_asked_in_turn_and_a_turn_is_for_nothing_else() {
 async fn the_owner_is_asked_again_only_when_the_token_is_about_to_die() {
     // The upload may take longer than the token lives by its limits; it does not in fact.
     let fake = owned(&[Phone::Approves]);
-    let (session, _) = upgrade(&fake).await;
-    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    let (run, _) = upgrade(&fake).await;
+    assert_eq!(outcome(&run), &Outcome::Upgraded);
     assert_eq!(
         fake.world()
             .notes
@@ -233,8 +233,8 @@ async fn the_owner_is_asked_again_only_when_the_token_is_about_to_die() {
     // It did: once more, before the check.
     let slow = owned(&[Phone::Approves, Phone::Approves])
         .with(|w| w.upload_takes = Duration::from_secs(16 * 60));
-    let (session, _) = upgrade(&slow).await;
-    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    let (run, _) = upgrade(&slow).await;
+    assert_eq!(outcome(&run), &Outcome::Upgraded);
     assert_eq!(
         slow.world()
             .notes
@@ -248,8 +248,8 @@ async fn the_owner_is_asked_again_only_when_the_token_is_about_to_die() {
         w.upload_takes = Duration::from_secs(12 * 60);
         w.checks.extend(vec![Ok(202); 60]);
     });
-    let (session, _) = upgrade(&long).await;
-    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    let (run, _) = upgrade(&long).await;
+    assert_eq!(outcome(&run), &Outcome::Upgraded);
     assert_eq!(
         long.world()
             .notes
@@ -275,10 +275,10 @@ async fn a_device_that_waits_for_its_turn_before_the_upgrade_outwaits_silent_own
         },
         ..Policy::default()
     };
-    let mut session = session_with(&fakes, Mode::Go, 3, image().into(), policy);
-    session.intend(Intent::Begin);
-    run(&mut session).await;
-    let ends: Vec<_> = session
+    let mut run = session_with(&fakes, Mode::Go, 3, image().into(), policy);
+    run.intend(Intent::Begin);
+    run_to_end(&mut run).await;
+    let ends: Vec<_> = run
         .fleet()
         .devices()
         .iter()
@@ -291,8 +291,8 @@ async fn a_device_that_waits_for_its_turn_before_the_upgrade_outwaits_silent_own
 #[tokio::test(start_paused = true)]
 async fn a_request_whose_task_dies_is_withdrawn() {
     let fake = owned(&[]).with(|w| w.panic_at = Some("poll"));
-    let (session, _) = upgrade(&fake).await;
-    assert_eq!(outcome(&session).code(), "panicked");
+    let (run, _) = upgrade(&fake).await;
+    assert_eq!(outcome(&run).code(), "panicked");
     let withdrawn = async {
         while fake.count("withdraw") == 0 {
             tokio::time::sleep(Duration::from_millis(10)).await;

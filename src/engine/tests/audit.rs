@@ -23,19 +23,19 @@ fn policy(mode: AuditMode) -> Policy {
     }
 }
 
-fn report(session: &Session) -> &AuditReport {
-    only(session).audit.as_ref().unwrap()
+fn report(run: &FleetRun) -> &AuditReport {
+    only(run).audit.as_ref().unwrap()
 }
 
-fn unavailable(session: &Session) -> AuditObstacle {
-    match &report(session).verdict {
+fn unavailable(run: &FleetRun) -> AuditObstacle {
+    match &report(run).verdict {
         AuditVerdict::Unavailable(why) => why.clone(),
         other => panic!("{other:?}"),
     }
 }
 
-fn not_confirmed(session: &Session) -> String {
-    match failed(session) {
+fn not_confirmed(run: &FleetRun) -> String {
+    match failed(run) {
         (Stage::Audit, FailureKind::NotConfirmed { what }, Touched::InstallSent) => what,
         other => panic!("{other:?}"),
     }
@@ -44,13 +44,13 @@ fn not_confirmed(session: &Session) -> String {
 #[tokio::test(start_paused = true)]
 async fn an_upgrade_is_confirmed_by_its_own_entry_and_the_link_is_told() {
     let fake = Fake::new();
-    let (session, events) = upgrade_by(&fake, policy(AuditMode::Required)).await;
-    assert_eq!(outcome(&session), &Outcome::Upgraded);
-    let report = report(&session);
+    let (run, events) = upgrade_by(&fake, policy(AuditMode::Required)).await;
+    assert_eq!(outcome(&run), &Outcome::Upgraded);
+    let report = report(&run);
     assert!(matches!(report.verdict, AuditVerdict::Confirmed { .. }));
     assert_eq!(report.link, AuditLink::Pinned);
     assert!(report.file.is_some() && report.log.is_some());
-    assert_eq!(session.fleet().audits().confirmed, 1);
+    assert_eq!(run.fleet().audits().confirmed, 1);
     let told: Vec<_> = facts(&events)
         .filter(|f| matches!(f, DeviceFact::Audited { .. } | DeviceFact::Finished { .. }))
         .collect();
@@ -72,16 +72,16 @@ async fn what_the_log_says_changes_an_upgrade_only_where_it_is_required() {
         (LogEntry::CutShort, "unavailable"),
     ] {
         let fake = || Fake::new().with(|w| w.log.upgrade = entry);
-        let (session, _) = upgrade_by(&fake(), policy(AuditMode::Wanted)).await;
-        assert_eq!(outcome(&session), &Outcome::Upgraded, "{entry:?}");
-        assert_eq!(report(&session).verdict.as_str(), word);
-        let (session, _) = upgrade_by(&fake(), policy(AuditMode::Required)).await;
-        let what = not_confirmed(&session);
+        let (run, _) = upgrade_by(&fake(), policy(AuditMode::Wanted)).await;
+        assert_eq!(outcome(&run), &Outcome::Upgraded, "{entry:?}");
+        assert_eq!(report(&run).verdict.as_str(), word);
+        let (run, _) = upgrade_by(&fake(), policy(AuditMode::Required)).await;
+        let what = not_confirmed(&run);
         assert!(what.starts_with(word), "{what}");
         let off = fake();
-        let (session, events) = upgrade_by(&off, policy(AuditMode::Off)).await;
-        assert_eq!(outcome(&session), &Outcome::Upgraded);
-        assert!(only(&session).audit.is_none());
+        let (run, events) = upgrade_by(&off, policy(AuditMode::Off)).await;
+        assert_eq!(outcome(&run), &Outcome::Upgraded);
+        assert!(only(&run).audit.is_none());
         assert!(!stages(&events).contains(&Stage::Audit));
         assert_eq!(off.count("login for the log") + off.count("checkin"), 0);
     }
@@ -101,9 +101,9 @@ async fn every_install_whose_reboot_was_seen_is_looked_up_and_no_other() {
         let fake = Fake::new().with(|w| w.install = install);
         let mut wanted = upgrade_by(&fake, policy(AuditMode::Off)).await.0;
         let fake = Fake::new().with(|w| w.install = install);
-        let (session, _) = upgrade_by(&fake, policy(AuditMode::Required)).await;
-        assert_eq!(only(&session).audit.is_some(), read, "{install:?}");
-        if let Some(report) = &only(&session).audit {
+        let (run, _) = upgrade_by(&fake, policy(AuditMode::Required)).await;
+        assert_eq!(only(&run).audit.is_some(), read, "{install:?}");
+        if let Some(report) = &only(&run).audit {
             // What the device accepted says nothing of what it runs.
             let word = match install {
                 Install::LostButRuns(NEW) => AuditWord::Confirmed,
@@ -112,7 +112,7 @@ async fn every_install_whose_reboot_was_seen_is_looked_up_and_no_other() {
             assert_eq!(report.word(), word, "{install:?}");
         }
         if install != Install::LostButRuns(NEW) {
-            assert_eq!(outcome(&session).kind(), outcome(&wanted).kind());
+            assert_eq!(outcome(&run).kind(), outcome(&wanted).kind());
         }
         wanted.finish();
     }
@@ -122,9 +122,9 @@ async fn every_install_whose_reboot_was_seen_is_looked_up_and_no_other() {
 async fn another_sessions_entry_is_nobodys_proof() {
     // The file of this upgrade is not among those that are read; an older one tells of another run's.
     let fake = Fake::new().with(|w| w.log.upgrade = LogEntry::LeftOut);
-    let (session, _) = upgrade(&fake).await;
+    let (run, _) = upgrade(&fake).await;
     assert!(matches!(
-        report(&session).verdict,
+        report(&run).verdict,
         AuditVerdict::Missing {
             token_line: Some(_),
             ..
@@ -132,8 +132,8 @@ async fn another_sessions_entry_is_nobodys_proof() {
     ));
     // Another run's token stands between this run's and the entry.
     let fake = Fake::new().with(|w| w.upload_takes = Duration::from_secs(200));
-    let mut session = begin(&fake).await;
-    until(&mut session, |f| {
+    let mut run = begin(&fake).await;
+    until(&mut run, |f| {
         matches!(
             f,
             DeviceFact::StageStarted {
@@ -146,20 +146,17 @@ async fn another_sessions_entry_is_nobodys_proof() {
     fake.world()
         .log
         .write(AuditType::TOKEN, AuditResult::Ok, "system:upgrade");
-    run(&mut session).await;
-    assert_eq!(outcome(&session), &Outcome::Upgraded);
-    assert!(matches!(
-        report(&session).verdict,
-        AuditVerdict::Missing { .. }
-    ));
+    run_to_end(&mut run).await;
+    assert_eq!(outcome(&run), &Outcome::Upgraded);
+    assert!(matches!(report(&run).verdict, AuditVerdict::Missing { .. }));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_device_that_rebooted_twice_is_found_in_an_older_file() {
     let fake = Fake::new().with(|w| w.install = Install::Flaps(NEW, NEW));
-    let (session, _) = upgrade(&fake).await;
+    let (run, _) = upgrade(&fake).await;
     assert!(matches!(
-        report(&session).verdict,
+        report(&run).verdict,
         AuditVerdict::Confirmed { .. }
     ));
     assert_eq!(fake.count("log file"), 3);
@@ -169,32 +166,32 @@ async fn a_device_that_rebooted_twice_is_found_in_an_older_file() {
 async fn a_running_file_that_is_not_listed_hides_no_closed_one() {
     // The newest that is listed is the one that tells of the upgrade.
     let fake = Fake::new().with(|w| w.log.lists_running = false);
-    let (session, _) = upgrade(&fake).await;
+    let (run, _) = upgrade(&fake).await;
     assert!(matches!(
-        report(&session).verdict,
+        report(&run).verdict,
         AuditVerdict::Confirmed { .. }
     ));
     assert_eq!(fake.count("log file"), 1);
     let fake = booted(Fake::new(), 2).with(|w| w.log.lists_running = false);
-    let (session, _) = audited(&fake, false).await;
-    assert_eq!(outcome(&session), &Outcome::Audited { files: 3 });
+    let (run, _) = audited(&fake, false).await;
+    assert_eq!(outcome(&run), &Outcome::Audited { files: 3 });
 }
 
 #[tokio::test(start_paused = true)]
 async fn listed_names_that_are_no_ids_are_told() {
     let fake = Fake::new().with(|w| w.log.unusable = 2);
-    let (session, _) = upgrade(&fake).await;
+    let (run, _) = upgrade(&fake).await;
     assert!(matches!(
-        report(&session).verdict,
+        report(&run).verdict,
         AuditVerdict::Confirmed { .. }
     ));
-    let told = &only(&session).timeline.last().unwrap().note;
+    let told = &only(&run).timeline.last().unwrap().note;
     assert!(told.contains("2 listed names are no log ids"), "{told}");
     // What was read verifies, but not all was read.
     let fake = booted(Fake::new(), 2).with(|w| w.log.unusable = 1);
-    let (session, events) = audited(&fake, true).await;
+    let (run, events) = audited(&fake, true).await;
     let what = "1 listed name is no log id".to_owned();
-    assert_eq!(failed(&session).1, FailureKind::LogUnread { what });
+    assert_eq!(failed(&run).1, FailureKind::LogUnread { what });
     let read = facts(&events).filter(|f| match f {
         DeviceFact::LogRead { read } => read.log.is_ok(),
         _ => false,
@@ -233,14 +230,14 @@ async fn what_stands_in_the_way_is_told_by_its_kind() {
         ),
     ] {
         let fake = Fake::new().with(|w| w.log.always = Some((at, kind.clone())));
-        let (session, _) = upgrade(&fake).await;
-        assert_eq!(outcome(&session), &Outcome::Upgraded);
-        assert_eq!(unavailable(&session), why, "{at} {kind:?}");
+        let (run, _) = upgrade(&fake).await;
+        assert_eq!(outcome(&run), &Outcome::Upgraded);
+        assert_eq!(unavailable(&run), why, "{at} {kind:?}");
     }
     let endless = Fake::new().with(|w| w.log.endless = true);
-    let (session, _) = upgrade(&endless).await;
+    let (run, _) = upgrade(&endless).await;
     assert!(matches!(
-        unavailable(&session),
+        unavailable(&run),
         AuditObstacle::Unreadable { .. }
     ));
 }
@@ -252,9 +249,9 @@ async fn link_trouble_is_asked_again() {
             w.log.faults.extend([(at, reset()), (at, reset())]);
         }
     });
-    let (session, _) = upgrade(&fake).await;
+    let (run, _) = upgrade(&fake).await;
     assert!(matches!(
-        report(&session).verdict,
+        report(&run).verdict,
         AuditVerdict::Confirmed { .. }
     ));
 }
@@ -268,14 +265,14 @@ async fn a_newer_file_that_cannot_be_read_hides_nothing() {
             .faults
             .extend([("log file", busy.clone()), ("log file", busy)]);
     });
-    let (session, _) = upgrade(&fake).await;
-    assert_eq!(unavailable(&session), AuditObstacle::Busy);
+    let (run, _) = upgrade(&fake).await;
+    assert_eq!(unavailable(&run), AuditObstacle::Busy);
     // Nor does an older one that cannot be read hide that the newest does not verify.
     let spoiled = Fake::new().with(|w| w.log.upgrade = LogEntry::Tampered);
     let gone = FailureKind::Status { status: 404 };
     spoiled.world().log.always = Some(("oldest log file", gone));
-    let (session, _) = upgrade(&spoiled).await;
-    assert_eq!(report(&session).verdict.as_str(), "contradicted");
+    let (run, _) = upgrade(&spoiled).await;
+    assert_eq!(report(&run).verdict.as_str(), "contradicted");
     // A file of the boot before that does not verify is not this upgrade's.
     let old = Fake::new().with(|w| {
         let end = LogEnd::Failed {
@@ -285,9 +282,9 @@ async fn a_newer_file_that_cannot_be_read_hides_nothing() {
         };
         w.log.ends(0, end);
     });
-    let (session, _) = upgrade(&old).await;
+    let (run, _) = upgrade(&old).await;
     assert!(matches!(
-        report(&session).verdict,
+        report(&run).verdict,
         AuditVerdict::Confirmed { .. }
     ));
 }
@@ -298,8 +295,8 @@ async fn without_a_clock_there_is_no_log_and_the_backends_orders_are_never_hidde
         what: "no route".to_owned(),
     });
     let fake = Fake::new().with(|w| w.checkins.extend(vec![Err(unreachable); 3]));
-    let (session, _) = upgrade(&fake).await;
-    assert_eq!(unavailable(&session), AuditObstacle::NoBroker);
+    let (run, _) = upgrade(&fake).await;
+    assert_eq!(unavailable(&run), AuditObstacle::NoBroker);
     assert_eq!(fake.count("checkin"), 3);
     let order = |action: &str| {
         Ok(CheckinReport {
@@ -308,16 +305,16 @@ async fn without_a_clock_there_is_no_log_and_the_backends_orders_are_never_hidde
         })
     };
     let fake = Fake::new().with(|w| w.checkins.push_back(order("W")));
-    let (session, _) = upgrade(&fake).await;
-    assert_eq!(outcome(&session), &Outcome::Upgraded);
-    let AuditObstacle::BackendAction { action } = unavailable(&session) else {
+    let (run, _) = upgrade(&fake).await;
+    assert_eq!(outcome(&run), &Outcome::Upgraded);
+    let AuditObstacle::BackendAction { action } = unavailable(&run) else {
         panic!();
     };
     assert_eq!(action, "W");
     assert_eq!(fake.count("login for the log"), 0);
     let fake = Fake::new().with(|w| w.checkins.push_back(order("R")));
-    let (session, _) = upgrade(&fake).await;
-    let last = only(&session).timeline.last().unwrap();
+    let (run, _) = upgrade(&fake).await;
+    let last = only(&run).timeline.last().unwrap();
     assert!(last.note.contains("ORDERS: R"), "{}", last.note);
 }
 
@@ -326,10 +323,10 @@ async fn fresh_devices_and_foreign_tokens_leave_nothing_to_read_the_log_with() {
     let fresh = Fake::new().with(|w| w.initialised = false);
     let token = Fake::new().with(|w| w.credentials = Credentials::Token);
     for fake in [fresh, token] {
-        let (session, _) = upgrade_by(&fake, policy(AuditMode::Required)).await;
-        assert!(notes(&session).contains("will end as not confirmed"));
-        assert_eq!(unavailable(&session), AuditObstacle::NoLogin);
-        not_confirmed(&session);
+        let (run, _) = upgrade_by(&fake, policy(AuditMode::Required)).await;
+        assert!(notes(&run).contains("will end as not confirmed"));
+        assert_eq!(unavailable(&run), AuditObstacle::NoLogin);
+        not_confirmed(&run);
         assert_eq!(fake.count("login for the log") + fake.count("checkin"), 0);
     }
 }
@@ -347,15 +344,15 @@ async fn stopping_the_audit_ends_the_audit_alone() {
     };
     for wishes in 1..=2 {
         let fake = Fake::new().with(|w| w.log.faults.extend(vec![("log key", reset()); 2]));
-        let mut session = begin(&fake).await;
-        until(&mut session, auditing).await;
+        let mut run = begin(&fake).await;
+        until(&mut run, auditing).await;
         for _ in 0..wishes {
-            session.intend(Intent::Interrupt);
+            run.intend(Intent::Interrupt);
         }
-        run(&mut session).await;
-        assert_eq!(outcome(&session), &Outcome::Upgraded, "{wishes}");
+        run_to_end(&mut run).await;
+        assert_eq!(outcome(&run), &Outcome::Upgraded, "{wishes}");
         if wishes == 1 {
-            assert_eq!(unavailable(&session), AuditObstacle::Stopped);
+            assert_eq!(unavailable(&run), AuditObstacle::Stopped);
         }
     }
     // Required: not confirmed then, and a retry reads the log.
@@ -363,22 +360,22 @@ async fn stopping_the_audit_ends_the_audit_alone() {
         let fake = Fake::new().with(|w| w.log.faults.extend(vec![("log key", reset()); 2]));
         let fakes = std::slice::from_ref(&fake);
         let required = policy(AuditMode::Required);
-        let mut session = session_with(fakes, Mode::Go, 1, image().into(), required);
-        session.intend(Intent::Begin);
-        until(&mut session, auditing).await;
-        let id = only(&session).id.clone();
+        let mut run = session_with(fakes, Mode::Go, 1, image().into(), required);
+        run.intend(Intent::Begin);
+        until(&mut run, auditing).await;
+        let id = only(&run).id.clone();
         if wishes == 1 {
-            session.intend(Intent::Cancel(id));
-            run(&mut session).await;
-            assert!(not_confirmed(&session).contains("stopped"));
-            retry(&mut session).await;
-            assert_eq!(outcome(&session), &Outcome::Upgraded);
+            run.intend(Intent::Cancel(id));
+            run_to_end(&mut run).await;
+            assert!(not_confirmed(&run).contains("stopped"));
+            retry(&mut run).await;
+            assert_eq!(outcome(&run), &Outcome::Upgraded);
             assert_eq!(fake.count("upload"), 1);
         } else {
-            session.intend(Intent::Interrupt);
-            session.intend(Intent::Interrupt);
-            run(&mut session).await;
-            assert!(not_confirmed(&session).contains("stopped"));
+            run.intend(Intent::Interrupt);
+            run.intend(Intent::Interrupt);
+            run_to_end(&mut run).await;
+            assert!(not_confirmed(&run).contains("stopped"));
         }
     }
 }
@@ -386,8 +383,8 @@ async fn stopping_the_audit_ends_the_audit_alone() {
 #[tokio::test(start_paused = true)]
 async fn a_panic_in_the_audit_leaves_the_upgrade() {
     let fake = Fake::new().with(|w| w.panic_at = Some("log page"));
-    let (session, _) = upgrade(&fake).await;
-    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    let (run, _) = upgrade(&fake).await;
+    assert_eq!(outcome(&run), &Outcome::Upgraded);
 }
 
 #[tokio::test(start_paused = true)]
@@ -395,15 +392,15 @@ async fn a_retry_of_the_unconfirmed_reads_the_log_and_does_nothing_else() {
     let fake = Fake::new().with(|w| {
         w.log.always = Some(("log key", FailureKind::Status { status: 403 }));
     });
-    let (mut session, _) = upgrade_by(&fake, policy(AuditMode::Required)).await;
-    assert!(not_confirmed(&session).contains("permission"));
+    let (mut run, _) = upgrade_by(&fake, policy(AuditMode::Required)).await;
+    assert!(not_confirmed(&run).contains("permission"));
     let before = fake.world().asked.len();
     // Still refused, then stopped in line, then readable.
-    retry(&mut session).await;
-    not_confirmed(&session);
+    retry(&mut run).await;
+    not_confirmed(&run);
     fake.world().log.always = None;
-    let events = retry(&mut session).await;
-    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    let events = retry(&mut run).await;
+    assert_eq!(outcome(&run), &Outcome::Upgraded);
     assert_eq!(stages(&events), [Stage::Audit]);
     let world = fake.world();
     for asked in &world.asked[before..] {
@@ -421,30 +418,30 @@ async fn a_retry_of_the_unconfirmed_reads_the_log_and_does_nothing_else() {
 #[tokio::test(start_paused = true)]
 async fn a_log_that_is_read_again_is_no_reboot_that_nobody_saw() {
     let fake = Fake::new().with(|w| w.install = Install::LostAndIdle);
-    let (mut session, _) = upgrade_by(&fake, policy(AuditMode::Required)).await;
-    assert_eq!(outcome(&session), &Outcome::Unknown(Doubt::AnswerLost));
+    let (mut run, _) = upgrade_by(&fake, policy(AuditMode::Required)).await;
+    assert_eq!(outcome(&run), &Outcome::Unknown(Doubt::AnswerLost));
     // It runs the image now, and nobody knows since when.
     fake.world().fws = Some(NEW);
-    retry(&mut session).await;
-    not_confirmed(&session);
+    retry(&mut run).await;
+    not_confirmed(&run);
     {
         let mut world = fake.world();
         world.log.upgraded();
         world.log.boot();
     }
-    retry(&mut session).await;
+    retry(&mut run).await;
     assert!(matches!(
-        report(&session).verdict,
+        report(&run).verdict,
         AuditVerdict::Confirmed { .. }
     ));
-    assert_eq!(outcome(&session), &Outcome::Current);
+    assert_eq!(outcome(&run), &Outcome::Current);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_device_that_was_lost_is_looked_up_once_it_is_proven() {
     let fake = Fake::new().with(|w| w.install = Install::Dies);
-    let (mut session, _) = upgrade_by(&fake, policy(AuditMode::Required)).await;
-    assert_eq!(outcome(&session), &Outcome::Lost);
+    let (mut run, _) = upgrade_by(&fake, policy(AuditMode::Required)).await;
+    assert_eq!(outcome(&run), &Outcome::Lost);
     {
         let mut world = fake.world();
         world.away.clear();
@@ -453,23 +450,20 @@ async fn a_device_that_was_lost_is_looked_up_once_it_is_proven() {
         world.clock_set = false;
         world.log.boot();
     }
-    retry(&mut session).await;
-    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    retry(&mut run).await;
+    assert_eq!(outcome(&run), &Outcome::Upgraded);
     assert_eq!(fake.count("install"), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_refused_install_of_an_earlier_attempt_is_passed_over() {
     let fake = Fake::new().with(|w| w.install = Install::Refused(409));
-    let (mut session, _) = upgrade_by(&fake, policy(AuditMode::Required)).await;
+    let (mut run, _) = upgrade_by(&fake, policy(AuditMode::Required)).await;
     fake.world().install = Install::Runs(NEW);
     fake.world().log.upgrade = LogEntry::LeftOut;
-    retry(&mut session).await;
+    retry(&mut run).await;
     // Its ERROR is the first install's, and not what became of this one.
-    assert!(matches!(
-        report(&session).verdict,
-        AuditVerdict::Missing { .. }
-    ));
+    assert!(matches!(report(&run).verdict, AuditVerdict::Missing { .. }));
 }
 
 #[tokio::test(start_paused = true)]
@@ -479,11 +473,11 @@ async fn the_owner_is_asked_once_more_for_the_log_and_may_say_no() {
             w.credentials = Credentials::Mobile;
             w.phone.extend([Ok(Phone::Approves), Ok(phone)]);
         });
-        let (session, _) = upgrade(&fake).await;
-        assert!(notes(&session).contains("twice"));
-        assert_eq!(outcome(&session), &Outcome::Upgraded);
+        let (run, _) = upgrade(&fake).await;
+        assert!(notes(&run).contains("twice"));
+        assert_eq!(outcome(&run), &Outcome::Upgraded);
         assert!(fake.world().notes[1].contains("read the audit log of vault-01"));
-        match &report(&session).verdict {
+        match &report(&run).verdict {
             AuditVerdict::Confirmed { .. } => assert!(confirmed),
             AuditVerdict::Unavailable(AuditObstacle::NoApproval { what }) => {
                 assert!(!confirmed && what.contains("refused"), "{what}");
@@ -495,10 +489,10 @@ async fn the_owner_is_asked_once_more_for_the_log_and_may_say_no() {
         w.credentials = Credentials::Mobile;
         w.phone.push_back(Ok(Phone::Approves));
     });
-    let (session, _) = upgrade(&silent).await;
-    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    let (run, _) = upgrade(&silent).await;
+    assert_eq!(outcome(&run), &Outcome::Upgraded);
     assert!(matches!(
-        unavailable(&session),
+        unavailable(&run),
         AuditObstacle::NoApproval { .. }
     ));
     assert_eq!(silent.count("withdraw"), 1);
@@ -507,14 +501,14 @@ async fn the_owner_is_asked_once_more_for_the_log_and_may_say_no() {
 #[tokio::test(start_paused = true)]
 async fn a_typed_secret_serves_the_log_as_well() {
     let fake = Fake::new().with(|w| w.credentials = Credentials::Prompt);
-    let mut session = begin(&fake).await;
-    until(&mut session, |f| matches!(f, DeviceFact::SecretWanted)).await;
-    let id = only(&session).id.clone();
-    session.intend(Intent::Answer(id, Secret::new(b"right".to_vec())));
-    let events = run(&mut session).await;
+    let mut run = begin(&fake).await;
+    until(&mut run, |f| matches!(f, DeviceFact::SecretWanted)).await;
+    let id = only(&run).id.clone();
+    run.intend(Intent::Answer(id, Secret::new(b"right".to_vec())));
+    let events = run_to_end(&mut run).await;
     assert!(!facts(&events).any(|f| matches!(f, DeviceFact::SecretWanted)));
     assert!(matches!(
-        report(&session).verdict,
+        report(&run).verdict,
         AuditVerdict::Confirmed { .. }
     ));
 }
@@ -522,39 +516,36 @@ async fn a_typed_secret_serves_the_log_as_well() {
 #[tokio::test(start_paused = true)]
 async fn nobody_is_asked_to_type_once_the_upgrade_is_judged() {
     let fake = Fake::new().with(|w| w.credentials = Credentials::Prompt);
-    let mut session = begin(&fake).await;
-    until(&mut session, |f| matches!(f, DeviceFact::SecretWanted)).await;
-    let id = only(&session).id.clone();
-    session.intend(Intent::Answer(id, Secret::new(b"right".to_vec())));
-    until(&mut session, |f| {
-        matches!(f, DeviceFact::InstallBegun { .. })
-    })
-    .await;
+    let mut run = begin(&fake).await;
+    until(&mut run, |f| matches!(f, DeviceFact::SecretWanted)).await;
+    let id = only(&run).id.clone();
+    run.intend(Intent::Answer(id, Secret::new(b"right".to_vec())));
+    until(&mut run, |f| matches!(f, DeviceFact::InstallBegun { .. })).await;
     let wrong = LoginError::Failed(FailureKind::WrongSecret);
     fake.world().logins.push_back(wrong);
-    let events = run(&mut session).await;
+    let events = run_to_end(&mut run).await;
     assert!(!facts(&events).any(|f| matches!(f, DeviceFact::SecretWanted)));
-    assert_eq!(unavailable(&session), AuditObstacle::LoginRefused);
-    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    assert_eq!(unavailable(&run), AuditObstacle::LoginRefused);
+    assert_eq!(outcome(&run), &Outcome::Upgraded);
 }
 
-fn auditor(fake: &Fake, all: bool) -> Session {
+fn auditor(fake: &Fake, all: bool) -> FleetRun {
     let fakes = std::slice::from_ref(fake);
-    let mut session = session_with(
+    let mut run = session_with(
         fakes,
         Mode::Audit { all },
         1,
         Payload::default(),
         policy(AuditMode::Wanted),
     );
-    session.intend(Intent::Begin);
-    session
+    run.intend(Intent::Begin);
+    run
 }
 
-async fn audited(fake: &Fake, all: bool) -> (Session, Vec<Event>) {
-    let mut session = auditor(fake, all);
-    let events = run(&mut session).await;
-    (session, events)
+async fn audited(fake: &Fake, all: bool) -> (FleetRun, Vec<Event>) {
+    let mut run = auditor(fake, all);
+    let events = run_to_end(&mut run).await;
+    (run, events)
 }
 
 fn booted(fake: Fake, times: usize) -> Fake {
@@ -565,8 +556,8 @@ fn booted(fake: Fake, times: usize) -> Fake {
 async fn an_audit_reads_the_newest_files_or_all_and_changes_nothing() {
     for (all, files, logins) in [(false, 3, 1), (true, 6, 1)] {
         let fake = booted(Fake::new().with(|w| w.clock_set = false), 5);
-        let (session, events) = audited(&fake, all).await;
-        assert_eq!(outcome(&session), &Outcome::Audited { files });
+        let (run, events) = audited(&fake, all).await;
+        assert_eq!(outcome(&run), &Outcome::Audited { files });
         let read: Vec<_> = facts(&events)
             .filter_map(|f| match f {
                 DeviceFact::LogRead { read } => Some(read),
@@ -585,7 +576,7 @@ async fn an_audit_reads_the_newest_files_or_all_and_changes_nothing() {
         );
         assert_eq!(fake.count("login for the log"), logins);
         assert_eq!(fake.count("login") + fake.count("upload"), 0);
-        assert_eq!(session.fleet().counts().of(OutcomeKind::Audited), 1);
+        assert_eq!(run.fleet().counts().of(OutcomeKind::Audited), 1);
     }
 }
 
@@ -599,9 +590,9 @@ async fn an_audit_fails_by_what_does_not_verify_or_cannot_be_read() {
         };
         w.log.ends(2, end);
     });
-    let (session, events) = audited(&tampered, false).await;
-    let (stage, FailureKind::LogNotVerified { what }, Touched::Nothing) = failed(&session) else {
-        panic!("{:?}", outcome(&session));
+    let (run, events) = audited(&tampered, false).await;
+    let (stage, FailureKind::LogNotVerified { what }, Touched::Nothing) = failed(&run) else {
+        panic!("{:?}", outcome(&run));
     };
     assert_eq!(stage, Stage::Audit);
     assert!(
@@ -612,21 +603,18 @@ async fn an_audit_fails_by_what_does_not_verify_or_cannot_be_read() {
     let read = facts(&events).filter(|f| matches!(f, DeviceFact::LogRead { .. }));
     assert_eq!(read.count(), 4);
     let short = booted(Fake::new(), 1).with(|w| w.log.ends(1, LogEnd::CutShort { line: 3 }));
-    let (session, _) = audited(&short, false).await;
-    assert!(matches!(
-        failed(&session).1,
-        FailureKind::LogNotVerified { .. }
-    ));
+    let (run, _) = audited(&short, false).await;
+    assert!(matches!(failed(&run).1, FailureKind::LogNotVerified { .. }));
     let busy = booted(Fake::new(), 2).with(|w| {
         w.log.always = Some(("log file", FailureKind::Status { status: 406 }));
     });
-    let (session, _) = audited(&busy, false).await;
-    assert!(matches!(failed(&session).1, FailureKind::LogUnread { .. }));
+    let (run, _) = audited(&busy, false).await;
+    assert!(matches!(failed(&run).1, FailureKind::LogUnread { .. }));
     // A retry is another audit.
     busy.world().log.always = None;
-    let mut session = session;
-    retry(&mut session).await;
-    assert_eq!(outcome(&session), &Outcome::Audited { files: 3 });
+    let mut run = run;
+    retry(&mut run).await;
+    assert_eq!(outcome(&run), &Outcome::Audited { files: 3 });
 }
 
 /// Says what it was given, and has no room for some file.
@@ -673,7 +661,7 @@ async fn what_is_read_goes_to_the_keeper_and_what_it_cannot_keep_is_the_devices_
             ..Shelf::default()
         };
         let given = Arc::clone(&shelf.given);
-        let mut session = session_keeping(
+        let mut run = session_keeping(
             std::slice::from_ref(&fake),
             Mode::Audit { all: false },
             1,
@@ -681,8 +669,8 @@ async fn what_is_read_goes_to_the_keeper_and_what_it_cannot_keep_is_the_devices_
             policy(AuditMode::Wanted),
             Some(Arc::new(shelf)),
         );
-        session.intend(Intent::Begin);
-        let events = run(&mut session).await;
+        run.intend(Intent::Begin);
+        let events = run_to_end(&mut run).await;
         let given = given.lock().unwrap();
         assert_eq!(given.len(), 3, "{given:?}");
         let whole = |g: &String| g.starts_with("vault-01 000") && g.ends_with(" key raw");
@@ -696,11 +684,11 @@ async fn what_is_read_goes_to_the_keeper_and_what_it_cannot_keep_is_the_devices_
         let no_room = Some(Err("no room".to_owned()));
         if refuses.is_none() {
             assert_eq!(kept, [None, Some(Ok(())), Some(Ok(())), Some(Ok(()))]);
-            assert_eq!(outcome(&session), &Outcome::Audited { files: 3 });
+            assert_eq!(outcome(&run), &Outcome::Audited { files: 3 });
         } else {
             assert_eq!(kept, [None, Some(Ok(())), no_room, Some(Ok(()))]);
-            let (Stage::Audit, FailureKind::LogNotKept { what }, _) = failed(&session) else {
-                panic!("{:?}", outcome(&session));
+            let (Stage::Audit, FailureKind::LogNotKept { what }, _) = failed(&run) else {
+                panic!("{:?}", outcome(&run));
             };
             assert!(what.ends_with(": no room"), "{what}");
         }
@@ -722,18 +710,15 @@ async fn of_a_list_the_newest_are_kept_and_all_counted() {
 #[tokio::test(start_paused = true)]
 async fn a_list_of_more_files_than_are_read_is_told_as_such() {
     let endless = || Fake::new().with(|w| (w.log.endless, w.log.page) = (true, 128));
-    let (session, _) = audited(&endless(), true).await;
-    let (Stage::Audit, FailureKind::LogUnread { what }, Touched::Nothing) = failed(&session) else {
-        panic!("{:?}", outcome(&session));
+    let (run, _) = audited(&endless(), true).await;
+    let (Stage::Audit, FailureKind::LogUnread { what }, Touched::Nothing) = failed(&run) else {
+        panic!("{:?}", outcome(&run));
     };
     assert!(what.contains("more than 16384 log files"), "{what}");
     let fake = endless();
-    let (session, _) = upgrade(&fake).await;
-    assert_eq!(outcome(&session), &Outcome::Upgraded);
-    assert!(matches!(
-        unavailable(&session),
-        AuditObstacle::TooLarge { .. }
-    ));
+    let (run, _) = upgrade(&fake).await;
+    assert_eq!(outcome(&run), &Outcome::Upgraded);
+    assert!(matches!(unavailable(&run), AuditObstacle::TooLarge { .. }));
     // No more is asked for than it takes to know.
     assert!(fake.count("log page") < 140);
 }
@@ -744,9 +729,9 @@ async fn an_audit_lists_within_a_limit_of_its_own() {
         w.log.endless = true;
         w.log.slow = Duration::from_secs(20);
     });
-    let (session, _) = audited(&slow, true).await;
-    let (Stage::Audit, FailureKind::LogUnread { what }, Touched::Nothing) = failed(&session) else {
-        panic!("{:?}", outcome(&session));
+    let (run, _) = audited(&slow, true).await;
+    let (Stage::Audit, FailureKind::LogUnread { what }, Touched::Nothing) = failed(&run) else {
+        panic!("{:?}", outcome(&run));
     };
     assert!(what.contains("not read within 5:30"), "{what}");
     assert!(slow.count("log page") < 20, "{}", slow.count("log page"));
@@ -762,19 +747,18 @@ async fn an_audit_says_why_there_is_nothing_to_read() {
             w.log.always = Some(("log page", FailureKind::Status { status: 404 }));
         }),
     ] {
-        let (session, _) = audited(&fake, false).await;
-        let (Stage::Audit, FailureKind::LogUnread { what }, Touched::Nothing) = failed(&session)
-        else {
-            panic!("{:?}", outcome(&session));
+        let (run, _) = audited(&fake, false).await;
+        let (Stage::Audit, FailureKind::LogUnread { what }, Touched::Nothing) = failed(&run) else {
+            panic!("{:?}", outcome(&run));
         };
         assert!(!what.contains("reboot"), "{what}");
     }
     let epa = Fake::new().with(|w| w.hwv = "EPA rev 1.0 @x");
-    let (session, _) = audited(&epa, false).await;
-    assert_eq!(outcome(&session), &Outcome::Skipped(Skip::EpaLog));
+    let (run, _) = audited(&epa, false).await;
+    assert_eq!(outcome(&run), &Outcome::Skipped(Skip::EpaLog));
     let plain = Fake::new().with(|w| w.may_carry_token = false);
-    let (session, _) = audited(&plain, false).await;
-    assert_eq!(failed(&session).1, FailureKind::PlainLogin);
+    let (run, _) = audited(&plain, false).await;
+    assert_eq!(failed(&run).1, FailureKind::PlainLogin);
     assert_eq!(plain.count("login for the log"), 0);
 }
 
@@ -782,8 +766,8 @@ async fn an_audit_says_why_there_is_nothing_to_read() {
 async fn an_audit_can_be_stopped() {
     let fake = booted(Fake::new(), 9);
     fake.world().log.faults.push_back(("log file", reset()));
-    let mut session = auditor(&fake, true);
-    until(&mut session, |f| {
+    let mut run = auditor(&fake, true);
+    until(&mut run, |f| {
         matches!(
             f,
             DeviceFact::StageStarted {
@@ -793,9 +777,9 @@ async fn an_audit_can_be_stopped() {
         )
     })
     .await;
-    session.intend(Intent::Interrupt);
-    run(&mut session).await;
-    assert_eq!(outcome(&session).kind(), OutcomeKind::Cancelled);
+    run.intend(Intent::Interrupt);
+    run_to_end(&mut run).await;
+    assert_eq!(outcome(&run).kind(), OutcomeKind::Cancelled);
 }
 
 #[test]
@@ -818,9 +802,9 @@ async fn no_more_closed_files_are_read_than_the_inventory_says() {
             ..Policy::default()
         };
         let fakes = std::slice::from_ref(&fake);
-        let mut session = session_with(fakes, Mode::Go, 1, image().into(), policy);
-        session.intend(Intent::Begin);
-        until(&mut session, |f| {
+        let mut run = session_with(fakes, Mode::Go, 1, image().into(), policy);
+        run.intend(Intent::Begin);
+        until(&mut run, |f| {
             matches!(
                 f,
                 DeviceFact::StageStarted {
@@ -831,9 +815,9 @@ async fn no_more_closed_files_are_read_than_the_inventory_says() {
         })
         .await;
         (0..booted).for_each(|_| fake.world().log.boot());
-        run(&mut session).await;
+        run_to_end(&mut run).await;
         let word = if booted == 0 { "confirmed" } else { "missing" };
-        assert_eq!(report(&session).verdict.as_str(), word, "{files}");
+        assert_eq!(report(&run).verdict.as_str(), word, "{files}");
         let read = files + usize::from(lists_running);
         assert_eq!(fake.count("log file"), read, "{files} {lists_running}");
     }
@@ -843,8 +827,8 @@ async fn no_more_closed_files_are_read_than_the_inventory_says() {
 #[tokio::test(start_paused = true)]
 async fn behind_the_file_that_holds_the_token_no_older_one_is_read() {
     let fake = Fake::new().with(|w| w.log.upgrade = LogEntry::LeftOut);
-    let (session, _) = upgrade(&fake).await;
-    assert_eq!(report(&session).verdict.as_str(), "missing");
+    let (run, _) = upgrade(&fake).await;
+    assert_eq!(report(&run).verdict.as_str(), "missing");
     assert_eq!(fake.count("log file"), 2, "the running one and this");
 }
 
@@ -864,8 +848,8 @@ async fn an_older_file_decides_past_an_unread_one_only_by_this_runs_token() {
         w.install = Install::Flaps(NEW, NEW);
         w.log.faults.extend(unreadable());
     });
-    let (session, _) = upgrade(&ours).await;
-    assert_eq!(report(&session).verdict.as_str(), "confirmed");
+    let (run, _) = upgrade(&ours).await;
+    assert_eq!(report(&run).verdict.as_str(), "confirmed");
     // The file of this run is gone, and the one before does not verify.
     let others = Fake::new().with(|w| {
         let fault = LogFault::BadMac;
@@ -877,8 +861,8 @@ async fn an_older_file_decides_past_an_unread_one_only_by_this_runs_token() {
         w.log.ends(0, end);
         w.log.faults.extend(unreadable());
     });
-    let (session, _) = upgrade(&others).await;
-    assert_eq!(unavailable(&session), AuditObstacle::Gone);
+    let (run, _) = upgrade(&others).await;
+    assert_eq!(unavailable(&run), AuditObstacle::Gone);
 }
 
 #[tokio::test(start_paused = true)]
@@ -890,15 +874,12 @@ async fn a_login_for_the_log_is_tried_as_often_as_any_question_and_a_refusal_onc
         (refused, 1, 1, false),
     ] {
         let fake = Fake::new();
-        let mut session = begin(&fake).await;
-        until(&mut session, |f| {
-            matches!(f, DeviceFact::InstallBegun { .. })
-        })
-        .await;
+        let mut run = begin(&fake).await;
+        until(&mut run, |f| matches!(f, DeviceFact::InstallBegun { .. })).await;
         let failures = vec![LoginError::Failed(kind); faults];
         fake.world().logins.extend(failures);
-        run(&mut session).await;
-        let word = report(&session).verdict.as_str();
+        run_to_end(&mut run).await;
+        let word = report(&run).verdict.as_str();
         assert_eq!(word == "confirmed", confirmed, "{word}");
         assert_eq!(fake.count("login for the log"), logins);
     }
@@ -907,10 +888,10 @@ async fn a_login_for_the_log_is_tried_as_often_as_any_question_and_a_refusal_onc
 #[tokio::test(start_paused = true)]
 async fn a_stopped_audit_is_told_as_stopped_and_what_it_does_is_shown() {
     let fake = Fake::new();
-    let mut session = begin(&fake).await;
+    let mut run = begin(&fake).await;
     let mut shown = Vec::new();
     while shown.len() < 2 {
-        if let Fact::Device { fact, .. } = next(&mut session).await.fact
+        if let Fact::Device { fact, .. } = next(&mut run).await.fact
             && let DeviceFact::StageProgress {
                 stage: Stage::Audit,
                 progress: Progress::Step { what },
@@ -923,10 +904,10 @@ async fn a_stopped_audit_is_told_as_stopped_and_what_it_does_is_shown() {
         shown[0].contains("checking in") && shown[1].contains("logging in"),
         "{shown:?}"
     );
-    session.intend(Intent::Interrupt);
-    run(&mut session).await;
-    assert_eq!(outcome(&session), &Outcome::Upgraded);
-    let last = only(&session).timeline.last().unwrap();
+    run.intend(Intent::Interrupt);
+    run_to_end(&mut run).await;
+    assert_eq!(outcome(&run), &Outcome::Upgraded);
+    let last = only(&run).timeline.last().unwrap();
     assert_eq!(
         (last.stage, &last.failure),
         (Stage::Audit, &Some(FailureKind::Stopped))
@@ -936,25 +917,25 @@ async fn a_stopped_audit_is_told_as_stopped_and_what_it_does_is_shown() {
 #[tokio::test(start_paused = true)]
 async fn an_audit_counts_closed_files_and_finds_none_where_only_the_running_one_is() {
     let fake = booted(Fake::new(), 3);
-    let (session, _) = audited(&fake, true).await;
-    let note = &only(&session).timeline.last().unwrap().note;
+    let (run, _) = audited(&fake, true).await;
+    let note = &only(&run).timeline.last().unwrap().note;
     assert_eq!(note, "4 of 4 closed files verify");
     // Names that are no ids are something: what is wrong with them is told.
     let odd = Fake::new().with(|w| {
         w.log.lists_none = true;
         w.log.unusable = 2;
     });
-    let (session, _) = audited(&odd, true).await;
+    let (run, _) = audited(&odd, true).await;
     let what = "2 listed names are no log ids".to_owned();
-    assert_eq!(failed(&session).1, FailureKind::LogUnread { what });
+    assert_eq!(failed(&run).1, FailureKind::LogUnread { what });
 }
 
 /// Whatever is asked for, it answers with the same page.
 #[tokio::test(start_paused = true)]
 async fn a_list_that_repeats_itself_is_at_its_end() {
     let fake = booted(Fake::new(), 3).with(|w| w.log.repeats = true);
-    let (session, _) = audited(&fake, true).await;
-    assert_eq!(outcome(&session), &Outcome::Audited { files: 2 });
+    let (run, _) = audited(&fake, true).await;
+    assert_eq!(outcome(&run), &Outcome::Audited { files: 2 });
     assert_eq!(fake.count("log page"), 2);
 }
 

@@ -32,11 +32,11 @@ fn sent(fake: &Fake) -> (usize, usize) {
 #[tokio::test(start_paused = true)]
 async fn a_login_that_was_repeated_over_a_reboot_finds_the_image_installed() {
     let fake = Fake::new().with(|w| w.boots_at.push_back(("login", 1, NEW)));
-    let (session, events) = upgrade_by(&fake, patient()).await;
-    assert_eq!(outcome(&session), &Outcome::Current);
+    let (run, events) = upgrade_by(&fake, patient()).await;
+    assert_eq!(outcome(&run), &Outcome::Current);
     assert_eq!(sent(&fake), (0, 0));
     assert_eq!(stages(&events).last(), Some(&Stage::Probe));
-    assert_eq!(only(&session).seen.as_ref().unwrap().version.fws, Some(NEW));
+    assert_eq!(only(&run).seen.as_ref().unwrap().version.fws, Some(NEW));
     assert!(fake.count("login") > 1, "the login was repeated");
 }
 
@@ -48,8 +48,8 @@ async fn a_409_to_the_upload_waits_for_the_install_that_may_be_under_way() {
         w.uploads.push_back((0, status));
         w.boots_at.push_back(("status", 3, NEW));
     });
-    let (session, _) = upgrade(&fake).await;
-    assert_eq!(outcome(&session), &Outcome::Current);
+    let (run, _) = upgrade(&fake).await;
+    assert_eq!(outcome(&run), &Outcome::Current);
     assert_eq!(sent(&fake), (1, 0));
 }
 
@@ -63,10 +63,10 @@ async fn a_device_that_runs_the_image_by_now_is_not_installed_to() {
             // What has begun comes to its end in this device, and says nothing.
             w.deaf_while_away = false;
         });
-        let (session, _) = upgrade_by(&fake, patient()).await;
-        assert_eq!(outcome(&session), &Outcome::Current, "{step}");
+        let (run, _) = upgrade_by(&fake, patient()).await;
+        assert_eq!(outcome(&run), &Outcome::Current, "{step}");
         assert_eq!(sent(&fake), (1, 0));
-        let last = only(&session).timeline.last().unwrap();
+        let last = only(&run).timeline.last().unwrap();
         assert!(last.note.contains("by now"), "{}", last.note);
     }
 }
@@ -75,8 +75,8 @@ async fn a_device_that_runs_the_image_by_now_is_not_installed_to() {
 #[tokio::test(start_paused = true)]
 async fn a_device_that_runs_the_image_by_now_and_reports_a_fault_is_not_green() {
     let fake = Fake::new().with(|w| w.upload_takes = Duration::from_secs(60));
-    let mut session = begin(&fake).await;
-    until(&mut session, |f| {
+    let mut run = begin(&fake).await;
+    until(&mut run, |f| {
         matches!(
             f,
             DeviceFact::StageStarted {
@@ -90,8 +90,8 @@ async fn a_device_that_runs_the_image_by_now_and_reports_a_fault_is_not_green() 
         let mut world = fake.world();
         (world.fws, world.fls_state) = (Some(NEW), 8);
     }
-    run(&mut session).await;
-    assert_eq!(failed(&session).1.code(), "fault_latched");
+    run_to_end(&mut run).await;
+    assert_eq!(failed(&run).1.code(), "fault_latched");
     assert_eq!(sent(&fake), (1, 0));
 }
 
@@ -103,8 +103,8 @@ async fn a_device_that_rebooted_since_the_probe_is_probed_anew() {
             w.boots_at.push_back(("upload", 1, fws));
             w.deaf_while_away = false;
         });
-        let (session, events) = upgrade(&fake).await;
-        assert_eq!(outcome(&session), &Outcome::Upgraded);
+        let (run, events) = upgrade(&fake).await;
+        assert_eq!(outcome(&run), &Outcome::Upgraded);
         assert_eq!(sent(&fake), (2, 1));
         let probes = stages(&events)
             .iter()
@@ -112,12 +112,12 @@ async fn a_device_that_rebooted_since_the_probe_is_probed_anew() {
             .count();
         // The second one is the look that found it out.
         assert_eq!(probes, 3);
-        let told = only(&session)
+        let told = only(&run)
             .timeline
             .iter()
             .find_map(|s| s.failure.as_ref().map(FailureKind::code));
         assert_eq!(told, Some("changed_meanwhile"));
-        assert_eq!(only(&session).seen.as_ref().unwrap().version.fws, Some(fws));
+        assert_eq!(only(&run).seen.as_ref().unwrap().version.fws, Some(fws));
     }
 }
 
@@ -125,8 +125,8 @@ async fn a_device_that_rebooted_since_the_probe_is_probed_anew() {
 #[tokio::test(start_paused = true)]
 async fn a_signature_that_changed_without_a_reboot_that_shows_is_looked_at_anew() {
     let fake = Fake::new().with(|w| w.upload_takes = Duration::from_secs(60));
-    let mut session = begin(&fake).await;
-    until(&mut session, |f| {
+    let mut run = begin(&fake).await;
+    until(&mut run, |f| {
         matches!(
             f,
             DeviceFact::StageStarted {
@@ -137,8 +137,8 @@ async fn a_signature_that_changed_without_a_reboot_that_shows_is_looked_at_anew(
     })
     .await;
     fake.world().fws = Some(OTHER);
-    run(&mut session).await;
-    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    run_to_end(&mut run).await;
+    assert_eq!(outcome(&run), &Outcome::Upgraded);
     assert_eq!(sent(&fake), (2, 1));
 }
 
@@ -149,8 +149,8 @@ async fn a_device_that_keeps_rebooting_is_given_up_and_nothing_is_installed() {
         w.boots_at.extend((1..=9).map(|n| ("upload", n, OLD)));
         w.deaf_while_away = false;
     });
-    let (session, _) = upgrade(&fake).await;
-    let (stage, kind, touched) = failed(&session);
+    let (run, _) = upgrade(&fake).await;
+    let (stage, kind, touched) = failed(&run);
     assert_eq!((stage, kind.code()), (Stage::Probe, "changed_meanwhile"));
     assert_eq!(touched, Touched::ImageStaged);
     assert_eq!(sent(&fake), (3, 0));
@@ -166,8 +166,8 @@ async fn a_check_that_was_lost_over_a_reboot_finds_the_image_installed_or_begins
             w.checks.push_back(Err(FailureKind::Status { status: 401 }));
             w.boots_at.push_back(("check", 2, fws));
         });
-        let (session, _) = upgrade_by(&fake, patient()).await;
-        assert_eq!(outcome(&session), &wanted);
+        let (run, _) = upgrade_by(&fake, patient()).await;
+        assert_eq!(outcome(&run), &wanted);
         assert_eq!(fake.count("upload"), uploads);
     }
 }
@@ -181,8 +181,8 @@ async fn a_fast_clock_and_a_slow_answer_are_no_reboot() {
             w.upload_takes = Duration::from_secs(40);
             w.slow_once = Some(("status", Duration::from_secs(25)));
         });
-        let (session, _) = upgrade(&fake).await;
-        assert_eq!(outcome(&session), &Outcome::Upgraded, "{rate}");
+        let (run, _) = upgrade(&fake).await;
+        assert_eq!(outcome(&run), &Outcome::Upgraded, "{rate}");
         assert_eq!(sent(&fake), (1, 1));
     }
 }
@@ -199,10 +199,10 @@ async fn the_app_is_not_installed_to_a_device_that_rebooted_either() {
         w.deaf_while_away = false;
     });
     let fakes = std::slice::from_ref(&fake);
-    let mut session = session_with(fakes, Mode::Go, 1, payload(), patient());
-    session.intend(Intent::Begin);
-    run(&mut session).await;
-    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    let mut run = session_with(fakes, Mode::Go, 1, payload(), patient());
+    run.intend(Intent::Begin);
+    run_to_end(&mut run).await;
+    assert_eq!(outcome(&run), &Outcome::Upgraded);
     assert_eq!(
         (fake.count("upload app"), fake.count("install app")),
         (2, 1)
@@ -215,24 +215,24 @@ async fn the_app_is_not_installed_to_a_device_that_rebooted_either() {
         w.deaf_while_away = false;
     });
     let fakes = std::slice::from_ref(&fake);
-    let mut session = session_with(fakes, Mode::Go, 1, payload(), patient());
-    session.intend(Intent::Begin);
-    run(&mut session).await;
-    assert_eq!(outcome(&session), &Outcome::AppInstalled);
+    let mut run = session_with(fakes, Mode::Go, 1, payload(), patient());
+    run.intend(Intent::Begin);
+    run_to_end(&mut run).await;
+    assert_eq!(outcome(&run), &Outcome::AppInstalled);
     assert_eq!(sent(&fake), (1, 0));
 }
 
 /// Upgrades a device that becomes like this once its install has permit: what is left is the last look.
-async fn with_last_look(become_so: impl FnOnce(&Fake)) -> (Session, Fake) {
+async fn with_last_look(become_so: impl FnOnce(&Fake)) -> (FleetRun, Fake) {
     let fake = Fake::new();
-    let mut session = session_of(std::slice::from_ref(&fake), Mode::Go, 1);
-    session.intend(Intent::Begin);
-    while !session.fleet().devices()[0].permit {
-        next(&mut session).await;
+    let mut run = run_of(std::slice::from_ref(&fake), Mode::Go, 1);
+    run.intend(Intent::Begin);
+    while !run.fleet().devices()[0].permit {
+        next(&mut run).await;
     }
     become_so(&fake);
-    run(&mut session).await;
-    (session, fake)
+    run_to_end(&mut run).await;
+    (run, fake)
 }
 
 #[tokio::test(start_paused = true)]
@@ -241,13 +241,13 @@ async fn a_device_that_does_not_answer_the_last_look_gets_no_install_and_a_slip_
     for silent in [of - 1, of] {
         let asked = |fake: &Fake| fake.count("version");
         let mut before = 0;
-        let (session, fake) = with_last_look(|fake| {
+        let (run, fake) = with_last_look(|fake| {
             before = asked(fake);
             fake.world().probes.extend(vec![reset(); silent]);
         })
         .await;
         if silent < of {
-            assert_eq!(outcome(&session), &Outcome::Upgraded);
+            assert_eq!(outcome(&run), &Outcome::Upgraded);
             assert_eq!(sent(&fake), (1, 1));
             continue;
         }
@@ -256,7 +256,7 @@ async fn a_device_that_does_not_answer_the_last_look_gets_no_install_and_a_slip_
             kind: reset(),
             touched: Touched::ImageStaged,
         };
-        assert_eq!(outcome(&session), &Outcome::Failed(failed));
+        assert_eq!(outcome(&run), &Outcome::Failed(failed));
         assert_eq!((sent(&fake), asked(&fake) - before), ((1, 0), of));
     }
 }
@@ -264,12 +264,12 @@ async fn a_device_that_does_not_answer_the_last_look_gets_no_install_and_a_slip_
 #[tokio::test(start_paused = true)]
 async fn a_fault_that_is_latched_by_the_last_look_is_not_waited_for() {
     let mut before = 0;
-    let (session, fake) = with_last_look(|fake| {
+    let (run, fake) = with_last_look(|fake| {
         before = fake.count("status");
         fake.world().fls_state = 8;
     })
     .await;
-    assert_eq!(outcome(&session).code(), "fault_latched");
+    assert_eq!(outcome(&run).code(), "fault_latched");
     assert_eq!(sent(&fake), (1, 0));
     assert_eq!(fake.count("status") - before, 1);
 }
@@ -286,7 +286,7 @@ async fn the_install_follows_the_last_look_at_once_however_slowly_the_events_are
     let mut attempt = attempt(&fake, Payload::from(FirmwareImage::clone(&image())), inbox);
     for _ in 0..2 {
         let progress = Progress::Queued;
-        attempt.voice.mention(Stage::Check, progress);
+        attempt.events.send_progress(Stage::Check, progress);
     }
     let permit = attempt.permit.clone();
     let task = tokio::spawn(async move {
@@ -368,18 +368,15 @@ async fn another_device_in_its_place_leaves_the_outcome_unknown() {
         (Install::Runs(NEW), "eid"),
     ] {
         let fake = Fake::new().with(|w| w.install = install);
-        let mut session = begin(&fake).await;
-        until(&mut session, |f| {
-            matches!(f, DeviceFact::InstallBegun { .. })
-        })
-        .await;
+        let mut run = begin(&fake).await;
+        until(&mut run, |f| matches!(f, DeviceFact::InstallBegun { .. })).await;
         match part {
             "hwv" => fake.world().hwv = "PPA rev 1.9",
             "sd_cid" => fake.world().sd_cid = Some("other".to_owned()),
             _ => fake.world().other_eid = true,
         }
-        run(&mut session).await;
-        let got = outcome(&session);
+        run_to_end(&mut run).await;
+        let got = outcome(&run);
         assert!(
             matches!(got, Outcome::Unknown(Doubt::OtherDevice { what }) if what.contains(part)),
             "{part}: {got:?}"
@@ -390,8 +387,8 @@ async fn another_device_in_its_place_leaves_the_outcome_unknown() {
                 (world.hwv, world.other_eid) = ("PPA rev 2.2", false);
                 world.sd_cid = None;
             }
-            retry(&mut session).await;
-            assert_eq!(outcome(&session), &Outcome::Upgraded, "{part}");
+            retry(&mut run).await;
+            assert_eq!(outcome(&run), &Outcome::Upgraded, "{part}");
         }
         assert_eq!(fake.count("install"), 1);
     }
@@ -403,8 +400,8 @@ async fn another_device_in_its_place_leaves_the_outcome_unknown() {
 async fn another_device_in_its_place_before_the_install_gets_nothing_and_is_not_taken_for_it() {
     for (part, runs) in [("hwv", OLD), ("sd_cid", OLD), ("sd_cid", NEW)] {
         let fake = Fake::new().with(|w| w.upload_takes = Duration::from_secs(60));
-        let mut session = begin(&fake).await;
-        until(&mut session, |f| {
+        let mut run = begin(&fake).await;
+        until(&mut run, |f| {
             matches!(
                 f,
                 DeviceFact::StageStarted {
@@ -419,8 +416,8 @@ async fn another_device_in_its_place_before_the_install_gets_nothing_and_is_not_
             _ => fake.world().sd_cid = Some("other".to_owned()),
         }
         fake.world().fws = Some(runs);
-        run(&mut session).await;
-        let (stage, kind, touched) = failed(&session);
+        run_to_end(&mut run).await;
+        let (stage, kind, touched) = failed(&run);
         assert_eq!((stage, kind.code()), (Stage::Probe, "changed_meanwhile"));
         assert!(kind.to_string().contains(part), "{kind}");
         assert_eq!(touched, Touched::ImageStaged);
@@ -436,8 +433,8 @@ async fn an_attempt_that_begins_anew_is_about_the_same_device() {
         w.boots_at.push_back(("upload", 1, OLD));
         w.deaf_while_away = false;
     });
-    let mut session = begin(&fake).await;
-    until(&mut session, |f| {
+    let mut run = begin(&fake).await;
+    until(&mut run, |f| {
         matches!(
             f,
             DeviceFact::StageFinished {
@@ -449,7 +446,7 @@ async fn an_attempt_that_begins_anew_is_about_the_same_device() {
     .await;
     fake.world().sd_cid = Some("other".to_owned());
     fake.world().fws = Some(NEW);
-    run(&mut session).await;
-    assert_eq!(failed(&session).1.code(), "changed_meanwhile");
+    run_to_end(&mut run).await;
+    assert_eq!(failed(&run).1.code(), "changed_meanwhile");
     assert_eq!(sent(&fake), (1, 0));
 }

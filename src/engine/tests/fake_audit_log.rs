@@ -30,7 +30,7 @@ pub(in crate::engine) enum LogEntry {
     clippy::struct_excessive_bools,
     reason = "a log can be odd in many ways"
 )]
-pub(in crate::engine) struct Book {
+pub(in crate::engine) struct FakeAuditLog {
     started: Instant,
     /// Oldest first; the last is the running session's.
     files: Vec<Vec<AuditEntry>>,
@@ -58,7 +58,7 @@ pub(in crate::engine) struct Book {
     pub(super) open: bool,
 }
 
-impl Book {
+impl FakeAuditLog {
     pub(in crate::engine) fn new() -> Self {
         let mut book = Self {
             started: Instant::now(),

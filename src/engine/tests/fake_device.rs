@@ -22,9 +22,9 @@ use crate::model::{
     Secret, SigningMode, TlsFault, Touched,
 };
 
-use super::fake_audit_log::Book;
+use super::fake_audit_log::FakeAuditLog;
 use crate::engine::command::Message;
-use crate::engine::procedure::attempt::{Attempt, Voice};
+use crate::engine::procedure::attempt::{Attempt, EventSender};
 use crate::engine::procedure::install_permit::InstallPermit;
 
 pub(super) const OLD: Fws = Fws([1; 64]);
@@ -98,7 +98,7 @@ pub(in crate::engine) fn attempt(
         device: Arc::new(fake.clone()),
         payload: Arc::new(payload),
         policy: Arc::new(Policy::default()),
-        voice: Voice {
+        events: EventSender {
             inbox,
             device: DeviceId::new("vault-01"),
             attempt: 1,
@@ -171,7 +171,7 @@ pub(in crate::engine) struct World {
     pub(in crate::engine) notes: Vec<String>,
     /// Requests that are out, and the most there were, over all devices that share this.
     pub(in crate::engine) out: Arc<Mutex<(i32, i32)>>,
-    pub(in crate::engine) log: Book,
+    pub(in crate::engine) log: FakeAuditLog,
     pub(super) uploads: VecDeque<(u64, FailureKind)>,
     pub(super) checks: VecDeque<Result<u16, FailureKind>>,
     pub(super) upload_takes: Duration,
@@ -252,7 +252,7 @@ impl Fake {
             redeems: VecDeque::new(),
             notes: Vec::new(),
             out: Arc::default(),
-            log: Book::new(),
+            log: FakeAuditLog::new(),
             uploads: VecDeque::new(),
             checks: VecDeque::from([Ok(201), Ok(202)]),
             upload_takes: Duration::from_secs(4),

@@ -21,38 +21,38 @@ fn prompt(fake: Fake) -> Fake {
     })
 }
 
-async fn answer(session: &mut Session, secret: &[u8]) {
-    until(session, |f| matches!(f, DeviceFact::SecretWanted)).await;
-    assert!(only(session).wants_secret());
-    let id = only(session).id.clone();
-    session.intend(Intent::Answer(id, Secret::new(secret.to_vec())));
-    assert!(!only(session).wants_secret());
+async fn answer(run: &mut FleetRun, secret: &[u8]) {
+    until(run, |f| matches!(f, DeviceFact::SecretWanted)).await;
+    assert!(only(run).wants_secret());
+    let id = only(run).id.clone();
+    run.intend(Intent::Answer(id, Secret::new(secret.to_vec())));
+    assert!(!only(run).wants_secret());
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_other_derivation_is_tried_once_at_once_and_what_worked_is_told() {
     let fake = Fake::new().with(|w| w.logins.push_back(other_derivation()));
-    let (session, events) = upgrade(&fake).await;
-    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    let (run, events) = upgrade(&fake).await;
+    assert_eq!(outcome(&run), &Outcome::Upgraded);
     // The check-in is the one before the log is read.
     assert_eq!((fake.count("login"), fake.count("checkin")), (2, 1));
-    let tries: Vec<_> = only(&session)
+    let tries: Vec<_> = only(&run)
         .timeline
         .iter()
         .filter(|s| s.stage == Stage::Login)
         .map(|s| (s.try_no, s.failure.clone()))
         .collect();
     assert_eq!(tries, [(1, Some(FailureKind::WrongSecret)), (2, None)]);
-    let note = &only(&session).timeline[2].note;
+    let note = &only(&run).timeline[2].note;
     assert_eq!(note, "system:upgrade, pbkdf2, valid 1:00:00");
-    assert_eq!(only(&session).derivation, Some(Derivation::Pbkdf2));
+    assert_eq!(only(&run).derivation, Some(Derivation::Pbkdf2));
     let told = facts(&events).any(|f| {
         matches!(f, DeviceFact::LoggedIn { derivation, .. } if *derivation == Some(Derivation::Pbkdf2))
     });
     assert!(told);
     let both = Fake::new().with(|w| w.logins.extend([other_derivation(), wrong()]));
-    let (session, _) = upgrade(&both).await;
-    assert_eq!(failed(&session).1, FailureKind::WrongSecret);
+    let (run, _) = upgrade(&both).await;
+    assert_eq!(failed(&run).1, FailureKind::WrongSecret);
     assert_eq!(both.count("login"), 2);
 }
 
@@ -66,26 +66,26 @@ async fn no_more_than_three_401_in_a_run_however_they_come() {
             wrong(),
         ]);
     });
-    let (session, _) = upgrade(&fake).await;
-    assert_eq!(failed(&session).1, FailureKind::LoginsUsedUp);
+    let (run, _) = upgrade(&fake).await;
+    assert_eq!(failed(&run).1, FailureKind::LoginsUsedUp);
     assert_eq!(fake.count("login"), 3);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_secret_is_asked_for_when_the_device_is_reached_and_again_if_mistyped() {
     let fake = prompt(Fake::new());
-    let mut session = begin(&fake).await;
-    answer(&mut session, b"wrong").await;
-    answer(&mut session, b"right").await;
-    run(&mut session).await;
-    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    let mut run = begin(&fake).await;
+    answer(&mut run, b"wrong").await;
+    answer(&mut run, b"right").await;
+    run_to_end(&mut run).await;
+    assert_eq!(outcome(&run), &Outcome::Upgraded);
     let fake = prompt(Fake::new());
-    let mut session = begin(&fake).await;
+    let mut run = begin(&fake).await;
     for _ in 0..3 {
-        answer(&mut session, b"wrong").await;
+        answer(&mut run, b"wrong").await;
     }
-    run(&mut session).await;
-    assert_eq!(failed(&session).1, FailureKind::LoginsUsedUp);
+    run_to_end(&mut run).await;
+    assert_eq!(failed(&run).1, FailureKind::LoginsUsedUp);
     // The first login asked for the secret, and each of the others sent one.
     assert_eq!(fake.count("login"), 4);
 }
@@ -93,15 +93,15 @@ async fn a_secret_is_asked_for_when_the_device_is_reached_and_again_if_mistyped(
 #[tokio::test(start_paused = true)]
 async fn a_secret_that_nobody_waits_for_is_dropped_and_waiting_can_be_stopped() {
     let fake = prompt(Fake::new());
-    let mut session = begin(&fake).await;
-    let id = only(&session).id.clone();
+    let mut run = begin(&fake).await;
+    let id = only(&run).id.clone();
     let early = Secret::new(b"right".to_vec());
-    session.intend(Intent::Answer(id.clone(), early));
-    until(&mut session, |f| matches!(f, DeviceFact::SecretWanted)).await;
-    session.intend(Intent::Cancel(id));
-    run(&mut session).await;
-    assert_eq!(outcome(&session), &Outcome::Cancelled(Touched::Nothing));
-    let last = only(&session).timeline.last().unwrap();
+    run.intend(Intent::Answer(id.clone(), early));
+    until(&mut run, |f| matches!(f, DeviceFact::SecretWanted)).await;
+    run.intend(Intent::Cancel(id));
+    run_to_end(&mut run).await;
+    assert_eq!(outcome(&run), &Outcome::Cancelled(Touched::Nothing));
+    let last = only(&run).timeline.last().unwrap();
     assert_eq!(
         (last.stage, &last.failure),
         (Stage::Login, &Some(FailureKind::Stopped))
@@ -121,9 +121,9 @@ async fn a_token_never_travels_in_clear_unless_that_is_allowed() {
             w.may_carry_token = false;
             w.credentials = credentials;
         });
-        let (session, _) = upgrade(&fake).await;
+        let (run, _) = upgrade(&fake).await;
         assert_eq!(
-            failed(&session),
+            failed(&run),
             (Stage::Probe, FailureKind::PlainLogin, Touched::Nothing)
         );
         assert_eq!(fake.count("login") + fake.count("request"), 0);
@@ -132,24 +132,24 @@ async fn a_token_never_travels_in_clear_unless_that_is_allowed() {
         w.may_carry_token = false;
         w.initialised = false;
     });
-    let (session, _) = upgrade(&fresh).await;
-    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    let (run, _) = upgrade(&fresh).await;
+    assert_eq!(outcome(&run), &Outcome::Upgraded);
 }
 
 #[tokio::test(start_paused = true)]
 async fn another_signer_is_a_warning_and_with_the_same_key_required_a_refusal() {
     let other = || Fake::new().with(|w| w.fwk = Fwk([8; 32]));
-    let (session, _) = upgrade(&other()).await;
-    assert_eq!(outcome(&session), &Outcome::Upgraded);
-    assert!(notes(&session).contains("another key"));
+    let (run, _) = upgrade(&other()).await;
+    assert_eq!(outcome(&run), &Outcome::Upgraded);
+    assert!(notes(&run).contains("another key"));
     let strict = Policy {
         same_key: true,
         ..Policy::default()
     };
-    let (session, _) = upgrade_by(&other(), strict.clone()).await;
-    assert_eq!(failed(&session).1, FailureKind::OtherSigner);
-    let (session, _) = upgrade_by(&Fake::new(), strict).await;
-    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    let (run, _) = upgrade_by(&other(), strict.clone()).await;
+    assert_eq!(failed(&run).1, FailureKind::OtherSigner);
+    let (run, _) = upgrade_by(&Fake::new(), strict).await;
+    assert_eq!(outcome(&run), &Outcome::Upgraded);
 }
 
 #[tokio::test(start_paused = true)]
@@ -162,21 +162,16 @@ async fn an_older_image_is_refused_unless_it_is_allowed() {
     // The image is 1.2.3.
     for version in ["1.2.10", "1.3.0-DIAG", "2.0"] {
         let fake = device(version);
-        let (session, _) = upgrade(&fake).await;
-        let (stage, kind, touched) = failed(&session);
+        let (run, _) = upgrade(&fake).await;
+        let (stage, kind, touched) = failed(&run);
         assert_eq!((stage, touched), (Stage::Probe, Touched::Nothing));
         assert_eq!(kind.code(), "downgrade", "{version}");
         assert!(kind.to_string().contains(version), "{kind}");
-        assert!(
-            outcome(&session)
-                .hint()
-                .unwrap()
-                .contains("--allow-downgrade")
-        );
+        assert!(outcome(&run).hint().unwrap().contains("--allow-downgrade"));
         assert_eq!((fake.count("login"), fake.count("upload")), (0, 0));
-        let (session, _) = upgrade_by(&device(version), allowed.clone()).await;
-        assert_eq!(outcome(&session), &Outcome::Upgraded);
-        let verdict = only(&session).verdict.as_ref().unwrap();
+        let (run, _) = upgrade_by(&device(version), allowed.clone()).await;
+        assert_eq!(outcome(&run), &Outcome::Upgraded);
+        let verdict = only(&run).verdict.as_ref().unwrap();
         assert_eq!(verdict.kind(), VerdictKind::Downgrade);
     }
     for (version, note) in [
@@ -185,27 +180,19 @@ async fn an_older_image_is_refused_unless_it_is_allowed() {
         ("1.2.3-DIAG", "(-DIAG) into a production"),
         ("next", "unknown whether newer or older"),
     ] {
-        let (session, _) = upgrade(&device(version)).await;
-        assert_eq!(outcome(&session), &Outcome::Upgraded, "{version}");
-        let verdict = only(&session).verdict.as_ref().unwrap();
+        let (run, _) = upgrade(&device(version)).await;
+        assert_eq!(outcome(&run), &Outcome::Upgraded, "{version}");
+        let verdict = only(&run).verdict.as_ref().unwrap();
         assert_eq!(verdict.kind(), VerdictKind::Upgrade);
-        assert!(
-            notes(&session).contains(note),
-            "{version}: {}",
-            notes(&session)
-        );
+        assert!(notes(&run).contains(note), "{version}: {}", notes(&run));
     }
     let mut diag = image();
     diag.facts.footer.as_mut().unwrap().name = "Encedo nGINE FW v1.2.3-DIAG".to_owned();
     let fakes = [device("1.2.2")];
-    let mut session = session_with(&fakes, Mode::Go, 1, diag.into(), Policy::default());
-    session.intend(Intent::Begin);
-    run(&mut session).await;
-    assert!(
-        notes(&session).contains("into a diagnostic"),
-        "{}",
-        notes(&session)
-    );
+    let mut run = session_with(&fakes, Mode::Go, 1, diag.into(), Policy::default());
+    run.intend(Intent::Begin);
+    run_to_end(&mut run).await;
+    assert!(notes(&run).contains("into a diagnostic"), "{}", notes(&run));
     // The app alone is no downgrade of the firmware.
     let fakes = [device("9.9.9")];
     let payload = super::management_app::both();
@@ -213,16 +200,16 @@ async fn an_older_image_is_refused_unless_it_is_allowed() {
         firmware: None,
         ..payload.clone()
     };
-    let mut session = session_with(&fakes, Mode::Go, 1, app, Policy::default());
-    session.intend(Intent::Begin);
-    run(&mut session).await;
-    assert_eq!(outcome(&session), &Outcome::AppInstalled);
+    let mut run = session_with(&fakes, Mode::Go, 1, app, Policy::default());
+    run.intend(Intent::Begin);
+    run_to_end(&mut run).await;
+    assert_eq!(outcome(&run), &Outcome::AppInstalled);
     // With the firmware in hand, the app is not sent either.
     let fakes = [device("9.9.9")];
-    let mut session = session_with(&fakes, Mode::Go, 1, payload, Policy::default());
-    session.intend(Intent::Begin);
-    run(&mut session).await;
-    assert_eq!(failed(&session).1.code(), "downgrade");
+    let mut run = session_with(&fakes, Mode::Go, 1, payload, Policy::default());
+    run.intend(Intent::Begin);
+    run_to_end(&mut run).await;
+    assert_eq!(failed(&run).1.code(), "downgrade");
     assert_eq!(fakes[0].count("upload app"), 0);
 }
 
@@ -234,22 +221,22 @@ async fn an_expired_certificate_leads_to_one_checkin_in_clear_where_that_is_want
     };
     let old = || Fake::new().with(|w| w.expired = true);
     let fake = old();
-    let (session, _) = upgrade(&fake).await;
+    let (run, _) = upgrade(&fake).await;
     assert!(matches!(
-        failed(&session).1,
+        failed(&run).1,
         FailureKind::Link(LinkFault::Tls(TlsFault::Expired { .. }))
     ));
     assert_eq!(fake.count("checkin in clear"), 0);
     let fake = old();
-    let (session, events) = upgrade_by(&fake, policy()).await;
-    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    let (run, events) = upgrade_by(&fake, policy()).await;
+    assert_eq!(outcome(&run), &Outcome::Upgraded);
     assert_eq!(
         stages(&events)[..3],
         [Stage::Probe, Stage::Checkin, Stage::Probe]
     );
     let stays = old().with(|w| w.renews = false);
-    let (session, _) = upgrade_by(&stays, policy()).await;
-    let (stage, kind, _) = failed(&session);
+    let (run, _) = upgrade_by(&stays, policy()).await;
+    let (stage, kind, _) = failed(&run);
     assert_eq!(stage, Stage::Probe);
     let FailureKind::StillExpired {
         days: 3, newcrt, ..

@@ -9,17 +9,17 @@ use crate::model::{
 
 use super::fake_device::Phone;
 
-fn verdict(session: &Session) -> Option<&AuditVerdict> {
-    only(session).audit.as_ref().map(|report| &report.verdict)
+fn verdict(run: &FleetRun) -> Option<&AuditVerdict> {
+    only(run).audit.as_ref().map(|report| &report.verdict)
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_is_looked_up_and_stays_the_outcome() {
     for status in [403, 406, 409] {
         let fake = Fake::new().with(|w| w.install = Install::Refused(status));
-        let (session, _) = upgrade(&fake).await;
+        let (run, _) = upgrade(&fake).await;
         assert_eq!(
-            failed(&session),
+            failed(&run),
             (
                 Stage::Install,
                 FailureKind::InstallRefused { status },
@@ -27,8 +27,8 @@ async fn a_refusal_is_looked_up_and_stays_the_outcome() {
             )
         );
         let busy = AuditVerdict::Unavailable(AuditObstacle::Busy);
-        assert_eq!(verdict(&session), Some(&busy));
-        let last = only(&session).timeline.last().unwrap();
+        assert_eq!(verdict(&run), Some(&busy));
+        let last = only(&run).timeline.last().unwrap();
         assert!(last.note.contains("next reboot"), "{}", last.note);
         assert_eq!(fake.count("login for the log"), 1);
         // Where the running file can be read all the same.
@@ -36,14 +36,14 @@ async fn a_refusal_is_looked_up_and_stays_the_outcome() {
             w.install = Install::Refused(status);
             w.log.open = true;
         });
-        let (session, _) = upgrade(&open).await;
-        assert_eq!(failed(&session).0, Stage::Install);
-        let Some(AuditVerdict::Refused { what: why, .. }) = verdict(&session) else {
-            panic!("{status}: {:?}", verdict(&session));
+        let (run, _) = upgrade(&open).await;
+        assert_eq!(failed(&run).0, Stage::Install);
+        let Some(AuditVerdict::Refused { what: why, .. }) = verdict(&run) else {
+            panic!("{status}: {:?}", verdict(&run));
         };
         assert_eq!(*why == Contradiction::ScopeCheck, status == 403);
         // It agrees with the outcome: no alarm.
-        assert!(!only(&session).log_contradicts());
+        assert!(!only(&run).log_contradicts());
     }
     for stage in ["upload", "check"] {
         let fake = Fake::new().with(|w| {
@@ -54,9 +54,9 @@ async fn a_refusal_is_looked_up_and_stays_the_outcome() {
                 w.checks.push_back(Err(kind));
             }
         });
-        let (session, _) = upgrade(&fake).await;
-        assert_eq!(failed(&session).1, FailureKind::Status { status: 403 });
-        assert!(verdict(&session).is_some(), "{stage}");
+        let (run, _) = upgrade(&fake).await;
+        assert_eq!(failed(&run).1, FailureKind::Status { status: 403 });
+        assert!(verdict(&run).is_some(), "{stage}");
     }
 }
 
@@ -71,8 +71,8 @@ async fn nobody_is_bothered_for_it_and_nothing_else_is_looked_up() {
     let fresh = refuses().with(|w| w.initialised = false);
     let bad_image = Fake::new().with(|w| w.checks.push_back(Ok(406)));
     for fake in [mobile, token, fresh, bad_image] {
-        let (session, _) = upgrade(&fake).await;
-        assert_eq!(verdict(&session), None);
+        let (run, _) = upgrade(&fake).await;
+        assert_eq!(verdict(&run), None);
         assert_eq!(fake.count("login for the log"), 0);
         assert!(fake.count("request") <= 1);
     }
@@ -84,20 +84,17 @@ async fn nobody_is_bothered_for_it_and_nothing_else_is_looked_up() {
         },
         ..Policy::default()
     };
-    let (session, _) = upgrade_by(&off, policy).await;
-    assert_eq!(verdict(&session), None);
+    let (run, _) = upgrade_by(&off, policy).await;
+    assert_eq!(verdict(&run), None);
     // One login, whatever comes of it.
     let sick = refuses().with(|w| w.panic_at = None);
-    let mut session = begin(&sick).await;
-    until(&mut session, |f| {
-        matches!(f, DeviceFact::InstallBegun { .. })
-    })
-    .await;
+    let mut run = begin(&sick).await;
+    until(&mut run, |f| matches!(f, DeviceFact::InstallBegun { .. })).await;
     sick.world()
         .logins
         .extend(vec![LoginError::Failed(reset()); 5]);
-    run(&mut session).await;
-    assert_eq!(failed(&session).0, Stage::Install);
+    run_to_end(&mut run).await;
+    assert_eq!(failed(&run).0, Stage::Install);
     assert_eq!(sick.count("login for the log"), 1);
 }
 
@@ -110,8 +107,8 @@ async fn stopped_in_the_look_up_it_is_refused_and_not_in_doubt() {
                 .faults
                 .extend(vec![("log key", reset()), ("log key", reset())]);
         });
-        let mut session = begin(&fake).await;
-        until(&mut session, |f| {
+        let mut run = begin(&fake).await;
+        until(&mut run, |f| {
             matches!(
                 f,
                 DeviceFact::StageStarted {
@@ -122,11 +119,11 @@ async fn stopped_in_the_look_up_it_is_refused_and_not_in_doubt() {
         })
         .await;
         for _ in 0..wishes {
-            session.intend(Intent::Interrupt);
+            run.intend(Intent::Interrupt);
         }
-        run(&mut session).await;
+        run_to_end(&mut run).await;
         assert_eq!(
-            failed(&session),
+            failed(&run),
             (
                 Stage::Install,
                 FailureKind::InstallRefused { status: 409 },
@@ -146,8 +143,8 @@ async fn whatever_becomes_of_the_look_up_the_refusal_is_the_outcome() {
         })
     };
     let stopped = refused();
-    let mut session = begin(&stopped).await;
-    until(&mut session, |f| {
+    let mut run = begin(&stopped).await;
+    until(&mut run, |f| {
         matches!(
             f,
             DeviceFact::StageStarted {
@@ -157,14 +154,14 @@ async fn whatever_becomes_of_the_look_up_the_refusal_is_the_outcome() {
         )
     })
     .await;
-    session.intend(Intent::Interrupt);
-    session.intend(Intent::Interrupt);
-    run(&mut session).await;
+    run.intend(Intent::Interrupt);
+    run.intend(Intent::Interrupt);
+    run_to_end(&mut run).await;
     let broken = refused().with(|w| w.panic_at = Some("log key"));
     let (other, _) = upgrade(&broken).await;
-    for session in [session, other] {
+    for run in [run, other] {
         assert_eq!(
-            failed(&session),
+            failed(&run),
             (
                 Stage::Check,
                 FailureKind::Status { status: 403 },

@@ -5,12 +5,12 @@ use crate::engine::procedure::attempt::backoff;
 use crate::model::{AuditMode, AuditPolicy, Component, FirmwareImage, OnExpired, Timeouts};
 
 /// Upgrades one device with this in hand.
-async fn upgrade_with(fake: &Fake, payload: Payload, policy: Policy) -> (Session, Vec<Event>) {
+async fn upgrade_with(fake: &Fake, payload: Payload, policy: Policy) -> (FleetRun, Vec<Event>) {
     let fakes = std::slice::from_ref(fake);
-    let mut session = session_with(fakes, Mode::Go, 1, payload, policy);
-    session.intend(Intent::Begin);
-    let events = run(&mut session).await;
-    (session, events)
+    let mut run = session_with(fakes, Mode::Go, 1, payload, policy);
+    run.intend(Intent::Begin);
+    let events = run_to_end(&mut run).await;
+    (run, events)
 }
 
 fn retries(events: &[Event]) -> usize {
@@ -26,9 +26,9 @@ async fn the_timeline_says_what_each_step_met_and_how_long_it_took() {
         (true, false, "clock not set"),
     ] {
         let fake = Fake::new().with(|w| (w.initialised, w.clock_set) = (initialised, clock_set));
-        let (session, _) = upgrade(&fake).await;
+        let (run, _) = upgrade(&fake).await;
         let step = |stage| {
-            let mut steps = only(&session).timeline.iter();
+            let mut steps = only(&run).timeline.iter();
             steps.find(|s| s.stage == stage).unwrap()
         };
         let probe = &step(Stage::Probe).note;
@@ -86,10 +86,10 @@ async fn a_check_whose_link_breaks_is_asked_again_and_given_up() {
             w.checks.push_back(Ok(201));
             w.checks.extend(vec![Err(reset()); breaks]);
         });
-        let (session, events) = upgrade(&fake).await;
+        let (run, events) = upgrade(&fake).await;
         match wanted {
-            None => assert_eq!(outcome(&session), &Outcome::Upgraded),
-            Some(kind) => assert_eq!(failed(&session), (Stage::Check, kind, Touched::ImageStaged)),
+            None => assert_eq!(outcome(&run), &Outcome::Upgraded),
+            Some(kind) => assert_eq!(failed(&run), (Stage::Check, kind, Touched::ImageStaged)),
         }
         assert_eq!(retries(&events), 2);
     }
@@ -110,9 +110,9 @@ async fn a_check_that_outlasts_its_time_ends_as_such() {
         },
         ..Policy::default()
     };
-    let (session, events) = upgrade_by(&fake, policy).await;
+    let (run, events) = upgrade_by(&fake, policy).await;
     let timeout = FailureKind::CheckTimeout { polls: 0, after };
-    assert_eq!(failed(&session).1, timeout);
+    assert_eq!(failed(&run).1, timeout);
     assert_eq!(retries(&events), 0);
 }
 
@@ -124,8 +124,8 @@ async fn the_check_of_the_app_is_polled_every_five_seconds() {
         firmware: None,
         ..management_app::both()
     };
-    let (session, _) = upgrade_with(&fake, app, Policy::default()).await;
-    assert_eq!(outcome(&session), &Outcome::AppInstalled);
+    let (run, _) = upgrade_with(&fake, app, Policy::default()).await;
+    assert_eq!(outcome(&run), &Outcome::AppInstalled);
     let world = fake.world();
     let asked: Vec<_> = std::iter::zip(&world.asked, &world.asked_at)
         .filter(|(what, _)| **what == "check app")
@@ -157,9 +157,9 @@ async fn a_token_lives_as_long_as_the_steps_may_take() {
             },
             ..Policy::default()
         };
-        let (session, _) = upgrade_by(&fake, policy).await;
-        assert_eq!(outcome(&session), &Outcome::Upgraded);
-        let mut steps = only(&session).timeline.iter();
+        let (run, _) = upgrade_by(&fake, policy).await;
+        assert_eq!(outcome(&run), &Outcome::Upgraded);
+        let mut steps = only(&run).timeline.iter();
         let login = steps.find(|s| s.stage == Stage::Login).unwrap();
         assert_eq!(login.note, format!("system:upgrade, pbkdf2, valid {life}"));
         assert_eq!(fake.count("login"), 1, "{upload}");
@@ -171,9 +171,9 @@ async fn a_token_lives_as_long_as_the_steps_may_take() {
 async fn a_secret_that_is_refused_with_clocks_apart_fails_as_the_secret() {
     let apart = || LoginError::ClockApart { seconds: 300 };
     let fake = Fake::new().with(|w| w.logins.extend([apart(), apart()]));
-    let (session, _) = upgrade(&fake).await;
-    assert_eq!(failed(&session).1, FailureKind::WrongSecret);
-    let tries: Vec<_> = only(&session)
+    let (run, _) = upgrade(&fake).await;
+    assert_eq!(failed(&run).1, FailureKind::WrongSecret);
+    let tries: Vec<_> = only(&run)
         .timeline
         .iter()
         .filter(|s| s.stage == Stage::Login)
@@ -263,10 +263,10 @@ async fn the_notes_of_the_plan_are_said_where_they_are_true() {
         ),
     ] {
         let fakes = [fake];
-        let mut session = session_with(&fakes, Mode::Plan, 1, payload, policy(mode));
-        session.intend(Intent::Begin);
-        run(&mut session).await;
-        let notes = notes(&session);
+        let mut run = session_with(&fakes, Mode::Plan, 1, payload, policy(mode));
+        run.intend(Intent::Begin);
+        run_to_end(&mut run).await;
+        let notes = notes(&run);
         for note in [FAULT, FRESH, SIGNER, ONLY_APP, LATER, TWICE, SAME, UNKNOWN] {
             assert_eq!(
                 notes.contains(note),
@@ -316,19 +316,19 @@ async fn what_is_looked_at_after_a_refusal_is_told_of_what_was_refused() {
 #[tokio::test(start_paused = true)]
 async fn a_run_is_finished_once_and_what_is_there_already_is_handed_out() {
     let fake = Fake::new();
-    let mut session = session_of(std::slice::from_ref(&fake), Mode::Go, 1);
-    let first = session.try_next().map(|e| e.fact);
+    let mut run = run_of(std::slice::from_ref(&fake), Mode::Go, 1);
+    let first = run.try_next().map(|e| e.fact);
     assert!(matches!(first, Some(Fact::RunStarted { .. })));
-    assert!(session.try_next().is_none());
-    session.intend(Intent::Begin);
-    run(&mut session).await;
-    assert_eq!(session.fleet().ended(), None);
-    session.finish();
-    session.finish();
+    assert!(run.try_next().is_none());
+    run.intend(Intent::Begin);
+    run_to_end(&mut run).await;
+    assert_eq!(run.fleet().ended(), None);
+    run.finish();
+    run.finish();
     let mut ends = 0;
-    while let Some(event) = session.try_next() {
+    while let Some(event) = run.try_next() {
         ends += usize::from(matches!(event.fact, Fact::RunFinished { .. }));
     }
     assert_eq!(ends, 1);
-    assert!(session.fleet().ended().is_some());
+    assert!(run.fleet().ended().is_some());
 }

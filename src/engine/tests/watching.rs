@@ -9,18 +9,18 @@ async fn changed_at(
     policy: Policy,
     wanted: Stage,
     change: impl FnOnce(&Fake),
-) -> Session {
+) -> FleetRun {
     let fakes = std::slice::from_ref(fake);
-    let mut session = session_with(fakes, Mode::Go, 1, image().into(), policy);
-    session.intend(Intent::Begin);
+    let mut run = session_with(fakes, Mode::Go, 1, image().into(), policy);
+    run.intend(Intent::Begin);
     until(
-        &mut session,
+        &mut run,
         |f| matches!(f, DeviceFact::StageStarted { stage, .. } if *stage == wanted),
     )
     .await;
     change(fake);
-    run(&mut session).await;
-    session
+    run_to_end(&mut run).await;
+    run
 }
 
 /// However late the reboot was seen, what the device runs is asked for once more.
@@ -35,11 +35,11 @@ async fn a_version_that_cannot_be_read_right_after_the_reboot_is_asked_for_again
     };
     for policy in [Policy::default(), short] {
         let fake = Fake::new();
-        let session = changed_at(&fake, policy, Stage::Verify, |fake| {
+        let run = changed_at(&fake, policy, Stage::Verify, |fake| {
             fake.world().probes.extend(vec![reset(); 4]);
         })
         .await;
-        assert_eq!(outcome(&session), &Outcome::Upgraded);
+        assert_eq!(outcome(&run), &Outcome::Upgraded);
     }
 }
 
@@ -47,12 +47,12 @@ async fn a_version_that_cannot_be_read_right_after_the_reboot_is_asked_for_again
 async fn a_version_that_is_never_read_after_the_reboot_proves_nothing() {
     let never = |kind: FailureKind| async {
         let fake = Fake::new();
-        let session = changed_at(&fake, Policy::default(), Stage::Verify, |fake| {
+        let run = changed_at(&fake, Policy::default(), Stage::Verify, |fake| {
             fake.world().probes.extend(vec![kind; 1000]);
         })
         .await;
         assert!(fake.count("version") < 200, "it is asked without end");
-        outcome(&session).clone()
+        outcome(&run).clone()
     };
     let broken = never(FailureKind::Status { status: 500 }).await;
     assert_eq!(broken, Outcome::Unproven(Unproven::NoSignature));
@@ -64,7 +64,7 @@ async fn a_version_that_is_never_read_after_the_reboot_proves_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_device_that_reboots_between_two_looks_is_not_judged_before_it_stays_up() {
     let fake = Fake::new().with(|w| w.install = Install::AcceptedAndIdle);
-    let session = changed_at(&fake, Policy::default(), Stage::Reboot, |fake| {
+    let run = changed_at(&fake, Policy::default(), Stage::Reboot, |fake| {
         let up = tokio::time::Instant::now() + Duration::from_secs(20);
         let after = |seconds| up + Duration::from_secs(seconds);
         let mut world = fake.world();
@@ -75,15 +75,15 @@ async fn a_device_that_reboots_between_two_looks_is_not_judged_before_it_stays_u
             .extend([(up, NEW), (after(7), NEW), (after(14), OLD)]);
     })
     .await;
-    assert_eq!(outcome(&session), &Outcome::RolledBack);
+    assert_eq!(outcome(&run), &Outcome::RolledBack);
 }
 
 /// A retry has as long as a first attempt to see the device come back.
 #[tokio::test(start_paused = true)]
 async fn a_lost_device_that_is_power_cycled_during_the_retry_is_waited_for() {
     let fake = Fake::new().with(|w| w.install = Install::Dies);
-    let (mut session, _) = upgrade(&fake).await;
-    assert_eq!(outcome(&session), &Outcome::Lost);
+    let (mut run, _) = upgrade(&fake).await;
+    assert_eq!(outcome(&run), &Outcome::Lost);
     {
         let now = tokio::time::Instant::now();
         let up = now + Duration::from_secs(100);
@@ -91,8 +91,8 @@ async fn a_lost_device_that_is_power_cycled_during_the_retry_is_waited_for() {
         world.away = vec![(now, up)];
         world.boots.push_back((up, NEW));
     }
-    retry(&mut session).await;
-    assert_eq!(outcome(&session), &Outcome::Upgraded);
+    retry(&mut run).await;
+    assert_eq!(outcome(&run), &Outcome::Upgraded);
     assert_eq!(fake.count("install"), 1);
 }
 
@@ -103,14 +103,14 @@ async fn waiting_for_somebody_elses_install_can_be_stopped() {
         let status = FailureKind::Status { status: 409 };
         w.uploads.push_back((0, status));
     });
-    let mut session = begin(&fake).await;
-    until(&mut session, |f| {
+    let mut run = begin(&fake).await;
+    until(&mut run, |f| {
         matches!(f, DeviceFact::StageProgress { progress: Progress::Step { what }, .. } if what.starts_with("409"))
     })
     .await;
-    session.intend(Intent::Cancel(only(&session).id.clone()));
-    run(&mut session).await;
-    assert_eq!(outcome(&session), &Outcome::Cancelled(Touched::Nothing));
-    let last = only(&session).timeline.last().unwrap();
+    run.intend(Intent::Cancel(only(&run).id.clone()));
+    run_to_end(&mut run).await;
+    assert_eq!(outcome(&run), &Outcome::Cancelled(Touched::Nothing));
+    let last = only(&run).timeline.last().unwrap();
     assert_eq!(last.failure, Some(FailureKind::Stopped));
 }

@@ -103,7 +103,7 @@ impl<'a> DeviceLine<'a> {
         at: Timestamp,
         fact: &'a DeviceFact,
     ) -> Option<&'static str> {
-        let row = fleet.row(device);
+        let row = fleet.device(device);
         Some(match fact {
             DeviceFact::StageStarted { stage, try_no } => {
                 self.stage = Some(stage.as_str());

@@ -121,7 +121,7 @@ fn time_left(scene: &Scene<'_>) -> Option<String> {
     if fleet.stop().is_some() || fleet.is_over() {
         return None;
     }
-    let forecast = fleet.forecast(scene.now)?;
+    let forecast = fleet.eta(scene.now)?;
     let (least, most) = (forecast.least.as_secs(), forecast.most.as_secs());
     if most < 60 {
         return Some("left under 1 min".to_owned());

@@ -125,7 +125,7 @@ fn question(scene: &Scene<'_>, popup: &Popup, width: usize, room: usize) -> Vec<
         }
         Popup::Cancel(id) => {
             text.say(&format!("Cancel {id}?"), Tone::Warn);
-            text.say(&cancel_means(fleet.row(id)), Tone::Plain);
+            text.say(&cancel_means(fleet.device(id)), Tone::Plain);
             text.keys(&[("y", "cancel it"), ("n", "go on")]);
         }
         Popup::CancelAll => {
@@ -159,7 +159,7 @@ fn cancel_means(row: Option<&DeviceState>) -> String {
         Some(row) if row.has_task() => {
             "It is stopped before its install and keeps the firmware that it runs.".to_owned()
         }
-        Some(row) if row.watch.is_some() => {
+        Some(row) if row.pending.is_some() => {
             "Its turn has not come. What became of its earlier install stays unknown.".to_owned()
         }
         _ => "Its turn has not come: nothing will be sent to it.".to_owned(),
@@ -168,7 +168,7 @@ fn cancel_means(row: Option<&DeviceState>) -> String {
 
 /// Names the device whose secret is wanted and what its link is worth; of the secret, its length only.
 fn secret(text: &mut Text, scene: &Scene<'_>, id: &DeviceId) {
-    let row = scene.fleet.row(id);
+    let row = scene.fleet.device(id);
     let group = row.and_then(|row| row.group.as_deref());
     let group = group.map_or_else(String::new, |group| format!(", group {group}"));
     text.say(

@@ -2,7 +2,7 @@
 //! terminal, with a session whose devices are a few lines.
 
 use hemfleet::engine::{
-    Command, DeviceFact, DeviceSeed, Event, Fact, Fleet, Launcher, Message, Mode, Session,
+    Command, DeviceFact, DeviceSeed, Event, Fact, Fleet, FleetRun, Launcher, Message, Mode,
 };
 use hemfleet::model::{Credentials, DeviceId, Outcome, PayloadFacts, RunId, Stage, Touched};
 use hemfleet::tui::{self, Exit, Options, Theme};
@@ -83,7 +83,7 @@ fn child() {
         };
         let run = RunId::from_random([0; 4]);
         let fleet = Fleet::new(run, PayloadFacts::default(), Mode::Go, 1, [seed]);
-        let mut session = Session::new(fleet, Careless);
+        let mut session = FleetRun::new(fleet, Careless);
         let (_tx, mut interrupts) = mpsc::channel(1);
         let options = Options {
             look: Theme::from_env(false, |_| None),

@@ -5,7 +5,7 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::device::{Session, Validated};
 use crate::engine::event::Seen;
-use crate::engine::procedure::attempt::Halt;
+use crate::engine::procedure::attempt::AttemptEnd;
 use crate::engine::procedure::login::Access;
 use crate::engine::tests::fake_device::{Fake, attempt, image};
 use crate::model::{Component, DeviceMark, FlsState};
@@ -16,9 +16,12 @@ fn a_jump_host_that_is_down_says_nothing_about_the_device() {
     let down = LinkFault::Ssh { jump, reason };
     let last = down.to_string();
     let unknown = Outcome::Unknown(Doubt::NotLookedAt { last });
-    assert_eq!(unseen(&down.into()), unknown);
+    assert_eq!(outcome_of_last_look(&down.into()), unknown);
     let target = "192.168.7.1:443 behind host7".into();
-    assert_eq!(unseen(&LinkFault::Refused { target }.into()), Outcome::Lost);
+    assert_eq!(
+        outcome_of_last_look(&LinkFault::Refused { target }.into()),
+        Outcome::Lost
+    );
 }
 
 /// The image without a footer may be the very one that ran before.
@@ -30,7 +33,7 @@ async fn without_a_footer_only_the_device_tells_an_upgrade_from_a_rollback() {
     let (inbox, _said) = mpsc::channel(1);
     let attempt = attempt(&fake, unknown.into(), inbox);
     let now = fake.version().await.unwrap().fws;
-    let watch = Watch {
+    let pending = PendingInstall {
         component: Component::Firmware,
         since: Instant::now(),
         uptime_before: Duration::from_secs(9),
@@ -41,10 +44,10 @@ async fn without_a_footer_only_the_device_tells_an_upgrade_from_a_rollback() {
         mark: None,
     };
     let mut status = fake.status().await.unwrap();
-    assert_eq!(attempt.judge(&watch, &status, now), Outcome::RolledBack);
+    assert_eq!(attempt.judge(&pending, &status, now), Outcome::RolledBack);
     status.fw_upgrade = true;
     assert_eq!(
-        attempt.judge(&watch, &status, now),
+        attempt.judge(&pending, &status, now),
         Outcome::Unproven(Unproven::NoExpectedSignature)
     );
 }
@@ -80,7 +83,7 @@ async fn a_cancel_counts_until_the_install_is_sent() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     cancel.cancel();
     let stopped = Outcome::Cancelled(Touched::ImageStaged);
-    assert_eq!(task.await.unwrap(), Err(Halt::End(stopped)));
+    assert_eq!(task.await.unwrap(), Err(AttemptEnd::Final(stopped)));
     let all = async {
         while let Some(message) = said.recv().await {
             let told = format!("{message:?}");
@@ -119,7 +122,10 @@ async fn a_wait_for_others_that_a_halt_ends_was_stopped_and_not_refused_with_409
     cancel.cancel();
     let ended = tokio::time::timeout(NORMAL_SILENCE * 3, task).await;
     let ended = ended.expect("the wait has no end").unwrap();
-    assert!(matches!(ended, Halt::End(Outcome::Halted(_))), "{ended:?}");
+    assert!(
+        matches!(ended, AttemptEnd::Final(Outcome::Halted(_))),
+        "{ended:?}"
+    );
     let mut last = None;
     while let Ok(message) = said.try_recv() {
         let told = format!("{message:?}");
@@ -140,7 +146,7 @@ async fn a_machine_that_stood_still_looks_a_few_times_before_it_calls_a_device_l
         let mut attempt = attempt(&fake, image().into(), inbox);
         let limit = attempt.policy.timeouts.reboot;
         let poll = attempt.policy.pace.reboot_poll;
-        let watch = Watch {
+        let pending = PendingInstall {
             component: Component::Firmware,
             since: Instant::now(),
             uptime_before: Duration::from_secs(1 << 20),
@@ -153,7 +159,7 @@ async fn a_machine_that_stood_still_looks_a_few_times_before_it_calls_a_device_l
         let forever = Instant::now() + Duration::from_secs(1 << 30);
         fake.world().away.push((Instant::now(), forever));
         let deadline = Instant::now() + limit;
-        let task = tokio::spawn(async move { attempt.reboot(&watch, deadline, poll).await });
+        let task = tokio::spawn(async move { attempt.reboot(&pending, deadline, poll).await });
         tokio::time::sleep(poll / 2).await;
         tokio::time::advance(limit * 2).await;
         let asked = fake.count("status");
@@ -176,7 +182,7 @@ async fn a_machine_that_stood_still_looks_a_few_times_before_it_calls_a_device_l
             assert_eq!(looks, 3);
         }
         let met = tokio::time::timeout(limit, task).await;
-        let met = met.expect("the watch has no end").unwrap();
+        let met = met.expect("the pending has no end").unwrap();
         assert_eq!(met.is_ok(), back);
     }
 }
@@ -184,7 +190,7 @@ async fn a_machine_that_stood_still_looks_a_few_times_before_it_calls_a_device_l
 /// What the device says of itself some time after the install; both times in seconds.
 fn shows_reboot(since: u64, uptime: u64, before: u64, flags: (bool, bool)) -> bool {
     let now = Instant::now();
-    let watch = Watch {
+    let pending = PendingInstall {
         component: Component::Firmware,
         since: now,
         uptime_before: Duration::from_secs(before),
@@ -202,7 +208,7 @@ fn shows_reboot(since: u64, uptime: u64, before: u64, flags: (bool, bool)) -> bo
         trusted_time: true,
         fw_upgrade: flags.1,
     };
-    watch.shows_reboot(&status, now + Duration::from_secs(since))
+    pending.shows_reboot(&status, now + Duration::from_secs(since))
 }
 
 #[test]
@@ -239,6 +245,6 @@ fn a_device_whose_handshake_breaks_is_lost() {
     let what = "the connection ended".to_owned();
     for fault in [TlsFault::Other { what }, TlsFault::NotTls] {
         let met = FailureKind::Link(LinkFault::Tls(fault));
-        assert_eq!(unseen(&met), Outcome::Lost, "{met}");
+        assert_eq!(outcome_of_last_look(&met), Outcome::Lost, "{met}");
     }
 }

@@ -15,8 +15,8 @@ use super::pool::Launcher;
 /// Messages that may wait for the subscriber before a device's task has to wait.
 const INBOX: usize = 1024;
 
-/// Ties the reducer to the tasks. Whoever shows the run owns it and calls [`Session::next`].
-pub struct Session {
+/// Ties the reducer to the tasks. Whoever shows the run owns it and calls [`FleetRun::next`].
+pub struct FleetRun {
     fleet: Fleet,
     launcher: Box<dyn Launcher>,
     inbox: mpsc::Receiver<Message>,
@@ -25,7 +25,7 @@ pub struct Session {
     finished: bool,
 }
 
-impl Session {
+impl FleetRun {
     /// Makes a session; `launcher` gets the sender into which its tasks report.
     pub fn new<L: Launcher>(
         fleet: Fleet,
@@ -123,7 +123,7 @@ impl Session {
     fn update(&mut self, message: &Message) {
         for command in self.fleet.update(message) {
             match command {
-                Command::Settle {
+                Command::Finish {
                     device,
                     attempt,
                     outcome,
@@ -132,11 +132,11 @@ impl Session {
                     attempt,
                     DeviceFact::Finished { outcome },
                 )),
-                Command::TellHalted(halt) => {
+                Command::AnnounceHalted(halt) => {
                     let fact = Fact::RunHalted(Box::new(halt));
                     self.own.push_back(Event::now(fact));
                 }
-                Command::TellResumed { harm, max_failures } => {
+                Command::AnnounceResumed { harm, max_failures } => {
                     let fact = Fact::RunResumed { harm, max_failures };
                     self.own.push_back(Event::now(fact));
                 }
