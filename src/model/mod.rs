@@ -17,7 +17,10 @@ pub use audit::log::{
 pub use audit::verdict::{
     AuditLink, AuditObstacle, AuditReport, AuditVerdict, AuditWord, Contradiction, LogRead,
 };
-pub use device::facts::{CheckinReport, DeviceMark, DeviceStatus, DeviceVersion, FlsState};
+pub use device::facts::{
+    CheckinReport, DeviceMark, DeviceStatus, DeviceVersion, FAST_CLOCK, FlsState, MAX_CLOCK_SKEW,
+    MAX_LOGIN_REFUSALS, SLOW_CLOCK,
+};
 pub use device::id::{DeviceId, RunId};
 pub use device::reach::Reach;
 pub use device::spec::{

@@ -8,12 +8,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::hem::audit::{Login, UpgradeMark};
-use crate::model::DeviceStatus;
+use crate::model::{DeviceStatus, MAX_LOGIN_REFUSALS, SLOW_CLOCK};
 
-/// After so many 401 a device is not logged in to any more in this run (section 6).
-const MAX_REFUSED: u32 = 3;
-/// How much slower than this machine's a device's clock may run before its uptime tells of a reboot.
-const SLOW_CLOCK: f64 = 0.9;
 /// Uptimes are whole seconds, and a status takes its time.
 const ROUNDING: Duration = Duration::from_secs(2);
 
@@ -106,7 +102,7 @@ impl DeviceHistory {
     /// A secret was answered with 401. After how many more no login is tried any more.
     pub(in crate::engine) fn was_refused(&mut self) -> u32 {
         self.refused += 1;
-        MAX_REFUSED.saturating_sub(self.refused)
+        MAX_LOGIN_REFUSALS.saturating_sub(self.refused)
     }
 
     /// The broker says that the device's clock is ahead. Whether that may be answered with a check-in: one
@@ -122,7 +118,7 @@ impl DeviceHistory {
 
     /// Whether no further login may be tried.
     pub(in crate::engine) fn logins_used_up(&self) -> bool {
-        self.refused >= MAX_REFUSED
+        self.refused >= MAX_LOGIN_REFUSALS
     }
 }
 

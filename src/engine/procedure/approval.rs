@@ -10,18 +10,20 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use crate::device::{Approval, ApprovalAnswer, ApprovalReply, Device, LoginError, Session};
-use crate::model::{FailureKind, Outcome, Scope, Stage, human_duration};
+use crate::model::{FailureKind, Outcome, Retry, Scope, Stage, human_duration};
 
-use super::attempt::{Attempt, backoff, is_transient};
+use super::attempt::Attempt;
 use super::login::Refused;
+use super::retry::{Tries, is_transient};
 use crate::engine::event::{DeviceFact, Progress};
 
 /// How long a withdrawal may take: it is a courtesy, and nothing waits for it longer.
 const WITHDRAW_LIMIT: Duration = Duration::from_secs(10);
 /// How often it is tried within that time.
-const WITHDRAW_TRIES: u32 = 4;
-/// The first pause between two tries.
-const WITHDRAW_PAUSE: Duration = Duration::from_millis(300);
+const WITHDRAW_RETRY: Retry = Retry {
+    attempts: 4,
+    backoff: Duration::from_millis(300),
+};
 /// The longest note that a phone shows, in characters.
 const MAX_NOTE: usize = 128;
 
@@ -128,19 +130,17 @@ impl<D: Device> Attempt<D> {
     /// Trades the reply for a token. Where the way breaks the same reply is offered again: better than to
     /// ask the owner once more.
     async fn redeem(&self, approval: &Approval, reply: ApprovalReply) -> Result<Session, Refused> {
-        let mut try_no = 1;
+        let mut tries = Tries::new(&self.policy.retry);
         loop {
-            match self.device.redeem_approval(approval, reply.clone()).await {
+            let kind = match self.device.redeem_approval(approval, reply.clone()).await {
                 Ok(session) => return Ok(session),
-                Err(LoginError::Failed(kind)) => {
-                    if try_no >= self.policy.retry.attempts || !is_transient(&kind) {
-                        return Err(Refused::Final(kind));
-                    }
-                }
+                Err(LoginError::Failed(kind)) => kind,
                 Err(error) => return Err(error.into()),
-            }
-            tokio::time::sleep(backoff(self.policy.retry.backoff, try_no)).await;
-            try_no += 1;
+            };
+            let Some(wait) = tries.wait_after(&kind) else {
+                return Err(Refused::Final(kind));
+            };
+            tokio::time::sleep(wait).await;
         }
     }
 
@@ -243,26 +243,24 @@ impl<D: Device> Drop for OpenRequest<D> {
     }
 }
 
-/// Withdraws it, as often as it takes within the limit: to do so twice does no harm. Says whether it did.
+/// Withdraws the request, in several tries if need be: to do so twice does no harm. Says whether it is withdrawn.
 async fn withdraw<D: Device>(device: &D, approval: &Approval) -> bool {
     let deadline = Instant::now() + WITHDRAW_LIMIT;
-    for try_no in 1.. {
+    let mut tries = Tries::new(&WITHDRAW_RETRY);
+    loop {
         let asked = device.withdraw_approval(approval);
-        match tokio::time::timeout_at(deadline, asked).await {
+        let why = match tokio::time::timeout_at(deadline, asked).await {
             Ok(Ok(())) => return true,
-            Ok(Err(why)) if is_transient(&why) && try_no < WITHDRAW_TRIES => {
-                let pause = backoff(WITHDRAW_PAUSE, try_no);
-                tokio::time::sleep_until(deadline.min(Instant::now() + pause)).await;
-            }
-            Ok(Err(why)) => {
-                tracing::warn!(%why, "an approval was not withdrawn");
-                break;
-            }
+            Ok(Err(why)) => why,
             Err(_) => {
                 tracing::warn!("an approval was not withdrawn in time");
-                break;
+                return false;
             }
-        }
+        };
+        let Some(wait) = tries.wait_after(&why) else {
+            tracing::warn!(%why, "an approval was not withdrawn");
+            return false;
+        };
+        tokio::time::sleep_until(deadline.min(Instant::now() + wait)).await;
     }
-    false
 }

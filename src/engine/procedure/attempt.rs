@@ -10,8 +10,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::{
-    BrokerFault, DeviceId, Failure, FailureKind, FirmwareImage, LinkFault, Outcome, Payload,
-    Policy, RunId, Secret, SshTrouble, Stage, TlsFault, Touched,
+    DeviceId, Failure, FailureKind, FirmwareImage, Outcome, Payload, Policy, RunId, Secret, Stage,
+    Touched,
 };
 
 use super::audit_log::LogKeeper;
@@ -19,9 +19,6 @@ use super::install_permit::InstallPermit;
 use crate::engine::command::Message;
 use crate::engine::event::{DeviceFact, Event, Progress};
 use crate::engine::fleet::device_history::DeviceHistory;
-
-/// The longest wait between two tries of one step, before jitter.
-const MAX_BACKOFF: Duration = Duration::from_secs(60);
 
 /// Says what happens to one device in one attempt.
 #[derive(Clone)]
@@ -199,35 +196,6 @@ impl<D> Attempt<D> {
         })
     }
 
-    /// Ends a try that failed, then waits for the next one, whose number is returned; or ends the
-    /// attempt where the failure is none that may be repeated, or the tries are used up.
-    pub(in crate::engine) async fn again(
-        &mut self,
-        running: Running,
-        kind: FailureKind,
-    ) -> Result<u32, Outcome> {
-        let of = self.policy.retry.attempts;
-        let (stage, try_no) = (running.stage, running.try_no);
-        if try_no >= of || !may_repeat(stage, &kind) {
-            return Err(self.fail(running, kind).await);
-        }
-        self.repeated = true;
-        self.end_failed(running, kind.clone()).await;
-        let wait = backoff(self.policy.retry.backoff, try_no);
-        let next_try = try_no + 1;
-        self.events
-            .send(DeviceFact::RetryScheduled {
-                stage,
-                next_try,
-                of,
-                wait,
-                after: kind,
-            })
-            .await;
-        self.pause(wait).await?;
-        Ok(next_try)
-    }
-
     /// Waits, unless asked to stop.
     pub(in crate::engine) async fn pause(&self, wait: Duration) -> Result<(), Outcome> {
         self.unless_cancelled(tokio::time::sleep(wait)).await
@@ -257,103 +225,6 @@ impl<D> Attempt<D> {
                 self.end_failed(running, FailureKind::Stopped).await;
                 Err(outcome)
             }
-        }
-    }
-}
-
-/// What may be repeated by itself: a broken way, a device or broker that failed inside, and an upload
-/// that did not arrive whole. Never what was answered with a refusal, never an install.
-fn may_repeat(stage: Stage, kind: &FailureKind) -> bool {
-    if stage.is_past_install() {
-        return false;
-    }
-    let upload = matches!(stage, Stage::Upload | Stage::UploadUi);
-    is_transient(kind) || (upload && *kind == FailureKind::Status { status: 406 })
-}
-
-/// Whether it may pass by itself: a broken way, or a device or broker that failed inside.
-pub(super) fn is_transient(kind: &FailureKind) -> bool {
-    match kind {
-        // Trust and permission do not grow by asking again; other TLS trouble may be a handshake that was cut.
-        FailureKind::Link(LinkFault::Tls(fault)) => matches!(fault, TlsFault::Other { .. }),
-        FailureKind::Link(LinkFault::Ssh { reason, .. }) => !SshTrouble::of(reason).is_refusal(),
-        FailureKind::Link(_) | FailureKind::Broker(BrokerFault::Unreachable { .. }) => true,
-        FailureKind::Broker(BrokerFault::Status { status }) | FailureKind::Status { status } => {
-            (500..=599).contains(status)
-        }
-        _ => false,
-    }
-}
-
-/// The wait after the try `try_no` failed: doubling, at most a minute, a quarter more or less.
-pub(in crate::engine) fn backoff(first: Duration, try_no: u32) -> Duration {
-    let doubled = first.saturating_mul(1 << (try_no - 1).min(16));
-    let mut random = [0_u8; 2];
-    // Without randomness there is no jitter, which is better than no retry.
-    let share = match getrandom::fill(&mut random) {
-        Ok(()) => f64::from(u16::from_be_bytes(random)) / f64::from(u16::MAX),
-        Err(_) => 0.5,
-    };
-    doubled.min(MAX_BACKOFF).mul_f64(0.75 + share / 2.0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn backoff_grows_and_is_bounded() {
-        let first = Duration::from_secs(2);
-        for _ in 0..100 {
-            assert!(backoff(first, 1) < backoff(first, 2));
-            assert!(backoff(first, 2) < backoff(first, 3));
-            assert!(backoff(first, 40) <= Duration::from_secs(75));
-        }
-    }
-
-    #[test]
-    fn refusals_are_never_repeated() {
-        for stage in Stage::ALL {
-            for status in [400, 401, 403, 404, 409, 411, 413, 418, 795] {
-                assert!(
-                    !may_repeat(stage, &FailureKind::Status { status }),
-                    "{stage} {status}"
-                );
-            }
-            assert!(!may_repeat(stage, &FailureKind::WrongSecret));
-            assert!(!may_repeat(
-                stage,
-                &FailureKind::ImageRefused { status: 406 }
-            ));
-        }
-        assert!(may_repeat(
-            Stage::Upload,
-            &FailureKind::Status { status: 406 }
-        ));
-        assert!(!may_repeat(
-            Stage::Check,
-            &FailureKind::Status { status: 406 }
-        ));
-        assert!(may_repeat(
-            Stage::Probe,
-            &FailureKind::Link(LinkFault::Reset)
-        ));
-        assert!(!may_repeat(
-            Stage::Install,
-            &FailureKind::Link(LinkFault::Reset)
-        ));
-        assert!(!may_repeat(
-            Stage::Probe,
-            &FailureKind::Link(LinkFault::Tls(TlsFault::UnknownIssuer))
-        ));
-        for (reason, again) in [
-            ("admin@host7: Permission denied (publickey).", false),
-            ("Host key verification failed.", false),
-            ("Connection to host7 closed by remote host.", true),
-        ] {
-            let (jump, reason) = ("host7".into(), reason.into());
-            let kind = LinkFault::Ssh { jump, reason }.into();
-            assert_eq!(may_repeat(Stage::Probe, &kind), again, "{kind}");
         }
     }
 }

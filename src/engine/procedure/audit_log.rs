@@ -2,7 +2,6 @@
 //! Must not: judge what a log says (that is `audit`), or log in.
 
 use std::collections::{HashSet, VecDeque};
-use std::future::Future;
 
 use bytes::Bytes;
 
@@ -10,7 +9,7 @@ use crate::device::{Device, LogFile, ProvenKey, RawLog, Session};
 use crate::hem::audit::Search;
 use crate::model::{AuditObstacle, DeviceId, FailureKind, LogId, Stage, printable};
 
-use super::attempt::{Attempt, backoff, is_transient};
+use super::attempt::Attempt;
 use crate::engine::event::Progress;
 
 /// Pages that are asked for at most.
@@ -66,7 +65,7 @@ impl<D: Device> Attempt<D> {
     ) -> Result<OpenLog, AuditObstacle> {
         self.step("asking for the log key".to_owned());
         let key = self
-            .insist(Stage::Audit, || self.device.log_key(session))
+            .ask(Stage::Audit, || self.device.log_key(session))
             .await;
         let key = key.map_err(|kind| match kind {
             FailureKind::Status { status: 404 } => AuditObstacle::NoLog,
@@ -94,7 +93,7 @@ impl<D: Device> Attempt<D> {
         for _ in 0..MAX_PAGES {
             self.step(format!("listing the log files, {} so far", log.listed));
             let page = match self
-                .insist(Stage::Audit, || self.device.log_page(session, offset))
+                .ask(Stage::Audit, || self.device.log_page(session, offset))
                 .await
             {
                 Ok(page) => page,
@@ -139,36 +138,13 @@ impl<D: Device> Attempt<D> {
         keeper: Option<&dyn LogKeeper>,
     ) -> Result<LogFile, FailureKind> {
         self.step(format!("reading {id}"));
-        self.insist(Stage::Audit, || {
+        self.ask(Stage::Audit, || {
             // A file that is asked for again begins anew.
             let raw = keeper.map(|keeper| keeper.begin(&self.events.device, id, &log.key.answer));
             self.device
                 .log_file(session, id, &log.key.key, search.cloned(), raw)
         })
         .await
-    }
-
-    /// Asks again what may pass by itself, as often as the inventory says. For questions only.
-    pub(super) async fn insist<T, F>(
-        &self,
-        stage: Stage,
-        ask: impl Fn() -> F,
-    ) -> Result<T, FailureKind>
-    where
-        F: Future<Output = Result<T, FailureKind>>,
-    {
-        let mut try_no = 1;
-        loop {
-            match ask().await {
-                Err(kind) if is_transient(&kind) && try_no < self.policy.retry.attempts => {
-                    let what = format!("{kind}; once more");
-                    self.events.send_progress(stage, Progress::Step { what });
-                }
-                answer => return answer,
-            }
-            tokio::time::sleep(backoff(self.policy.retry.backoff, try_no)).await;
-            try_no += 1;
-        }
     }
 
     /// Says what is being done in the audit stage.

@@ -16,9 +16,10 @@ use crate::model::{
     Outcome, Scope, Stage, Touched, human_duration,
 };
 
-use super::attempt::{Attempt, Running, backoff};
+use super::attempt::{Attempt, Running};
 use super::audit_log::obstacle;
 use super::login::Next;
+use super::retry::Tries;
 use super::upgrade::{describe_checkin, order_to_stop};
 use crate::engine::event::DeviceFact;
 
@@ -178,7 +179,7 @@ impl<D: Device> Attempt<D> {
         remarks: &mut Vec<String>,
     ) -> Result<Found, AuditObstacle> {
         let status = self.within(async {
-            let status = self.insist(Stage::Audit, || self.device.status()).await;
+            let status = self.ask(Stage::Audit, || self.device.status()).await;
             status.map_err(|kind| obstacle(&kind))
         });
         let status = status.await?;
@@ -197,7 +198,7 @@ impl<D: Device> Attempt<D> {
             self.check_in_for_log(remarks).await?;
             checked_in = true;
         }
-        let mut try_no = 1;
+        let mut tries = Tries::new(&self.policy.retry);
         loop {
             self.step(format!("logging in for {}", Scope::Log));
             let entered = self.log_in(Stage::Audit, Scope::Log, false).await;
@@ -212,12 +213,10 @@ impl<D: Device> Attempt<D> {
                     checked_in = true;
                 }
                 Next::Later(kind) => {
-                    if try_no >= self.policy.retry.attempts {
+                    let Some(wait) = tries.wait_after(&kind) else {
                         return Err(of_login(&kind));
-                    }
-                    let wait = backoff(self.policy.retry.backoff, try_no);
+                    };
                     self.pause(wait).await.map_err(|_| AuditObstacle::Stopped)?;
-                    try_no += 1;
                 }
                 // The device took a typed secret before: what is judged waits for nobody to type another.
                 Next::AskAgain(kind) | Next::End(kind) => return Err(of_login(&kind)),
@@ -229,7 +228,7 @@ impl<D: Device> Attempt<D> {
     async fn check_in_for_log(&mut self, remarks: &mut Vec<String>) -> Result<(), AuditObstacle> {
         self.step("checking in: the clock is not set".to_owned());
         let report = self.within(async {
-            let report = self.insist(Stage::Audit, || self.device.checkin()).await;
+            let report = self.ask(Stage::Audit, || self.device.checkin()).await;
             report.map_err(|kind| match kind {
                 FailureKind::Broker(BrokerFault::Unreachable { .. }) => AuditObstacle::NoBroker,
                 other => obstacle(&other),

@@ -10,7 +10,8 @@ use crate::device::{Device, LoginError, Session};
 use crate::hem::audit::Login;
 use crate::model::{BrokerFault, Credentials, FailureKind, Outcome, Scope, Stage, human_duration};
 
-use super::attempt::{Attempt, Running, is_transient};
+use super::attempt::{Attempt, Running};
+use super::retry::is_transient;
 use crate::engine::event::{DeviceFact, Seen};
 
 /// The shortest token that is asked for: one login serves the whole upgrade.

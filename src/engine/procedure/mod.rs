@@ -11,5 +11,6 @@ pub(super) mod login;
 pub(super) mod management_app;
 pub(super) mod plan;
 pub(super) mod reboot;
+pub(super) mod retry;
 pub(super) mod upgrade;
 pub(super) mod upload;

@@ -7,8 +7,8 @@ use tokio::time::Instant;
 
 use crate::device::Device;
 use crate::model::{
-    DeviceStatus, DeviceVersion, Doubt, Failure, FailureKind, Fws, LinkFault, Outcome, Stage,
-    TlsFault, Touched, Unproven, human_duration,
+    DeviceStatus, DeviceVersion, Doubt, FAST_CLOCK, Failure, FailureKind, Fws, LinkFault, Outcome,
+    Stage, TlsFault, Touched, Unproven, human_duration,
 };
 
 use super::attempt::{Attempt, Running};
@@ -27,9 +27,6 @@ impl PendingInstall {
             || (status.uptime.div_f64(FAST_CLOCK) < since && status.uptime < self.uptime_before)
     }
 }
-
-/// How much faster than this machine's a device's clock may run: 8 % were measured (section 6).
-const FAST_CLOCK: f64 = 1.1;
 
 /// How often a device is looked at after this machine stood still, before it is called lost: the network may
 /// need a while longer to come back than the process.

@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 use crate::device::{Device, Image, Validated};
 use crate::model::{
-    CheckinReport, Component, DeviceMark, FailureKind, LinkFault, OnExpired, Outcome, Scope, Stage,
-    TlsFault, Verdict,
+    CheckinReport, Component, DeviceMark, FailureKind, LinkFault, MAX_CLOCK_SKEW, OnExpired,
+    Outcome, Scope, Stage, TlsFault, Verdict,
 };
 
 use super::attempt::{Attempt, AttemptEnd};
@@ -26,9 +26,6 @@ pub(in crate::engine) struct Look {
     /// Whether it has rebooted since the look before.
     pub(in crate::engine) rebooted: bool,
 }
-
-/// Seconds between two clocks from which a 401 may mean the clock and not the secret (section 6).
-const CLOCKS_APART: u64 = 60;
 
 impl<D: Device> Attempt<D> {
     /// Looks at the device and says what would be done with it.
@@ -166,7 +163,7 @@ impl<D: Device> Attempt<D> {
                     self.clocks_apart = seen
                         .status
                         .clock
-                        .is_some_and(|clock| clock.abs_diff(now) > CLOCKS_APART);
+                        .is_some_and(|clock| clock.abs_diff(now) > MAX_CLOCK_SKEW);
                     self.end(running, Some(200), describe(&seen)).await;
                     return Ok(seen);
                 }

@@ -1,7 +1,7 @@
 //! What each step is given, its time and its tries, and what is written down of it.
 
 use super::*;
-use crate::engine::procedure::attempt::backoff;
+use crate::engine::procedure::retry::backoff;
 use crate::model::{AuditMode, AuditPolicy, Component, FirmwareImage, OnExpired, Timeouts};
 
 /// Upgrades one device with this in hand.

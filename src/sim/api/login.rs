@@ -11,14 +11,12 @@ use x25519_dalek::{PublicKey, StaticSecret};
 use super::answer::{Answer, Gone};
 use super::dispatch::Call;
 use crate::hem::ejwt;
+use crate::hem::json::CHALLENGE_SECONDS;
 use crate::model::AuditType;
 use crate::sim::device::login_throttle::{FORGETS, USUAL};
 use crate::sim::device::simulated::Owner;
 use crate::sim::device::state::Bearer;
 use crate::sim::tokens::sealed;
-
-/// How long a challenge lives, in seconds of the device's clock.
-const DEADLINE: i64 = 60;
 
 /// `GET /api/auth/token`. Failed logins do not slow it down.
 pub(in crate::sim) async fn challenge(call: &Call<'_>) -> Answer {
@@ -34,7 +32,7 @@ fn make_challenge(call: &Call<'_>) -> Answer {
         Err(status) => return Answer::status(status),
     };
     let mut machine = call.unit.machine();
-    let exp = now + DEADLINE;
+    let exp = now + CHALLENGE_SECONDS;
     let jti = machine.boot.nonce(exp);
     Answer {
         absent: &["note"],

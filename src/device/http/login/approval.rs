@@ -7,14 +7,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::token::{FAST, issued};
+use super::token::issued;
 use crate::device::http::HttpDevice;
 use crate::device::http::broker::client::garbled;
 use crate::device::http::request::Call;
 use crate::device::{Approval, ApprovalAnswer, ApprovalReply, Device as _, LoginError, Session};
 use crate::hem::approval::{self, Answered};
 use crate::hem::json::{self, path};
-use crate::model::{BrokerFault, FailureKind, Scope};
+use crate::model::{BrokerFault, FAST_CLOCK, FailureKind, Scope};
 
 /// The phone stamps 15 minutes onto a token. A minute of them may be gone when the device hands it out:
 /// the stamp is made when the owner approves, and that is learned a poll later.
@@ -113,7 +113,7 @@ impl HttpDevice {
         let token = json::parse_token(&body).map_err(FailureKind::from)?;
         Ok(Session {
             token: Some(token),
-            expires: begun.checked_add(LIVES.mul_f64(1.0 / FAST)),
+            expires: begun.checked_add(LIVES.mul_f64(1.0 / FAST_CLOCK)),
             issued: clock.map(|clock| issued(clock, asked.elapsed())),
             derivation: None,
         })

@@ -16,19 +16,16 @@ use crate::device::http::request::Call;
 use crate::device::{LoginError, Session};
 use crate::hem::ejwt::{self, PrivateKey};
 use crate::hem::json::{self, Challenge, path};
-use crate::model::{Credential, Derivation, FailureKind, Scope, Secret};
-
-/// After so many 401 in one run no login is tried any more (section 6).
-const MAX_REFUSED: u32 = 3;
+use crate::model::{
+    Credential, Derivation, FAST_CLOCK, FailureKind, MAX_CLOCK_SKEW, MAX_LOGIN_REFUSALS, Scope,
+    Secret,
+};
 
 /// How much earlier than the device's now the eJWT says it was made.
 const BACKDATED: i64 = 5;
 
-/// Clocks that differ by more may be why a login was refused (section 6).
-const CLOCKS_APART: u64 = 60;
-
 /// For so long after a check-in the device's clock, which gains about 8 %, is not more than
-/// [`CLOCKS_APART`] ahead by itself: a greater difference is the fault of this machine's clock then, and no
+/// [`MAX_CLOCK_SKEW`] ahead by itself: a greater difference is the fault of this machine's clock then, and no
 /// reason for a refusal.
 const CLOCK_HOLDS: Duration = Duration::from_secs(10 * 60);
 
@@ -38,9 +35,6 @@ const STALE: Duration = Duration::from_secs(30);
 
 /// How far a time in the device's log may lie outside of what is known of it: times are cut to seconds.
 const ROUNDING: Duration = Duration::from_secs(2);
-
-/// The device's clock gains about 8 %: ten is on the safe side.
-pub(super) const FAST: f64 = 1.1;
 
 /// The end of the year 9999, in unix seconds.
 const MAX_TIME: i64 = 253_402_300_799;
@@ -110,7 +104,7 @@ impl Logins {
 
     /// Fails after the last 401 that a device may give in one run (section 6).
     pub(super) fn are_left(&self) -> Result<(), FailureKind> {
-        if self.refused.load(Ordering::Acquire) < MAX_REFUSED {
+        if self.refused.load(Ordering::Acquire) < MAX_LOGIN_REFUSALS {
             Ok(())
         } else {
             Err(FailureKind::LoginsUsedUp)
@@ -212,7 +206,7 @@ impl HttpDevice {
         }
         Ok(Session {
             token: Some(token),
-            expires: asked.at.checked_add(lifetime.mul_f64(1.0 / FAST)),
+            expires: asked.at.checked_add(lifetime.mul_f64(1.0 / FAST_CLOCK)),
             issued: asked
                 .known
                 .then(|| issued(asked.device, asked.at.elapsed())),
@@ -225,7 +219,7 @@ impl HttpDevice {
         self.logins.count_refusal();
         let left = self.logins.are_left();
         let seconds = asked.local.abs_diff(asked.device);
-        if seconds > CLOCKS_APART && !self.logins.clock_was_set_within(CLOCK_HOLDS) {
+        if seconds > MAX_CLOCK_SKEW && !self.logins.clock_was_set_within(CLOCK_HOLDS) {
             return match left {
                 Ok(()) => LoginError::ClockApart { seconds },
                 Err(used_up) => used_up.into(),
@@ -322,7 +316,7 @@ impl HttpDevice {
 /// said `device`. As narrow as can be said: another run's token in there cannot be told from this one.
 pub(in crate::device::http) fn issued(device: i64, took: Duration) -> RangeInclusive<u64> {
     let asked = u64::try_from(device).unwrap_or(0);
-    let since = took.mul_f64(FAST).saturating_add(ROUNDING).as_secs();
+    let since = took.mul_f64(FAST_CLOCK).saturating_add(ROUNDING).as_secs();
     asked.saturating_sub(ROUNDING.as_secs())..=asked.saturating_add(since)
 }
 
