@@ -3,7 +3,7 @@
 
 use super::diagnostic::quoted;
 use super::{Loaded, Settings};
-use crate::model::{AuditLink, AuthMethod, DeviceSpec};
+use crate::model::{AuthMethod, DeviceSpec, LinkTrust};
 
 /// Names that a remark says before it counts the rest.
 const NAMES: usize = 8;
@@ -21,7 +21,7 @@ impl Loaded {
 }
 
 fn of_devices(settings: &Settings) -> Vec<String> {
-    let on = |link| move |d: &&DeviceSpec| d.audit_link() == link;
+    let on = |link| move |d: &&DeviceSpec| d.link() == link;
     let logs_in = |d: &&DeviceSpec| d.auth != AuthMethod::None;
     let remark = |what: &str, which: &dyn Fn(&&DeviceSpec) -> bool| {
         let found: Vec<&str> = settings
@@ -35,16 +35,16 @@ fn of_devices(settings: &Settings) -> Vec<String> {
     let remarks = [
         remark(
             "reached with any certificate at all (tls = { insecure = true })",
-            &on(AuditLink::Insecure),
+            &on(LinkTrust::Insecure),
         ),
-        remark("reached unencrypted (http://)", &on(AuditLink::Http)),
+        remark("reached unencrypted (http://)", &on(LinkTrust::Http)),
         remark(
             "will be refused, for they log in over http:// without allow_plain_login = true",
-            &|d| on(AuditLink::Http)(d) && logs_in(d) && !d.allow_plain_login,
+            &|d| on(LinkTrust::Http)(d) && logs_in(d) && !d.allow_plain_login,
         ),
         remark(
             "log in over http://, where the token travels in clear",
-            &|d| on(AuditLink::Http)(d) && logs_in(d) && d.allow_plain_login,
+            &|d| on(LinkTrust::Http)(d) && logs_in(d) && d.allow_plain_login,
         ),
     ];
     remarks.into_iter().flatten().collect()

@@ -15,8 +15,8 @@ use tokio::time::Instant;
 
 use crate::hem::audit::{Found, LogKey, Search};
 use crate::model::{
-    AppImage, AuditLink, AuditLog, CheckinReport, Component, Credentials, Derivation, DeviceStatus,
-    DeviceVersion, FailureKind, FirmwareImage, LinkFault, LogId, Scope, Secret,
+    AppImage, AuditLog, CheckinReport, Component, Credentials, Derivation, DeviceStatus,
+    DeviceVersion, FailureKind, FirmwareImage, LinkFault, LinkTrust, LogId, Scope, Secret,
 };
 
 /// A login that the device accepted, or the absence of one for a fresh device.
@@ -253,7 +253,7 @@ pub trait Device: Send + Sync + 'static {
     fn credentials(&self) -> Credentials;
 
     /// The link to it, on which the worth of what it says rests (section 9).
-    fn link(&self) -> AuditLink;
+    fn link(&self) -> LinkTrust;
 
     /// Whether a token may travel over this link: it is encrypted, or the inventory allows it in clear.
     fn may_carry_token(&self) -> bool;

@@ -21,9 +21,9 @@ use std::time::Duration;
 
 use crate::device::LoginError;
 use crate::model::{
-    CheckinReport, Credentials, DeviceId, Doubt, FailureKind, LinkFault, LocalFault, MaxFailures,
-    Outcome, OutcomeKind, Payload, Policy, Rollout, RunId, Skip, Stage, TlsFault, Touched,
-    Unproven, Verdict, VerdictKind,
+    CheckinReport, Credentials, DeviceId, Doubt, FailureKind, LinkFault, LinkTrust, LocalFault,
+    MaxFailures, Outcome, OutcomeKind, Payload, Policy, Rollout, RunId, Skip, Stage, TlsFault,
+    Touched, Unproven, Verdict, VerdictKind,
 };
 
 use self::fake_device::{Fake, Install, NEW, OLD, OTHER, image, reset};
@@ -93,7 +93,7 @@ fn session_held(
             id: id.clone(),
             group: None,
             tags: Vec::new(),
-            link: "ca",
+            link: LinkTrust::Ca,
         }),
     )
     .with_rollout(rollout);

@@ -15,13 +15,14 @@ pub use audit::log::{
     AuditEntry, AuditExtra, AuditLog, AuditResult, AuditTime, AuditType, LogEnd, LogFault, LogId,
 };
 pub use audit::verdict::{
-    AuditLink, AuditObstacle, AuditReport, AuditVerdict, AuditWord, Contradiction, LogRead,
+    AuditObstacle, AuditReport, AuditVerdict, AuditWord, Contradiction, LogRead,
 };
 pub use device::facts::{
     CheckinReport, DeviceMark, DeviceStatus, DeviceVersion, FAST_CLOCK, FlsState, MAX_CLOCK_SKEW,
     MAX_LOGIN_REFUSALS, SLOW_CLOCK,
 };
 pub use device::id::{DeviceId, RunId};
+pub use device::link_trust::LinkTrust;
 pub use device::reach::Reach;
 pub use device::spec::{
     AuthMethod, Credential, Credentials, Derivation, DeviceSpec, Endpoint, HostPort, KdfChoice,

@@ -68,7 +68,7 @@ impl<W: Write> AuditTable<W> {
             row.id.as_str(),
             read.id.as_str(),
             &entries,
-            row.link,
+            row.link.as_str(),
             &verified,
         ]);
         self.line(tone, &line)
@@ -77,9 +77,9 @@ impl<W: Write> AuditTable<W> {
     fn end(&mut self, row: &DeviceState, outcome: &Outcome) -> io::Result<()> {
         let (word, reason) = (outcome.kind().words().to_uppercase(), outcome.reason());
         let mut line = format!("{}: {word}: {reason}", row.id);
-        if let (Outcome::Audited { .. }, Some(worth)) = (outcome, phrases::worth(row.link)) {
+        if let Outcome::Audited { .. } = outcome {
             line.push_str("; ");
-            line.push_str(&worth.to_string());
+            line.push_str(&row.link.to_string());
         }
         self.line(Some(Colour::of(outcome.kind())), &line)?;
         match outcome.hint() {
@@ -157,7 +157,7 @@ impl<W: Write> Reporter for AuditTable<W> {
 mod tests {
     use super::*;
     use crate::engine::Mode;
-    use crate::model::{Failure, FailureKind, Skip, Stage, Touched};
+    use crate::model::{Failure, FailureKind, LinkTrust, Skip, Stage, Touched};
     use crate::report::fixtures::{self, Rehearsal, unplugged};
 
     fn written(run: &Rehearsal, color: bool) -> String {
@@ -175,7 +175,13 @@ mod tests {
     }
 
     fn audit() -> Rehearsal {
-        let links = ["pinned", "insecure", "ca", "http", "system"];
+        let links = [
+            LinkTrust::Pinned,
+            LinkTrust::Insecure,
+            LinkTrust::Ca,
+            LinkTrust::Http,
+            LinkTrust::System,
+        ];
         let mut run = Rehearsal::of(Mode::Audit { all: false }, &links, fixtures::no_payload());
         run.begin();
         run.log_read(0, "62310ba5", Ok(fixtures::log()));

@@ -16,8 +16,8 @@ use crate::engine::{
 use crate::model::{
     AppFacts, AppVersion, AuditLog, AuditObstacle, AuditReport, Component, Credentials, DeviceId,
     DeviceStatus, DeviceVersion, Failure, FailureKind, FlsState, Fwk, Fws, ImageFacts, ImageFooter,
-    ImageFormat, LinkFault, LogId, LogRead, Outcome, PayloadFacts, RunId, Scope, SigningMode,
-    Stage, Touched, Verdict,
+    ImageFormat, LinkFault, LinkTrust, LogId, LogRead, Outcome, PayloadFacts, RunId, Scope,
+    SigningMode, Stage, Touched, Verdict,
 };
 
 pub(super) use logs::{
@@ -38,12 +38,12 @@ pub(super) struct Rehearsal {
 impl Rehearsal {
     /// `devices` devices `vault-01`… over TLS.
     pub(super) fn new(mode: Mode, devices: usize) -> Self {
-        let links = vec!["ca"; devices];
+        let links = vec![LinkTrust::Ca; devices];
         Self::with_links(mode, &links)
     }
 
     /// A device for each link, in groups of two.
-    pub(super) fn with_links(mode: Mode, links: &[&'static str]) -> Self {
+    pub(super) fn with_links(mode: Mode, links: &[LinkTrust]) -> Self {
         Self::of(mode, links, payload())
     }
 
@@ -54,7 +54,7 @@ impl Rehearsal {
     }
 
     /// The same, with another payload.
-    pub(super) fn of(mode: Mode, links: &[&'static str], payload: PayloadFacts) -> Self {
+    pub(super) fn of(mode: Mode, links: &[LinkTrust], payload: PayloadFacts) -> Self {
         let seeds: Vec<DeviceSeed> = links
             .iter()
             .enumerate()

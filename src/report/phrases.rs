@@ -2,7 +2,7 @@
 //! Must not: write anywhere.
 
 use crate::engine::{Audits, Counts, DeviceState, Fleet};
-use crate::model::{AuditLink, AuditWord, Outcome, OutcomeKind, PayloadFacts};
+use crate::model::{AuditWord, LinkTrust, Outcome, OutcomeKind, PayloadFacts};
 
 /// `5 upgraded, 1 failed`; what has not ended comes last.
 pub(super) fn counts(counts: &Counts) -> String {
@@ -51,19 +51,6 @@ pub(super) fn audits(audits: &Audits) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(", "))
 }
 
-/// What a log that was read over `link` is worth, in the words of [`AuditLink`].
-pub(super) fn worth(link: &str) -> Option<AuditLink> {
-    [
-        AuditLink::Pinned,
-        AuditLink::System,
-        AuditLink::Ca,
-        AuditLink::Insecure,
-        AuditLink::Http,
-    ]
-    .into_iter()
-    .find(|known| known.as_str() == link)
-}
-
 /// What a device is to run: `1.2.3`, `app`, or `app, 1.2.3` where both are sent.
 pub(super) fn new_label(payload: &PayloadFacts) -> String {
     match (&payload.app, &payload.firmware) {
@@ -74,12 +61,12 @@ pub(super) fn new_label(payload: &PayloadFacts) -> String {
 }
 
 /// What is wrong with a link that proves nothing about who answers; absent where it does.
-pub(super) fn link_warning(link: &str) -> Option<&'static str> {
+pub(super) fn link_warning(link: LinkTrust) -> Option<&'static str> {
     match link {
-        "http" => Some(
+        LinkTrust::Http => Some(
             "plain http, not encrypted: anybody in between can read the token and answer for the device",
         ),
-        "insecure" => Some(
+        LinkTrust::Insecure => Some(
             "certificate not checked (insecure = true): anybody in between can read the token and answer for the device",
         ),
         _ => None,
@@ -87,17 +74,17 @@ pub(super) fn link_warning(link: &str) -> Option<&'static str> {
 }
 
 /// The same, short enough for a table.
-pub(super) fn link_mark(link: &str) -> Option<&'static str> {
+pub(super) fn link_mark(link: LinkTrust) -> Option<&'static str> {
     match link {
-        "http" => Some("LINK: plain http"),
-        "insecure" => Some("LINK: insecure, certificate not checked"),
+        LinkTrust::Http => Some("LINK: plain http"),
+        LinkTrust::Insecure => Some("LINK: insecure, certificate not checked"),
         _ => None,
     }
 }
 
 /// One warning for each kind of link that proves nothing, with the names of its devices.
 pub(super) fn link_warnings(fleet: &Fleet) -> Vec<String> {
-    ["http", "insecure"]
+    [LinkTrust::Http, LinkTrust::Insecure]
         .into_iter()
         .filter_map(|link| {
             let names: Vec<&str> = fleet

@@ -227,7 +227,7 @@ impl<W: Write> Reporter for Plain<W> {
 mod tests {
     use super::*;
     use crate::engine::{Intent, Mode};
-    use crate::model::{Doubt, Outcome, Verdict};
+    use crate::model::{Doubt, LinkTrust, Outcome, Verdict};
     use crate::report::fixtures::{self, Rehearsal, id, unplugged};
 
     fn written(run: &Rehearsal, color: bool) -> String {
@@ -299,7 +299,7 @@ mod tests {
 
     #[test]
     fn a_device_that_waits_for_people_and_what_its_log_says() {
-        let mut run = Rehearsal::of(Mode::Go, &["ca", "ca"], fixtures::both());
+        let mut run = Rehearsal::of(Mode::Go, &[LinkTrust::Ca, LinkTrust::Ca], fixtures::both());
         run.begin();
         run.start(0, Stage::Login, 1);
         run.device(0, DeviceFact::SecretWanted);
@@ -321,7 +321,14 @@ mod tests {
 
     #[test]
     fn links_that_prove_nothing_are_warned_of_before_anything_else() {
-        let links = ["insecure", "http", "ca", "insecure", "pinned", "system"];
+        let links = [
+            LinkTrust::Insecure,
+            LinkTrust::Http,
+            LinkTrust::Ca,
+            LinkTrust::Insecure,
+            LinkTrust::Pinned,
+            LinkTrust::System,
+        ];
         let mut run = Rehearsal::with_links(Mode::Go, &links);
         run.begin();
         insta::assert_snapshot!(written(&run, false));
@@ -329,7 +336,7 @@ mod tests {
 
     #[test]
     fn no_escape_is_written_unless_colour_is_wanted() {
-        let mut run = Rehearsal::with_links(Mode::Go, &["http"]);
+        let mut run = Rehearsal::with_links(Mode::Go, &[LinkTrust::Http]);
         run.begin();
         run.refuse(0);
         run.end();

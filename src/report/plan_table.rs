@@ -175,7 +175,7 @@ fn closing(fleet: &Fleet) -> String {
 mod tests {
     use super::*;
     use crate::engine::{Intent, Mode};
-    use crate::model::{FailureKind, Outcome, Skip, Touched};
+    use crate::model::{FailureKind, LinkTrust, Outcome, Skip, Touched};
     use crate::report::fixtures::{self, Rehearsal, unplugged};
 
     fn written(run: &Rehearsal, color: bool) -> String {
@@ -185,7 +185,13 @@ mod tests {
     }
 
     fn planned() -> Rehearsal {
-        let links = ["ca", "http", "pinned", "insecure", "system"];
+        let links = [
+            LinkTrust::Ca,
+            LinkTrust::Http,
+            LinkTrust::Pinned,
+            LinkTrust::Insecure,
+            LinkTrust::System,
+        ];
         let mut run = Rehearsal::with_links(Mode::Plan, &links);
         run.begin();
         run.plan_upgrade(0, &["clock unset: check-in first"]);
@@ -209,7 +215,7 @@ mod tests {
 
     #[test]
     fn a_plan_that_was_stopped_says_what_was_not_looked_at() {
-        let mut run = Rehearsal::with_links(Mode::Plan, &["ca", "ca"]);
+        let mut run = Rehearsal::with_links(Mode::Plan, &[LinkTrust::Ca, LinkTrust::Ca]);
         run.begin();
         run.plan_upgrade(0, &[]);
         run.intend(Intent::Interrupt);
@@ -219,7 +225,8 @@ mod tests {
 
     #[test]
     fn downgrades_are_called_so_and_refused_unless_they_are_meant() {
-        let mut run = Rehearsal::with_links(Mode::Plan, &["ca", "ca", "ca"]);
+        let mut run =
+            Rehearsal::with_links(Mode::Plan, &[LinkTrust::Ca, LinkTrust::Ca, LinkTrust::Ca]);
         run.begin();
         run.plan_upgrade(0, &[]);
         let older = || FailureKind::Downgrade {
@@ -229,7 +236,7 @@ mod tests {
         run.plan(1, Verdict::from(older()));
         run.plan(2, Verdict::from(older()));
         insta::assert_snapshot!(written(&run, false));
-        let mut run = Rehearsal::with_links(Mode::Plan, &["ca"]);
+        let mut run = Rehearsal::with_links(Mode::Plan, &[LinkTrust::Ca]);
         run.begin();
         run.plan(
             0,
@@ -243,11 +250,11 @@ mod tests {
 
     #[test]
     fn an_app_is_no_firmware_and_can_be_undone() {
-        let mut run = Rehearsal::of(Mode::Plan, &["ca"], fixtures::app_only());
+        let mut run = Rehearsal::of(Mode::Plan, &[LinkTrust::Ca], fixtures::app_only());
         run.begin();
         run.plan_upgrade(0, &[]);
         insta::assert_snapshot!(written(&run, false));
-        let mut run = Rehearsal::of(Mode::Plan, &["ca"], fixtures::both());
+        let mut run = Rehearsal::of(Mode::Plan, &[LinkTrust::Ca], fixtures::both());
         run.begin();
         run.plan_upgrade(0, &[]);
         insta::assert_snapshot!(written(&run, false));

@@ -64,7 +64,7 @@ fn matches(row: &DeviceState, word: &str) -> bool {
         || row.tags.iter().any(|t| has(t))
         || has(Mark::of_row(row).word)
         || (row.has_task() && has(Mark::RUNNING.word))
-        || has(row.link)
+        || has(row.link.as_str())
         || row
             .audit
             .as_ref()

@@ -19,8 +19,8 @@ use crate::engine::{
 };
 use crate::model::{
     Component, Credentials, DeviceId, DeviceStatus, DeviceVersion, Failure, FailureKind, FlsState,
-    Fwk, Fws, ImageFacts, ImageFooter, ImageFormat, LinkFault, Outcome, PayloadFacts, RunId,
-    SigningMode, Skip, Stage, TlsFault, Touched, Unproven, Verdict,
+    Fwk, Fws, ImageFacts, ImageFooter, ImageFormat, LinkFault, LinkTrust, Outcome, PayloadFacts,
+    RunId, SigningMode, Skip, Stage, TlsFault, Touched, Unproven, Verdict,
 };
 
 use super::theme::Theme;
@@ -375,7 +375,7 @@ fn named(name: &str) -> KeyEvent {
     })
 }
 
-fn seed(name: &str, group: &str, link: &'static str) -> DeviceSeed {
+fn seed(name: &str, group: &str, link: LinkTrust) -> DeviceSeed {
     DeviceSeed {
         credentials: Credentials::Login,
         id: DeviceId::new(name),
@@ -391,16 +391,16 @@ pub(super) fn seeds() -> Vec<DeviceSeed> {
             seed(
                 &format!("vault-{n:02}"),
                 if n <= 4 { "warsaw" } else { "berlin" },
-                "ca",
+                LinkTrust::Ca,
             )
         })
         .collect();
-    seeds[2].link = "insecure";
-    seeds[6].link = "http";
-    seeds.push(seed("vault-09", "berlin", "pinned"));
-    seeds.push(seed("vault-10", "berlin", "ca"));
-    seeds.push(seed("vault-11", "berlin", "ca"));
-    seeds.insert(1, seed("rack-c1", "rack", "system"));
+    seeds[2].link = LinkTrust::Insecure;
+    seeds[6].link = LinkTrust::Http;
+    seeds.push(seed("vault-09", "berlin", LinkTrust::Pinned));
+    seeds.push(seed("vault-10", "berlin", LinkTrust::Ca));
+    seeds.push(seed("vault-11", "berlin", LinkTrust::Ca));
+    seeds.insert(1, seed("rack-c1", "rack", LinkTrust::System));
     seeds
 }
 

@@ -208,11 +208,6 @@ impl Mark {
     }
 }
 
-/// Whether a link is worth less than TLS with a trusted key: shown loudly wherever the device is.
-pub(super) fn is_weak_link(link: &str) -> bool {
-    matches!(link, "http" | "insecure")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -286,16 +286,16 @@ fn a_device_wins_over_the_defaults_and_paths_start_at_the_file() {
     assert_eq!(third.proxy, None);
     assert_eq!(third.endpoint.target().to_string(), "[::1]:8443");
     assert_eq!(
-        (third.group.as_deref(), third.link()),
+        (third.group.as_deref(), third.link().as_str()),
         (Some("kraków"), "pinned")
     );
     assert_eq!(
-        (fourth.endpoint.scheme, fourth.link()),
+        (fourth.endpoint.scheme, fourth.link().as_str()),
         (Scheme::Http, "http")
     );
     assert_eq!(fourth.auth, AuthMethod::None);
     assert_eq!(fifth.proxy.as_ref().unwrap().kind, ProxyKind::Http);
-    assert_eq!(fifth.link(), "insecure");
+    assert_eq!(fifth.link().as_str(), "insecure");
     assert_eq!(sixth.ssh.as_ref().unwrap().as_str(), "admin@host7");
     assert_eq!(sixth.target().to_string(), "192.168.7.1:443");
 }

@@ -19,8 +19,8 @@ use hemfleet::engine::{DeviceFact, Fact, FleetRun, Intent, Mode};
 use hemfleet::hem::audit::{LogKey, Search};
 use hemfleet::hem::{firmware_image, management_app};
 use hemfleet::model::{
-    AuditLink, CheckinReport, Component, Credentials, DeviceId, DeviceStatus, DeviceVersion,
-    FailureKind, LogId, Payload, Scope, Secret, Stage,
+    CheckinReport, Component, Credentials, DeviceId, DeviceStatus, DeviceVersion, FailureKind,
+    LinkTrust, LogId, Payload, Scope, Secret, Stage,
 };
 use hemfleet::sim::{self, Scenario, SimFleet, SimOptions};
 
@@ -63,7 +63,7 @@ impl Device for PanicAt {
         self.device.checkin_in_clear().await
     }
 
-    fn link(&self) -> AuditLink {
+    fn link(&self) -> LinkTrust {
         self.device.link()
     }
 

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use crate::config::secrets::prompt::{self, TerminalPrompter};
 use crate::config::secrets::source::Prompter as _;
 use crate::engine::{DeviceState, Fleet, Intent};
-use crate::model::{DeviceId, Secret};
+use crate::model::{DeviceId, LinkTrust, Secret};
 
 /// Where a person is asked.
 #[derive(Default)]
@@ -84,11 +84,11 @@ fn question(row: &DeviceState) -> String {
         ""
     };
     match row.link {
-        "insecure" => format!(
+        LinkTrust::Insecure => format!(
             "{again}passphrase of {} (its certificate is NOT checked)",
             row.id
         ),
-        "http" => format!("{again}passphrase of {} (NOT encrypted)", row.id),
+        LinkTrust::Http => format!("{again}passphrase of {} (NOT encrypted)", row.id),
         _ => format!("{again}passphrase of {}", row.id),
     }
 }

@@ -18,8 +18,8 @@ use crate::device::{
 use crate::hem::audit::{self, Delivery, LogKey, LogReader, MAX_PAGE, Search};
 use crate::hem::json::{self, path};
 use crate::model::{
-    AuditLink, CheckinReport, Component, Credential, Credentials, DeviceStatus, DeviceVersion,
-    FailureKind, LinkFault, LogId, Scheme, Scope, Secret, human_duration,
+    CheckinReport, Component, Credential, Credentials, DeviceStatus, DeviceVersion, FailureKind,
+    LinkFault, LinkTrust, LogId, Scheme, Scope, Secret, human_duration,
 };
 
 /// The JSON of a 200.
@@ -77,8 +77,8 @@ impl Device for HttpDevice {
         self.spec.auth.credentials()
     }
 
-    fn link(&self) -> AuditLink {
-        self.spec.audit_link()
+    fn link(&self) -> LinkTrust {
+        self.spec.link()
     }
 
     fn may_carry_token(&self) -> bool {

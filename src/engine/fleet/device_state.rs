@@ -7,7 +7,8 @@ use jiff::Timestamp;
 
 use crate::model::{
     AuditReport, AuditVerdict, Component, Credentials, Derivation, DeviceId, DeviceSpec,
-    DeviceVersion, Failure, FailureKind, Outcome, OutcomeKind, Scope, Stage, Touched, Verdict,
+    DeviceVersion, Failure, FailureKind, LinkTrust, Outcome, OutcomeKind, Scope, Stage, Touched,
+    Verdict,
 };
 
 use super::failure_budget::harm_of;
@@ -26,8 +27,8 @@ pub struct DeviceState {
     pub group: Option<String>,
     /// Its tags.
     pub tags: Vec<String>,
-    /// What the link to it is worth: `http`, `system`, `ca`, `pinned` or `insecure`.
-    pub link: &'static str,
+    /// How far the link to it can be trusted.
+    pub link: LinkTrust,
     /// What there is to enter it with.
     pub credentials: Credentials,
     /// The current attempt; 0 before the first.
@@ -80,8 +81,8 @@ pub struct DeviceSeed {
     pub group: Option<String>,
     /// Its tags.
     pub tags: Vec<String>,
-    /// What the link to it is worth.
-    pub link: &'static str,
+    /// How far the link to it can be trusted.
+    pub link: LinkTrust,
     /// What there is to enter it with.
     pub credentials: Credentials,
 }

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::model::{
-    AuditLink, AuditObstacle, AuditReport, AuditVerdict, Component, Credentials, DeviceId,
-    DeviceVersion, Doubt, Failure, FailureKind, LinkFault, MaxFailures, Outcome, OutcomeKind,
-    Payload, Rollout, RunId, Skip, Stage, Touched, Unproven, Verdict, VerdictKind,
+    AuditObstacle, AuditReport, AuditVerdict, Component, Credentials, DeviceId, DeviceVersion,
+    Doubt, Failure, FailureKind, LinkFault, LinkTrust, MaxFailures, Outcome, OutcomeKind, Payload,
+    Rollout, RunId, Skip, Stage, Touched, Unproven, Verdict, VerdictKind,
 };
 
 use super::counts::FleetCounts;
@@ -29,7 +29,7 @@ fn fleet(mode: Mode, concurrency: usize, devices: usize) -> Fleet {
         id: id(n),
         group: None,
         tags: Vec::new(),
-        link: "ca",
+        link: LinkTrust::Ca,
     });
     let run = RunId::from_random([0; 4]);
     Fleet::new(
@@ -241,7 +241,7 @@ fn what_the_logs_say_is_counted_and_forgotten_with_a_new_attempt() {
         let report = Box::new(AuditReport {
             verdict,
             judged: OutcomeKind::Upgraded,
-            link: AuditLink::Pinned,
+            link: LinkTrust::Pinned,
             file: None,
             log: None,
         });

@@ -9,8 +9,8 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::device::RawLog;
 use crate::model::{
-    AuditLink, AuditMode, AuditObstacle, AuditPolicy, AuditReport, AuditResult, AuditType,
-    AuditVerdict, AuditWord, BrokerFault, Contradiction, LogEnd, LogFault, LogId, Secret,
+    AuditMode, AuditObstacle, AuditPolicy, AuditReport, AuditResult, AuditType, AuditVerdict,
+    AuditWord, BrokerFault, Contradiction, LinkTrust, LogEnd, LogFault, LogId, Secret,
 };
 
 use super::fake_audit_log::LogEntry;
@@ -48,7 +48,7 @@ async fn an_upgrade_is_confirmed_by_its_own_entry_and_the_link_is_told() {
     assert_eq!(outcome(&run), &Outcome::Upgraded);
     let report = report(&run);
     assert!(matches!(report.verdict, AuditVerdict::Confirmed { .. }));
-    assert_eq!(report.link, AuditLink::Pinned);
+    assert_eq!(report.link, LinkTrust::Pinned);
     assert!(report.file.is_some() && report.log.is_some());
     assert_eq!(run.fleet().audits().confirmed, 1);
     let told: Vec<_> = facts(&events)

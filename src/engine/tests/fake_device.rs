@@ -16,10 +16,10 @@ use crate::device::{
 };
 use crate::hem::audit::{LogKey, Search};
 use crate::model::{
-    AppVersion, AuditLink, AuditResult, AuditType, CheckinReport, Component, Credentials,
-    Derivation, DeviceId, DeviceStatus, DeviceVersion, FailureKind, FirmwareImage, FlsState, Fwk,
-    Fws, ImageFacts, ImageFooter, ImageFormat, LinkFault, LogId, Payload, Policy, RunId, Scope,
-    Secret, SigningMode, TlsFault, Touched,
+    AppVersion, AuditResult, AuditType, CheckinReport, Component, Credentials, Derivation,
+    DeviceId, DeviceStatus, DeviceVersion, FailureKind, FirmwareImage, FlsState, Fwk, Fws,
+    ImageFacts, ImageFooter, ImageFormat, LinkFault, LinkTrust, LogId, Payload, Policy, RunId,
+    Scope, Secret, SigningMode, TlsFault, Touched,
 };
 
 use super::fake_audit_log::FakeAuditLog;
@@ -394,8 +394,8 @@ impl Device for Fake {
         self.world().credentials
     }
 
-    fn link(&self) -> AuditLink {
-        AuditLink::Pinned
+    fn link(&self) -> LinkTrust {
+        LinkTrust::Pinned
     }
 
     fn may_carry_token(&self) -> bool {

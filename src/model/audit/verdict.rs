@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::model::{AuditLog, AuditResult, LogFault, LogId, OutcomeKind};
+use crate::model::{AuditLog, AuditResult, LinkTrust, LogFault, LogId, OutcomeKind};
 
 /// What contradicts a successful upgrade.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -138,7 +138,7 @@ impl AuditObstacle {
     }
 }
 
-/// What the audit log says of one upgrade (section 9). Its worth rests on the [`AuditLink`].
+/// What the audit log says of one upgrade (section 9). Its worth rests on the [`LinkTrust`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum AuditVerdict {
     /// The file verifies and holds this upgrade's entry, with OK.
@@ -257,53 +257,6 @@ impl fmt::Display for AuditVerdict {
     }
 }
 
-/// The link over which a log was read: what a verdict is worth (section 9).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum AuditLink {
-    /// TLS with the device's pinned key.
-    Pinned,
-    /// TLS with a certificate that the system trusts.
-    System,
-    /// TLS with a certificate of the fleet's own CA file.
-    Ca,
-    /// TLS with no check of the certificate.
-    Insecure,
-    /// No TLS.
-    Http,
-}
-
-impl AuditLink {
-    /// The spelling of JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Pinned => "pinned",
-            Self::System => "system",
-            Self::Ca => "ca",
-            Self::Insecure => "insecure",
-            Self::Http => "http",
-        }
-    }
-}
-
-impl AuditLink {
-    /// What a file that verifies is worth.
-    fn words(self) -> &'static str {
-        match self {
-            Self::Pinned => "verified over a pinned link",
-            Self::System => "verified over a system-trusted link",
-            Self::Ca => "verified over a link trusted by your CA",
-            Self::Insecure => "read over an unverified link",
-            Self::Http => "read over an unencrypted link",
-        }
-    }
-}
-
-impl fmt::Display for AuditLink {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.words())
-    }
-}
-
 /// What an audit log is called beside the end of its device's attempt, as far as people read it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum AuditWord {
@@ -352,7 +305,7 @@ pub struct AuditReport {
     /// What the attempt had come to when the log was read, or had ended as.
     pub judged: OutcomeKind,
     /// The link that it was read over.
-    pub link: AuditLink,
+    pub link: LinkTrust,
     /// The file that decided, or the newest one read.
     pub file: Option<LogId>,
     /// What that file holds, as far as it verifies.
@@ -386,10 +339,10 @@ impl AuditReport {
             (AuditVerdict::Unavailable(_), _) => None,
             (_, true) => Some(self.link.words()),
             (_, false) => Some(match self.link {
-                AuditLink::Pinned => "read over a pinned link",
-                AuditLink::System => "read over a system-trusted link",
-                AuditLink::Ca => "read over a link trusted by your CA",
-                weak @ (AuditLink::Insecure | AuditLink::Http) => weak.words(),
+                LinkTrust::Pinned => "read over a pinned link",
+                LinkTrust::System => "read over a system-trusted link",
+                LinkTrust::Ca => "read over a link trusted by your CA",
+                weak @ (LinkTrust::Insecure | LinkTrust::Http) => weak.words(),
             }),
         }
     }
@@ -433,7 +386,7 @@ mod tests {
                 why,
             },
             judged: OutcomeKind::Upgraded,
-            link: AuditLink::Ca,
+            link: LinkTrust::Ca,
             file: LogId::new("62310ba5"),
             log: None,
         };
@@ -455,7 +408,7 @@ mod tests {
                     cut_line: None,
                 },
                 judged,
-                link: AuditLink::Ca,
+                link: LinkTrust::Ca,
                 file: None,
                 log: None,
             };

@@ -2,6 +2,7 @@
 
 pub(super) mod facts;
 pub(super) mod id;
+pub(super) mod link_trust;
 pub(super) mod reach;
 pub(super) mod spec;
 pub(super) mod ssh_jump;

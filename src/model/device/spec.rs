@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::model::{AuditLink, DeviceId, Secret, SecretSource, SshJump};
+use crate::model::{DeviceId, LinkTrust, Secret, SecretSource, SshJump};
 
 /// Where a PPA is for the machine that it is plugged into (section 1).
 const PPA_ADDRESS: &str = "192.168.7.1";
@@ -306,20 +306,14 @@ impl DeviceSpec {
         }
     }
 
-    /// How much the link to this device is worth, in one word: `http`, `system`, `ca`, `pinned`
-    /// or `insecure`.
-    pub fn link(&self) -> &'static str {
-        self.audit_link().as_str()
-    }
-
-    /// The same, as what the audit log's word rests on (section 9).
-    pub fn audit_link(&self) -> AuditLink {
+    /// How far the link to this device can be trusted.
+    pub fn link(&self) -> LinkTrust {
         match (self.endpoint.scheme, &self.tls) {
-            (Scheme::Http, _) => AuditLink::Http,
-            (Scheme::Https, TlsTrust::System) => AuditLink::System,
-            (Scheme::Https, TlsTrust::Ca(_)) => AuditLink::Ca,
-            (Scheme::Https, TlsTrust::Pin(_)) => AuditLink::Pinned,
-            (Scheme::Https, TlsTrust::Insecure) => AuditLink::Insecure,
+            (Scheme::Http, _) => LinkTrust::Http,
+            (Scheme::Https, TlsTrust::System) => LinkTrust::System,
+            (Scheme::Https, TlsTrust::Ca(_)) => LinkTrust::Ca,
+            (Scheme::Https, TlsTrust::Pin(_)) => LinkTrust::Pinned,
+            (Scheme::Https, TlsTrust::Insecure) => LinkTrust::Insecure,
         }
     }
 }

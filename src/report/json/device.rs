@@ -178,7 +178,7 @@ impl<'a> DeviceLine<'a> {
             }
             DeviceFact::LogRead { read } => {
                 self.log(read);
-                self.link = row.map(|row| row.link);
+                self.link = row.map(|row| row.link.as_str());
                 "log_read"
             }
             DeviceFact::Audited { report } => {
@@ -199,7 +199,7 @@ impl<'a> DeviceLine<'a> {
     /// What is known of the device whatever happened.
     fn row(&mut self, row: Option<&'a DeviceState>) {
         let Some(row) = row else { return };
-        self.link = Some(row.link);
+        self.link = Some(row.link.as_str());
         self.group = row.group.as_deref();
         self.from = row.from_label();
         self.from_fws = row

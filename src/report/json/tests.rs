@@ -5,8 +5,8 @@ use serde_json::Value;
 use super::*;
 use crate::engine::{DeviceFact, Intent, Progress};
 use crate::model::{
-    AuditObstacle, Derivation, Doubt, FailureKind, LinkFault, Outcome, Scope, Skip, Stage, Touched,
-    Verdict,
+    AuditObstacle, Derivation, Doubt, FailureKind, LinkFault, LinkTrust, Outcome, Scope, Skip,
+    Stage, Touched, Verdict,
 };
 use crate::report::fixtures::{self, Rehearsal, unplugged};
 
@@ -28,7 +28,10 @@ fn named<'a>(lines: &'a [Value], event: &str) -> Vec<&'a Value> {
 }
 
 fn full_run() -> Rehearsal {
-    let mut run = Rehearsal::with_links(Mode::Go, &["pinned", "http", "ca"]);
+    let mut run = Rehearsal::with_links(
+        Mode::Go,
+        &[LinkTrust::Pinned, LinkTrust::Http, LinkTrust::Ca],
+    );
     run.begin();
     run.upgrade(0);
     run.refuse(1);
@@ -192,7 +195,11 @@ fn a_second_attempt_is_told_apart() {
 
 #[test]
 fn people_logins_and_logs_have_events_of_their_own() {
-    let mut run = Rehearsal::of(Mode::Go, &["pinned", "ca"], fixtures::both());
+    let mut run = Rehearsal::of(
+        Mode::Go,
+        &[LinkTrust::Pinned, LinkTrust::Ca],
+        fixtures::both(),
+    );
     run.begin();
     run.start(0, Stage::Login, 1);
     run.device(0, DeviceFact::SecretWanted);
@@ -267,7 +274,11 @@ fn a_log_that_contradicts_is_in_the_runs_exit_code() {
 
 #[test]
 fn an_audit_tells_of_each_file() {
-    let mut run = Rehearsal::of(Mode::Audit { all: true }, &["http"], fixtures::no_payload());
+    let mut run = Rehearsal::of(
+        Mode::Audit { all: true },
+        &[LinkTrust::Http],
+        fixtures::no_payload(),
+    );
     run.begin();
     run.log_read(0, "62310ba5", Ok(fixtures::log()));
     run.log_read(0, "62310c00", Ok(fixtures::spoiled_log()));

@@ -9,14 +9,14 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use crate::engine::{DevicePhase, DeviceState, Person, Step};
-use crate::model::{Outcome, Touched, human_duration};
+use crate::model::{LinkTrust, Outcome, Touched, human_duration};
 
 use super::audit;
 use super::device_message::message;
 use super::text::{fit, left, right, rule, span, time_of_day, wrap};
 use super::{Scene, put};
 use crate::tui::layout::Zoom;
-use crate::tui::theme::{Mark, Tone, is_weak_link};
+use crate::tui::theme::{Mark, Tone};
 
 /// Draws the pane: what it is about first, the timeline's end next, the error and its hint last.
 pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
@@ -157,9 +157,11 @@ fn touched(row: &DeviceState) -> Option<String> {
 /// Link, group, tags and what the device said of itself.
 fn facts(row: &DeviceState, width: usize) -> Vec<Line<'static>> {
     let mut spans = vec![Span::raw("  ")];
-    if is_weak_link(row.link) {
+    if row.link.is_weak() {
         let what = match row.link {
-            "http" => "HTTP: NOTHING IS ENCRYPTED, ANYBODY ON THE WAY CAN READ AND CHANGE IT",
+            LinkTrust::Http => {
+                "HTTP: NOTHING IS ENCRYPTED, ANYBODY ON THE WAY CAN READ AND CHANGE IT"
+            }
             _ => "INSECURE: THE CERTIFICATE IS NOT VERIFIED, THIS MAY BE ANOTHER DEVICE",
         };
         let line = fit(vec![span(format!("  ! {what}"), Tone::Warn.bold())], width);
@@ -167,7 +169,10 @@ fn facts(row: &DeviceState, width: usize) -> Vec<Line<'static>> {
         lines.extend(more_facts(row, Vec::new(), width));
         return lines;
     }
-    spans.push(span(format!("link {}", row.link), Tone::Dull.style()));
+    spans.push(span(
+        format!("link {}", row.link.as_str()),
+        Tone::Dull.style(),
+    ));
     more_facts(row, spans, width)
 }
 

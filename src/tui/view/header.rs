@@ -16,7 +16,7 @@ use super::progress_bar::{bar, percent};
 use super::text::{clock, cut, ends, span};
 use super::{Scene, put};
 use crate::tui::device_order::contradicted;
-use crate::tui::theme::{Mark, Tone, is_weak_link};
+use crate::tui::theme::{Mark, Tone};
 use crate::tui::ui::waits_for_person;
 
 /// The two lines of the dashboard.
@@ -140,11 +140,7 @@ fn time_left(scene: &Scene<'_>) -> Option<String> {
 /// occur; words are left out where they do not fit beside the bar, then what is zero.
 fn counts(fleet: &Fleet, width: usize) -> Line<'static> {
     let mut shown = marks(fleet);
-    let weak = fleet
-        .devices()
-        .iter()
-        .filter(|r| is_weak_link(r.link))
-        .count();
+    let weak = fleet.devices().iter().filter(|r| r.link.is_weak()).count();
     let digits = fleet.devices().len().to_string().len();
     let full = spell(&shown, weak, Some(digits), true);
     let short = spell(&shown, weak, Some(digits), false);

@@ -15,7 +15,7 @@ use super::device_message::doing;
 use super::table::{link, pad, pointer, title};
 use super::text::{cut, rule, span, wrap};
 use super::{Scene, put};
-use crate::tui::theme::{Mark, SELECTED, Tone, is_weak_link};
+use crate::tui::theme::{Mark, SELECTED, Tone};
 
 struct Columns {
     name: usize,
@@ -39,7 +39,7 @@ impl Columns {
             .filter_map(|r| r.group.as_deref())
             .map(UnicodeWidthStr::width)
             .max();
-        let weak = rows.iter().any(|r| is_weak_link(r.link));
+        let weak = rows.iter().any(|r| r.link.is_weak());
         let mut columns = Self {
             name: name.clamp(4, if width >= 100 { 24 } else { 14 }),
             group: match group {
@@ -217,10 +217,10 @@ pub(super) fn draw_why(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
             mark.tone.style(),
         ),
     ];
-    let (link, tone) = if is_weak_link(row.link) {
-        (format!("! link: {}", row.link), Tone::Warn)
+    let (link, tone) = if row.link.is_weak() {
+        (format!("! link: {}", row.link.as_str()), Tone::Warn)
     } else {
-        (format!("link: {}", row.link), Tone::Dull)
+        (format!("link: {}", row.link.as_str()), Tone::Dull)
     };
     put(
         buf,
@@ -340,11 +340,7 @@ fn warning(fleet: &Fleet, wanted: usize) -> String {
     if wanted > 0 && fleet.payload().firmware.is_some() {
         line.push_str(" A firmware upgrade cannot be undone.");
     }
-    let weak = fleet
-        .devices()
-        .iter()
-        .filter(|r| is_weak_link(r.link))
-        .count();
+    let weak = fleet.devices().iter().filter(|r| r.link.is_weak()).count();
     if weak > 0 {
         let links = if weak == 1 { "link" } else { "links" };
         let _ = write!(line, " ! {weak} weak {links}");

@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Clear, Widget};
 
 use crate::engine::{DeviceState, Fleet};
-use crate::model::{DeviceId, OutcomeKind, Stage};
+use crate::model::{DeviceId, LinkTrust, OutcomeKind, Stage};
 
 use super::Scene;
 use super::halt_box;
@@ -179,15 +179,15 @@ fn secret(text: &mut Text, scene: &Scene<'_>, id: &DeviceId) {
         text.say("401: the last one was not accepted.", Tone::Warn);
     }
     match row.map(|row| row.link) {
-        Some("http") => text.say(
+        Some(LinkTrust::Http) => text.say(
             "! http: not encrypted. The passphrase stays here, but the token travels in clear.",
             Tone::Warn,
         ),
-        Some("insecure") => text.say(
+        Some(LinkTrust::Insecure) => text.say(
             "! insecure: the certificate is not verified, this may be another device.",
             Tone::Warn,
         ),
-        Some(link) => text.say(&format!("link {link}"), Tone::Dull),
+        Some(link) => text.say(&format!("link {}", link.as_str()), Tone::Dull),
         None => {}
     }
     let room = text.width.saturating_sub(4);

@@ -12,7 +12,7 @@ use crate::model::{AuditVerdict, Outcome, Stage};
 use super::device_message::message;
 use super::text::{clock, fit, left, right, rule, span};
 use super::{Scene, put};
-use crate::tui::theme::{Mark, POINTER, SELECTED, Tone, is_weak_link};
+use crate::tui::theme::{Mark, POINTER, SELECTED, Tone};
 
 /// The columns that there is room for; the message takes what the others leave.
 struct Columns {
@@ -47,7 +47,7 @@ impl Columns {
                 .as_deref()
                 .map_or(0, unicode_width::UnicodeWidthStr::width)
         });
-        let weak = rows.iter().any(|r| is_weak_link(r.link));
+        let weak = rows.iter().any(|r| r.link.is_weak());
         let most = if width >= 100 { 24 } else { 14 };
         let mut columns = Self {
             name: name.clamp(4, most),
@@ -278,10 +278,10 @@ fn audit(row: &DeviceState, width: usize) -> (String, Style) {
 
 /// A link that is worth less than it should be is marked at its device.
 pub(super) fn link(row: &DeviceState, width: usize) -> (&'static str, Tone) {
-    if !is_weak_link(row.link) {
+    if !row.link.is_weak() {
         return ("", Tone::Plain);
     }
-    (if width > 1 { row.link } else { "!" }, Tone::Warn)
+    (if width > 1 { row.link.as_str() } else { "!" }, Tone::Warn)
 }
 
 /// `1.2.2 → 1.2.3`: what it ran, and what it is to run or says that it runs.

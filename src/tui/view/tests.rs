@@ -489,7 +489,7 @@ fn ten_thousand_devices_are_drawn_and_walked_through() {
         id: crate::model::DeviceId::new(&format!("d{n}")),
         group: None,
         tags: Vec::new(),
-        link: "ca",
+        link: crate::model::LinkTrust::Ca,
         credentials: crate::model::Credentials::Login,
     });
     let mut rig = Rig::new(Mode::Go, seeds.collect());

@@ -4,7 +4,9 @@
 use hemfleet::engine::{
     Command, DeviceFact, DeviceSeed, Event, Fact, Fleet, FleetRun, Launcher, Message, Mode,
 };
-use hemfleet::model::{Credentials, DeviceId, Outcome, PayloadFacts, RunId, Stage, Touched};
+use hemfleet::model::{
+    Credentials, DeviceId, LinkTrust, Outcome, PayloadFacts, RunId, Stage, Touched,
+};
 use hemfleet::tui::{self, Exit, Options, Theme};
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
@@ -79,7 +81,7 @@ fn child() {
             id: DeviceId::new("vault-01"),
             group: None,
             tags: Vec::new(),
-            link: "ca",
+            link: LinkTrust::Ca,
         };
         let run = RunId::from_random([0; 4]);
         let fleet = Fleet::new(run, PayloadFacts::default(), Mode::Go, 1, [seed]);
