@@ -38,8 +38,9 @@ pub use image::management_app::{
     APP_UPLOAD_NAME, AppFacts, AppImage, AppTrailer, AppVersion, MAX_APP_BYTES,
 };
 pub use image::trust::{Distrust, ImageTrust};
-pub use outcome::device_outcome::{Doubt, Outcome, OutcomeKind, Skip, Unproven};
-pub use outcome::failure::{Failure, FailureKind, Touched};
+pub use outcome::device_outcome::{Outcome, OutcomeKind, Skip};
+pub use outcome::doubt::{Doubt, Unproven};
+pub use outcome::failure::{Failure, FailureKind, Touched, UnknownSigner};
 pub use outcome::link_fault::{BrokerFault, LinkFault, LocalFault, TlsFault};
 pub use outcome::plan_verdict::{Verdict, VerdictKind};
 pub use outcome::stage::Stage;

@@ -114,18 +114,12 @@ impl<D: Device> Attempt<D> {
             AppLook::Same | AppLook::Signer | AppLook::NoHash
                 if answered != Some(Answered::Accepted) =>
             {
-                let outcome = Outcome::Unknown(Doubt::AppUnseen);
-                let what = outcome.reason();
-                (outcome, FailureKind::NotThisImage { what })
+                in_doubt(Doubt::AppUnseen)
             }
             AppLook::Same => unproven(Unproven::AppUnchanged),
             AppLook::Signer => unproven(Unproven::AppUntold),
             AppLook::NoHash => unproven(Unproven::NoAppHash),
-            AppLook::Other(what) => {
-                let doubt = Doubt::OtherDevice { what };
-                let what = doubt.to_string();
-                (Outcome::Unknown(doubt), FailureKind::NotThisImage { what })
-            }
+            AppLook::Other(what) => in_doubt(Doubt::OtherDevice { what }),
             AppLook::Gone(kind) => (outcome_of_last_look(&kind), kind),
         };
         // What is in doubt is counted by the look that finds it, once.
@@ -176,6 +170,9 @@ impl<D: Device> Attempt<D> {
 }
 
 fn unproven(why: Unproven) -> (Outcome, FailureKind) {
-    let what = why.to_string();
-    (Outcome::Unproven(why), FailureKind::NotThisImage { what })
+    (Outcome::Unproven(why.clone()), FailureKind::Unproven(why))
+}
+
+fn in_doubt(doubt: Doubt) -> (Outcome, FailureKind) {
+    (Outcome::Unknown(doubt.clone()), FailureKind::InDoubt(doubt))
 }

@@ -4,7 +4,9 @@
 use std::cmp::Ordering;
 
 use crate::device::Device;
-use crate::model::{AppFacts, AuditMode, Credentials, FailureKind, FwVersion, Skip, Verdict};
+use crate::model::{
+    AppFacts, AuditMode, Credentials, FailureKind, FwVersion, Skip, UnknownSigner, Verdict,
+};
 
 use super::attempt::Attempt;
 use crate::engine::event::Seen;
@@ -111,12 +113,8 @@ impl<D: Device> Attempt<D> {
                 (Some(footer), Some(fwk)) if footer.fwk == fwk => None,
                 (Some(_), Some(_)) => Some(FailureKind::OtherSigner),
                 // Who asks for the same key does not want to hear afterwards that nobody could tell.
-                (None, _) => Some(FailureKind::NotThisImage {
-                    what: "same key required, and the image's signing key is not known".to_owned(),
-                }),
-                (_, None) => Some(FailureKind::NotThisImage {
-                    what: "same key required, and the device reports no fwk".to_owned(),
-                }),
+                (None, _) => Some(FailureKind::UnknownSigner(UnknownSigner::Image)),
+                (_, None) => Some(FailureKind::UnknownSigner(UnknownSigner::Device)),
             };
         }
         None

@@ -173,9 +173,7 @@ impl<D: Device> Attempt<D> {
                     // A device may come up and vanish again; then the watch goes on.
                     match self.look_for_reboot(pending).await {
                         Ok(second) if second.uptime >= first.uptime => return Ok(second),
-                        Ok(_) => RebootLook::Gone(FailureKind::NotThisImage {
-                            what: "rebooted once more".to_owned(),
-                        }),
+                        Ok(_) => RebootLook::Gone(FailureKind::RebootedAgain),
                         Err(met) => met,
                     }
                 }
@@ -207,8 +205,7 @@ impl<D: Device> Attempt<D> {
             what: pending.device.differs(now)?,
         };
         let running = self.begin(Stage::Verify, 1).await;
-        let what = doubt.to_string();
-        self.end_failed(running, FailureKind::NotThisImage { what })
+        self.end_failed(running, FailureKind::InDoubt(doubt.clone()))
             .await;
         Some(Outcome::Unknown(doubt))
     }
@@ -276,33 +273,28 @@ impl<D: Device> Attempt<D> {
             }
         };
         if let Some(what) = pending.device.differs(&version) {
-            let what = Doubt::OtherDevice { what };
-            self.end_failed(
-                running,
-                FailureKind::NotThisImage {
-                    what: what.to_string(),
-                },
-            )
-            .await;
-            return Outcome::Unknown(what);
+            let doubt = Doubt::OtherDevice { what };
+            self.end_failed(running, FailureKind::InDoubt(doubt.clone()))
+                .await;
+            return Outcome::Unknown(doubt);
         }
-        let mut outcome = self.judge(pending, status, version.fws);
+        let judged = self.judge(pending, status, version.fws);
         let faults = status.fls_state;
         let note = format!("{} · signature matches", version.fwv);
-        let kind = if outcome == Outcome::Upgraded && !faults.is_healthy() && !self.policy.force {
+        let kind = match &judged {
+            Outcome::RolledBack => Some(FailureKind::RolledBack),
+            Outcome::Unproven(why) => Some(FailureKind::Unproven(why.clone())),
+            _ if faults.is_healthy() || self.policy.force => None,
             // Proven, but nobody should find a broken device among the green ones.
-            let kind = FailureKind::FaultAfterwards(faults);
-            outcome = Outcome::Failed(Failure {
+            _ => Some(FailureKind::FaultAfterwards(faults)),
+        };
+        let outcome = match &kind {
+            Some(kind @ FailureKind::FaultAfterwards(_)) => Outcome::Failed(Failure {
                 stage: Stage::Verify,
                 kind: kind.clone(),
                 touched: self.touched,
-            });
-            Some(kind)
-        } else if outcome == Outcome::Upgraded {
-            None
-        } else {
-            let what = outcome.reason();
-            Some(FailureKind::NotThisImage { what })
+            }),
+            _ => judged,
         };
         let stopped = self.if_stopped(&outcome);
         self.returned(pending, version, stopped).await;

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::model::{Failure, Stage, Touched};
+use crate::model::{Doubt, Failure, FailureKind, Stage, Touched, Unproven};
 
 /// Why a device is left alone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,144 +20,6 @@ impl fmt::Display for Skip {
             Self::Epa => "EPA: no upgrade over this API",
             Self::EpaLog => "EPA: no log over this API",
         })
-    }
-}
-
-/// Why a change is not proven.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Unproven {
-    /// It rebooted and reports neither the old nor the image's `fws`.
-    OtherSignature {
-        /// The short `fws` it reports now.
-        now: String,
-    },
-    /// It rebooted and its `fws` changed, but the image's footer was not recognised.
-    NoExpectedSignature,
-    /// It reports no readable `fws`.
-    NoSignature,
-    /// It reports the image's `fws`, but no reboot was observed.
-    RebootNotSeen,
-    /// The management app's `uis` is what it was before: the same app, or none was installed (section 8).
-    AppUnchanged,
-    /// Its `uis` changed, but not to the hash of the manifest that was sent.
-    AppChanged {
-        /// The `uis` it reports now, escaped.
-        now: String,
-    },
-    /// Its `uis` is the signer's key, and was before: that stays the same over releases.
-    AppUntold,
-    /// No `uis` can be read to compare.
-    NoAppHash,
-}
-
-impl fmt::Display for Unproven {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::OtherSignature { now } => {
-                write!(
-                    f,
-                    "rebooted, changed, but not to this image: its signature is {now}…"
-                )
-            }
-            Self::NoExpectedSignature => {
-                f.write_str("rebooted, but the image has no known signature to compare with")
-            }
-            Self::NoSignature => f.write_str("rebooted, but reports no readable signature"),
-            Self::RebootNotSeen => {
-                f.write_str("reports this image's signature, but no reboot was observed")
-            }
-            Self::AppUnchanged => f.write_str(
-                "the management app's hash is what it was: the same app, or none was installed",
-            ),
-            Self::AppChanged { now } => write!(
-                f,
-                "the management app changed, but its uis is not the hash of this one's manifest: {now}"
-            ),
-            Self::AppUntold => f.write_str(
-                "the device's uis is the signer's key, before and after: which app it serves cannot be told from it",
-            ),
-            Self::NoAppHash => {
-                f.write_str("the device reports no management app's hash to compare")
-            }
-        }
-    }
-}
-
-/// Why it is not known what an install did.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Doubt {
-    /// The answer was lost, and the device answered all the time without a reboot.
-    AnswerLost,
-    /// The install was answered with a status that no device gives, and the device answered all the time
-    /// without a reboot.
-    OddAnswer {
-        /// The HTTP status.
-        status: u16,
-    },
-    /// The management app's install was sent, and the device's `uis` is what it was.
-    AppUnseen,
-    /// The install was accepted, and the device answered all the time without a reboot.
-    NoReboot,
-    /// It answers again, but not so that it could be looked at: the certificate is not trusted, the
-    /// answer not readable.
-    Unseen {
-        /// What the last look met.
-        last: String,
-    },
-    /// Until the limit it could not be looked at from here: this machine, the jump host or the proxy was at
-    /// fault, so that nothing is known of the device.
-    NotLookedAt {
-        /// What the last look met.
-        last: String,
-    },
-    /// Another device answers there than the one that the install was sent to.
-    OtherDevice {
-        /// What is different.
-        what: String,
-    },
-    /// hemfleet was stopped while the device was being watched.
-    StoppedWatching,
-    /// A bug in hemfleet: the device's task died while it was being watched.
-    Panicked(String),
-}
-
-impl fmt::Display for Doubt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::AnswerLost => f.write_str("install sent, its answer was lost, no reboot seen"),
-            Self::OddAnswer { status } => write!(
-                f,
-                "install sent, answered {status} as no device does (a proxy or tunnel?), no reboot seen"
-            ),
-            Self::AppUnseen => f.write_str(
-                "the management app's install was sent, and the device's uis is what it was",
-            ),
-            Self::NoReboot => f.write_str("install accepted, but no reboot seen"),
-            Self::Unseen { last } => {
-                write!(
-                    f,
-                    "install sent, answers again, but cannot be looked at: {last}"
-                )
-            }
-            Self::NotLookedAt { last } => {
-                write!(
-                    f,
-                    "install sent, and the device could not be looked at from here: {last}"
-                )
-            }
-            Self::OtherDevice { what } => {
-                write!(
-                    f,
-                    "install sent, and another device answers there now: {what}"
-                )
-            }
-            Self::StoppedWatching => {
-                f.write_str("install sent, stopped before its outcome was seen")
-            }
-            Self::Panicked(what) => {
-                write!(f, "install sent, then hemfleet itself failed: {what}")
-            }
-        }
     }
 }
 
@@ -312,9 +174,7 @@ impl Outcome {
             Self::Current => "runs this very image".to_owned(),
             Self::Skipped(s) => s.to_string(),
             Self::Failed(f) => f.kind.to_string(),
-            Self::RolledBack => {
-                "rebooted and runs what it ran before: its bootloader refused the image".to_owned()
-            }
+            Self::RolledBack => FailureKind::RolledBack.to_string(),
             Self::Lost => "not back within the limit after the install".to_owned(),
             Self::Unknown(d) => d.to_string(),
             Self::Cancelled(Touched::Nothing) => "stopped before anything was changed".to_owned(),
@@ -342,12 +202,9 @@ impl Outcome {
             Self::Unproven(Unproven::RebootNotSeen) => {
                 "Look at it again with hemfleet plan: if it says current and the device is healthy, all is well."
             }
-            Self::Unproven(
-                Unproven::AppUnchanged
-                | Unproven::AppChanged { .. }
-                | Unproven::AppUntold
-                | Unproven::NoAppHash,
-            ) => "Open the app on the device, or compare its uis with another device's.",
+            Self::Unproven(why) if why.is_about_app() => {
+                "Open the app on the device, or compare its uis with another device's."
+            }
             Self::Unproven(_) => {
                 "Compare its fws and fwv with what you meant to install (hemfleet inspect), or ask the vendor."
             }
@@ -424,13 +281,8 @@ impl Outcome {
         match self {
             Self::Failed(f) => Some(f.stage),
             // The management app's install is followed by no reboot.
-            Self::Unproven(
-                Unproven::AppUnchanged
-                | Unproven::AppChanged { .. }
-                | Unproven::AppUntold
-                | Unproven::NoAppHash,
-            )
-            | Self::Unknown(Doubt::AppUnseen) => Some(Stage::VerifyUi),
+            Self::Unproven(why) if why.is_about_app() => Some(Stage::VerifyUi),
+            Self::Unknown(Doubt::AppUnseen) => Some(Stage::VerifyUi),
             Self::RolledBack | Self::Unproven(_) => Some(Stage::Verify),
             Self::Lost | Self::Unknown(_) => Some(Stage::Reboot),
             _ => None,
@@ -450,22 +302,8 @@ impl Outcome {
         match self {
             Self::Failed(f) => f.kind.code(),
             Self::Skipped(Skip::Epa | Skip::EpaLog) => "epa",
-            Self::Unproven(Unproven::OtherSignature { .. }) => "other_signature",
-            Self::Unproven(Unproven::NoExpectedSignature) => "no_expected_signature",
-            Self::Unproven(Unproven::NoSignature) => "no_signature",
-            Self::Unproven(Unproven::RebootNotSeen) => "reboot_not_seen",
-            Self::Unproven(Unproven::AppUnchanged) => "app_unchanged",
-            Self::Unproven(Unproven::AppChanged { .. }) => "app_changed",
-            Self::Unproven(Unproven::AppUntold) => "app_untold",
-            Self::Unproven(Unproven::NoAppHash) => "no_app_hash",
-            Self::Unknown(Doubt::AnswerLost | Doubt::AppUnseen) => "answer_lost",
-            Self::Unknown(Doubt::OddAnswer { .. }) => "odd_answer",
-            Self::Unknown(Doubt::NoReboot) => "no_reboot",
-            Self::Unknown(Doubt::Unseen { .. }) => "unseen",
-            Self::Unknown(Doubt::NotLookedAt { .. }) => "not_looked_at",
-            Self::Unknown(Doubt::OtherDevice { .. }) => "other_device",
-            Self::Unknown(Doubt::StoppedWatching) => "stopped_watching",
-            Self::Unknown(Doubt::Panicked(_)) => "panicked",
+            Self::Unproven(why) => why.code(),
+            Self::Unknown(doubt) => doubt.code(),
             Self::Halted(_) => "max_failures",
             other => other.kind().as_str(),
         }

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::model::{BrokerFault, FlsState, LinkFault, Stage, human_duration};
+use crate::model::{BrokerFault, Doubt, FlsState, LinkFault, Stage, Unproven, human_duration};
 
 /// What an attempt has changed on the device so far.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord, Default)]
@@ -39,6 +39,24 @@ impl fmt::Display for Touched {
             Self::ImageSent => "image partly sent, not installed",
             Self::ImageStaged => "image staged, not installed",
             Self::InstallSent => "install was sent",
+        })
+    }
+}
+
+/// Whose signing key is not known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum UnknownSigner {
+    /// The image's: its footer was not recognised.
+    Image,
+    /// The device's: it reports no `fwk`.
+    Device,
+}
+
+impl fmt::Display for UnknownSigner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Image => "the image's signing key is not known",
+            Self::Device => "the device reports no fwk",
         })
     }
 }
@@ -128,6 +146,9 @@ pub enum FailureKind {
     /// `--require-same-key`: the image is signed by another key than the running firmware.
     #[error("the image is signed by another key than the running firmware")]
     OtherSigner,
+    /// `--require-same-key`: one of the two keys is not known.
+    #[error("same key required, and {0}")]
+    UnknownSigner(UnknownSigner),
     /// The image is older than what the device runs; `--allow-downgrade` installs it all the same.
     #[error("older: the device runs {runs}, the image is {image}")]
     Downgrade {
@@ -240,12 +261,18 @@ pub enum FailureKind {
     /// The device provably runs the image, and has latched a fault since.
     #[error("runs the image now, but reports a fault: {0}")]
     FaultAfterwards(FlsState),
-    /// The device came back, but does not provably run the image.
-    #[error("{what}")]
-    NotThisImage {
-        /// What it runs instead.
-        what: String,
-    },
+    /// The device came back after the install, and rebooted again before it was looked at.
+    #[error("rebooted once more")]
+    RebootedAgain,
+    /// The device rebooted after the install, and runs what it ran before.
+    #[error("rebooted and runs what it ran before: its bootloader refused the image")]
+    RolledBack,
+    /// The device was looked at after the install, and does not provably run what was installed.
+    #[error("{0}")]
+    Unproven(Unproven),
+    /// The device was looked at after the install, and what that did is not known.
+    #[error("{0}")]
+    InDoubt(Doubt),
     /// A person stopped it.
     #[error("stopped")]
     Stopped,
@@ -301,11 +328,6 @@ impl FailureKind {
         }
     }
 
-    /// What the operator does next after a failure of this kind in `stage`.
-    pub fn hint(&self, stage: Stage) -> String {
-        super::hint::hint(stage, self)
-    }
-
     /// A stable word for scripts (JSON `code`).
     pub fn code(&self) -> &'static str {
         match self {
@@ -328,6 +350,7 @@ impl FailureKind {
             Self::ApprovalUnheard { .. } => "approval_unheard",
             Self::ApprovalRefused { .. } => "approval_refused",
             Self::OtherSigner => "other_signer",
+            Self::UnknownSigner(_) => "unknown_signer",
             Self::Downgrade { .. } => "downgrade",
             Self::StillExpired { .. } => "tls_still_expired",
             Self::NotConfirmed { .. } => "not_confirmed",
@@ -345,7 +368,10 @@ impl FailureKind {
             Self::NotBack { .. } => "not_back",
             Self::NoReboot { .. } => "no_reboot",
             Self::FaultAfterwards(_) => "fault_afterwards",
-            Self::NotThisImage { .. } => "not_this_image",
+            Self::RebootedAgain => "rebooted_again",
+            Self::RolledBack => "rolled_back",
+            Self::Unproven(why) => why.code(),
+            Self::InDoubt(doubt) => doubt.code(),
             Self::Stopped => "stopped",
             Self::Panicked { .. } => "panicked",
         }
@@ -364,11 +390,6 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// What the operator does next.
-    pub fn hint(&self) -> String {
-        self.kind.hint(self.stage)
-    }
-
     /// Whether the upgrade itself is proven, and only its log does not confirm it: a retry then reads
     /// the log again and does nothing else.
     pub fn is_about_log(&self) -> bool {

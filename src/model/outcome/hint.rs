@@ -1,10 +1,25 @@
 //! What the person at 3 a.m. does next, for each way to fail.
 //! Must not: know what happened beyond stage and kind.
 
-use crate::model::{BrokerFault, FailureKind, LinkFault, LocalFault, SshTrouble, Stage, TlsFault};
+use crate::model::{
+    BrokerFault, Failure, FailureKind, LinkFault, LocalFault, SshTrouble, Stage, TlsFault,
+};
 
-/// What the operator does after a failure of this kind in this stage.
-pub(in crate::model) fn hint(stage: Stage, kind: &FailureKind) -> String {
+impl Failure {
+    /// What the operator does next.
+    pub fn hint(&self) -> String {
+        self.kind.hint(self.stage)
+    }
+}
+
+impl FailureKind {
+    /// What the operator does next after a failure of this kind in `stage`.
+    pub fn hint(&self, stage: Stage) -> String {
+        hint(stage, self)
+    }
+}
+
+fn hint(stage: Stage, kind: &FailureKind) -> String {
     match kind {
         FailureKind::Link(link) => link_hint(link, stage).to_owned(),
         FailureKind::InstallNotSent(_) => "The install request never left: the device still runs what it ran. \
@@ -90,7 +105,11 @@ pub(in crate::model) fn hint(stage: Stage, kind: &FailureKind) -> String {
         FailureKind::FaultAfterwards(_) => "The upgrade itself is proven. Power-cycle the device and look at its status; if the fault \
              stays, ask the vendor before you rely on it."
             .to_owned(),
-        FailureKind::NotThisImage { .. } => "Compare its fws with the image (hemfleet inspect).".to_owned(),
+        FailureKind::RebootedAgain
+        | FailureKind::RolledBack
+        | FailureKind::Unproven(_)
+        | FailureKind::InDoubt(_)
+        | FailureKind::UnknownSigner(_) => "Compare its fws with the image (hemfleet inspect).".to_owned(),
         FailureKind::Stopped => "It still runs what it ran before: retry or run again when you are ready.".to_owned(),
         FailureKind::Panicked { .. } => "This is a bug of hemfleet: please report it with the log. Other devices are not \
              affected; retry looks at the device first."
