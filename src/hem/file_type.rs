@@ -1,7 +1,13 @@
 //! What a file that is no image looks like: a word for the person who named the wrong one.
 //! Must not: decide whether it is sent.
 
-use super::{intel_hex, management_app};
+use super::intel_hex::is_intel_hex;
+
+/// The trailer's size in bytes: the signer's Ed25519 key, then a signature.
+pub const TRAILER_BYTES: usize = 96;
+
+/// A tar consists of blocks of so many bytes.
+pub const BLOCK: usize = 512;
 
 /// How many bytes of a file are looked at to tell text from data.
 const SAMPLE: usize = 4096;
@@ -25,15 +31,15 @@ pub fn looks_like(file: &[u8]) -> String {
     if let Some((_, word)) = MAGIC.iter().find(|(magic, _)| file.starts_with(magic)) {
         return (*word).to_owned();
     }
-    if management_app::is_tar(file) {
-        let word = if management_app::has_trailer(file) {
+    if is_tar(file) {
+        let word = if has_trailer(file) {
             "a management app (a tar with a trailer), which --component ui --app FILE sends"
         } else {
             "a tar archive, perhaps a management app without its trailer"
         };
         return word.to_owned();
     }
-    if intel_hex::is_intel_hex(file) {
+    if is_intel_hex(file) {
         return "Intel HEX of something that is no signed image".to_owned();
     }
     let sample = &file[..file.len().min(SAMPLE)];
@@ -50,6 +56,23 @@ pub fn looks_like(file: &[u8]) -> String {
         _ if is_text(text, sample.len()) => "plain text".to_owned(),
         _ => "data without a signed footer that is known".to_owned(),
     }
+}
+
+/// Whether a file begins like a tar: with a header whose sum is right.
+pub fn is_tar(file: &[u8]) -> bool {
+    let Some(header) = file.first_chunk::<BLOCK>() else {
+        return false;
+    };
+    let byte = |(at, &b): (usize, &u8)| if (148..156).contains(&at) { b' ' } else { b };
+    let sum: u32 = header.iter().enumerate().map(byte).map(u32::from).sum();
+    let said = header[148..156].iter().copied();
+    let digits: String = said.map(char::from).filter(char::is_ascii_digit).collect();
+    u32::from_str_radix(&digits, 8) == Ok(sum)
+}
+
+/// Whether so many bytes follow the tar's blocks as a trailer has.
+pub fn has_trailer(file: &[u8]) -> bool {
+    file.len() % BLOCK == TRAILER_BYTES
 }
 
 /// The text that a sample begins with.

@@ -11,16 +11,12 @@ use ed25519_dalek::{Signature, VerifyingKey};
 use sha2::{Digest as _, Sha256};
 use tar::EntryType;
 
-use super::file_type::looks_like;
+pub use super::file_type::{BLOCK, TRAILER_BYTES};
+use super::file_type::{is_tar, looks_like};
 use super::firmware_image;
 use crate::model::{AppFacts, AppImage, AppTrailer, AppVersion, Fwk, MAX_APP_BYTES, printable};
 
-/// The trailer's size in bytes: the signer's Ed25519 key, then a signature.
-pub const TRAILER_BYTES: usize = 96;
 const KEY_BYTES: usize = 32;
-
-/// A tar consists of blocks of so many bytes.
-pub const BLOCK: usize = 512;
 
 /// The file in the tar that lists all others; the release's version is its hash.
 pub const MANIFEST: &str = "manifest";
@@ -95,23 +91,6 @@ pub struct AppFile {
     pub files: Option<usize>,
     /// What speaks against sending it, if anything does.
     pub fault: Option<AppFault>,
-}
-
-/// Whether a file begins like a tar: with a header whose sum is right.
-pub fn is_tar(file: &[u8]) -> bool {
-    let Some(header) = file.first_chunk::<BLOCK>() else {
-        return false;
-    };
-    let byte = |(at, &b): (usize, &u8)| if (148..156).contains(&at) { b' ' } else { b };
-    let sum: u32 = header.iter().enumerate().map(byte).map(u32::from).sum();
-    let said = header[148..156].iter().copied();
-    let digits: String = said.map(char::from).filter(char::is_ascii_digit).collect();
-    u32::from_str_radix(&digits, 8) == Ok(sum)
-}
-
-/// Whether so many bytes follow the tar's blocks as a trailer has.
-pub fn has_trailer(file: &[u8]) -> bool {
-    file.len() % BLOCK == TRAILER_BYTES
 }
 
 /// Reads a management app and checks all that can be checked here.

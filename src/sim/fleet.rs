@@ -11,7 +11,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::task::JoinSet;
 
-use super::api::management_app;
 use super::broker::notifications::Notifications;
 use super::broker::server::{self, Broker};
 use super::device::certificates::Pki;
@@ -19,13 +18,14 @@ use super::device::credential::Credential;
 use super::device::firmware;
 use super::device::lifecycle;
 use super::device::listener::ShutPort;
+use super::device::management_app;
 use super::device::recorder::Recording;
 use super::device::simulated::{Certificates, Hardware, World};
 use super::options::{SimOptions, take};
-use super::script::device::{Certificate, DeviceScript, Runs};
+use super::script::device::{Certificate, DeviceScript};
 use super::script::fault::ScriptedFault;
 use super::script::scenario::Scenario;
-use super::script::world::LinkScheme;
+use super::script::values::{LinkScheme, Runs};
 use crate::model::Fws;
 
 /// The broker's public name (section 12).

@@ -8,12 +8,12 @@ use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use super::api::management_app;
 use super::device::clock::unix_now;
 use super::device::credential::Credential;
+use super::device::management_app;
 use super::fleet::{SimDevice, SimFleet, reachable};
 use super::script::device::AuthScript;
-use super::script::world::LinkScheme;
+use super::script::values::LinkScheme;
 
 /// The first line of the generated inventory; by it a folder is known to be a lab.
 const MARK: &str = "# Written by hemfleet's simulator, and written over by it.";

@@ -33,11 +33,11 @@ pub use script::client_config::{
 };
 pub use script::device::{
     AuthScript, Certificate, ClockState, DeviceScript, Model, PhoneAnswer, PhoneScript, Renewal,
-    Runs, UisScript,
+    UisScript,
 };
-pub use script::duration::ScriptDuration;
 pub use script::expect::{AuditWord, Expect};
 pub use script::fault::{Act, ScriptedFault};
 pub use script::fault_point::FaultPoint;
 pub use script::scenario::{Scenario, ScenarioError};
-pub use script::world::{AppScript, BrokerScript, Download, ImageKind, ImageScript, LinkScheme};
+pub use script::values::{LinkScheme, Runs, ScriptDuration};
+pub use script::world::{AppScript, BrokerScript, Download, ImageKind, ImageScript};

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::device::listener::{Ports, ShutPort};
 use super::script::device::DeviceScript;
-use super::script::world::LinkScheme;
+use super::script::values::LinkScheme;
 
 /// A receive buffer that makes a throttled device hold its sender back, as a small machine does,
 /// instead of taking everything into the kernel's buffers at once.

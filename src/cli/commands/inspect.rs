@@ -9,7 +9,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::config::Diagnostic;
-use crate::hem::file_type::looks_like;
+use crate::hem::file_type::{is_tar, looks_like};
 use crate::hem::firmware_image::{self, ImageError, MAX_FILE_BYTES};
 use crate::hem::management_app::{self, AppError, AppFile};
 use crate::model::{
@@ -69,7 +69,7 @@ pub(in crate::cli) fn inspect(path: &Path) -> Result<ExitCode, Refusal> {
     let mut out = io::stdout().lock();
     let size = file.len() as u64;
     writeln!(out, "size       {size} bytes ({})", human_bytes(size))?;
-    if management_app::is_tar(&file) {
+    if is_tar(&file) {
         return inspect_app(path, file, &mut out);
     }
     match firmware_image::read(file.clone()) {

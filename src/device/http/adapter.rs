@@ -7,10 +7,10 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::HttpDevice;
+use super::call::{Call, Unanswered};
 use super::connection::connect::Route;
 use super::connection::exchange::{Answer, Broken};
 use super::log_download::LogDownload;
-use super::request::{Call, Unanswered};
 use crate::device::{
     Approval, ApprovalAnswer, ApprovalReply, CheckAnswer, Device, Image, InstallAnswer, LogFile,
     LogPage, LoginError, ProvenKey, RawLog, Session, UploadProgress, Validated,

@@ -6,24 +6,25 @@
 //!
 //! Must not: repeat a request, judge what an answer means for the upgrade, or log anything secret.
 
-mod request;
-mod ssh;
-mod upload;
-
 mod adapter;
 mod broker;
+mod call;
 mod connection;
+mod http_device;
 mod link_fault;
 mod log_download;
 mod login;
 mod pacing;
+mod request;
 mod setup_error;
+mod ssh;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod upload;
 
 pub use self::broker::client::Broker;
-pub use self::request::HttpDevice;
+pub use self::http_device::HttpDevice;
 pub use self::setup_error::SetupError;
 pub use self::tls::links::Links;
 

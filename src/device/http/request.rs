@@ -1,223 +1,25 @@
-//! A device's requests: their heads, their turn, and what became of them.
+//! Sends requests to a device: one at a time, each over a connection of its own (section 2).
 //!
-//! Must not: know what an answer means; that is `port` and `login`.
+//! What an answer means is in `adapter` and `login`.
 
-use std::borrow::Cow;
-use std::sync::Arc;
-use std::time::Duration;
-
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use http::header;
 use http_body_util::Full;
 use hyper::{Method, Request};
-use rustls::pki_types::ServerName;
 use tokio::time::Instant;
-use tokio_rustls::TlsConnector;
 
-use super::connection::connect::{Route, Security, Via, dial};
-use super::connection::exchange::{Answer, Need, Sink, exchange};
-use super::login::token::Logins;
-use super::pacing::Pacing;
-use super::setup_error::SetupError;
-use super::tls::links::Links;
-use super::{Broker, USER_AGENT, link_fault, upload};
-use crate::device::{Image, LoginError, Session, UploadProgress};
-use crate::hem::json::{WireError, path};
-use crate::hem::kdf;
-use crate::model::{
-    APP_UPLOAD_NAME, Credential, DeviceSpec, FailureKind, HostPort, LinkFault, Pace, Scheme,
-    Secret, Timeouts, TlsFault,
-};
-
-/// How long a device's `100 Continue` is waited for before the body is sent all the same.
-const GATE: Duration = Duration::from_secs(1);
+use super::call::{Call, Unanswered};
+use super::connection::connect::dial;
+use super::connection::exchange::{Answer, Sink, exchange};
+use super::http_device::{HttpDevice, bearer};
+use super::{USER_AGENT, link_fault, upload};
+use crate::device::{Image, Session, UploadProgress};
+use crate::hem::json::path;
+use crate::model::{APP_UPLOAD_NAME, FailureKind, LinkFault};
 
 const UNUSABLE_TOKEN: &str = "a token that no HTTP header can carry";
 
-/// One device of the inventory, over HTTP. It lives for one run: what it knows of refused logins and
-/// of its key holds for the run.
-pub struct HttpDevice {
-    pub(super) spec: DeviceSpec,
-    pub(super) credential: Credential,
-    pub(super) timeouts: Timeouts,
-    pub(super) broker: Arc<Broker>,
-    route: Route,
-    /// The way to its plain HTTP, where that is known.
-    pub(super) clear: Option<Route>,
-    host: header::HeaderValue,
-    turnstile: Pacing,
-    pub(super) logins: Logins,
-    /// The wait for `100 Continue`; tests shrink it.
-    pub(super) gate: Duration,
-}
-
-/// One request, as an endpoint wants it.
-pub(super) struct Call<'a> {
-    path: Cow<'static, str>,
-    session: Option<&'a Session>,
-    /// JSON; its presence makes the request a POST.
-    body: Option<Bytes>,
-    need: Need,
-    limit: Option<Duration>,
-    /// Another way than the device's own.
-    over: Option<&'a Route>,
-}
-
-impl<'a> Call<'a> {
-    /// A GET whose 200 brings JSON.
-    pub(super) fn get(path: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            path: path.into(),
-            session: None,
-            body: None,
-            need: Need::Json,
-            limit: None,
-            over: None,
-        }
-    }
-
-    /// A POST of JSON whose 200 brings JSON.
-    pub(super) fn post(path: &'static str, body: Bytes) -> Self {
-        Self {
-            body: Some(body),
-            ..Self::get(path)
-        }
-    }
-
-    /// With a token, where the session has one.
-    pub(super) fn of(self, session: &'a Session) -> Self {
-        Self {
-            session: Some(session),
-            ..self
-        }
-    }
-
-    /// With a token, where the session has one; of the answer the status alone matters.
-    pub(super) fn with(self, session: &'a Session) -> Self {
-        Self {
-            need: Need::Status,
-            ..self.of(session)
-        }
-    }
-
-    /// For a file, which may be long.
-    pub(super) fn file(self) -> Self {
-        Self {
-            need: Need::File,
-            ..self
-        }
-    }
-
-    /// Another way than the device's own, where one is given.
-    pub(super) fn over(self, route: Option<&'a Route>) -> Self {
-        Self {
-            over: route,
-            ..self
-        }
-    }
-
-    /// Answered within `limit` rather than the general one.
-    pub(super) fn within(self, limit: Duration) -> Self {
-        Self {
-            limit: Some(limit),
-            ..self
-        }
-    }
-}
-
-/// No usable answer came.
-pub(super) struct Unanswered {
-    /// Why not.
-    pub(super) fault: LinkFault,
-    /// Whether anything of the request had been handed to the socket.
-    pub(super) sent: bool,
-}
-
-impl From<Unanswered> for FailureKind {
-    fn from(unanswered: Unanswered) -> Self {
-        Self::Link(unanswered.fault)
-    }
-}
-
-impl From<Unanswered> for LoginError {
-    fn from(unanswered: Unanswered) -> Self {
-        Self::Failed(unanswered.into())
-    }
-}
-
-impl From<WireError> for FailureKind {
-    fn from(e: WireError) -> Self {
-        Self::BadAnswer {
-            what: e.to_string(),
-        }
-    }
-}
-
 impl HttpDevice {
-    /// Prepares a device; nothing is sent. `links` is shared by all devices of a run.
-    ///
-    /// # Errors
-    ///
-    /// The inventory's host, token, master words or CA cannot be used at all. A machine without root
-    /// certificates is no such error: it fails, device by device, when a connection is opened.
-    pub fn new(
-        spec: DeviceSpec,
-        credential: Credential,
-        timeouts: Timeouts,
-        pace: &Pace,
-        broker: Arc<Broker>,
-        links: &Links,
-    ) -> Result<Self, SetupError> {
-        let host = &spec.endpoint.authority.host;
-        let bad_host = || SetupError::BadHost { host: host.clone() };
-        let security = match spec.endpoint.scheme {
-            Scheme::Http => Security::Plain,
-            Scheme::Https => {
-                let name = ServerName::try_from(host.clone()).map_err(|_| bad_host())?;
-                match links.for_devices(&spec.tls) {
-                    Ok(config) => Security::Tls {
-                        connector: TlsConnector::from(config),
-                        name,
-                    },
-                    Err(e @ SetupError::NoRoots { .. }) => {
-                        let what = e.to_string();
-                        Security::Broken(TlsFault::Other { what })
-                    }
-                    Err(e) => return Err(e),
-                }
-            }
-        };
-        if let Credential::Token(token) = &credential {
-            bearer(token).ok_or(SetupError::BadToken)?;
-        }
-        if let Credential::MasterWords(words, _) = &credential {
-            kdf::check_master_words(words)?;
-        }
-        let route = |target, security| Route {
-            target,
-            via: match (&spec.ssh, &spec.proxy) {
-                (Some(jump), _) => Via::Ssh(links.jump(jump)),
-                (None, Some(proxy)) => Via::Proxy(proxy.clone()),
-                (None, None) => Via::Direct,
-            },
-            security,
-            limit: timeouts.connect,
-        };
-        let host_header = header::HeaderValue::try_from(spec.endpoint.host_header());
-        Ok(Self {
-            host: host_header.map_err(|_| bad_host())?,
-            clear: plain_target(&spec).map(|target| route(target, Security::Plain)),
-            route: route(spec.target(), security),
-            turnstile: Pacing::new(pace.gap),
-            logins: Logins::new(&credential, Arc::clone(&links.typed)),
-            gate: GATE,
-            spec,
-            credential,
-            timeouts,
-            broker,
-        })
-    }
-
     /// The head that all requests share. `None` where the token can stand in no header.
     fn head(
         &self,
@@ -359,30 +161,4 @@ impl HttpDevice {
             Err(fault) => tracing::debug!(device, %method, path, %fault, ?took, "not answered"),
         }
     }
-}
-
-/// Where a device's plain HTTP is: where the inventory says so, else at port 80 beside port 443. Of any
-/// other port nothing follows.
-fn plain_target(spec: &DeviceSpec) -> Option<HostPort> {
-    let target = spec.target();
-    match (spec.endpoint.scheme, &spec.endpoint.http_connect) {
-        (Scheme::Http, _) => Some(target),
-        (Scheme::Https, Some(at)) => Some(at.clone()),
-        (Scheme::Https, None) if target.port == Scheme::Https.default_port() => Some(HostPort {
-            port: Scheme::Http.default_port(),
-            ..target
-        }),
-        (Scheme::Https, None) => None,
-    }
-}
-
-/// The `Authorization` header, hidden from logs.
-fn bearer(token: &Secret) -> Option<header::HeaderValue> {
-    let token = token.expose();
-    if token.is_empty() || !token.iter().all(u8::is_ascii_graphic) {
-        return None;
-    }
-    let mut value = header::HeaderValue::try_from([b"Bearer ", token].concat()).ok()?;
-    value.set_sensitive(true);
-    Some(value)
 }

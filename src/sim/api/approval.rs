@@ -8,12 +8,13 @@ use serde_json::{Value, json};
 use tokio::time::sleep_until;
 
 use super::answer::{Answer, Gone};
-use super::dispatch::Call;
+use super::call::Call;
 use super::login::reply_at;
 use crate::model::AuditType;
-use crate::sim::device::state::{Bearer, random_text};
+use crate::sim::device::state::Bearer;
 use crate::sim::script::fault::Act;
 use crate::sim::tokens::approval::{Phone, Request, TOKEN_LIFE};
+use crate::sim::tokens::token::random_text;
 
 /// The longest note, in characters.
 const MAX_NOTE: usize = 128;

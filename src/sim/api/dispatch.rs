@@ -4,48 +4,24 @@
 //! 401), no such endpoint, TLS, length, missing `Authorization`, scope, and last the endpoint itself.
 //! Must not: do what an endpoint does.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, ORIGIN};
+use hyper::header::ORIGIN;
 use hyper::{Method, Request, Response};
-use serde::de::DeserializeOwned;
 
 use super::answer::{Answer, Body, Gone, after, before, respond};
-use super::endpoint::{Endpoint, MAX_JSON};
+use super::call::{Call, Link, content_length};
+use super::component;
+use super::endpoint::Endpoint;
 use super::management_app::ManagementApp;
 use super::upgrade::Image;
 use super::{approval, config, logger, login, management_app, system, upgrade, vendor};
 use crate::model::{AuditResult, AuditType};
 use crate::sim::device::audit_log::{self, Note};
-use crate::sim::device::listener::Ending;
-use crate::sim::device::recorder::Exchange;
 use crate::sim::device::simulated::Hardware;
-use crate::sim::device::staging;
-use crate::sim::device::state::{Bearer, BootPlan};
 use crate::sim::script::fault::Act;
 use crate::sim::script::fault_point::FaultPoint;
-
-/// The connection that a request came over.
-#[derive(Clone, Default)]
-pub(in crate::sim) struct Link {
-    pub(in crate::sim) ending: Ending,
-    /// The reboot that begins once this connection has ended.
-    pub(in crate::sim) plan: Arc<OnceLock<BootPlan>>,
-    /// Whether it is encrypted.
-    pub(in crate::sim) tls: bool,
-}
-
-/// One request as the endpoints see it.
-pub(in crate::sim) struct Call<'a> {
-    pub(in crate::sim) unit: &'a Hardware,
-    pub(in crate::sim) request: Request<Incoming>,
-    pub(in crate::sim) exchange: Exchange<'a>,
-    pub(in crate::sim) act: Option<Act>,
-    pub(in crate::sim) plan: &'a OnceLock<BootPlan>,
-    pub(in crate::sim) tls: bool,
-}
 
 /// Answers one request, or ends its connection.
 pub(in crate::sim) async fn answer(
@@ -141,18 +117,6 @@ impl Call<'_> {
         Ok(endpoint)
     }
 
-    /// The allow-list of a device is its own name, and what its settings say.
-    fn origin_is_allowed(&self) -> bool {
-        let Some(origin) = self.request.headers().get(ORIGIN) else {
-            return true;
-        };
-        let host = self.unit.script.host();
-        let set = self.unit.machine().settings.origin.clone();
-        let known = [format!("https://{host}"), format!("http://{host}"), set];
-        let is_known = |o: &String| o == "*" || origin.as_bytes() == o.as_bytes();
-        known.iter().any(is_known)
-    }
-
     /// Writes what an answer leaves behind in the audit log (sections 7 and 9). The page does not say whose
     /// scope a failed check names: here it is the token's.
     fn leave_entry(&self, endpoint: Option<Endpoint>, status: u16) {
@@ -199,21 +163,6 @@ impl Call<'_> {
         });
     }
 
-    /// The token that came along. Present but invalid is always 401 (section 2).
-    fn bearer(&self) -> Result<Option<Bearer>, u16> {
-        let Some(header) = self.request.headers().get(AUTHORIZATION) else {
-            return Ok(None);
-        };
-        let bearer = header
-            .to_str()
-            .ok()
-            .and_then(|h| h.strip_prefix("Bearer "))
-            .ok_or(401_u16)?;
-        let now = self.unit.now().ok_or(401_u16)?;
-        let bearer = self.unit.machine().boot.bearer(bearer, now);
-        bearer.map(Some).ok_or(401)
-    }
-
     async fn carry_out(&mut self, endpoint: Endpoint) -> Result<Answer, Gone> {
         match endpoint {
             Endpoint::Version => Ok(system::version(self)),
@@ -223,7 +172,7 @@ impl Call<'_> {
             Endpoint::Challenge => Ok(login::challenge(self).await),
             Endpoint::Login => login::login(self).await,
             Endpoint::Upload => upgrade::upload(self).await,
-            Endpoint::Check => Ok(staging::check::<Image>(self).await),
+            Endpoint::Check => Ok(component::check::<Image>(self).await),
             Endpoint::Install => Ok(upgrade::install(self)),
             Endpoint::Usbmode => Ok(upgrade::usbmode(self)),
             Endpoint::Reboot => Ok(upgrade::reboot(self)),
@@ -233,7 +182,7 @@ impl Call<'_> {
             Endpoint::ExtRequest => approval::request(self).await,
             Endpoint::ExtToken => approval::token(self).await,
             Endpoint::UploadUi => management_app::upload(self).await,
-            Endpoint::CheckUi => Ok(staging::check::<ManagementApp>(self).await),
+            Endpoint::CheckUi => Ok(component::check::<ManagementApp>(self).await),
             Endpoint::InstallUi => Ok(management_app::install(self)),
             Endpoint::Init => Ok(vendor::init(self)),
             Endpoint::InitReply => vendor::personalise(self).await,
@@ -248,37 +197,4 @@ impl Call<'_> {
             Endpoint::Crypto => Ok(Answer::status(406)),
         }
     }
-
-    /// Reads a JSON body; 400 where it is none.
-    pub(in crate::sim) async fn json<T: DeserializeOwned>(&mut self) -> Result<T, Refusal> {
-        let longest = usize::try_from(MAX_JSON).unwrap_or(usize::MAX);
-        let body = Limited::new(self.request.body_mut(), longest)
-            .collect()
-            .await;
-        let bytes = body.map_err(|_| Refusal::Gone(Gone::Closed))?.to_bytes();
-        self.exchange.received(bytes.len() as u64);
-        serde_json::from_slice(&bytes).map_err(|_| Refusal::Status(400))
-    }
-}
-
-/// Why a body was not read.
-pub(in crate::sim) enum Refusal {
-    /// The connection broke.
-    Gone(Gone),
-    /// It is not what it should be.
-    Status(u16),
-}
-
-impl Refusal {
-    pub(in crate::sim) fn answer(self) -> Result<Answer, Gone> {
-        match self {
-            Self::Gone(gone) => Err(gone),
-            Self::Status(status) => Ok(Answer::status(status)),
-        }
-    }
-}
-
-/// What `Content-Length` says; nothing for a chunked body.
-pub(in crate::sim) fn content_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }

@@ -4,7 +4,6 @@
 //! published description of firmware 1.2.2 has them; they are marked so.
 //! Must not: judge a request (that is `api`), or do what an endpoint does.
 
-use super::logger;
 use crate::hem::json::path;
 use crate::sim::script::fault_point::FaultPoint;
 
@@ -79,7 +78,7 @@ impl Endpoint {
             ("GET", "/api/system/upgrade/usbmode") => Self::Usbmode,
             ("GET", "/api/system/reboot") => Self::Reboot,
             ("GET", path::LOG_KEY) => Self::LogKey,
-            ("GET", asked) if logger::is_list(asked) => Self::LogList,
+            ("GET", asked) if is_log_list(asked) => Self::LogList,
             ("GET", asked) if asked.starts_with(path::LOG_FILE) => Self::LogFile,
             ("GET", "/api/auth/init") => Self::Init,
             ("POST", "/api/auth/init") => Self::InitReply,
@@ -218,4 +217,9 @@ impl Endpoint {
             _ => None,
         }
     }
+}
+
+/// Whether this is a page of the list; without an offset it is the first (the vendor's description).
+fn is_log_list(asked: &str) -> bool {
+    asked.starts_with(path::LOG_LIST) || asked == path::LOG_LIST.trim_end_matches('/')
 }

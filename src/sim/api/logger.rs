@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::answer::Answer;
-use super::dispatch::Call;
+use super::call::Call;
 use crate::hem::json::path;
 use crate::sim::device::audit_log::{self, Page};
 
@@ -19,11 +19,6 @@ pub(in crate::sim) fn key(call: &Call<'_>) -> Answer {
         "nonce": key.nonce,
         "nonce_signed": key.nonce_signed,
     }))
-}
-
-/// Whether this is a page of the list; without an offset it is the first (the vendor's description).
-pub(super) fn is_list(asked: &str) -> bool {
-    asked.starts_with(path::LOG_LIST) || asked == path::LOG_LIST.trim_end_matches('/')
 }
 
 /// `GET /api/logger/list/{offset}`. An offset that is no number is 406 in the vendor's description.

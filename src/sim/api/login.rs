@@ -9,14 +9,14 @@ use tokio::time::Instant;
 use x25519_dalek::{PublicKey, StaticSecret};
 
 use super::answer::{Answer, Gone};
-use super::dispatch::Call;
+use super::call::Call;
 use crate::hem::ejwt;
 use crate::hem::json::CHALLENGE_SECONDS;
 use crate::model::AuditType;
 use crate::sim::device::login_throttle::{FORGETS, USUAL};
 use crate::sim::device::simulated::Owner;
 use crate::sim::device::state::Bearer;
-use crate::sim::tokens::sealed;
+use crate::sim::tokens::token;
 
 /// `GET /api/auth/token`. Failed logins do not slow it down.
 pub(in crate::sim) async fn challenge(call: &Call<'_>) -> Answer {
@@ -85,7 +85,7 @@ pub(in crate::sim) async fn login(call: &mut Call<'_>) -> Result<Answer, Gone> {
     let reply_at = reply_at(call);
     let answer = match call.json::<Auth>().await {
         Ok(Auth { auth: Some(ejwt) }) => {
-            let claimed: Option<Claimed> = sealed::unverified(&ejwt);
+            let claimed: Option<Claimed> = token::unverified(&ejwt);
             let owner = match &claimed {
                 Some(claimed) => call.unit.owner(&claimed.iss).await,
                 None => None,

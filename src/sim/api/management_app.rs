@@ -1,37 +1,18 @@
-//! The management app of a PPA: its file and its endpoints (section 8).
-//!
-//! Valid is a tar with a manifest and the 96 bytes of its trailer, signed over the SHA-256 of the tar by the key
-//! that also signs firmware. `uis` is the hash of the manifest or, where the scenario says so, that key.
-//! Must not: reboot anything; an app is in use at once.
+//! The management app's endpoints (section 8). The app's file is made and verified in `device/management_app.rs`.
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use sha2::{Digest as _, Sha256};
-
 use super::answer::{Answer, Gone};
-use super::dispatch::Call;
-use crate::hem::management_app::{self, BLOCK, MANIFEST, TRAILER_BYTES};
-use crate::model::AppVersion;
-use crate::sim::device::firmware::{self, noise};
+use super::call::Call;
+use super::component::{self, Component, wrong_state};
+use crate::sim::device::firmware;
+use crate::sim::device::management_app::{self, FILE};
 use crate::sim::device::recorder::Recording;
 use crate::sim::device::simulated::{Hardware, World};
-use crate::sim::device::staging::{self, Component, Slot, Staged, wrong_state};
+use crate::sim::device::staging::{Slot, Staged};
 use crate::sim::device::state::InnerState;
 use crate::sim::script::device::UisScript;
 use crate::sim::script::fault_point::FaultPoint;
-
-/// The name under which it is uploaded, and no other.
-pub(in crate::sim) const FILE: &str = "webroot.tar";
-
-/// What is in an archive.
-const PAGE: &str = "index.html";
-/// Blocks of an archive beside its page: two headers, the manifest, and two of zeros at the end.
-const BESIDE: usize = 5;
-/// The smallest archive that holds something.
-pub(in crate::sim) const MIN_BYTES: usize = (BESIDE + 1) * BLOCK + TRAILER_BYTES;
-/// The server's limit for any upload (section 2).
-pub(in crate::sim) const MAX_BYTES: usize = 16 * 1024 * 1024;
 
 /// The app, as a component.
 pub(super) struct ManagementApp;
@@ -59,25 +40,8 @@ impl Component for ManagementApp {
     }
 
     fn verify(_: &World, staged: &Staged) -> Option<String> {
-        let facts = management_app::read(staged.bytes.clone()).ok()?.image.facts;
-        let signed = facts
-            .trailer
-            .is_some_and(|t| t.verifies && t.key == firmware::fwk());
-        let version = facts.version.filter(|_| signed)?;
-        Some(version.to_string())
+        management_app::verify(&staged.bytes)
     }
-}
-
-/// The version of this app: the base64 SHA-256 of its manifest.
-pub(in crate::sim) fn uis(app: &Bytes) -> String {
-    let version = management_app::read(app.clone()).ok();
-    let version = version.and_then(|app| app.image.facts.version);
-    version.map_or_else(String::new, |version| version.to_string())
-}
-
-/// That of the app before any upgrade.
-pub(in crate::sim) fn earlier_uis() -> String {
-    AppVersion(Sha256::digest(b"the app that was there before").into()).to_string()
 }
 
 /// What the device reports of the app that it serves.
@@ -88,62 +52,14 @@ pub(super) fn reported(unit: &Hardware, machine: &InnerState) -> String {
     }
 }
 
-/// Makes a signed archive of one page and its manifest, of this size or a little less.
-pub(in crate::sim) fn archive(size: usize) -> Bytes {
-    let blocks = size.saturating_sub(TRAILER_BYTES) / BLOCK;
-    let page = noise(blocks.saturating_sub(BESIDE) * BLOCK);
-    let manifest = format!("{} *{PAGE}\n", hex(&Sha256::digest(&page)));
-    let mut tar = Vec::with_capacity(size);
-    for (name, content) in [(MANIFEST, manifest.as_bytes()), (PAGE, &page)] {
-        tar.extend_from_slice(&header(name, content.len()));
-        tar.extend_from_slice(content);
-        tar.resize(tar.len().next_multiple_of(BLOCK), 0);
-    }
-    tar.resize(tar.len() + 2 * BLOCK, 0);
-    let signature = firmware::sign(&Sha256::digest(&tar));
-    tar.extend_from_slice(&firmware::fwk().0);
-    tar.extend_from_slice(&signature);
-    tar.into()
-}
-
-fn header(name: &str, size: usize) -> [u8; BLOCK] {
-    let mut header = [0_u8; BLOCK];
-    for (at, text) in [
-        (0, name),
-        (100, "0000644\0"),
-        (108, "0000000\0"),
-        (116, "0000000\0"),
-        (124, &format!("{size:011o}\0")),
-        (136, "00000000000\0"),
-        (156, "0"),
-        (257, "ustar\x0000"),
-    ] {
-        header[at..at + text.len()].copy_from_slice(text.as_bytes());
-    }
-    let sum = format!("{:06o}\0 ", checksum(&header));
-    header[148..156].copy_from_slice(sum.as_bytes());
-    header
-}
-
-/// The sum of a header's bytes, with spaces where the sum itself stands.
-fn checksum(header: &[u8]) -> u32 {
-    let byte = |(at, &b): (usize, &u8)| if (148..156).contains(&at) { b' ' } else { b };
-    header.iter().enumerate().map(byte).map(u32::from).sum()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let digits = bytes.iter().map(|b| format!("{b:02x}"));
-    digits.collect()
-}
-
 /// `POST /api/system/upgrade/upload_ui`.
 pub(in crate::sim) async fn upload(call: &mut Call<'_>) -> Result<Answer, Gone> {
-    let (name, length) = match staging::announced::<ManagementApp>(call) {
+    let (name, length) = match component::announced::<ManagementApp>(call) {
         Ok(announced) => announced,
         Err(answered) => return answered,
     };
-    match staging::read::<ManagementApp>(call, length).await {
-        Ok(bytes) => Ok(staging::stage::<ManagementApp>(
+    match component::read::<ManagementApp>(call, length).await {
+        Ok(bytes) => Ok(component::stage::<ManagementApp>(
             call.unit,
             name,
             bytes.into(),
@@ -166,21 +82,4 @@ pub(in crate::sim) fn install(call: &Call<'_>) -> Answer {
     drop(machine);
     call.unit.recorder.note(|j| j.ui_installs_executed += 1);
     Answer::status(200)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_archive_is_valid_and_has_its_size() {
-        for size in [MIN_BYTES, 100_000, MAX_BYTES] {
-            let made = archive(size);
-            assert!(made.len() <= size && made.len() + BLOCK > size);
-            let file = management_app::read(made.clone()).unwrap();
-            assert_eq!((file.fault, file.files), (None, Some(1)), "{size}");
-        }
-        assert_eq!(archive(100_000), archive(100_000));
-        assert_ne!(uis(&archive(100_000)), earlier_uis());
-    }
 }

@@ -2,6 +2,8 @@
 
 pub(super) mod answer;
 pub(super) mod approval;
+pub(super) mod call;
+mod component;
 pub(super) mod config;
 pub(super) mod dispatch;
 pub(super) mod endpoint;

@@ -6,12 +6,12 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::answer::{Answer, Gone, odd};
-use super::dispatch::Call;
+use super::call::Call;
 use super::management_app;
 use crate::sim::device::firmware;
 use crate::sim::script::device::Model;
 use crate::sim::script::fault::Act;
-use crate::sim::script::world::LinkScheme;
+use crate::sim::script::values::LinkScheme;
 
 /// Latched by an order to lock the device (section 4).
 const LOCKED: u32 = 0x40;
@@ -102,7 +102,7 @@ fn host(call: &Call<'_>) -> Option<String> {
 /// `GET /api/system/checkin`.
 pub(in crate::sim) fn ask(call: &Call<'_>) -> Answer {
     let mut machine = call.unit.machine();
-    let jti = crate::sim::device::state::random_text();
+    let jti = crate::sim::tokens::token::random_text();
     let uis = (!call.unit.is_epa()).then(|| management_app::reported(call.unit, &machine));
     let fws = machine.running.fws.to_string();
     let csn = call.unit.serial();

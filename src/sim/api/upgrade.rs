@@ -4,13 +4,14 @@
 use std::time::Duration;
 
 use super::answer::{Answer, Gone};
-use super::dispatch::Call;
+use super::call::Call;
+use super::component::{self, Component, wrong_state};
 use crate::hem::intel_hex::{self, HexFault};
 use crate::model::{ImageFormat, MAX_IMAGE_BYTES};
 use crate::sim::device::firmware::{self, Firmware};
 use crate::sim::device::recorder::Recording;
 use crate::sim::device::simulated::World;
-use crate::sim::device::staging::{self, Component, Slot, Staged, wrong_state};
+use crate::sim::device::staging::{Slot, Staged};
 use crate::sim::device::state::{BootPlan, InnerState};
 use crate::sim::script::fault_point::FaultPoint;
 
@@ -66,7 +67,7 @@ fn over_3_mib(hex: &[u8]) -> bool {
 
 /// `POST /api/system/upgrade/upload_fw`.
 pub(in crate::sim) async fn upload(call: &mut Call<'_>) -> Result<Answer, Gone> {
-    let (name, length) = match staging::announced::<Image>(call) {
+    let (name, length) = match component::announced::<Image>(call) {
         Ok(announced) => announced,
         Err(answered) => return answered,
     };
@@ -75,7 +76,7 @@ pub(in crate::sim) async fn upload(call: &mut Call<'_>) -> Result<Answer, Gone> 
     if !is_hex && length > MAX_IMAGE_BYTES as u64 {
         return Err(Gone::Closed);
     }
-    let bytes = match staging::read::<Image>(call, length).await {
+    let bytes = match component::read::<Image>(call, length).await {
         Ok(bytes) => bytes,
         Err(answered) => return answered,
     };
@@ -89,7 +90,7 @@ pub(in crate::sim) async fn upload(call: &mut Call<'_>) -> Result<Answer, Gone> 
     } else {
         bytes.into()
     };
-    Ok(staging::stage::<Image>(call.unit, name, bytes))
+    Ok(component::stage::<Image>(call.unit, name, bytes))
 }
 
 /// `GET /api/system/upgrade/install_fw`. The audit entry of each answer is written by `api`, for refusals of

@@ -13,13 +13,13 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::answer::{Answer, Gone};
-use super::dispatch::Call;
+use super::call::Call;
 use super::login::session_key;
 use crate::hem::json::CHALLENGE_SECONDS;
 use crate::sim::device::clock::unix_now;
 use crate::sim::device::simulated::Hardware;
-use crate::sim::device::state::random_text;
-use crate::sim::tokens::sealed;
+use crate::sim::tokens::token;
+use crate::sim::tokens::token::random_text;
 
 /// Lets a page of an allowed origin read the answer; and before that, ask.
 pub(super) fn allow(headers: &mut HeaderMap, origin: HeaderValue, method: &Method) {
@@ -83,7 +83,7 @@ pub(super) async fn personalise(call: &mut Call<'_>) -> Result<Answer, Gone> {
 
 /// What shows that a device is genuine; here it shows nothing.
 fn genuine(unit: &Hardware) -> String {
-    sealed::seal(&unit.identity.key(), &json!({ "iat": unix_now() }))
+    token::seal(&unit.identity.key(), &json!({ "iat": unix_now() }))
 }
 
 /// `GET /api/system/config/attestation`: a certificate, which attests nothing.

@@ -13,11 +13,11 @@ use crate::sim::api::answer::{Answer, Gone, after, before, odd};
 use crate::sim::device::clock::unix_now;
 use crate::sim::device::recorder::Shown;
 use crate::sim::device::simulated::Hardware;
-use crate::sim::device::state::random_text;
 use crate::sim::script::device::PhoneAnswer;
 use crate::sim::script::fault::Act;
 use crate::sim::script::fault_point::FaultPoint;
 use crate::sim::tokens::approval::{Phone, Request};
+use crate::sim::tokens::token::random_text;
 
 /// Requests that wait for a phone, and those that were answered.
 #[derive(Default)]

@@ -8,10 +8,10 @@ use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 
-use super::state::random;
 use crate::hem::audit::{KeyAnswer, NewEntry, answer_key, key_line, sign_line};
 use crate::model::{AuditResult, AuditType};
 use crate::sim::script::fault::Act;
+use crate::sim::tokens::token::random;
 
 /// The device came up.
 const STARTUP: AuditType = AuditType(0x1);

@@ -16,8 +16,8 @@ use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use tokio_rustls::TlsAcceptor;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-use super::state::random;
 use crate::sim::script::device::Certificate;
+use crate::sim::tokens::token::random;
 
 /// A certificate, and the TLS side that shows it.
 #[derive(Clone)]

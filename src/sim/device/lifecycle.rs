@@ -20,7 +20,8 @@ use super::listener::{Ending, OpenPort, Ports, ShutPort, Wire};
 use super::simulated::{Certificates, Hardware};
 use super::state::BootPlan;
 use crate::sim::api::answer::stand_still;
-use crate::sim::api::dispatch::{self, Link};
+use crate::sim::api::call::Link;
+use crate::sim::api::dispatch;
 use crate::sim::script::fault::Act;
 use crate::sim::script::fault_point::FaultPoint;
 

@@ -16,14 +16,15 @@ use super::certificates::Leaf;
 use super::clock::unix_now;
 use super::credential::Credential;
 use super::firmware::Firmware;
+use super::management_app;
 use super::pending_faults::PendingFaults;
 use super::recorder::Recorder;
 use super::state::{Bearer, BootPlan, InnerState};
 use crate::model::AuditType;
-use crate::sim::api::management_app;
-use crate::sim::script::device::{DeviceScript, Model, Renewal, Runs};
+use crate::sim::script::device::{DeviceScript, Model, Renewal};
 use crate::sim::script::fault::{Act, ScriptedFault};
 use crate::sim::script::fault_point::FaultPoint;
+use crate::sim::script::values::Runs;
 use crate::sim::script::world::Download;
 use crate::sim::tokens::checkin::Identity;
 

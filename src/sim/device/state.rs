@@ -17,7 +17,7 @@ use crate::sim::script::device::{ClockState, DeviceScript};
 use crate::sim::script::fault::Act;
 use crate::sim::script::fault_point::FaultPoint;
 use crate::sim::tokens::approval::{REQUEST_LIFE, Request};
-use crate::sim::tokens::sealed::{open, seal};
+use crate::sim::tokens::token::{open, random, random_text, seal};
 use serde::{Deserialize, Serialize};
 
 /// How many nonces a small machine remembers.
@@ -127,19 +127,6 @@ impl Boot {
     pub(in crate::sim) fn bearer(&self, token: &str, now: i64) -> Option<Bearer> {
         open::<Bearer>(&self.token_key, token).filter(|b| b.exp > now)
     }
-}
-
-/// 32 random bytes. Without a source of randomness nothing secret is at stake here either.
-pub(super) fn random() -> [u8; 32] {
-    let mut bytes = [0; 32];
-    let _ = getrandom::fill(&mut bytes);
-    bytes
-}
-
-/// A random text for single use.
-pub(in crate::sim) fn random_text() -> String {
-    use base64::Engine as _;
-    base64::engine::general_purpose::STANDARD.encode(random())
 }
 
 /// A time as the extra field of type 13 has it.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::duration::ScriptDuration;
+use super::values::ScriptDuration;
 use crate::model::Pace;
 
 /// `[client]`: written into the generated inventory.

@@ -7,10 +7,9 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{IntoDeserializer as _, SeqAccess, Visitor};
 
-use super::duration::ScriptDuration;
-use super::expect::{Expect, stage};
+use super::expect::Expect;
 use super::fault::ScriptedFault;
-use super::world::LinkScheme;
+use super::values::{LinkScheme, Runs, ScriptDuration, stage};
 use crate::model::Stage;
 
 /// `[[device]]`.
@@ -278,19 +277,6 @@ pub enum UisScript {
     Version,
     /// The key in the trailer, the same for all releases.
     SignerKey,
-}
-
-/// Which firmware runs.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Runs {
-    /// The one before.
-    #[default]
-    Old,
-    /// The scenario's image.
-    Image,
-    /// Neither.
-    Other,
 }
 
 impl DeviceScript {

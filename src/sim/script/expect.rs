@@ -4,7 +4,7 @@
 
 use serde::Deserialize;
 
-use super::device::Runs;
+use super::values::{Runs, outcome, stage};
 use crate::model::{OutcomeKind, Stage};
 
 /// `expect = { … }`: what is to become of a device.
@@ -76,28 +76,4 @@ impl AuditWord {
             Self::Unavailable => "unavailable",
         }
     }
-}
-
-fn outcome<'de, D: serde::Deserializer<'de>>(de: D) -> Result<Option<OutcomeKind>, D::Error> {
-    word(de, &OutcomeKind::ALL, OutcomeKind::as_str)
-}
-
-pub(in crate::sim) fn stage<'de, D: serde::Deserializer<'de>>(
-    de: D,
-) -> Result<Option<Stage>, D::Error> {
-    word(de, &Stage::ALL, Stage::as_str)
-}
-
-/// Reads a word of the vocabulary, whose one spelling stands in `model`.
-fn word<'de, D: serde::Deserializer<'de>, T: Copy>(
-    de: D,
-    all: &[T],
-    spelling: fn(T) -> &'static str,
-) -> Result<Option<T>, D::Error> {
-    let text = String::deserialize(de)?;
-    let found = all.iter().copied().find(|t| spelling(*t) == text);
-    found.map(Some).ok_or_else(|| {
-        let words: Vec<_> = all.iter().map(|t| spelling(*t)).collect();
-        serde::de::Error::custom(format!("{text:?} is none of {}", words.join(", ")))
-    })
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::duration::ScriptDuration;
 use super::fault_point::FaultPoint;
+use super::values::ScriptDuration;
 
 /// What goes wrong there.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -2,9 +2,9 @@
 
 pub(super) mod client_config;
 pub(super) mod device;
-pub(super) mod duration;
 pub(super) mod expect;
 pub(super) mod fault;
 pub(super) mod fault_point;
 pub mod scenario;
+pub(super) mod values;
 pub(super) mod world;

@@ -140,7 +140,7 @@ use super::client_config::ClientConfig;
 use super::device::DeviceScript;
 use super::world::{AppScript, BrokerScript, ImageScript};
 use crate::model::MAX_IMAGE_BYTES;
-use crate::sim::api::management_app;
+use crate::sim::device::management_app;
 
 /// Why a text is no scenario.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -4,6 +4,8 @@
 
 use serde::Deserialize;
 
+use super::values::LinkScheme;
+
 /// `[image]`.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -80,26 +82,5 @@ pub struct AppScript {
 impl Default for AppScript {
     fn default() -> Self {
         Self { size: 300_000 }
-    }
-}
-
-/// `http` or `https`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LinkScheme {
-    /// Unencrypted.
-    Http,
-    /// TLS.
-    #[default]
-    Https,
-}
-
-impl LinkScheme {
-    /// As in a URL.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Http => "http",
-            Self::Https => "https",
-        }
     }
 }

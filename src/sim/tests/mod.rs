@@ -69,7 +69,7 @@ async fn paced(tempo: f64, device: &str) -> SimFleet {
 
 /// The claims of a token of any kind.
 fn claims(token: &Value) -> Value {
-    super::tokens::sealed::unverified(token.as_str().unwrap()).unwrap()
+    super::tokens::token::unverified(token.as_str().unwrap()).unwrap()
 }
 
 /// Whether these are the base64 of so many bytes.

@@ -10,9 +10,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use x25519_dalek::{PublicKey, StaticSecret};
 
-use super::sealed::{open, seal_agreed, unverified};
+use super::token::{open, seal_agreed, unverified};
 use crate::sim::device::firmware;
-use crate::sim::device::state::random_text;
+use crate::sim::tokens::token::random_text;
 
 /// The simulated backend's private key: fixed, for it protects nothing.
 const BACKEND: [u8; 32] = [0xb0; 32];

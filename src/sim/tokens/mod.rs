@@ -2,4 +2,4 @@
 
 pub(super) mod approval;
 pub(super) mod checkin;
-pub(super) mod sealed;
+pub(super) mod token;

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::token::issued;
 use crate::device::http::HttpDevice;
 use crate::device::http::broker::client::garbled;
-use crate::device::http::request::Call;
+use crate::device::http::call::Call;
 use crate::device::{Approval, ApprovalAnswer, ApprovalReply, Device as _, LoginError, Session};
 use crate::hem::approval::{self, Answered};
 use crate::hem::json::{self, path};

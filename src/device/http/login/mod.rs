@@ -2,4 +2,5 @@
 
 pub(super) mod approval;
 pub(super) mod derived_keys;
+pub(super) mod logins;
 pub(super) mod token;

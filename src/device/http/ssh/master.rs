@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use tokio::process::{Child, ChildStdin};
 use tokio::time::sleep;
 
-use super::Ssh;
+use super::command::SshCommand;
 use super::stderr::Words;
 use crate::model::LinkFault;
 
@@ -53,7 +53,7 @@ impl Master {
     /// # Errors
     ///
     /// What ssh says.
-    pub(super) async fn start(ssh: &Ssh) -> Result<Self, LinkFault> {
+    pub(super) async fn start(ssh: &SshCommand) -> Result<Self, LinkFault> {
         let folder = folder()
             .map_err(|e| ssh.fault(&format!("no folder for the socket of its connection: {e}")))?;
         let socket = folder.path().join("s");

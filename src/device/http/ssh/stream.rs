@@ -15,9 +15,9 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout};
 
+use super::command::{MAX_TEXT, SshCommand};
 use super::master::Master;
 use super::stderr::Tail;
-use super::{MAX_TEXT, Ssh};
 use crate::model::{HostPort, LinkFault, printable};
 
 /// How long an ssh whose output has ended is waited for.
@@ -50,14 +50,14 @@ struct Inquest {
     stderr: ChildStderr,
     master: Arc<Master>,
     begun: Instant,
-    jump: Arc<Ssh>,
+    jump: Arc<SshCommand>,
     target: HostPort,
 }
 
 impl SshStream {
     /// Starts the ssh.
     pub(super) fn open(
-        ssh: &Arc<Ssh>,
+        ssh: &Arc<SshCommand>,
         master: Arc<Master>,
         target: &HostPort,
         permit: OwnedSemaphorePermit,

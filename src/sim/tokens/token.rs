@@ -56,3 +56,16 @@ fn mac(key: &[u8; 32], text: &str) -> Hmac<Sha256> {
     mac.update(text.as_bytes());
     mac
 }
+
+/// 32 random bytes. Without a source of randomness nothing secret is at stake here either.
+pub(in crate::sim) fn random() -> [u8; 32] {
+    let mut bytes = [0; 32];
+    let _ = getrandom::fill(&mut bytes);
+    bytes
+}
+
+/// A random text for single use.
+pub(in crate::sim) fn random_text() -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(random())
+}

@@ -1,30 +1,16 @@
-//! Ways through a jump host, with the user's own OpenSSH: its configuration, agent, jump hosts and
-//! known host keys.
-//!
-//! For each jump host one `ssh` keeps the connection (`master`), and each request goes through it as an
-//! `ssh -W` of its own, whose standard input and output are the stream (`stream`).
-//!
-//! Must not: ask anything (no password, no host key: what ssh would ask is an error, in ssh's own words),
-//! weaken what ssh checks, or leave a process behind.
-
-mod master;
-mod stderr;
-mod stream;
+//! The jump hosts of a run: one or more shared connections to each, opened when they are needed.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::process::Command;
 use tokio::sync::Semaphore;
 use tokio::time::{Duration, Instant};
 
-#[cfg(test)]
-pub(super) use self::master::LEASH;
-use self::master::Master;
-pub(super) use self::stream::SshStream;
-use crate::model::{HostPort, LinkFault, SshJump, SshTrouble, printable};
+use super::command::SshCommand;
+use super::master::Master;
+use super::stream::SshStream;
+use crate::model::{HostPort, LinkFault, SshJump, SshTrouble};
 
 /// Streams that one connection carries at a time; the next one opens a second connection. OpenSSH's own
 /// `MaxSessions` is 10 and does not count streams like these, but other servers may.
@@ -34,12 +20,9 @@ const STREAMS: usize = 8;
 /// hundred devices that fail one after the other would. A person who has set it right and retries is slower.
 const REFUSED: Duration = Duration::from_secs(5);
 
-/// The longest text of ssh that is kept.
-const MAX_TEXT: usize = 300;
-
 /// The jump hosts of a run, each known once.
 #[derive(Debug, Default)]
-pub(super) struct Jumps {
+pub(in crate::device::http) struct Jumps {
     /// Put before all other arguments of ssh; the tests name their own configuration with it.
     arguments: Vec<OsString>,
     /// Variables of the environment that hold secrets; ssh may send any to the jump host (`SendEnv`).
@@ -49,7 +32,7 @@ pub(super) struct Jumps {
 
 impl Jumps {
     /// With an OpenSSH that does not get these variables of the environment.
-    pub(super) fn hiding(variables: &[String]) -> Self {
+    pub(in crate::device::http) fn hiding(variables: &[String]) -> Self {
         Self {
             hidden: variables.into(),
             ..Self::default()
@@ -58,17 +41,17 @@ impl Jumps {
 
     /// The same, told something first.
     #[cfg(test)]
-    pub(super) fn told(mut self, arguments: &[OsString]) -> Self {
+    pub(in crate::device::http) fn told(mut self, arguments: &[OsString]) -> Self {
         self.arguments = arguments.to_vec();
         self
     }
 
     /// The jump host of this name. Nothing is connected before the first stream.
-    pub(super) fn get(&self, destination: &SshJump) -> Arc<Jump> {
+    pub(in crate::device::http) fn get(&self, destination: &SshJump) -> Arc<Jump> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let jump = known.entry(destination.clone()).or_insert_with(|| {
             Arc::new(Jump {
-                ssh: Arc::new(Ssh {
+                ssh: Arc::new(SshCommand {
                     destination: destination.clone(),
                     arguments: self.arguments.clone(),
                     hidden: Arc::clone(&self.hidden),
@@ -82,14 +65,14 @@ impl Jumps {
 
 /// A jump host. Its connections end when the last device that uses it is dropped, or with the process.
 #[derive(Debug)]
-pub(super) struct Jump {
-    ssh: Arc<Ssh>,
+pub(in crate::device::http) struct Jump {
+    ssh: Arc<SshCommand>,
     connections: Mutex<Vec<Arc<Shared>>>,
 }
 
 impl Jump {
     /// As the inventory names it.
-    pub(super) fn name(&self) -> &str {
+    pub(in crate::device::http) fn name(&self) -> &str {
         self.ssh.destination.as_str()
     }
 
@@ -99,7 +82,10 @@ impl Jump {
     /// # Errors
     ///
     /// [`LinkFault::Ssh`]: the jump host was not reached or refused. [`LinkFault::Local`]: ssh could not be run.
-    pub(super) async fn open(&self, target: &HostPort) -> Result<SshStream, LinkFault> {
+    pub(in crate::device::http) async fn open(
+        &self,
+        target: &HostPort,
+    ) -> Result<SshStream, LinkFault> {
         let (shared, permit) = self.free();
         let master = shared.master(&self.ssh).await?;
         SshStream::open(&self.ssh, master, target, permit)
@@ -141,7 +127,7 @@ struct State {
 }
 
 impl Shared {
-    async fn master(&self, ssh: &Ssh) -> Result<Arc<Master>, LinkFault> {
+    async fn master(&self, ssh: &SshCommand) -> Result<Arc<Master>, LinkFault> {
         let asked = Instant::now();
         let mut state = self.state.lock().await;
         if let Some(master) = state.master.as_ref().filter(|m| m.is_up()) {
@@ -170,55 +156,4 @@ impl Shared {
 
 fn is_refusal(fault: &LinkFault) -> bool {
     matches!(fault, LinkFault::Ssh { reason, .. } if SshTrouble::of(reason).is_refusal())
-}
-
-/// How ssh is run for one jump host.
-#[derive(Debug)]
-struct Ssh {
-    destination: SshJump,
-    arguments: Vec<OsString>,
-    hidden: Arc<[String]>,
-}
-
-impl Ssh {
-    /// The arguments that every ssh is given, but for the last one, which is `--` and the destination.
-    fn words(&self, options: &[String]) -> Vec<OsString> {
-        let mut words = self.arguments.clone();
-        words.push("-oBatchMode=yes".into());
-        words.extend(options.iter().map(OsString::from));
-        words
-    }
-
-    /// A command that cannot reach the terminal.
-    fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(program);
-        for name in self.hidden.iter() {
-            command.env_remove(name);
-        }
-        command
-            // BatchMode is not handed on to the ssh that a ProxyJump starts: this is. A question is put to a
-            // program that always declines.
-            .env("SSH_ASKPASS", "false")
-            .env("SSH_ASKPASS_REQUIRE", "force")
-            // Ctrl-C in a terminal goes to the whole process group; it must not break connections of
-            // devices that are being brought to a safe point.
-            .process_group(0)
-            .kill_on_drop(true);
-        command
-    }
-
-    /// The fault of this jump host, in the words of ssh.
-    fn fault(&self, reason: &str) -> LinkFault {
-        LinkFault::Ssh {
-            jump: self.destination.to_string(),
-            reason: printable(reason, MAX_TEXT),
-        }
-    }
-
-    fn not_run(&self, error: &io::Error) -> LinkFault {
-        match super::link_fault::local(error) {
-            Some(local) => local.into(),
-            None => self.fault(&format!("cannot be run: {error}")),
-        }
-    }
 }

@@ -1,0 +1,114 @@
+//! What is remembered of one device's logins for a run: refusals, the secret at hand, when its clock was set.
+//!
+//! The login itself is in `token`, the keys are in `derived_keys`.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::derived_keys::{DerivedKeys, TypedWay};
+use crate::model::{Credential, FailureKind, MAX_LOGIN_REFUSALS, Scope, Secret};
+
+/// What a device's logins need to remember for one run.
+#[derive(Debug)]
+pub(in crate::device::http) struct Logins {
+    /// One login at a time, so that none is sent before the last one's 401 is counted.
+    pub(super) turn: tokio::sync::Mutex<()>,
+    /// How often the device said 401, whatever the secret, its derivation and the scope.
+    refused: AtomicU32,
+    /// The secret at hand; none until it is given.
+    keyring: Mutex<Option<Arc<DerivedKeys>>>,
+    /// A typed secret that was refused in one way alone.
+    doubted: Mutex<Option<Arc<DerivedKeys>>>,
+    pub(super) typed: Arc<TypedWay>,
+    /// When a check-in last set the device's clock.
+    clock_set: Mutex<Option<Instant>>,
+    /// The `eid` of the device that last gave a token for an upgrade.
+    pub(super) upgraded: Mutex<Option<String>>,
+}
+
+impl Logins {
+    /// With what the inventory gives.
+    pub(in crate::device::http) fn new(credential: &Credential, typed: Arc<TypedWay>) -> Self {
+        Self {
+            turn: tokio::sync::Mutex::default(),
+            refused: AtomicU32::new(0),
+            keyring: Mutex::new(DerivedKeys::of(credential).map(Arc::new)),
+            doubted: Mutex::default(),
+            typed,
+            clock_set: Mutex::default(),
+            upgraded: Mutex::default(),
+        }
+    }
+
+    /// Another secret: what was derived from the one before is forgotten, what was refused is not. The same
+    /// one, typed again, goes on where it was refused.
+    pub(in crate::device::http) fn give(&self, secret: Secret) {
+        let doubted = self.doubted().take().filter(|ring| ring.is_of(&secret));
+        *self.keyring() =
+            Some(doubted.unwrap_or_else(|| Arc::new(DerivedKeys::typed(secret, &self.typed))));
+    }
+
+    /// The first 401 for a typed secret: a slip is likelier than the other derivation, and to try both would
+    /// leave one try to whoever mistyped it, in one way.
+    pub(super) fn is_asked_for_again(&self, keyring: &Arc<DerivedKeys>) -> bool {
+        if self.refused.load(Ordering::Acquire) != 1 {
+            return false;
+        }
+        *self.doubted() = Some(Arc::clone(keyring));
+        *self.keyring() = None;
+        true
+    }
+
+    fn doubted(&self) -> MutexGuard<'_, Option<Arc<DerivedKeys>>> {
+        self.doubted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A check-in has just set the device's clock.
+    pub(in crate::device::http) fn clock_was_set(&self) {
+        *self
+            .clock_set
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// Fails after the last 401 that a device may give in one run (section 6).
+    pub(super) fn are_left(&self) -> Result<(), FailureKind> {
+        if self.refused.load(Ordering::Acquire) < MAX_LOGIN_REFUSALS {
+            Ok(())
+        } else {
+            Err(FailureKind::LoginsUsedUp)
+        }
+    }
+
+    /// Counts a 401.
+    pub(super) fn count_refusal(&self) {
+        self.refused.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(super) fn keyring(&self) -> MutexGuard<'_, Option<Arc<DerivedKeys>>> {
+        self.keyring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Fails where the log is to be read of another device than the one that was entered for its upgrade.
+    pub(super) fn is_same_device(&self, scope: Scope, eid: &str) -> Result<(), FailureKind> {
+        let known = self.upgraded.lock().unwrap_or_else(PoisonError::into_inner);
+        match known.as_deref() {
+            Some(known) if scope == Scope::Log && known != eid => Err(FailureKind::OtherDevice {
+                what: "its eid is not the one of the first login".to_owned(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a check-in set the device's clock so short a time ago.
+    pub(super) fn clock_was_set_within(&self, time: Duration) -> bool {
+        let set = *self
+            .clock_set
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        set.is_some_and(|at| at.elapsed() < time)
+    }
+}

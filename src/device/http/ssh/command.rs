@@ -1,0 +1,66 @@
+//! How OpenSSH is run for a jump host: without a terminal, without secrets, without questions.
+
+use std::ffi::OsString;
+use std::io;
+use std::sync::Arc;
+
+use tokio::process::Command;
+
+use crate::device::http::link_fault;
+use crate::model::{LinkFault, SshJump, printable};
+
+/// The longest text of ssh that is kept.
+pub(super) const MAX_TEXT: usize = 300;
+
+/// How ssh is run for one jump host.
+#[derive(Debug)]
+pub(super) struct SshCommand {
+    pub(super) destination: SshJump,
+    /// Before all other arguments.
+    pub(super) arguments: Vec<OsString>,
+    /// Variables of the environment that it does not get.
+    pub(super) hidden: Arc<[String]>,
+}
+
+impl SshCommand {
+    /// The arguments that every ssh is given, but for the last one, which is `--` and the destination.
+    pub(super) fn words(&self, options: &[String]) -> Vec<OsString> {
+        let mut words = self.arguments.clone();
+        words.push("-oBatchMode=yes".into());
+        words.extend(options.iter().map(OsString::from));
+        words
+    }
+
+    /// A command that cannot reach the terminal.
+    pub(super) fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        for name in self.hidden.iter() {
+            command.env_remove(name);
+        }
+        command
+            // BatchMode is not handed on to the ssh that a ProxyJump starts: this is. A question is put to a
+            // program that always declines.
+            .env("SSH_ASKPASS", "false")
+            .env("SSH_ASKPASS_REQUIRE", "force")
+            // Ctrl-C in a terminal goes to the whole process group; it must not break connections of
+            // devices that are being brought to a safe point.
+            .process_group(0)
+            .kill_on_drop(true);
+        command
+    }
+
+    /// The fault of this jump host, in the words of ssh.
+    pub(super) fn fault(&self, reason: &str) -> LinkFault {
+        LinkFault::Ssh {
+            jump: self.destination.to_string(),
+            reason: printable(reason, MAX_TEXT),
+        }
+    }
+
+    pub(super) fn not_run(&self, error: &io::Error) -> LinkFault {
+        match link_fault::local(error) {
+            Some(local) => local.into(),
+            None => self.fault(&format!("cannot be run: {error}")),
+        }
+    }
+}

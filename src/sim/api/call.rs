@@ -1,0 +1,100 @@
+//! One request on its way through the endpoints: its head, its body, its token (sections 2 and 6).
+
+use std::sync::Arc;
+use std::sync::OnceLock;
+
+use http_body_util::{BodyExt as _, Limited};
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, ORIGIN};
+use serde::de::DeserializeOwned;
+
+use super::answer::{Answer, Gone};
+use super::endpoint::MAX_JSON;
+use crate::sim::device::listener::Ending;
+use crate::sim::device::recorder::Exchange;
+use crate::sim::device::simulated::Hardware;
+use crate::sim::device::state::{Bearer, BootPlan};
+use crate::sim::script::fault::Act;
+
+/// The connection that a request came over.
+#[derive(Clone, Default)]
+pub(in crate::sim) struct Link {
+    pub(in crate::sim) ending: Ending,
+    /// The reboot that begins once this connection has ended.
+    pub(in crate::sim) plan: Arc<OnceLock<BootPlan>>,
+    /// Whether it is encrypted.
+    pub(in crate::sim) tls: bool,
+}
+
+/// One request as the endpoints see it.
+pub(in crate::sim) struct Call<'a> {
+    pub(in crate::sim) unit: &'a Hardware,
+    pub(in crate::sim) request: Request<Incoming>,
+    pub(in crate::sim) exchange: Exchange<'a>,
+    pub(in crate::sim) act: Option<Act>,
+    pub(in crate::sim) plan: &'a OnceLock<BootPlan>,
+    pub(in crate::sim) tls: bool,
+}
+
+impl Call<'_> {
+    /// The allow-list of a device is its own name, and what its settings say.
+    pub(super) fn origin_is_allowed(&self) -> bool {
+        let Some(origin) = self.request.headers().get(ORIGIN) else {
+            return true;
+        };
+        let host = self.unit.script.host();
+        let set = self.unit.machine().settings.origin.clone();
+        let known = [format!("https://{host}"), format!("http://{host}"), set];
+        let is_known = |o: &String| o == "*" || origin.as_bytes() == o.as_bytes();
+        known.iter().any(is_known)
+    }
+
+    /// The token that came along. Present but invalid is always 401 (section 2).
+    pub(super) fn bearer(&self) -> Result<Option<Bearer>, u16> {
+        let Some(header) = self.request.headers().get(AUTHORIZATION) else {
+            return Ok(None);
+        };
+        let bearer = header
+            .to_str()
+            .ok()
+            .and_then(|h| h.strip_prefix("Bearer "))
+            .ok_or(401_u16)?;
+        let now = self.unit.now().ok_or(401_u16)?;
+        let bearer = self.unit.machine().boot.bearer(bearer, now);
+        bearer.map(Some).ok_or(401)
+    }
+
+    /// Reads a JSON body; 400 where it is none.
+    pub(in crate::sim) async fn json<T: DeserializeOwned>(&mut self) -> Result<T, Refusal> {
+        let longest = usize::try_from(MAX_JSON).unwrap_or(usize::MAX);
+        let body = Limited::new(self.request.body_mut(), longest)
+            .collect()
+            .await;
+        let bytes = body.map_err(|_| Refusal::Gone(Gone::Closed))?.to_bytes();
+        self.exchange.received(bytes.len() as u64);
+        serde_json::from_slice(&bytes).map_err(|_| Refusal::Status(400))
+    }
+}
+
+/// Why a body was not read.
+pub(in crate::sim) enum Refusal {
+    /// The connection broke.
+    Gone(Gone),
+    /// It is not what it should be.
+    Status(u16),
+}
+
+impl Refusal {
+    pub(in crate::sim) fn answer(self) -> Result<Answer, Gone> {
+        match self {
+            Self::Gone(gone) => Err(gone),
+            Self::Status(status) => Ok(Answer::status(status)),
+        }
+    }
+}
+
+/// What `Content-Length` says; nothing for a chunked body.
+pub(in crate::sim) fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}

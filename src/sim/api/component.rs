@@ -1,0 +1,242 @@
+//! Uploading and checking a component, firmware or management app: what both have in common (sections 7 and 8).
+//!
+//! What was uploaded stays in `device/staging.rs`. What a valid file is, and what an install does, is in
+//! `upgrade` and `management_app`.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
+use hyper::header::CONTENT_DISPOSITION;
+use tokio::time::Instant;
+
+use super::answer::{Answer, Gone, stand_still};
+use super::call::{Call, content_length};
+use crate::sim::device::recorder::Recording;
+use crate::sim::device::simulated::{Hardware, World};
+use crate::sim::device::staging::{Check, Slot, Staged};
+use crate::sim::device::state::InnerState;
+use crate::sim::script::fault::Act;
+use crate::sim::script::fault_point::FaultPoint;
+
+/// A part of the device that can be upgraded.
+pub(in crate::sim) trait Component {
+    /// What a verification finds out about a valid file.
+    type Finding: Clone + Send + 'static;
+    /// Where faults of the verification strike.
+    const VERIFICATION: FaultPoint;
+    /// How long it takes, where the scenario does not say.
+    const TAKES: Duration;
+
+    fn slot(machine: &mut InnerState) -> &mut Slot<Self::Finding>;
+    /// Where complete uploads are counted.
+    fn uploads(journal: &mut Recording) -> &mut u32;
+    /// Whether a file of this name is taken, though perhaps not found later.
+    fn takes(name: &str) -> bool;
+    /// Whether the check finds a file of this name.
+    fn finds(name: &str) -> bool;
+    fn verify(world: &World, staged: &Staged) -> Option<Self::Finding>;
+}
+
+/// A latched fault, or an install that runs (section 3: 409).
+pub(in crate::sim) fn wrong_state(unit: &Hardware) -> bool {
+    let machine = unit.machine();
+    machine.fls_state != 0 || machine.installing
+}
+
+/// What the head of an upload says; what is wrong with it is an answer, or none at all.
+pub(in crate::sim) fn announced<C: Component>(call: &Call<'_>) -> Result<(String, u64), Answered> {
+    let Some(name) = file_name(call) else {
+        return Err(Ok(Answer::status(413)));
+    };
+    if wrong_state(call.unit) {
+        return Err(Ok(Answer::status(409)));
+    }
+    // One of the error paths that close the connection with no response.
+    if !C::takes(&name) {
+        return Err(Err(Gone::Closed));
+    }
+    let length = content_length(call.request.headers()).unwrap_or(0);
+    Ok((name, length))
+}
+
+/// An upload ends with this.
+pub(super) type Answered = Result<Answer, Gone>;
+
+/// Reads an upload to its end. Whatever was staged before, its file is written over from here on.
+pub(in crate::sim) async fn read<C: Component>(
+    call: &mut Call<'_>,
+    length: u64,
+) -> Result<Vec<u8>, Answered> {
+    *C::slot(&mut call.unit.machine()) = Slot::empty();
+    match receive(call, length).await {
+        Ok(Received::Whole(bytes)) => Ok(bytes),
+        Ok(Received::Short) => Err(Ok(Answer::status(406))),
+        Ok(Received::Refused(status)) => Err(Ok(Answer::status(status))),
+        Err(gone) => Err(Err(gone)),
+    }
+}
+
+/// Stages what was read; 200.
+pub(in crate::sim) fn stage<C: Component>(unit: &Hardware, name: String, bytes: Bytes) -> Answer {
+    let mut number = 0;
+    unit.recorder.note(|journal| {
+        let uploads = C::uploads(journal);
+        *uploads += 1;
+        number = *uploads;
+    });
+    C::slot(&mut unit.machine()).stage(Staged {
+        bytes,
+        name,
+        number,
+    });
+    Answer::status(200)
+}
+
+fn file_name(call: &Call<'_>) -> Option<String> {
+    let text = call.request.headers().get(CONTENT_DISPOSITION)?;
+    let name = text.to_str().ok()?.split_once("filename=")?.1;
+    let name = name.split(';').next().unwrap_or_default();
+    let name = name.trim().trim_matches('"');
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
+enum Received {
+    Whole(Vec<u8>),
+    /// The body ended early.
+    Short,
+    /// A fault of the scenario.
+    Refused(u16),
+}
+
+/// Reads the body, at the device's rate. Only now, after all that could refuse it, does the client
+/// learn with a `100 Continue` that it may send.
+async fn receive(call: &mut Call<'_>, length: u64) -> Result<Received, Gone> {
+    let began = Instant::now();
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
+    let mut trap = Trap::of(call.act.as_ref());
+    loop {
+        if trap.is_due(bytes.len()) {
+            match trap.spring(call).await? {
+                Some(status) => return Ok(Received::Refused(status)),
+                None => trap = Trap::none(),
+            }
+        }
+        let frame = match call.request.body_mut().frame().await {
+            None => break,
+            Some(Err(_)) => return Ok(Received::Short),
+            Some(Ok(frame)) => frame,
+        };
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        call.exchange.received(data.len() as u64);
+        bytes.extend_from_slice(&data);
+        if let Some(rate) = call.unit.script.upload_rate {
+            let micros = (bytes.len() as u64).saturating_mul(1_000_000) / rate;
+            tokio::time::sleep_until(began + Duration::from_micros(micros)).await;
+        }
+    }
+    if bytes.is_empty() || (bytes.len() as u64) < length {
+        return Ok(Received::Short);
+    }
+    Ok(Received::Whole(bytes))
+}
+
+/// A fault that waits for so many bytes.
+struct Trap(Option<(u64, Act)>);
+
+impl Trap {
+    fn none() -> Self {
+        Self(None)
+    }
+
+    fn of(act: Option<&Act>) -> Self {
+        Self(match act {
+            Some(
+                act @ (Act::Status { after, .. }
+                | Act::Reset { after }
+                | Act::Close { after }
+                | Act::Stall { after, .. }),
+            ) if *after > 0 => Some((*after, act.clone())),
+            _ => None,
+        })
+    }
+
+    fn is_due(&self, received: usize) -> bool {
+        matches!(self.0, Some((after, _)) if received as u64 >= after)
+    }
+
+    /// The status to answer with, or none where the upload goes on.
+    async fn spring(&self, call: &mut Call<'_>) -> Result<Option<u16>, Gone> {
+        match &self.0 {
+            Some((_, Act::Status { status, .. })) => Ok(Some(*status)),
+            Some((_, Act::Reset { .. })) => Err(Gone::Reset),
+            Some((_, Act::Close { .. })) => Err(Gone::Closed),
+            Some((_, Act::Stall { lasts, .. })) => {
+                call.exchange.abandoned();
+                stand_still(*lasts).await;
+                Ok(None)
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+/// `check_fw` and `check_ui`: the first call starts the verification, further ones ask after it.
+pub(in crate::sim) async fn check<C: Component>(call: &Call<'_>) -> Answer {
+    let unit = call.unit;
+    if wrong_state(unit) {
+        return Answer::status(409);
+    }
+    let staged = {
+        let mut machine = unit.machine();
+        let slot = C::slot(&mut machine);
+        // The check finds the file by the very name that an upload should have given it.
+        let found = |s: &&Staged| C::finds(&s.name);
+        let Some(staged) = slot.staged.as_ref().filter(found).cloned() else {
+            return Answer::status(404);
+        };
+        if !matches!(slot.check, Check::Idle) {
+            return Answer::status(poll::<C>(unit, &mut slot.check));
+        }
+        staged
+    };
+    let number = staged.number;
+    let act = unit.strike(C::VERIFICATION);
+    let finding = match act {
+        Some(Act::Fail) => None,
+        _ => verify::<C>(unit, staged).await,
+    };
+    let mut machine = unit.machine();
+    let slot = C::slot(&mut machine);
+    // Another upload may have come in between, against section 2.
+    if slot.staged.as_ref().is_none_or(|s| s.number != number) {
+        return Answer::status(409);
+    }
+    slot.check = Check::Running {
+        since: Instant::now(),
+        polls: 0,
+        endless: act == Some(Act::Endless),
+        finding,
+    };
+    Answer::status(201)
+}
+
+/// The real verification, off the async threads.
+async fn verify<C: Component>(unit: &Hardware, staged: Staged) -> Option<C::Finding> {
+    let world = std::sync::Arc::clone(&unit.world);
+    let verified = tokio::task::spawn_blocking(move || C::verify(&world, &staged));
+    verified.await.ok().flatten()
+}
+
+/// Asks after a verification that was begun: 202, 200 or 406.
+fn poll<C: Component>(unit: &Hardware, check: &mut Check<C::Finding>) -> u16 {
+    check.poll(|since, polls| match unit.script.check_polls {
+        Some(wanted) => polls >= wanted,
+        None => {
+            let own = unit.script.check.map(|p| p.0);
+            since.elapsed() >= own.unwrap_or_else(|| unit.world.delay(C::TAKES))
+        }
+    })
+}
