@@ -26,7 +26,7 @@ pub fn surprises(fleet: &Fleet, scenario: &Scenario, sims: &SimFleet) -> Vec<Str
             found.compare("outcome", wanted, row.outcome_kind());
         } else {
             outcome(&mut found, row, expect);
-            counted(&mut found, expect, &device.journal());
+            counted(&mut found, expect, &device.recording());
             found.compare("firmware in the end", expect.runs, Some(device.runs()));
             found.compare("app in the end", expect.runs_ui, Some(device.runs_ui()));
         }

@@ -13,14 +13,14 @@ use tokio::task::JoinSet;
 
 use super::broker::notifications::Notifications;
 use super::broker::server::{self, Broker};
-use super::device::certificates::Pki;
+use super::device::certificates::{DeviceCertificates, Pki};
 use super::device::credential::Credential;
+use super::device::device_core::{DeviceCore, World};
 use super::device::firmware;
 use super::device::lifecycle;
 use super::device::listener::ShutPort;
 use super::device::management_app;
 use super::device::recorder::Recording;
-use super::device::simulated::{Certificates, Hardware, World};
 use super::options::{SimOptions, take};
 use super::script::device::{Certificate, DeviceScript};
 use super::script::fault::ScriptedFault;
@@ -45,7 +45,7 @@ pub struct SimFleet {
 /// A handle to one simulated device: what tests know about it that a client cannot see.
 #[derive(Clone)]
 pub struct SimDevice {
-    pub(super) unit: Arc<Hardware>,
+    pub(super) core: Arc<DeviceCore>,
     addr: SocketAddr,
     http: Option<SocketAddr>,
     index: usize,
@@ -78,17 +78,17 @@ impl SimFleet {
             let http = http.or_else(|| (is_tls && options.one_port()).then_some(addr));
             let tls = certificates(&pki, &script)?;
             let name = script.name.clone();
-            let unit = Arc::new(Hardware::new(
+            let core = Arc::new(DeviceCore::new(
                 script,
                 Arc::clone(&world),
                 tls,
                 scenario.client.gap(),
                 options.one_port(),
             ));
-            let life = lifecycle::begin(Arc::clone(&unit), ports)?;
+            let life = lifecycle::begin(Arc::clone(&core), ports)?;
             spawn(&mut tasks, name, life);
             devices.push(SimDevice {
-                unit,
+                core,
                 addr,
                 http,
                 index,
@@ -97,7 +97,7 @@ impl SimFleet {
         let broker = Arc::new(Broker {
             world: Arc::clone(&world),
             devices: by_identity(&devices),
-            in_order: devices.iter().map(|d| Arc::clone(&d.unit)).collect(),
+            in_order: devices.iter().map(|d| Arc::clone(&d.core)).collect(),
             notifications: Notifications::default(),
             requests: Mutex::default(),
         });
@@ -209,8 +209,8 @@ fn open_broker(
     Ok(format!("{}://{host}", scheme.as_str()))
 }
 
-fn by_identity(devices: &[SimDevice]) -> HashMap<String, Arc<Hardware>> {
-    let entry = |d: &SimDevice| (d.unit.identity.eid(), Arc::clone(&d.unit));
+fn by_identity(devices: &[SimDevice]) -> HashMap<String, Arc<DeviceCore>> {
+    let entry = |d: &SimDevice| (d.core.identity.eid(), Arc::clone(&d.core));
     devices.iter().map(entry).collect()
 }
 
@@ -240,7 +240,7 @@ fn world(scenario: &Scenario, options: &SimOptions, pki: &Pki) -> World {
     }
 }
 
-fn certificates(pki: &Pki, script: &DeviceScript) -> io::Result<Option<Certificates>> {
+fn certificates(pki: &Pki, script: &DeviceScript) -> io::Result<Option<DeviceCertificates>> {
     if script.scheme == LinkScheme::Http {
         return Ok(None);
     }
@@ -249,13 +249,13 @@ fn certificates(pki: &Pki, script: &DeviceScript) -> io::Result<Option<Certifica
         _ => None,
     };
     let serving = pki.device(script.host(), script.tls)?;
-    Ok(Some(Certificates::new(serving, renewed)))
+    Ok(Some(DeviceCertificates::new(serving, renewed)))
 }
 
 impl SimDevice {
     /// Its name.
     pub fn name(&self) -> &str {
-        &self.unit.script.name
+        &self.core.script.name
     }
 
     /// Where it listens.
@@ -275,37 +275,37 @@ impl SimDevice {
 
     /// What its owners log in with; a fresh device has none.
     pub(super) fn credentials(&self) -> impl Iterator<Item = Credential> {
-        let owned = !self.unit.script.fresh;
-        let all = owned.then(|| self.unit.credentials());
+        let owned = !self.core.script.fresh;
+        let all = owned.then(|| self.core.credentials());
         all.into_iter().flatten()
     }
 
     /// Its script.
     pub fn script(&self) -> &DeviceScript {
-        &self.unit.script
+        &self.core.script
     }
 
     /// What it has seen until now.
-    pub fn journal(&self) -> Recording {
-        self.unit.recorder.snapshot()
+    pub fn recording(&self) -> Recording {
+        self.core.recorder.snapshot()
     }
 
     /// Waits until its journal fulfils a condition.
     pub async fn wait_for(&self, fulfilled: impl FnMut(&Recording) -> bool) -> Recording {
-        self.unit.recorder.wait_for(fulfilled).await
+        self.core.recorder.wait_for(fulfilled).await
     }
 
     /// The signature of what it runs now.
     pub fn fws(&self) -> Fws {
-        self.unit.machine().running.fws
+        self.core.state().running.fws
     }
 
     /// Which firmware it runs now.
     pub fn runs(&self) -> Runs {
-        let running = self.unit.machine().running.clone();
-        if Some(&running) == self.unit.world.firmware.as_ref() {
+        let running = self.core.state().running.clone();
+        if Some(&running) == self.core.world.firmware.as_ref() {
             Runs::Image
-        } else if running == firmware::Firmware::earlier(&self.unit.script.version) {
+        } else if running == firmware::Firmware::earlier(&self.core.script.version) {
             Runs::Old
         } else {
             Runs::Other
@@ -314,8 +314,8 @@ impl SimDevice {
 
     /// Which management app it serves now.
     pub fn runs_ui(&self) -> Runs {
-        let uis = self.unit.machine().uis.clone();
-        let image = self.unit.world.app.as_ref().map(management_app::uis);
+        let uis = self.core.state().uis.clone();
+        let image = self.core.world.app.as_ref().map(management_app::uis);
         if image.is_some_and(|image| image == uis) {
             Runs::Image
         } else if uis == management_app::earlier_uis() {
@@ -327,33 +327,33 @@ impl SimDevice {
 
     /// Whether an image is staged that was not installed.
     pub fn has_staged(&self) -> bool {
-        !self.unit.machine().staged.is_empty()
+        !self.core.state().staged.is_empty()
     }
 
     /// Its clock, unix seconds, if it is set.
     pub fn clock(&self) -> Option<i64> {
-        self.unit.machine().boot.clock.map(|c| c.now())
+        self.core.state().boot.clock.map(|c| c.now())
     }
 
     /// Logins refused in a row, as far as the device remembers; from three on its replies to logins are slower.
     pub fn refused_logins(&self) -> u32 {
-        self.unit.machine().boot.throttle.failures()
+        self.core.state().boot.throttle.failures()
     }
 
     /// Faults of its script that have not struck: a scenario that is over and has some has shown less than it says.
     /// That nothing listens at first is no fault in this sense.
     pub fn idle_faults(&self) -> Vec<ScriptedFault> {
-        self.unit.machine().faults.idle().cloned().collect()
+        self.core.state().faults.idle().cloned().collect()
     }
 
     /// A bearer token of this boot, as somebody obtained it elsewhere; `exp` is unix seconds of the
     /// device's clock.
     pub fn token(&self, scope: &str, exp: i64) -> String {
-        self.unit.token(scope, exp)
+        self.core.token(scope, exp)
     }
 
     /// How long a client has to pause between two requests, by the scenario.
     pub fn gap(&self) -> Duration {
-        self.unit.recorder.gap()
+        self.core.recorder.gap()
     }
 }

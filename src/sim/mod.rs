@@ -23,7 +23,7 @@ pub mod script;
 mod tests;
 mod tokens;
 
-pub use device::recorder::{PhoneRecording, Recording, Request, Shown};
+pub use device::recorder::{PhoneRecording, RecordedRequest, Recording, Shown};
 pub use fleet::{SimDevice, SimFleet};
 pub use lab_dir::{Accepted, LabDir};
 pub use options::SimOptions;

@@ -239,7 +239,7 @@ async fn play(scenario: &Scenario) -> Vec<String> {
         }
     }
     for device in sims.devices() {
-        let journal = device.journal();
+        let journal = device.recording();
         if journal.max_overlap > 1 {
             surprises.push(format!("{}: overlapping requests", device.name()));
         }

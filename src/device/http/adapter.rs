@@ -7,9 +7,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::HttpDevice;
-use super::call::{Call, Unanswered};
+use super::call::{Call, RequestError};
 use super::connection::connect::Route;
-use super::connection::exchange::{Answer, Broken};
+use super::connection::exchange::{Answer, BodyError};
 use super::log_download::LogDownload;
 use crate::device::{
     Approval, ApprovalAnswer, ApprovalReply, CheckAnswer, Device, Image, InstallAnswer, LogFile,
@@ -153,8 +153,8 @@ impl Device for HttpDevice {
         };
         match self.call(Call::get(path).with(session)).await {
             Ok(answer) => InstallAnswer::of_status(answer.status),
-            Err(Unanswered { fault, sent: false }) => InstallAnswer::NotSent(fault),
-            Err(Unanswered { fault, sent: true }) => InstallAnswer::Unclear {
+            Err(RequestError { fault, sent: false }) => InstallAnswer::NotSent(fault),
+            Err(RequestError { fault, sent: true }) => InstallAnswer::Unclear {
                 why: match fault {
                     LinkFault::NoAnswer { after } => {
                         format!("no answer within {}", human_duration(after))
@@ -213,8 +213,8 @@ impl Device for HttpDevice {
         }
         match answer.body {
             Ok(()) => intake.finish(Delivery::Whole).await,
-            Err(Broken::CutShort(_)) => intake.finish(Delivery::Short).await,
-            Err(Broken::TooLong(limit)) => Err(FailureKind::LogTooLarge {
+            Err(BodyError::CutShort(_)) => intake.finish(Delivery::Short).await,
+            Err(BodyError::TooLong(limit)) => Err(FailureKind::LogTooLarge {
                 what: format!("file {id} is larger than {} MiB", limit / 1024 / 1024),
             }),
             Err(broken) => Err(broken.into()),

@@ -86,21 +86,21 @@ impl<'a> Call<'a> {
 }
 
 /// No usable answer came.
-pub(super) struct Unanswered {
+pub(super) struct RequestError {
     /// Why not.
     pub(super) fault: LinkFault,
     /// Whether anything of the request had been handed to the socket.
     pub(super) sent: bool,
 }
 
-impl From<Unanswered> for FailureKind {
-    fn from(unanswered: Unanswered) -> Self {
+impl From<RequestError> for FailureKind {
+    fn from(unanswered: RequestError) -> Self {
         Self::Link(unanswered.fault)
     }
 }
 
-impl From<Unanswered> for LoginError {
-    fn from(unanswered: Unanswered) -> Self {
+impl From<RequestError> for LoginError {
+    fn from(unanswered: RequestError) -> Self {
         Self::Failed(unanswered.into())
     }
 }

@@ -12,15 +12,15 @@ use tokio_rustls::TlsConnector;
 
 use super::broker::client::Broker;
 use super::connection::connect::{Route, Security, Via};
+use super::links::Links;
 use super::login::logins::Logins;
 use super::pacing::Pacing;
 use super::setup_error::SetupError;
-use super::tls::links::Links;
 use crate::hem::kdf;
 use crate::model::{Credential, DeviceSpec, HostPort, Pace, Scheme, Secret, Timeouts, TlsFault};
 
 /// How long a device's `100 Continue` is waited for before the body is sent all the same.
-const GATE: Duration = Duration::from_secs(1);
+const CONTINUE_WAIT: Duration = Duration::from_secs(1);
 
 /// One device of the inventory, over HTTP. It lives for one run: what it knows of refused logins and
 /// of its key holds for the run.
@@ -33,10 +33,10 @@ pub struct HttpDevice {
     /// The way to its plain HTTP, where that is known.
     pub(super) clear: Option<Route>,
     pub(super) host: header::HeaderValue,
-    pub(super) turnstile: Pacing,
+    pub(super) pacing: Pacing,
     pub(super) logins: Logins,
     /// The wait for `100 Continue`; tests shrink it.
-    pub(super) gate: Duration,
+    pub(super) continue_wait: Duration,
 }
 
 impl HttpDevice {
@@ -94,9 +94,9 @@ impl HttpDevice {
             host: host_header.map_err(|_| bad_host())?,
             clear: plain_target(&spec).map(|target| route(target, Security::Plain)),
             route: route(spec.target(), security),
-            turnstile: Pacing::new(pace.gap),
+            pacing: Pacing::new(pace.gap),
             logins: Logins::new(&credential, Arc::clone(&links.typed)),
-            gate: GATE,
+            continue_wait: CONTINUE_WAIT,
             spec,
             credential,
             timeouts,

@@ -167,7 +167,7 @@ fn tls_fault(e: &rustls::Error, wanted: &str) -> TlsFault {
                 names => printable(&names.join(", "), MAX_TEXT),
             },
         },
-        // Signatures of a chain that do not verify are told as an unknown issuer (`dated`): this is the handshake's.
+        // Signatures of a chain that do not verify are told as an unknown issuer (`ca_verifier`): this is the handshake's.
         CertificateError::BadSignature => TlsFault::WithoutKey,
         CertificateError::Other(inner) => match find::<PinMismatch>(inner) {
             Some(mismatch) => TlsFault::PinMismatch {

@@ -12,6 +12,7 @@ mod call;
 mod connection;
 mod http_device;
 mod link_fault;
+mod links;
 mod log_download;
 mod login;
 mod pacing;
@@ -25,8 +26,8 @@ mod upload;
 
 pub use self::broker::client::Broker;
 pub use self::http_device::HttpDevice;
+pub use self::links::Links;
 pub use self::setup_error::SetupError;
-pub use self::tls::links::Links;
 
 /// How hemfleet calls itself to devices and to the broker.
 const USER_AGENT: &str = concat!("hemfleet/", env!("CARGO_PKG_VERSION"));

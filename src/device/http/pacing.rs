@@ -18,7 +18,7 @@ pub(super) struct Pacing {
 /// The right to ask the device, until dropped. The gap counts from then, also where a request was
 /// given up half-way: the device may still be busy with it.
 #[derive(Debug)]
-pub(super) struct Turn<'a>(MutexGuard<'a, Option<Instant>>);
+pub(super) struct PacingGuard<'a>(MutexGuard<'a, Option<Instant>>);
 
 impl Pacing {
     /// With `gap` between the end of one request and the next.
@@ -30,16 +30,16 @@ impl Pacing {
     }
 
     /// Waits for the device to be free and rested.
-    pub(super) async fn turn(&self) -> Turn<'_> {
+    pub(super) async fn wait_for_turn(&self) -> PacingGuard<'_> {
         let last = self.last.lock().await;
         if let Some(ended) = *last {
             sleep_until(ended + self.gap).await;
         }
-        Turn(last)
+        PacingGuard(last)
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for PacingGuard<'_> {
     fn drop(&mut self) {
         *self.0 = Some(Instant::now());
     }
@@ -52,15 +52,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_gap_follows_every_request() {
         let gap = Duration::from_millis(150);
-        let stile = Pacing::new(gap);
+        let pacing = Pacing::new(gap);
         let begun = Instant::now();
-        drop(stile.turn().await);
+        drop(pacing.wait_for_turn().await);
         assert_eq!(begun.elapsed(), Duration::ZERO);
-        drop(stile.turn().await);
+        drop(pacing.wait_for_turn().await);
         assert_eq!(begun.elapsed(), gap);
         // A second one in the queue waits for the first, and then for the gap.
-        let first = stile.turn().await;
-        let mut second = std::pin::pin!(stile.turn());
+        let first = pacing.wait_for_turn().await;
+        let mut second = std::pin::pin!(pacing.wait_for_turn());
         let early = tokio::time::timeout(gap * 10, second.as_mut()).await;
         assert!(early.is_err());
         let freed = Instant::now();

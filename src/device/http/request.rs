@@ -8,8 +8,8 @@ use http_body_util::Full;
 use hyper::{Method, Request};
 use tokio::time::Instant;
 
-use super::call::{Call, Unanswered};
-use super::connection::connect::dial;
+use super::call::{Call, RequestError};
+use super::connection::connect::connect;
 use super::connection::exchange::{Answer, Sink, exchange};
 use super::http_device::{HttpDevice, bearer};
 use super::{USER_AGENT, link_fault, upload};
@@ -41,7 +41,7 @@ impl HttpDevice {
     }
 
     /// Makes a request when it is its turn, over a connection of its own.
-    pub(super) async fn call(&self, call: Call<'_>) -> Result<Answer, Unanswered> {
+    pub(super) async fn call(&self, call: Call<'_>) -> Result<Answer, RequestError> {
         let mut came = BytesMut::new();
         let answer = self.call_into(call, &mut came).await?;
         Ok(Answer {
@@ -55,8 +55,8 @@ impl HttpDevice {
         &self,
         call: Call<'_>,
         sink: &mut impl Sink,
-    ) -> Result<Answer<()>, Unanswered> {
-        let unsent = |fault| Unanswered { fault, sent: false };
+    ) -> Result<Answer<()>, RequestError> {
+        let unsent = |fault| RequestError { fault, sent: false };
         let method = if call.body.is_some() {
             Method::POST
         } else {
@@ -75,15 +75,15 @@ impl HttpDevice {
             .map_err(|e| unsent(link_fault::garbled(&e.to_string())))?;
         let limit = call.limit.unwrap_or(self.timeouts.request);
 
-        let _turn = self.turnstile.turn().await;
+        let _turn = self.pacing.wait_for_turn().await;
         let begun = Instant::now();
-        let result = match dial(call.over.unwrap_or(&self.route)).await {
+        let result = match connect(call.over.unwrap_or(&self.route)).await {
             Err(fault) => Err(unsent(fault)),
-            Ok(link) => {
-                let (written, before) = (link.written.clone(), link.written.bytes());
-                exchange(link.io, request, call.need, limit, sink)
+            Ok(connection) => {
+                let (written, before) = (connection.written.clone(), connection.written.bytes());
+                exchange(connection.io, request, call.need, limit, sink)
                     .await
-                    .map_err(|fault| Unanswered {
+                    .map_err(|fault| RequestError {
                         fault,
                         sent: written.bytes() > before,
                     })
@@ -121,16 +121,18 @@ impl HttpDevice {
             .body(())
             .map_err(|e| bad(&e.to_string()))?;
         let limits = upload::Limits {
-            gate: self.gate,
+            continue_wait: self.continue_wait,
             whole: self.timeouts.upload,
             stall: self.timeouts.upload_stall,
             answer: self.timeouts.request,
         };
 
-        let _turn = self.turnstile.turn().await;
+        let _turn = self.pacing.wait_for_turn().await;
         let begun = Instant::now();
-        let result = match dial(&self.route).await {
-            Ok(link) => upload::send(link, head, image.bytes().clone(), limits, progress).await,
+        let result = match connect(&self.route).await {
+            Ok(connection) => {
+                upload::send(connection, head, image.bytes().clone(), limits, progress).await
+            }
             Err(fault) => Err(fault),
         };
         self.log(

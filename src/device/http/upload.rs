@@ -9,9 +9,9 @@ use bytes::Bytes;
 use hyper::Request;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::connection::connect::Link;
-use super::connection::exchange::Conversation;
-use super::connection::expect_continue::{Meter, gated};
+use super::connection::connect::Connection;
+use super::connection::exchange::HttpConnection;
+use super::connection::expect_continue::{BodyMeter, expect_continue};
 use super::link_fault;
 use crate::device::UploadProgress;
 use crate::model::LinkFault;
@@ -23,7 +23,7 @@ const TELL_EVERY: Duration = Duration::from_millis(100);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     /// The wait for `100 Continue`.
-    pub(super) gate: Duration,
+    pub(super) continue_wait: Duration,
     /// The whole.
     pub(super) whole: Duration,
     /// Without a byte more being taken by the socket.
@@ -49,39 +49,39 @@ pub(super) struct Answered {
 ///
 /// No answer: broken, standing still, or out of time.
 pub(super) async fn send(
-    link: Link,
+    connection: Connection,
     head: Request<()>,
     image: Bytes,
     mut limits: Limits,
     progress: &dyn UploadProgress,
 ) -> Result<Answered, LinkFault> {
-    if link.tunnel {
+    if connection.tunnel {
         limits.answer += limits.stall;
     }
     let total = image.len() as u64;
-    let (request, meter) = gated(head, image, link.written, limits.gate);
-    let mut conversation = Conversation::start(link.io).await?;
-    let mut answer = pin!(conversation.send(request));
-    let mut watch = Watch::new(total, limits);
+    let (request, meter) = expect_continue(head, image, connection.written, limits.continue_wait);
+    let mut http = HttpConnection::open(connection.io).await?;
+    let mut answer = pin!(http.send(request));
+    let mut watch = UploadWatch::new(total, limits);
     let mut tick = interval(watch.tick());
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             biased;
-            answer = conversation.beside(answer.as_mut()) => {
+            answer = http.drive(answer.as_mut()) => {
                 let status = answer.map_err(|e| link_fault::exchange(&e))?.status().as_u16();
                 watch.tell(&meter, progress);
                 return Ok(Answered { status, whole: meter.is_whole() });
             }
             now = tick.tick() => {
                 watch.tell(&meter, progress);
-                watch.judge(&meter, now)?;
+                watch.check_limits(&meter, now)?;
             }
         }
     }
 }
 
-struct Watch {
+struct UploadWatch {
     total: u64,
     limits: Limits,
     begun: Instant,
@@ -92,7 +92,7 @@ struct Watch {
     whole: Option<Instant>,
 }
 
-impl Watch {
+impl UploadWatch {
     fn new(total: u64, limits: Limits) -> Self {
         Self {
             total,
@@ -109,7 +109,7 @@ impl Watch {
         (self.limits.stall.min(self.limits.answer) / 4).clamp(Duration::from_millis(5), TELL_EVERY)
     }
 
-    fn tell(&mut self, meter: &Meter, progress: &dyn UploadProgress) {
+    fn tell(&mut self, meter: &BodyMeter, progress: &dyn UploadProgress) {
         if let Some(sent) = meter.sent()
             && self.told != Some(sent)
         {
@@ -118,7 +118,7 @@ impl Watch {
         }
     }
 
-    fn judge(&mut self, meter: &Meter, now: Instant) -> Result<(), LinkFault> {
+    fn check_limits(&mut self, meter: &BodyMeter, now: Instant) -> Result<(), LinkFault> {
         let sent = meter.sent();
         if now.duration_since(self.begun) >= self.limits.whole {
             return Err(LinkFault::UploadTimeout {

@@ -13,7 +13,7 @@ use super::login::reply_at;
 use crate::model::AuditType;
 use crate::sim::device::state::Bearer;
 use crate::sim::script::fault::Act;
-use crate::sim::tokens::approval::{Phone, Request, TOKEN_LIFE};
+use crate::sim::tokens::approval::{ApprovalRequest, Phone, TOKEN_LIFE};
 use crate::sim::tokens::token::random_text;
 
 /// The longest note, in characters.
@@ -22,16 +22,16 @@ const MAX_NOTE: usize = 128;
 const MAX_SCOPE: usize = 1_023;
 
 #[derive(Deserialize)]
-struct Wish {
+struct ApprovalWanted {
     epk: Option<String>,
     scope: Option<String>,
     note: Option<String>,
     future: Option<Value>,
 }
 
-impl Wish {
+impl ApprovalWanted {
     /// The broker's key and the scope, if all of it is as the page says.
-    fn judge(&self) -> Option<(&str, &str)> {
+    fn key_and_scope(&self) -> Option<(&str, &str)> {
         let (epk, scope) = (self.epk.as_deref()?, self.scope.as_deref()?);
         let is_key = STANDARD.decode(epk).is_ok_and(|k| k.len() == 32);
         let notes = 1..=MAX_NOTE;
@@ -45,42 +45,42 @@ impl Wish {
 
 /// The device's clock, which a mobile approval needs whatever the trusted-time option says.
 fn clock(call: &Call<'_>) -> Result<i64, u16> {
-    let machine = call.unit.machine();
-    if call.unit.script.fresh || machine.fls_state != 0 {
+    let state = call.device.state();
+    if call.device.script.fresh || state.fls_state != 0 {
         return Err(409);
     }
-    machine.boot.clock.map(|c| c.now()).ok_or(403)
+    state.boot.clock.map(|c| c.now()).ok_or(403)
 }
 
 /// `POST /api/auth/ext/request`.
 pub(in crate::sim) async fn request(call: &mut Call<'_>) -> Result<Answer, Gone> {
-    let wish: Wish = match call.json().await {
-        Ok(wish) => wish,
+    let wanted: ApprovalWanted = match call.json().await {
+        Ok(wanted) => wanted,
         Err(refusal) => return refusal.answer(),
     };
-    let Some((epk, scope)) = wish.judge() else {
+    let Some((epk, scope)) = wanted.key_and_scope() else {
         return Ok(Answer::status(400));
     };
     let now = match clock(call) {
         Ok(now) => now,
         Err(status) => return Ok(Answer::status(status)),
     };
-    let unit = call.unit;
-    let request = Request {
+    let device = call.device;
+    let request = ApprovalRequest {
         jti: random_text(),
-        iss: unit.identity.eid(),
+        iss: device.identity.eid(),
         iat: now,
         epk: epk.to_owned(),
         scope: scope.to_owned(),
-        note: wish.note.clone(),
-        future: wish.future.clone(),
+        note: wanted.note.clone(),
+        future: wanted.future.clone(),
         is_odd: call.act == Some(Act::Odd),
     };
-    unit.machine().boot.asks(&request);
-    unit.recorder.note(|j| j.phone.requests += 1);
+    device.state().boot.remember_approval(&request);
+    device.recorder.record(|j| j.phone.requests += 1);
     Ok(Answer {
         absent: &["ctx"],
-        ..Answer::object(json!({ "authreq": request.seal(&unit.identity), "epk": epk }))
+        ..Answer::object(json!({ "authreq": request.seal(&device.identity), "epk": epk }))
     })
 }
 
@@ -108,20 +108,23 @@ pub(in crate::sim) async fn token(call: &mut Call<'_>) -> Result<Answer, Gone> {
 
 fn redeem(call: &Call<'_>, authreply: &str) -> Result<String, u16> {
     let now = clock(call)?;
-    let unit = call.unit;
-    let phone = Phone::of(&unit.identity);
+    let device = call.device;
+    let phone = Phone::of(&device.identity);
     let approval = phone.read(authreply)?;
-    let mut machine = unit.machine();
+    let mut state = device.state();
     // A request is redeemed once, in the boot that made it, and for what it asked for.
-    let asked = machine.boot.asked_for(&approval.jti, now).ok_or(401_u16)?;
+    let asked = state
+        .boot
+        .take_approval(&approval.jti, now)
+        .ok_or(401_u16)?;
     if asked != approval.scope {
         return Err(401);
     }
     // The 15 minutes are counted by the device's clock.
     let bearer = Bearer::new(phone.name(), asked, now, now + TOKEN_LIFE);
-    let token = machine.issue(&bearer, AuditType::TOKEN_MOBILE, &phone.kid());
-    drop(machine);
-    unit.recorder.note(|j| {
+    let token = state.issue(&bearer, AuditType::TOKEN_MOBILE, &phone.kid());
+    drop(state);
+    device.recorder.record(|j| {
         j.logins += 1;
         j.phone.redeemed += 1;
     });

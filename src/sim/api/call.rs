@@ -11,15 +11,15 @@ use serde::de::DeserializeOwned;
 
 use super::answer::{Answer, Gone};
 use super::endpoint::MAX_JSON;
+use crate::sim::device::device_core::DeviceCore;
 use crate::sim::device::listener::Ending;
-use crate::sim::device::recorder::Exchange;
-use crate::sim::device::simulated::Hardware;
+use crate::sim::device::recorder::OpenRequest;
 use crate::sim::device::state::{Bearer, BootPlan};
 use crate::sim::script::fault::Act;
 
 /// The connection that a request came over.
 #[derive(Clone, Default)]
-pub(in crate::sim) struct Link {
+pub(in crate::sim) struct Connection {
     pub(in crate::sim) ending: Ending,
     /// The reboot that begins once this connection has ended.
     pub(in crate::sim) plan: Arc<OnceLock<BootPlan>>,
@@ -29,9 +29,9 @@ pub(in crate::sim) struct Link {
 
 /// One request as the endpoints see it.
 pub(in crate::sim) struct Call<'a> {
-    pub(in crate::sim) unit: &'a Hardware,
+    pub(in crate::sim) device: &'a DeviceCore,
     pub(in crate::sim) request: Request<Incoming>,
-    pub(in crate::sim) exchange: Exchange<'a>,
+    pub(in crate::sim) exchange: OpenRequest<'a>,
     pub(in crate::sim) act: Option<Act>,
     pub(in crate::sim) plan: &'a OnceLock<BootPlan>,
     pub(in crate::sim) tls: bool,
@@ -43,8 +43,8 @@ impl Call<'_> {
         let Some(origin) = self.request.headers().get(ORIGIN) else {
             return true;
         };
-        let host = self.unit.script.host();
-        let set = self.unit.machine().settings.origin.clone();
+        let host = self.device.script.host();
+        let set = self.device.state().settings.origin.clone();
         let known = [format!("https://{host}"), format!("http://{host}"), set];
         let is_known = |o: &String| o == "*" || origin.as_bytes() == o.as_bytes();
         known.iter().any(is_known)
@@ -60,8 +60,8 @@ impl Call<'_> {
             .ok()
             .and_then(|h| h.strip_prefix("Bearer "))
             .ok_or(401_u16)?;
-        let now = self.unit.now().ok_or(401_u16)?;
-        let bearer = self.unit.machine().boot.bearer(bearer, now);
+        let now = self.device.now().ok_or(401_u16)?;
+        let bearer = self.device.state().boot.bearer(bearer, now);
         bearer.map(Some).ok_or(401)
     }
 

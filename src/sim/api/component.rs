@@ -12,10 +12,10 @@ use tokio::time::Instant;
 
 use super::answer::{Answer, Gone, stand_still};
 use super::call::{Call, content_length};
+use crate::sim::device::device_core::{DeviceCore, World};
 use crate::sim::device::recorder::Recording;
-use crate::sim::device::simulated::{Hardware, World};
 use crate::sim::device::staging::{Check, Slot, Staged};
-use crate::sim::device::state::InnerState;
+use crate::sim::device::state::State;
 use crate::sim::script::fault::Act;
 use crate::sim::script::fault_point::FaultPoint;
 
@@ -28,9 +28,9 @@ pub(in crate::sim) trait Component {
     /// How long it takes, where the scenario does not say.
     const TAKES: Duration;
 
-    fn slot(machine: &mut InnerState) -> &mut Slot<Self::Finding>;
+    fn slot(state: &mut State) -> &mut Slot<Self::Finding>;
     /// Where complete uploads are counted.
-    fn uploads(journal: &mut Recording) -> &mut u32;
+    fn uploads(recording: &mut Recording) -> &mut u32;
     /// Whether a file of this name is taken, though perhaps not found later.
     fn takes(name: &str) -> bool;
     /// Whether the check finds a file of this name.
@@ -39,9 +39,9 @@ pub(in crate::sim) trait Component {
 }
 
 /// A latched fault, or an install that runs (section 3: 409).
-pub(in crate::sim) fn wrong_state(unit: &Hardware) -> bool {
-    let machine = unit.machine();
-    machine.fls_state != 0 || machine.installing
+pub(in crate::sim) fn wrong_state(device: &DeviceCore) -> bool {
+    let state = device.state();
+    state.fls_state != 0 || state.installing
 }
 
 /// What the head of an upload says; what is wrong with it is an answer, or none at all.
@@ -49,7 +49,7 @@ pub(in crate::sim) fn announced<C: Component>(call: &Call<'_>) -> Result<(String
     let Some(name) = file_name(call) else {
         return Err(Ok(Answer::status(413)));
     };
-    if wrong_state(call.unit) {
+    if wrong_state(call.device) {
         return Err(Ok(Answer::status(409)));
     }
     // One of the error paths that close the connection with no response.
@@ -68,7 +68,7 @@ pub(in crate::sim) async fn read<C: Component>(
     call: &mut Call<'_>,
     length: u64,
 ) -> Result<Vec<u8>, Answered> {
-    *C::slot(&mut call.unit.machine()) = Slot::empty();
+    *C::slot(&mut call.device.state()) = Slot::empty();
     match receive(call, length).await {
         Ok(Received::Whole(bytes)) => Ok(bytes),
         Ok(Received::Short) => Err(Ok(Answer::status(406))),
@@ -78,14 +78,18 @@ pub(in crate::sim) async fn read<C: Component>(
 }
 
 /// Stages what was read; 200.
-pub(in crate::sim) fn stage<C: Component>(unit: &Hardware, name: String, bytes: Bytes) -> Answer {
+pub(in crate::sim) fn stage<C: Component>(
+    device: &DeviceCore,
+    name: String,
+    bytes: Bytes,
+) -> Answer {
     let mut number = 0;
-    unit.recorder.note(|journal| {
-        let uploads = C::uploads(journal);
+    device.recorder.record(|recording| {
+        let uploads = C::uploads(recording);
         *uploads += 1;
         number = *uploads;
     });
-    C::slot(&mut unit.machine()).stage(Staged {
+    C::slot(&mut device.state()).stage(Staged {
         bytes,
         name,
         number,
@@ -132,7 +136,7 @@ async fn receive(call: &mut Call<'_>, length: u64) -> Result<Received, Gone> {
         };
         call.exchange.received(data.len() as u64);
         bytes.extend_from_slice(&data);
-        if let Some(rate) = call.unit.script.upload_rate {
+        if let Some(rate) = call.device.script.upload_rate {
             let micros = (bytes.len() as u64).saturating_mul(1_000_000) / rate;
             tokio::time::sleep_until(began + Duration::from_micros(micros)).await;
         }
@@ -185,31 +189,31 @@ impl Trap {
 
 /// `check_fw` and `check_ui`: the first call starts the verification, further ones ask after it.
 pub(in crate::sim) async fn check<C: Component>(call: &Call<'_>) -> Answer {
-    let unit = call.unit;
-    if wrong_state(unit) {
+    let device = call.device;
+    if wrong_state(device) {
         return Answer::status(409);
     }
     let staged = {
-        let mut machine = unit.machine();
-        let slot = C::slot(&mut machine);
+        let mut state = device.state();
+        let slot = C::slot(&mut state);
         // The check finds the file by the very name that an upload should have given it.
         let found = |s: &&Staged| C::finds(&s.name);
         let Some(staged) = slot.staged.as_ref().filter(found).cloned() else {
             return Answer::status(404);
         };
         if !matches!(slot.check, Check::Idle) {
-            return Answer::status(poll::<C>(unit, &mut slot.check));
+            return Answer::status(poll::<C>(device, &mut slot.check));
         }
         staged
     };
     let number = staged.number;
-    let act = unit.strike(C::VERIFICATION);
+    let act = device.strike(C::VERIFICATION);
     let finding = match act {
         Some(Act::Fail) => None,
-        _ => verify::<C>(unit, staged).await,
+        _ => verify::<C>(device, staged).await,
     };
-    let mut machine = unit.machine();
-    let slot = C::slot(&mut machine);
+    let mut state = device.state();
+    let slot = C::slot(&mut state);
     // Another upload may have come in between, against section 2.
     if slot.staged.as_ref().is_none_or(|s| s.number != number) {
         return Answer::status(409);
@@ -224,19 +228,19 @@ pub(in crate::sim) async fn check<C: Component>(call: &Call<'_>) -> Answer {
 }
 
 /// The real verification, off the async threads.
-async fn verify<C: Component>(unit: &Hardware, staged: Staged) -> Option<C::Finding> {
-    let world = std::sync::Arc::clone(&unit.world);
+async fn verify<C: Component>(device: &DeviceCore, staged: Staged) -> Option<C::Finding> {
+    let world = std::sync::Arc::clone(&device.world);
     let verified = tokio::task::spawn_blocking(move || C::verify(&world, &staged));
     verified.await.ok().flatten()
 }
 
 /// Asks after a verification that was begun: 202, 200 or 406.
-fn poll<C: Component>(unit: &Hardware, check: &mut Check<C::Finding>) -> u16 {
-    check.poll(|since, polls| match unit.script.check_polls {
+fn poll<C: Component>(device: &DeviceCore, check: &mut Check<C::Finding>) -> u16 {
+    check.poll(|since, polls| match device.script.check_polls {
         Some(wanted) => polls >= wanted,
         None => {
-            let own = unit.script.check.map(|p| p.0);
-            since.elapsed() >= own.unwrap_or_else(|| unit.world.delay(C::TAKES))
+            let own = device.script.check.map(|p| p.0);
+            since.elapsed() >= own.unwrap_or_else(|| device.world.delay(C::TAKES))
         }
     })
 }

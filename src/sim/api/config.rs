@@ -11,28 +11,28 @@ use crate::sim::tokens::token::random_text;
 
 /// `GET /api/system/config`.
 pub(in crate::sim) fn read(call: &Call<'_>) -> Answer {
-    let unit = call.unit;
-    let now = unit.now();
-    let machine = unit.machine();
+    let device = call.device;
+    let now = device.now();
+    let state = device.state();
     let mut json = json!({
         "iat": now,
-        "uts": machine.boot.clock.map(|c| c.set_to()),
+        "uts": state.boot.clock.map(|c| c.set_to()),
         "devid": "0123456789abcdef",
         "instanceid": "01234567-89ab-cdef-0123-456789abcdef",
-        "eid": unit.identity.eid(),
-        "eid_sign": machine.log.key().key,
-        "hostname": unit.script.host(),
+        "eid": device.identity.eid(),
+        "eid_sign": state.log.key().key,
+        "hostname": device.script.host(),
         "ip": "192.168.7.1/24",
-        "spk": session_key(&machine.boot.session),
+        "spk": session_key(&state.boot.session),
         "nonce": random_text(),
     });
-    let has_storage = !unit.is_epa();
+    let has_storage = !device.is_epa();
     if has_storage {
         json["genuine_id"] = "0123456789abcdef01".into();
         json["storage_capacity"] = 15_466_496.into();
     }
     if let Value::Object(fields) = &mut json {
-        fields.extend(machine.settings.show(has_storage));
+        fields.extend(state.settings.show(has_storage));
     }
     Answer::object(json)
 }
@@ -52,12 +52,14 @@ pub(in crate::sim) async fn change(call: &mut Call<'_>) -> Result<Answer, Gone> 
     }
     let mut json = json!({ "updated": true });
     if let Some(tls) = change.tls.take() {
-        let accepted = tls.crt.is_some_and(|crt| call.unit.take_certificate(&crt));
+        let accepted = tls
+            .crt
+            .is_some_and(|crt| call.device.take_certificate(&crt));
         if !accepted {
             return Ok(Answer::status(400));
         }
         json["reboot_required"] = true.into();
     }
-    call.unit.machine().settings.take(change);
+    call.device.state().settings.take(change);
     Ok(Answer::object(json))
 }

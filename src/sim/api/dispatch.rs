@@ -11,33 +11,35 @@ use hyper::header::ORIGIN;
 use hyper::{Method, Request, Response};
 
 use super::answer::{Answer, Body, Gone, after, before, respond};
-use super::call::{Call, Link, content_length};
+use super::call::{Call, Connection, content_length};
 use super::component;
 use super::endpoint::Endpoint;
 use super::management_app::ManagementApp;
 use super::upgrade::Image;
 use super::{approval, config, logger, login, management_app, system, upgrade, vendor};
 use crate::model::{AuditResult, AuditType};
-use crate::sim::device::audit_log::{self, Note};
-use crate::sim::device::simulated::Hardware;
+use crate::sim::device::audit_log::{self, Entry};
+use crate::sim::device::device_core::DeviceCore;
 use crate::sim::script::fault::Act;
 use crate::sim::script::fault_point::FaultPoint;
 
 /// Answers one request, or ends its connection.
 pub(in crate::sim) async fn answer(
-    unit: Arc<Hardware>,
-    link: Link,
+    device: Arc<DeviceCore>,
+    link: Connection,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Gone> {
     let path = request.uri().path().to_owned();
     let endpoint = Endpoint::of(request.method().as_str(), &path);
     let origin = request.headers().get(ORIGIN).cloned();
-    let boot = unit.machine().boot.number;
+    let boot = device.state().boot.number;
     let mut call = Call {
-        unit: &unit,
-        exchange: unit.recorder.begin(request.method().as_str(), &path, boot),
+        device: &device,
+        exchange: device
+            .recorder
+            .begin(request.method().as_str(), &path, boot),
         request,
-        act: unit.strike(endpoint.map_or(FaultPoint::Any, Endpoint::point)),
+        act: device.strike(endpoint.map_or(FaultPoint::Any, Endpoint::point)),
         plan: &link.plan,
         tls: link.tls,
     };
@@ -54,7 +56,7 @@ pub(in crate::sim) async fn answer(
             }
             said
         }
-        None => match call.judge(endpoint).await {
+        None => match call.check_and_carry_out(endpoint).await {
             Ok(answer) => {
                 call.leave_entry(endpoint, answer.status);
                 after(call.act.as_ref(), answer).await
@@ -67,13 +69,13 @@ pub(in crate::sim) async fn answer(
     }
     let mut response = respond(said, call.act.as_ref(), &link.ending)?;
     if let Some(origin) = origin.filter(|_| response.status() != 412) {
-        vendor::allow(response.headers_mut(), origin, call.request.method());
+        vendor::allow_origin(response.headers_mut(), origin, call.request.method());
     }
     Ok(response)
 }
 
 impl Call<'_> {
-    async fn judge(&mut self, endpoint: Option<Endpoint>) -> Result<Answer, Gone> {
+    async fn check_and_carry_out(&mut self, endpoint: Option<Endpoint>) -> Result<Answer, Gone> {
         if self.request.method() == Method::OPTIONS && self.origin_is_allowed() {
             return Ok(Answer::status(204));
         }
@@ -85,7 +87,7 @@ impl Call<'_> {
 
     /// What can be refused before the endpoint is asked, and before any byte of the body.
     fn refusal(&self, endpoint: Option<Endpoint>) -> Result<Endpoint, u16> {
-        let unit = self.unit;
+        let device = self.device;
         let headers = self.request.headers();
         if !self.origin_is_allowed() {
             return Err(412);
@@ -95,7 +97,7 @@ impl Call<'_> {
         if endpoint.wants_tls() && !self.tls {
             return Err(418);
         }
-        if endpoint.is_ppa_only() && unit.is_epa() {
+        if endpoint.is_ppa_only() && device.is_epa() {
             return Err(404);
         }
         if let Some(longest) = endpoint.longest() {
@@ -108,7 +110,7 @@ impl Call<'_> {
         let allowed = endpoint.scopes();
         match bearer {
             _ if allowed.is_empty() => {}
-            None if endpoint.is_open_when_fresh() && unit.script.fresh => {}
+            None if endpoint.is_open_when_fresh() && device.script.fresh => {}
             None => return Err(401),
             Some(bearer) if bearer.sub == "M" && endpoint.denies_master() => return Err(403),
             Some(bearer) if allowed.iter().any(|a| bearer.scope.starts_with(a)) => {}
@@ -122,7 +124,7 @@ impl Call<'_> {
     fn leave_entry(&self, endpoint: Option<Endpoint>, status: u16) {
         let Some(endpoint) = endpoint else { return };
         // An appliance has no such files, and so nothing to tell of them.
-        if endpoint.is_ppa_only() && self.unit.is_epa() {
+        if endpoint.is_ppa_only() && self.device.is_epa() {
             return;
         }
         let (kind, result) = match (endpoint, status) {
@@ -155,7 +157,7 @@ impl Call<'_> {
             audit_log::READ => logger::asked_for(self),
             _ => Vec::new(),
         };
-        self.unit.machine().note(&Note {
+        self.device.state().log_entry(&Entry {
             kind,
             result,
             subject: &subject,
@@ -167,8 +169,8 @@ impl Call<'_> {
         match endpoint {
             Endpoint::Version => Ok(system::version(self)),
             Endpoint::Status => Ok(system::status(self)),
-            Endpoint::Checkin => Ok(system::ask(self)),
-            Endpoint::CheckinReply => system::hear(self).await,
+            Endpoint::Checkin => Ok(system::checkin(self)),
+            Endpoint::CheckinReply => system::checkin_reply(self).await,
             Endpoint::Challenge => Ok(login::challenge(self).await),
             Endpoint::Login => login::login(self).await,
             Endpoint::Upload => upgrade::upload(self).await,

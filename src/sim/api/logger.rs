@@ -6,14 +6,14 @@ use serde_json::json;
 use super::answer::Answer;
 use super::call::Call;
 use crate::hem::json::path;
-use crate::sim::device::audit_log::{self, Page};
+use crate::sim::device::audit_log::{self, FileRead};
 
 /// Ids in one answer.
 const AT_MOST: usize = 128;
 
 /// `GET /api/logger/key`.
 pub(in crate::sim) fn key(call: &Call<'_>) -> Answer {
-    let key = call.unit.machine().log.key();
+    let key = call.device.state().log.key();
     Answer::object(json!({
         "key": key.key,
         "nonce": key.nonce,
@@ -27,12 +27,12 @@ pub(in crate::sim) fn list(call: &Call<'_>) -> Answer {
     let Ok(offset) = offset.unwrap_or("0").parse::<usize>() else {
         return Answer::status(406);
     };
-    let machine = call.unit.machine();
-    let total = machine.log.ids().count();
+    let state = call.device.state();
+    let total = state.log.ids().count();
     if offset >= total {
         return Answer::status(404);
     }
-    let ids: Vec<String> = machine.log.ids().skip(offset).take(AT_MOST).collect();
+    let ids: Vec<String> = state.log.ids().skip(offset).take(AT_MOST).collect();
     Answer::object(json!({ "total": total, "id": ids }))
 }
 
@@ -47,9 +47,9 @@ pub(in crate::sim) fn asked_for(call: &Call<'_>) -> Vec<u8> {
 /// `GET /api/logger/{id}`.
 pub(in crate::sim) fn file(call: &Call<'_>) -> Answer {
     let id = call.request.uri().path().strip_prefix(path::LOG_FILE);
-    match call.unit.machine().log.read(id.unwrap_or_default()) {
-        Page::Text(text) => Answer::text(text),
-        Page::Busy => Answer::status(406),
-        Page::Unknown => Answer::status(404),
+    match call.device.state().log.read(id.unwrap_or_default()) {
+        FileRead::Text(text) => Answer::text(text),
+        FileRead::Busy => Answer::status(406),
+        FileRead::Unknown => Answer::status(404),
     }
 }

@@ -13,14 +13,14 @@ use super::call::Call;
 use crate::hem::ejwt;
 use crate::hem::json::CHALLENGE_SECONDS;
 use crate::model::AuditType;
+use crate::sim::device::credential::Account;
 use crate::sim::device::login_throttle::{FORGETS, USUAL};
-use crate::sim::device::simulated::Owner;
 use crate::sim::device::state::Bearer;
 use crate::sim::tokens::token;
 
 /// `GET /api/auth/token`. Failed logins do not slow it down.
 pub(in crate::sim) async fn challenge(call: &Call<'_>) -> Answer {
-    let reply_at = Instant::now() + call.unit.world.delay(USUAL);
+    let reply_at = Instant::now() + call.device.world.delay(USUAL);
     let answer = make_challenge(call);
     tokio::time::sleep_until(reply_at).await;
     answer
@@ -38,10 +38,10 @@ fn make_challenge(call: &Call<'_>) -> Answer {
         absent: &["note"],
         ..Answer::object(json!({
             "exp": exp,
-            "spk": session_key(&machine.boot.session),
+            "spk": session_key(&state.boot.session),
             "jti": jti,
-            "lbl": machine.settings.user,
-            "eid": call.unit.identity.eid(),
+            "lbl": state.settings.user,
+            "eid": call.device.identity.eid(),
         }))
     }
 }
@@ -54,16 +54,16 @@ pub(super) fn session_key(session: &[u8; 32]) -> String {
 
 /// The device's clock, or why nobody logs in now.
 fn clock(call: &Call<'_>) -> Result<i64, u16> {
-    if call.unit.script.fresh || call.unit.machine().fls_state != 0 {
+    if call.device.script.fresh || call.device.state().fls_state != 0 {
         return Err(409);
     }
-    call.unit.now().ok_or(403)
+    call.device.now().ok_or(403)
 }
 
 /// When the reply to a login may leave at the earliest.
 pub(super) fn reply_at(call: &Call<'_>) -> Instant {
-    let world = &call.unit.world;
-    let (now, throttle) = (Instant::now(), call.unit.machine().boot.throttle);
+    let world = &call.device.world;
+    let (now, throttle) = (Instant::now(), call.device.state().boot.throttle);
     now + world.delay(throttle.delay(now, world.delay(FORGETS)))
 }
 
@@ -86,12 +86,12 @@ pub(in crate::sim) async fn login(call: &mut Call<'_>) -> Result<Answer, Gone> {
     let answer = match call.json::<Auth>().await {
         Ok(Auth { auth: Some(ejwt) }) => {
             let claimed: Option<Claimed> = token::unverified(&ejwt);
-            let owner = match &claimed {
-                Some(claimed) => call.unit.owner(&claimed.iss).await,
+            let account = match &claimed {
+                Some(claimed) => call.device.account(&claimed.iss).await,
                 None => None,
             };
             let nonce = claimed.map(|c| c.jti);
-            match judge(call, &ejwt, nonce.as_deref(), owner.as_ref()) {
+            match issue_token(call, &ejwt, nonce.as_deref(), account.as_ref()) {
                 Ok(token) => Answer::object(json!({ "token": token })),
                 Err(status) => Answer::status(status),
             }
@@ -104,29 +104,31 @@ pub(in crate::sim) async fn login(call: &mut Call<'_>) -> Result<Answer, Gone> {
 }
 
 /// `owner` is who the login says that it is of; the device may know nobody of that key.
-fn judge(
+fn issue_token(
     call: &Call<'_>,
     ejwt: &str,
     nonce: Option<&str>,
-    owner: Option<&Owner>,
+    account: Option<&Account>,
 ) -> Result<String, u16> {
     let now = clock(call)?;
-    let forgets = call.unit.world.delay(FORGETS);
-    let mut machine = call.unit.machine();
+    let forgets = call.device.world.delay(FORGETS);
+    let mut state = call.device.state();
     // A nonce is spent by any attempt, good or bad.
-    let fresh = nonce.is_some_and(|n| machine.boot.spend(n, now));
-    let claims = ejwt::verify(ejwt, &machine.boot.session)
+    let fresh = nonce.is_some_and(|n| state.boot.spend_nonce(n, now));
+    let claims = ejwt::verify(ejwt, &state.boot.session)
         .ok()
         .filter(|claims| fresh && claims.exp > now);
-    let known = claims.zip(owner).filter(|(c, owner)| c.iss == owner.key);
-    let Some((claims, owner)) = known else {
-        machine.boot.throttle.failed(Instant::now(), forgets);
+    let known = claims
+        .zip(account)
+        .filter(|(c, account)| c.iss == account.key);
+    let Some((claims, account)) = known else {
+        state.boot.throttle.failed(Instant::now(), forgets);
         return Err(401);
     };
-    machine.boot.throttle.succeeded();
-    let bearer = Bearer::new(owner.role.to_string(), claims.scope, now, claims.exp);
-    let token = machine.issue(&bearer, AuditType::TOKEN, bearer.scope.as_bytes());
-    drop(machine);
-    call.unit.recorder.note(|j| j.logins += 1);
+    state.boot.throttle.succeeded();
+    let bearer = Bearer::new(account.role.to_string(), claims.scope, now, claims.exp);
+    let token = state.issue(&bearer, AuditType::TOKEN, bearer.scope.as_bytes());
+    drop(state);
+    call.device.recorder.record(|j| j.logins += 1);
     Ok(token)
 }

@@ -5,12 +5,12 @@ use std::time::Duration;
 use super::answer::{Answer, Gone};
 use super::call::Call;
 use super::component::{self, Component, wrong_state};
+use crate::sim::device::device_core::{DeviceCore, World};
 use crate::sim::device::firmware;
 use crate::sim::device::management_app::{self, FILE};
 use crate::sim::device::recorder::Recording;
-use crate::sim::device::simulated::{Hardware, World};
 use crate::sim::device::staging::{Slot, Staged};
-use crate::sim::device::state::InnerState;
+use crate::sim::device::state::State;
 use crate::sim::script::device::UisScript;
 use crate::sim::script::fault_point::FaultPoint;
 
@@ -23,12 +23,12 @@ impl Component for ManagementApp {
     /// Slow: the vendor waits 20 to 60 s before it asks at all.
     const TAKES: Duration = Duration::from_secs(40);
 
-    fn slot(machine: &mut InnerState) -> &mut Slot<String> {
-        &mut machine.staged_app
+    fn slot(state: &mut State) -> &mut Slot<String> {
+        &mut state.staged_app
     }
 
-    fn uploads(journal: &mut Recording) -> &mut u32 {
-        &mut journal.ui_uploads
+    fn uploads(recording: &mut Recording) -> &mut u32 {
+        &mut recording.ui_uploads
     }
 
     fn takes(name: &str) -> bool {
@@ -45,9 +45,9 @@ impl Component for ManagementApp {
 }
 
 /// What the device reports of the app that it serves.
-pub(super) fn reported(unit: &Hardware, machine: &InnerState) -> String {
-    match unit.script.uis {
-        UisScript::Version => machine.uis.clone(),
+pub(super) fn reported(device: &DeviceCore, state: &State) -> String {
+    match device.script.uis {
+        UisScript::Version => state.uis.clone(),
         UisScript::SignerKey => firmware::fwk().to_string(),
     }
 }
@@ -60,7 +60,7 @@ pub(in crate::sim) async fn upload(call: &mut Call<'_>) -> Result<Answer, Gone> 
     };
     match component::read::<ManagementApp>(call, length).await {
         Ok(bytes) => Ok(component::stage::<ManagementApp>(
-            call.unit,
+            call.device,
             name,
             bytes.into(),
         )),
@@ -70,16 +70,16 @@ pub(in crate::sim) async fn upload(call: &mut Call<'_>) -> Result<Answer, Gone> 
 
 /// `GET /api/system/upgrade/install_ui`. Its audit entry is written by `api`, as the firmware's is.
 pub(in crate::sim) fn install(call: &Call<'_>) -> Answer {
-    if wrong_state(call.unit) {
+    if wrong_state(call.device) {
         return Answer::status(409);
     }
-    let mut machine = call.unit.machine();
-    let Some(uis) = machine.staged_app.verified().cloned() else {
+    let mut state = call.device.state();
+    let Some(uis) = state.staged_app.verified().cloned() else {
         return Answer::status(406);
     };
-    machine.uis = uis;
-    machine.staged_app = Slot::empty();
-    drop(machine);
-    call.unit.recorder.note(|j| j.ui_installs_executed += 1);
+    state.uis = uis;
+    state.staged_app = Slot::empty();
+    drop(state);
+    call.device.recorder.record(|j| j.ui_installs_executed += 1);
     Answer::status(200)
 }

@@ -20,22 +20,22 @@ const SHUT_DOWN: u32 = 0x80;
 
 /// `GET /api/system/version`.
 pub(in crate::sim) fn version(call: &Call<'_>) -> Answer {
-    let unit = call.unit;
-    let machine = unit.machine();
+    let device = call.device;
+    let state = device.state();
     let mut json = json!({
-        "hwv": match unit.script.model {
+        "hwv": match device.script.model {
             Model::Ppa => "PPA rev 2.2",
             Model::Epa => "EPA rev 1.0 @x",
         },
         "blv": "Encedo nGINE BL v1.1.0",
-        "fwv": machine.running.fwv,
+        "fwv": state.running.fwv,
         "fwk": firmware::fwk().to_string(),
-        "fws": machine.running.fws.to_string(),
+        "fws": state.running.fws.to_string(),
     });
-    if unit.script.model == Model::Ppa {
-        json["uis"] = management_app::reported(unit, &machine).into();
+    if device.script.model == Model::Ppa {
+        json["uis"] = management_app::reported(device, &state).into();
         // Of the card inside: the same for as long as the device is the same.
-        json["sd_cid"] = call.unit.card().into();
+        json["sd_cid"] = call.device.card().into();
     }
     Answer {
         absent: &["blk", "bls", "uis", "sd_csd", "sd_cid"],
@@ -45,13 +45,13 @@ pub(in crate::sim) fn version(call: &Call<'_>) -> Answer {
 
 /// `GET /api/system/status`.
 pub(in crate::sim) fn status(call: &Call<'_>) -> Answer {
-    let script = &call.unit.script;
-    let machine = call.unit.machine();
+    let script = &call.device.script;
+    let state = call.device.state();
     let mut json = json!({
         "ctx": 1,
-        "uptime": machine.boot.uptime.seconds(),
+        "uptime": state.boot.uptime.seconds(),
         "temp": 38,
-        "fls_state": machine.fls_state,
+        "fls_state": state.fls_state,
     });
     if script.model == Model::Ppa {
         json["storage"] = json!(["7733248:-", "7733248:-"]);
@@ -59,7 +59,7 @@ pub(in crate::sim) fn status(call: &Call<'_>) -> Answer {
     if script.fresh {
         json["inited"] = false.into();
     }
-    if let Some(clock) = machine.boot.clock {
+    if let Some(clock) = state.boot.clock {
         let now = clock.now();
         let text = jiff::Timestamp::from_second(now).map(|t| t.to_string());
         json["ts"] = text.unwrap_or_default().into();
@@ -71,10 +71,10 @@ pub(in crate::sim) fn status(call: &Call<'_>) -> Answer {
     if host(call).is_some_and(|asked| asked != script.host()) {
         json["hostname"] = script.host().into();
     }
-    if !machine.settings.trusted_ts {
+    if !state.settings.trusted_ts {
         json["tts"] = false.into();
     }
-    if machine.boot.fw_upgrade {
+    if state.boot.fw_upgrade {
         json["fw_upgrade"] = true.into();
     }
     Answer {
@@ -100,15 +100,15 @@ fn host(call: &Call<'_>) -> Option<String> {
 }
 
 /// `GET /api/system/checkin`.
-pub(in crate::sim) fn ask(call: &Call<'_>) -> Answer {
-    let mut machine = call.unit.machine();
+pub(in crate::sim) fn checkin(call: &Call<'_>) -> Answer {
+    let mut state = call.device.state();
     let jti = crate::sim::tokens::token::random_text();
-    let uis = (!call.unit.is_epa()).then(|| management_app::reported(call.unit, &machine));
-    let fws = machine.running.fws.to_string();
-    let csn = call.unit.serial();
-    let check = call.unit.identity.ask(&jti, &fws, uis.as_deref(), &csn);
+    let uis = (!call.device.is_epa()).then(|| management_app::reported(call.device, &state));
+    let fws = state.running.fws.to_string();
+    let csn = call.device.serial();
+    let check = call.device.identity.ask(&jti, &fws, uis.as_deref(), &csn);
     // The unknown field that an odd answer carries must come back: objects are forwarded verbatim.
-    machine.boot.asked = Some((jti, call.act == Some(Act::Odd)));
+    state.boot.asked = Some((jti, call.act == Some(Act::Odd)));
     Answer::object(json!({ "check": check }))
 }
 
@@ -119,7 +119,7 @@ struct Checked {
 }
 
 /// `POST /api/system/checkin`.
-pub(in crate::sim) async fn hear(call: &mut Call<'_>) -> Result<Answer, Gone> {
+pub(in crate::sim) async fn checkin_reply(call: &mut Call<'_>) -> Result<Answer, Gone> {
     let body: Checked = match call.json().await {
         Ok(body) => body,
         Err(refusal) => return refusal.answer(),
@@ -128,18 +128,18 @@ pub(in crate::sim) async fn hear(call: &mut Call<'_>) -> Result<Answer, Gone> {
         return Ok(Answer::status(400));
     };
     // A question is asked once: whatever comes of this reply, the next needs a question of its own.
-    let Some((jti, was_odd)) = call.unit.machine().boot.asked.take() else {
+    let Some((jti, was_odd)) = call.device.state().boot.asked.take() else {
         return Ok(Answer::status(401));
     };
     if was_odd && body.future != Some(odd()) {
         return Ok(Answer::status(400));
     }
-    let Some(reply) = call.unit.identity.hear(&checked).filter(|r| r.jti == jti) else {
+    let Some(reply) = call.device.identity.hear(&checked).filter(|r| r.jti == jti) else {
         return Ok(Answer::status(401));
     };
-    call.unit.set_clock(reply.iat);
-    call.unit.recorder.note(|j| j.checkins += 1);
-    call.unit.machine().fls_state |= match reply.order {
+    call.device.set_clock(reply.iat);
+    call.device.recorder.record(|j| j.checkins += 1);
+    call.device.state().fls_state |= match reply.order {
         Some('L') => LOCKED,
         Some('B') => SHUT_DOWN,
         _ => 0,
@@ -147,7 +147,7 @@ pub(in crate::sim) async fn hear(call: &mut Call<'_>) -> Result<Answer, Gone> {
     let status = reply.order.map_or_else(|| "OK".into(), |o| o.to_string());
     let mut json = Map::from_iter([("status".to_owned(), Value::from(status))]);
     let newcrt = reply.newcrt.map(|_| {
-        call.unit.renew();
+        call.device.renew();
         "OK".to_owned()
     });
     for (name, value) in [

@@ -8,11 +8,11 @@ use super::call::Call;
 use super::component::{self, Component, wrong_state};
 use crate::hem::intel_hex::{self, HexFault};
 use crate::model::{ImageFormat, MAX_IMAGE_BYTES};
+use crate::sim::device::device_core::World;
 use crate::sim::device::firmware::{self, Firmware};
 use crate::sim::device::recorder::Recording;
-use crate::sim::device::simulated::World;
 use crate::sim::device::staging::{Slot, Staged};
-use crate::sim::device::state::{BootPlan, InnerState};
+use crate::sim::device::state::{BootPlan, State};
 use crate::sim::script::fault_point::FaultPoint;
 
 /// The firmware, as a component: `bin`, or the same image as `hex`.
@@ -23,12 +23,12 @@ impl Component for Image {
     const VERIFICATION: FaultPoint = FaultPoint::Verification;
     const TAKES: Duration = Duration::from_secs(20);
 
-    fn slot(machine: &mut InnerState) -> &mut Slot<Firmware> {
-        &mut machine.staged
+    fn slot(state: &mut State) -> &mut Slot<Firmware> {
+        &mut state.staged
     }
 
-    fn uploads(journal: &mut Recording) -> &mut u32 {
-        &mut journal.uploads
+    fn uploads(recording: &mut Recording) -> &mut u32 {
+        &mut recording.uploads
     }
 
     fn takes(name: &str) -> bool {
@@ -84,30 +84,30 @@ pub(in crate::sim) async fn upload(call: &mut Call<'_>) -> Result<Answer, Gone> 
         return Err(Gone::Closed);
     }
     // The fleet's own image is kept once, however many devices hold it.
-    let image = &call.unit.world.image;
+    let image = &call.device.world.image;
     let bytes = if *image == bytes {
         image.clone()
     } else {
         bytes.into()
     };
-    Ok(component::stage::<Image>(call.unit, name, bytes))
+    Ok(component::stage::<Image>(call.device, name, bytes))
 }
 
 /// `GET /api/system/upgrade/install_fw`. The audit entry of each answer is written by `api`, for refusals of
 /// a scenario leave one as well.
 pub(in crate::sim) fn install(call: &Call<'_>) -> Answer {
-    if wrong_state(call.unit) {
+    if wrong_state(call.device) {
         return Answer::status(409);
     }
-    let mut machine = call.unit.machine();
-    let Some(firmware) = machine.staged.verified().cloned() else {
+    let mut state = call.device.state();
+    let Some(firmware) = state.staged.verified().cloned() else {
         return Answer::status(406);
     };
-    let acts = machine.faults.strike_all(FaultPoint::Boot);
-    let plan = BootPlan::install(firmware, &machine.running, acts);
-    machine.installing = true;
-    drop(machine);
-    call.unit.recorder.note(|j| j.installs_executed += 1);
+    let acts = state.faults.strike_all(FaultPoint::Boot);
+    let plan = BootPlan::install(firmware, &state.running, acts);
+    state.installing = true;
+    drop(state);
+    call.device.recorder.record(|j| j.installs_executed += 1);
     // One connection carries one request, so that nothing can have been planned over it before.
     let _ = call.plan.set(plan);
     Answer::status(200)
@@ -116,20 +116,20 @@ pub(in crate::sim) fn install(call: &Call<'_>) -> Answer {
 /// `GET /api/system/upgrade/usbmode`: into the bootloader, where nobody sends anything over USB here, so that the
 /// device comes up again as it was.
 pub(super) fn usbmode(call: &Call<'_>) -> Answer {
-    if wrong_state(call.unit) {
+    if wrong_state(call.device) {
         return Answer::status(409);
     }
-    leave(call, BootPlan::default())
+    plan_reboot(call, BootPlan::default())
 }
 
 /// `GET /api/system/reboot`.
 pub(in crate::sim) fn reboot(call: &Call<'_>) -> Answer {
-    leave(call, BootPlan::default())
+    plan_reboot(call, BootPlan::default())
 }
 
 /// `GET /api/system/shutdown`: gone until somebody plugs it in anew, which nobody does here.
 pub(in crate::sim) fn shutdown(call: &Call<'_>) -> Answer {
-    leave(
+    plan_reboot(
         call,
         BootPlan {
             never: true,
@@ -138,13 +138,13 @@ pub(in crate::sim) fn shutdown(call: &Call<'_>) -> Answer {
     )
 }
 
-fn leave(call: &Call<'_>, plan: BootPlan) -> Answer {
-    let mut machine = call.unit.machine();
-    if machine.installing {
+fn plan_reboot(call: &Call<'_>, plan: BootPlan) -> Answer {
+    let mut state = call.device.state();
+    if state.installing {
         return Answer::status(409);
     }
-    machine.installing = true;
-    drop(machine);
+    state.installing = true;
+    drop(state);
     let _ = call.plan.set(plan);
     Answer::status(200)
 }

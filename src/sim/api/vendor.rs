@@ -17,12 +17,12 @@ use super::call::Call;
 use super::login::session_key;
 use crate::hem::json::CHALLENGE_SECONDS;
 use crate::sim::device::clock::unix_now;
-use crate::sim::device::simulated::Hardware;
+use crate::sim::device::device_core::DeviceCore;
 use crate::sim::tokens::token;
 use crate::sim::tokens::token::random_text;
 
 /// Lets a page of an allowed origin read the answer; and before that, ask.
-pub(super) fn allow(headers: &mut HeaderMap, origin: HeaderValue, method: &Method) {
+pub(super) fn allow_origin(headers: &mut HeaderMap, origin: HeaderValue, method: &Method) {
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     let mut say = |name, value| headers.insert(name, HeaderValue::from_static(value));
     say(ACCESS_CONTROL_ALLOW_CREDENTIALS, "true");
@@ -38,13 +38,13 @@ pub(super) fn allow(headers: &mut HeaderMap, origin: HeaderValue, method: &Metho
 
 /// Whether personalisation may begin; the page's rules for a login, turned round.
 fn may_begin(call: &Call<'_>) -> Result<i64, u16> {
-    if call.unit.machine().fls_state != 0 {
+    if call.device.state().fls_state != 0 {
         return Err(409);
     }
-    if !call.unit.script.fresh {
+    if !call.device.script.fresh {
         return Err(406);
     }
-    call.unit.now().ok_or(403)
+    call.device.now().ok_or(403)
 }
 
 /// `GET /api/auth/init`: the challenge with which personalisation begins.
@@ -53,14 +53,14 @@ pub(super) fn init(call: &Call<'_>) -> Answer {
         Ok(now) => now,
         Err(status) => return Answer::status(status),
     };
-    let unit = call.unit;
-    let spk = session_key(&unit.machine().boot.session);
+    let device = call.device;
+    let spk = session_key(&device.state().boot.session);
     Answer::object(json!({
         "exp": now + CHALLENGE_SECONDS,
         "spk": spk,
         "jti": random_text(),
-        "genuine": genuine(unit),
-        "eid": unit.identity.eid(),
+        "genuine": genuine(device),
+        "eid": device.identity.eid(),
     }))
 }
 
@@ -82,28 +82,28 @@ pub(super) async fn personalise(call: &mut Call<'_>) -> Result<Answer, Gone> {
 }
 
 /// What shows that a device is genuine; here it shows nothing.
-fn genuine(unit: &Hardware) -> String {
-    token::seal(&unit.identity.key(), &json!({ "iat": unix_now() }))
+fn genuine(device: &DeviceCore) -> String {
+    token::seal(&device.identity.key(), &json!({ "iat": unix_now() }))
 }
 
 /// `GET /api/system/config/attestation`: a certificate, which attests nothing.
 pub(in crate::sim) fn attestation(call: &Call<'_>) -> Answer {
-    let unit = call.unit;
-    Answer::object(json!({ "crt": unit.world.attestation, "genuine": genuine(unit) }))
+    let device = call.device;
+    Answer::object(json!({ "crt": device.world.attestation, "genuine": genuine(device) }))
 }
 
 /// `GET /api/system/selftest`.
 pub(super) fn selftest(call: &Call<'_>) -> Answer {
-    let now = call.unit.now();
-    let machine = call.unit.machine();
+    let now = call.device.now();
+    let state = call.device.state();
     Answer::object(json!({
-        "fls_state": machine.fls_state,
+        "fls_state": state.fls_state,
         "selftest_ts": now,
         "last_selftest_ts": now,
         "last_entropytest_ts": now,
         "last_kat_ts": now,
         "kat_busy": false,
-        "last_fls_state": machine.fls_state,
+        "last_fls_state": state.fls_state,
         "se_state": 0,
         "repo_stats": {
             "total": 0, "deleted": 0, "invalid": 0, "fragmented": 0, "freeslots": 1024,

@@ -11,12 +11,12 @@ use serde_json::{Value, json};
 use crate::hem::json::path;
 use crate::sim::api::answer::{Answer, Gone, after, before, odd};
 use crate::sim::device::clock::unix_now;
+use crate::sim::device::device_core::DeviceCore;
 use crate::sim::device::recorder::Shown;
-use crate::sim::device::simulated::Hardware;
 use crate::sim::script::device::PhoneAnswer;
 use crate::sim::script::fault::Act;
 use crate::sim::script::fault_point::FaultPoint;
-use crate::sim::tokens::approval::{Phone, Request};
+use crate::sim::tokens::approval::{ApprovalRequest, Phone};
 use crate::sim::tokens::token::random_text;
 
 /// Requests that wait for a phone, and those that were answered.
@@ -37,8 +37,8 @@ struct Inner {
 
 /// One request on the way to a phone.
 struct Event {
-    device: Arc<Hardware>,
-    request: Request,
+    device: Arc<DeviceCore>,
+    request: ApprovalRequest,
     polls: u32,
     /// What the owner makes of it.
     decision: PhoneAnswer,
@@ -60,7 +60,7 @@ impl Notifications {
     }
 
     /// `GET /notify/session`. Whose session it is, nobody knows yet: a fault of any device strikes.
-    pub(in crate::sim) async fn session(&self, devices: &[Arc<Hardware>]) -> Said {
+    pub(in crate::sim) async fn session(&self, devices: &[Arc<DeviceCore>]) -> Said {
         let act = devices
             .iter()
             .find_map(|d| d.strike(FaultPoint::NotifySession));
@@ -73,7 +73,7 @@ impl Notifications {
     pub(super) async fn session_with(
         &self,
         object: &serde_json::Map<String, Value>,
-        devices: &HashMap<String, Arc<Hardware>>,
+        devices: &HashMap<String, Arc<DeviceCore>>,
     ) -> Said {
         let Some(eid) = object.get("eid").and_then(Value::as_str) else {
             return (Ok(Answer::status(400)), None);
@@ -103,13 +103,13 @@ impl Notifications {
     pub(super) async fn new_event(
         &self,
         object: &serde_json::Map<String, Value>,
-        devices: &HashMap<String, Arc<Hardware>>,
+        devices: &HashMap<String, Arc<DeviceCore>>,
     ) -> Said {
         let text = |field| object.get(field).and_then(Value::as_str);
         let Some(authreq) = text("authreq") else {
             return (Ok(Answer::status(400)), None);
         };
-        let Some(request) = Request::open(authreq) else {
+        let Some(request) = ApprovalRequest::open(authreq) else {
             return (Ok(Answer::status(401)), None);
         };
         let Some(device) = devices.get(&request.iss) else {
@@ -121,7 +121,7 @@ impl Notifications {
         faulty(act, || self.take(device, request, verbatim)).await
     }
 
-    fn take(&self, device: &Arc<Hardware>, request: Request, verbatim: bool) -> Answer {
+    fn take(&self, device: &Arc<DeviceCore>, request: ApprovalRequest, verbatim: bool) -> Answer {
         let mut inner = self.lock();
         let was_odd = inner.odd_sessions.contains(&request.epk);
         let forwarded = !was_odd || request.future == Some(odd());
@@ -137,7 +137,7 @@ impl Notifications {
             note: request.note.clone(),
         };
         let mut decision = PhoneAnswer::Approve;
-        device.recorder.note(|j| {
+        device.recorder.record(|j| {
             decision = device.script.phone.decision(j.phone.shown.len());
             j.phone.shown.push(shown);
             j.phone.open += 1;
@@ -186,7 +186,7 @@ impl Notifications {
     }
 
     /// Whose event this is.
-    fn device(&self, id: &str) -> Option<Arc<Hardware>> {
+    fn device(&self, id: &str) -> Option<Arc<DeviceCore>> {
         let inner = self.lock();
         inner.events.get(id).map(|e| Arc::clone(&e.device))
     }
@@ -214,7 +214,7 @@ impl Notifications {
             PhoneAnswer::Expire | PhoneAnswer::Never => {
                 inner.events.remove(id);
                 inner.open -= 1;
-                device.recorder.note(|j| {
+                device.recorder.record(|j| {
                     j.phone.open -= 1;
                     j.phone.expired += 1;
                 });
@@ -223,7 +223,7 @@ impl Notifications {
         };
         event.answer = Some(answer.clone());
         inner.open -= 1;
-        device.recorder.note(|j| {
+        device.recorder.record(|j| {
             j.phone.open -= 1;
             match decision {
                 PhoneAnswer::Approve => j.phone.approved += 1,
@@ -244,7 +244,7 @@ impl Notifications {
         // One that was answered is not on any screen any more.
         if event.answer.is_none() {
             inner.open -= 1;
-            event.device.recorder.note(|j| {
+            event.device.recorder.record(|j| {
                 j.phone.open -= 1;
                 j.phone.withdrawn += 1;
             });

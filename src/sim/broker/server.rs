@@ -22,10 +22,10 @@ use super::notifications::{Notifications, Said, faulty};
 use crate::hem::json::{download_name, path};
 use crate::sim::api::answer::{Answer, Body, Gone, cut, respond};
 use crate::sim::device::clock::unix_now;
+use crate::sim::device::device_core::{DeviceCore, World};
 use crate::sim::device::firmware;
 use crate::sim::device::listener::{Ending, OpenPort, Wire};
 use crate::sim::device::management_app;
-use crate::sim::device::simulated::{Hardware, World};
 use crate::sim::script::fault::Act;
 use crate::sim::script::fault_point::FaultPoint;
 use crate::sim::script::world::{Download, ImageScript};
@@ -38,9 +38,9 @@ const MAX_BODY: usize = 64 * 1024;
 pub(in crate::sim) struct Broker {
     pub(in crate::sim) world: Arc<World>,
     /// The backend's register of devices, by identity.
-    pub(in crate::sim) devices: HashMap<String, Arc<Hardware>>,
+    pub(in crate::sim) devices: HashMap<String, Arc<DeviceCore>>,
     /// The same in the order of the scenario.
-    pub(in crate::sim) in_order: Vec<Arc<Hardware>>,
+    pub(in crate::sim) in_order: Vec<Arc<DeviceCore>>,
     pub(in crate::sim) notifications: Notifications,
     pub(in crate::sim) requests: Mutex<Vec<String>>,
 }

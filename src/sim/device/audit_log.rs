@@ -39,7 +39,7 @@ const DAY: u64 = 86_400;
 
 /// An entry to be written; counter, time and MAC are the log's to add.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::sim) struct Note<'a> {
+pub(in crate::sim) struct Entry<'a> {
     pub(in crate::sim) kind: AuditType,
     pub(in crate::sim) result: AuditResult,
     /// `U`, `M`, or empty.
@@ -47,7 +47,7 @@ pub(in crate::sim) struct Note<'a> {
     pub(in crate::sim) extra: &'a [u8],
 }
 
-impl<'a> Note<'a> {
+impl<'a> Entry<'a> {
     /// Something that went well.
     pub(in crate::sim) fn ok(kind: AuditType, subject: &'a str, extra: &'a [u8]) -> Self {
         Self {
@@ -84,7 +84,7 @@ impl Writer {
         };
         writer.key(time, mac_key, seed);
         for kind in [STARTUP, KEY_INTEGRITY, SELF_TEST] {
-            writer.add(time, &Note::ok(kind, "", b""));
+            writer.add(time, &Entry::ok(kind, "", b""));
         }
         writer
     }
@@ -94,14 +94,14 @@ impl Writer {
         self.line(&key_line(self.counter, time, &mac_key, seed));
     }
 
-    fn add(&mut self, time: u64, note: &Note<'_>) {
+    fn add(&mut self, time: u64, note: &Entry<'_>) {
         self.line(&self.signed(time, note));
     }
 
     /// An entry whose ERROR somebody has turned into OK: its MAC fits no more.
-    fn add_tampered(&mut self, time: u64, note: &Note<'_>) {
+    fn add_tampered(&mut self, time: u64, note: &Entry<'_>) {
         let [before, after] = [AuditResult::Error, AuditResult::Ok].map(|result| {
-            let note = Note { result, ..*note };
+            let note = Entry { result, ..*note };
             self.signed(time, &note)
         });
         let mac = before.rsplit('|').next().unwrap_or_default();
@@ -109,7 +109,7 @@ impl Writer {
         self.line(&format!("{said}|{mac}"));
     }
 
-    fn signed(&self, time: u64, note: &Note<'_>) -> String {
+    fn signed(&self, time: u64, note: &Entry<'_>) -> String {
         let entry = NewEntry {
             counter: self.counter,
             time,
@@ -145,7 +145,7 @@ impl Writer {
 
 /// What a reader gets of a file.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(in crate::sim) enum Page {
+pub(in crate::sim) enum FileRead {
     /// Its text.
     Text(String),
     /// It is the running session's (406).
@@ -204,7 +204,7 @@ impl LogFiles {
 
     /// Writes an entry into the running session's file. `time` is seconds since boot, or unix once the clock
     /// is set; `act` is what a scripted fault makes of it.
-    pub(in crate::sim) fn write(&mut self, time: u64, note: &Note<'_>, act: Option<&Act>) {
+    pub(in crate::sim) fn write(&mut self, time: u64, note: &Entry<'_>, act: Option<&Act>) {
         let Some((_, file)) = self.files.last_mut() else {
             return;
         };
@@ -212,7 +212,7 @@ impl LogFiles {
             Some(Act::LeaveOut) => {}
             Some(Act::LogError) => {
                 let result = AuditResult::Error;
-                file.add(time, &Note { result, ..*note });
+                file.add(time, &Entry { result, ..*note });
             }
             Some(Act::Tamper) => file.add_tampered(time, note),
             _ => file.add(time, note),
@@ -232,20 +232,20 @@ impl LogFiles {
     }
 
     /// The file of this id.
-    pub(in crate::sim) fn read(&self, id: &str) -> Page {
+    pub(in crate::sim) fn read(&self, id: &str) -> FileRead {
         let Some(id) = parse_id(id) else {
-            return Page::Unknown;
+            return FileRead::Unknown;
         };
         if let Some(place) = self.files.iter().position(|(own, _)| *own == id) {
             return if place + 1 == self.files.len() {
-                Page::Busy
+                FileRead::Busy
             } else {
-                Page::Text(self.files[place].1.filled(self.fill))
+                FileRead::Text(self.files[place].1.filled(self.fill))
             };
         }
         let past = (0..self.past).find(|n| self.past_id(*n) == id);
-        past.map_or(Page::Unknown, |n| {
-            Page::Text(self.past_file(n).filled(self.fill))
+        past.map_or(FileRead::Unknown, |n| {
+            FileRead::Text(self.past_file(n).filled(self.fill))
         })
     }
 
@@ -282,12 +282,12 @@ impl LogFiles {
             (b"system:config", REBOOT)
         };
         let clock = u32::try_from(at + 60).unwrap_or(u32::MAX).to_le_bytes();
-        file.add(at + 60, &Note::ok(AuditType::CLOCK_SET, "", &clock));
-        file.add(at + 90, &Note::ok(AuditType::TOKEN, "U", scope));
+        file.add(at + 60, &Entry::ok(AuditType::CLOCK_SET, "", &clock));
+        file.add(at + 90, &Entry::ok(AuditType::TOKEN, "U", scope));
         if n % 5 == 4 {
             file.key(at + 100, mac_key("second"), &self.seed);
         }
-        file.add(at + 120, &Note::ok(end, "U", b""));
+        file.add(at + 120, &Entry::ok(end, "U", b""));
         file
     }
 }
@@ -313,7 +313,7 @@ mod tests {
     }
 
     fn verified(log: &LogFiles, id: &str) -> AuditLog {
-        let Page::Text(text) = log.read(id) else {
+        let FileRead::Text(text) = log.read(id) else {
             panic!("{id} is not there");
         };
         let key = prove_key(&log.key()).unwrap();
@@ -327,7 +327,7 @@ mod tests {
         assert_eq!(ids.len(), 42);
         assert_eq!(ids[3], "00000004");
         assert!(ids[0] > ids[3] && ids[0] < ids[1]);
-        assert_eq!(log.read(&ids[41]), Page::Busy);
+        assert_eq!(log.read(&ids[41]), FileRead::Busy);
         for id in &ids[..41] {
             let file = verified(&log, id);
             assert!(file.verifies(), "{id}: {:?}", file.end);
@@ -336,10 +336,10 @@ mod tests {
             assert_eq!(log.read(id), log.read(&id.to_uppercase()));
         }
         let texts = ids[..41].iter().map(|id| log.read(id));
-        let crlf = texts.filter(|t| matches!(t, Page::Text(t) if t.contains("\r\n")));
+        let crlf = texts.filter(|t| matches!(t, FileRead::Text(t) if t.contains("\r\n")));
         assert_eq!(crlf.count(), 20);
         for id in ["", "zz", "4", "ffffffff", "123456789", "-1", "+0000004"] {
-            assert_eq!(log.read(id), Page::Unknown, "{id}");
+            assert_eq!(log.read(id), FileRead::Unknown, "{id}");
         }
     }
 
@@ -348,7 +348,7 @@ mod tests {
         let mut log = log(2).filled(100_000);
         log.open("Encedo nGINE FW v1.2.3", None);
         for id in log.ids().take(3) {
-            let Page::Text(text) = log.read(&id) else {
+            let FileRead::Text(text) = log.read(&id) else {
                 panic!("{id} is not there");
             };
             assert!((99_900..=100_000).contains(&text.len()), "{}", text.len());
@@ -360,8 +360,8 @@ mod tests {
     #[test]
     fn a_tampered_entry_says_ok_and_does_not_verify() {
         let mut log = log(0);
-        log.write(5, &Note::ok(REBOOT, "U", b""), Some(&Act::LeaveOut));
-        let upgrade = Note::ok(AuditType::UPGRADE, "U", b"");
+        log.write(5, &Entry::ok(REBOOT, "U", b""), Some(&Act::LeaveOut));
+        let upgrade = Entry::ok(AuditType::UPGRADE, "U", b"");
         log.write(5, &upgrade, Some(&Act::LogError));
         log.write(6, &upgrade, Some(&Act::Tamper));
         log.open("Encedo nGINE FW v1.2.3", Some(BOOT));
@@ -379,6 +379,6 @@ mod tests {
             (AuditType::UPGRADE, AuditResult::Error)
         );
         let text = log.read("00000001");
-        assert!(matches!(text, Page::Text(t) if t.contains("\n5|6|4|0|U||")));
+        assert!(matches!(text, FileRead::Text(t) if t.contains("\n5|6|4|0|U||")));
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -72,6 +72,44 @@ impl Leaf {
         let parsed = X509Certificate::from_der(&self.der);
         let serial = parsed.map(|(_, c)| c.raw_serial().to_vec());
         STANDARD.encode(serial.unwrap_or_default())
+    }
+}
+
+/// A device's certificates: the one that it serves, and the one that the backend has for it.
+pub(in crate::sim) struct DeviceCertificates {
+    serving: Mutex<Leaf>,
+    /// To be served from the next boot on.
+    next: Mutex<Option<Leaf>>,
+    /// What the backend has for it.
+    pub(super) renewed: Option<Leaf>,
+}
+
+impl DeviceCertificates {
+    pub(in crate::sim) fn new(serving: Leaf, renewed: Option<Leaf>) -> Self {
+        Self {
+            serving: Mutex::new(serving),
+            next: Mutex::default(),
+            renewed,
+        }
+    }
+
+    pub(super) fn leaf(&self) -> MutexGuard<'_, Leaf> {
+        self.serving.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(in crate::sim) fn serving(&self) -> TlsAcceptor {
+        self.leaf().acceptor.clone()
+    }
+
+    pub(super) fn next(&self) -> MutexGuard<'_, Option<Leaf>> {
+        self.next.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The device comes up.
+    pub(super) fn boot(&self) {
+        if let Some(next) = self.next().take() {
+            *self.leaf() = next;
+        }
     }
 }
 

@@ -117,6 +117,25 @@ impl Credential {
     }
 }
 
+/// A public key that a device lets in, and the role that comes with it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(in crate::sim) struct Account {
+    /// The public key.
+    pub(in crate::sim) key: String,
+    /// `U` or `M` (section 6).
+    pub(in crate::sim) role: char,
+}
+
+impl Account {
+    /// Derives the key, which takes as long as it takes a client; nothing where the `eid` is no salt.
+    pub(super) fn of(credential: Credential, eid: &str) -> Option<Self> {
+        Some(Self {
+            key: credential.public_key(eid)?,
+            role: credential.role(),
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

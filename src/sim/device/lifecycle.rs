@@ -16,11 +16,12 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::certificates::DeviceCertificates;
+use super::device_core::DeviceCore;
 use super::listener::{Ending, OpenPort, Ports, ShutPort, Wire};
-use super::simulated::{Certificates, Hardware};
 use super::state::BootPlan;
 use crate::sim::api::answer::stand_still;
-use crate::sim::api::call::Link;
+use crate::sim::api::call::Connection;
 use crate::sim::api::dispatch;
 use crate::sim::script::fault::Act;
 use crate::sim::script::fault_point::FaultPoint;
@@ -41,17 +42,17 @@ enum Start {
 /// Opens a device's ports, unless it is to be absent at first, and gives the rest of its life, which
 /// runs until it is dropped, and with it every connection.
 pub(in crate::sim) fn begin(
-    unit: Arc<Hardware>,
+    device: Arc<DeviceCore>,
     ports: Ports<ShutPort>,
 ) -> io::Result<impl Future<Output = io::Result<()>> + Send> {
-    let start = match unit.absence() {
+    let start = match device.absence() {
         Some(Act::Refuse { lasts }) => Start::Absent(ports, lasts),
         _ => Start::Up(ports.open()?),
     };
-    Ok(live(unit, start))
+    Ok(live(device, start))
 }
 
-async fn live(unit: Arc<Hardware>, start: Start) -> io::Result<()> {
+async fn live(device: Arc<DeviceCore>, start: Start) -> io::Result<()> {
     let mut open = match start {
         Start::Up(open) => open,
         Start::Absent(ports, lasts) => {
@@ -72,15 +73,15 @@ async fn live(unit: Arc<Hardware>, start: Start) -> io::Result<()> {
             };
             (Instant::now() + up, plan)
         });
-        boot = serve(&unit, &open, again).await;
+        boot = serve(&device, &open, again).await;
         let ports = open.shut().await?;
-        unit.recorder.note(|j| j.reboots += 1);
-        let own = unit.script.reboot.map(|p| p.0);
-        sleep(own.unwrap_or_else(|| unit.world.delay(REBOOT))).await;
+        device.recorder.record(|j| j.reboots += 1);
+        let own = device.script.reboot.map(|p| p.0);
+        sleep(own.unwrap_or_else(|| device.world.delay(REBOOT))).await;
         if boot.never {
             std::future::pending::<()>().await;
         }
-        unit.reboot(&boot);
+        device.reboot(&boot);
         open = ports.open()?;
     }
 }
@@ -100,7 +101,7 @@ async fn hang(ports: &Ports<OpenPort>, lasts: Duration) {
 
 /// Serves until a reboot is due: one that was asked for, or the one that is `due` already.
 async fn serve(
-    unit: &Arc<Hardware>,
+    device: &Arc<DeviceCore>,
     ports: &Ports<OpenPort>,
     mut due: Option<(Instant, BootPlan)>,
 ) -> BootPlan {
@@ -114,14 +115,14 @@ async fn serve(
             Some(ended) = connections.join_next() => {
                 if let Ok(Some(plan)) = ended {
                     let plan: BootPlan = plan;
-                    let linger = plan.linger.unwrap_or_else(|| unit.world.delay(LINGER));
+                    let linger = plan.linger.unwrap_or_else(|| device.world.delay(LINGER));
                     due = Some((Instant::now() + linger, plan));
                 }
             }
             accepted = ports.accept() => {
                 // Out of file descriptors, or gone before it was accepted: the next may fare better.
                 if let Ok((tcp, is_plain)) = accepted {
-                    connections.spawn(connection(Arc::clone(unit), tcp, is_plain));
+                    connections.spawn(connection(Arc::clone(device), tcp, is_plain));
                 } else {
                     tokio::task::yield_now().await;
                 }
@@ -131,16 +132,16 @@ async fn serve(
 }
 
 /// One connection, to its end; and the reboot that begins then.
-async fn connection(unit: Arc<Hardware>, tcp: TcpStream, is_plain: bool) -> Option<BootPlan> {
-    unit.recorder.note(|j| j.connections += 1);
+async fn connection(device: Arc<DeviceCore>, tcp: TcpStream, is_plain: bool) -> Option<BootPlan> {
+    device.recorder.record(|j| j.connections += 1);
     let ending = Ending::default();
-    let tls = match &unit.tls {
+    let tls = match &device.tls {
         Some(_) if is_plain => None,
-        Some(_) if unit.one_port && !begins_tls(&tcp).await => None,
-        certificates => certificates.as_ref().map(Certificates::serving),
+        Some(_) if device.one_port && !begins_tls(&tcp).await => None,
+        certificates => certificates.as_ref().map(DeviceCertificates::serving),
     };
     let wire = Wire::new(tcp, ending.clone());
-    match unit.strike(FaultPoint::Connect) {
+    match device.strike(FaultPoint::Connect) {
         Some(Act::Reset { .. }) => {
             ending.reset();
             return None;
@@ -149,16 +150,16 @@ async fn connection(unit: Arc<Hardware>, tcp: TcpStream, is_plain: bool) -> Opti
         Some(Act::Stall { lasts, .. }) => stand_still(lasts).await,
         _ => {}
     }
-    let link = Link {
+    let link = Connection {
         ending,
         tls: tls.is_some(),
-        ..Link::default()
+        ..Connection::default()
     };
     match tls {
-        None => talk(&unit, wire, &link).await,
+        None => talk(&device, wire, &link).await,
         Some(acceptor) => match acceptor.accept(wire).await {
-            Ok(stream) => talk(&unit, stream, &link).await,
-            Err(_) => unit.recorder.note(|j| j.tls_failures += 1),
+            Ok(stream) => talk(&device, stream, &link).await,
+            Err(_) => device.recorder.record(|j| j.tls_failures += 1),
         },
     }
     link.plan.get().cloned()
@@ -171,11 +172,11 @@ async fn begins_tls(tcp: &TcpStream) -> bool {
 }
 
 /// One request and its response; then the server closes (section 2).
-async fn talk<S>(unit: &Arc<Hardware>, stream: S, link: &Link)
+async fn talk<S>(device: &Arc<DeviceCore>, stream: S, link: &Connection)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = service_fn(|request| dispatch::answer(Arc::clone(unit), link.clone(), request));
+    let service = service_fn(|request| dispatch::answer(Arc::clone(device), link.clone(), request));
     // An error is a connection that ended otherwise, by a fault or by the client.
     let _ = http1::Builder::new()
         .keep_alive(false)

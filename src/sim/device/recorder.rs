@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 /// One request, in the order in which they arrived.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Request {
+pub struct RecordedRequest {
     /// `GET` or `POST`.
     pub method: String,
     /// Without the query.
@@ -60,7 +60,7 @@ pub struct PhoneRecording {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Recording {
     /// All requests, in order of arrival.
-    pub requests: Vec<Request>,
+    pub requests: Vec<RecordedRequest>,
     /// TCP connections, TLS or not, requests or not.
     pub connections: u32,
     /// TLS handshakes that failed.
@@ -91,7 +91,7 @@ pub struct Recording {
 
 impl Recording {
     /// The requests to a path, in order.
-    pub fn to<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a Request> {
+    pub fn to<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a RecordedRequest> {
         self.requests.iter().filter(move |r| r.path == path)
     }
 
@@ -131,7 +131,7 @@ impl Recording {
 
     /// Answers 401, on any endpoint.
     pub fn unauthorized(&self) -> usize {
-        let refused = |r: &&Request| r.status == Some(401);
+        let refused = |r: &&RecordedRequest| r.status == Some(401);
         self.requests.iter().filter(refused).count()
     }
 }
@@ -139,7 +139,7 @@ impl Recording {
 /// Keeps the journal and tells who waits for a change of it.
 #[derive(Debug)]
 pub(in crate::sim) struct Recorder {
-    journal: Mutex<Recording>,
+    recording: Mutex<Recording>,
     changed: watch::Sender<()>,
     gap: Duration,
 }
@@ -147,7 +147,7 @@ pub(in crate::sim) struct Recorder {
 impl Recorder {
     pub(in crate::sim) fn new(gap: Duration) -> Self {
         Self {
-            journal: Mutex::default(),
+            recording: Mutex::default(),
             changed: watch::Sender::new(()),
             gap,
         }
@@ -161,7 +161,7 @@ impl Recorder {
         self.lock().clone()
     }
 
-    pub(in crate::sim) fn note(&self, what: impl FnOnce(&mut Recording)) {
+    pub(in crate::sim) fn record(&self, what: impl FnOnce(&mut Recording)) {
         what(&mut self.lock());
         self.changed.send_replace(());
     }
@@ -183,12 +183,12 @@ impl Recorder {
     }
 
     /// A request has arrived.
-    pub(in crate::sim) fn begin(&self, method: &str, path: &str, boot: u32) -> Exchange<'_> {
+    pub(in crate::sim) fn begin(&self, method: &str, path: &str, boot: u32) -> OpenRequest<'_> {
         let mut number = 0;
         let gap = self.gap;
-        self.note(|j| {
+        self.record(|j| {
             number = j.requests.len();
-            j.requests.push(Request {
+            j.requests.push(RecordedRequest {
                 method: method.to_owned(),
                 path: path.to_owned(),
                 status: None,
@@ -201,7 +201,7 @@ impl Recorder {
             j.in_work += 1;
             j.max_overlap = j.max_overlap.max(j.in_work);
         });
-        Exchange {
+        OpenRequest {
             recorder: self,
             number,
             open: true,
@@ -209,23 +209,25 @@ impl Recorder {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Recording> {
-        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+        self.recording
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// One request, from its arrival until its answer is on the way.
-pub(in crate::sim) struct Exchange<'a> {
+pub(in crate::sim) struct OpenRequest<'a> {
     recorder: &'a Recorder,
     number: usize,
     open: bool,
 }
 
-impl Exchange<'_> {
+impl OpenRequest<'_> {
     /// Bytes of the body that were read.
     pub(in crate::sim) fn received(&self, bytes: u64) {
         let number = self.number;
         self.recorder
-            .note(|j| j.requests[number].body_bytes += bytes);
+            .record(|j| j.requests[number].body_bytes += bytes);
     }
 
     /// The answer is on the way. The client cannot have seen it yet, so that the pause until its next
@@ -233,7 +235,7 @@ impl Exchange<'_> {
     pub(in crate::sim) fn answered(&mut self, status: u16) {
         let number = self.number;
         self.recorder
-            .note(|j| j.requests[number].status = Some(status));
+            .record(|j| j.requests[number].status = Some(status));
         self.close();
     }
 
@@ -244,7 +246,7 @@ impl Exchange<'_> {
 
     fn close(&mut self) {
         if std::mem::take(&mut self.open) {
-            self.recorder.note(|j| {
+            self.recorder.record(|j| {
                 j.in_work -= 1;
                 j.answered = Some(Instant::now());
             });
@@ -252,7 +254,7 @@ impl Exchange<'_> {
     }
 }
 
-impl Drop for Exchange<'_> {
+impl Drop for OpenRequest<'_> {
     fn drop(&mut self) {
         self.close();
     }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::audit_log::{LogFiles, Note};
+use super::audit_log::{Entry, LogFiles};
 use super::clock::{Clock, Uptime, unix_now};
 use super::firmware::Firmware;
 use super::login_throttle::Throttle;
@@ -16,7 +16,7 @@ use crate::model::AuditType;
 use crate::sim::script::device::{ClockState, DeviceScript};
 use crate::sim::script::fault::Act;
 use crate::sim::script::fault_point::FaultPoint;
-use crate::sim::tokens::approval::{REQUEST_LIFE, Request};
+use crate::sim::tokens::approval::{ApprovalRequest, REQUEST_LIFE};
 use crate::sim::tokens::token::{open, random, random_text, seal};
 use serde::{Deserialize, Serialize};
 
@@ -87,7 +87,7 @@ impl Boot {
     }
 
     /// A fresh nonce with its deadline.
-    pub(in crate::sim) fn nonce(&mut self, deadline: i64) -> String {
+    pub(in crate::sim) fn new_nonce(&mut self, deadline: i64) -> String {
         if self.nonces.len() == MAX_NONCES {
             self.nonces.remove(0);
         }
@@ -97,13 +97,13 @@ impl Boot {
     }
 
     /// Spends a nonce; whether it was good.
-    pub(in crate::sim) fn spend(&mut self, nonce: &str, now: i64) -> bool {
+    pub(in crate::sim) fn spend_nonce(&mut self, nonce: &str, now: i64) -> bool {
         let found = self.nonces.iter().position(|(n, _)| n == nonce);
         found.is_some_and(|i| self.nonces.remove(i).1 >= now)
     }
 
     /// Remembers a request for mobile approval.
-    pub(in crate::sim) fn asks(&mut self, request: &Request) {
+    pub(in crate::sim) fn remember_approval(&mut self, request: &ApprovalRequest) {
         if self.approvals.len() == MAX_NONCES {
             self.approvals.remove(0);
         }
@@ -113,7 +113,7 @@ impl Boot {
     }
 
     /// The scope that was asked for with this nonce, which by that is spent.
-    pub(in crate::sim) fn asked_for(&mut self, jti: &str, now: i64) -> Option<String> {
+    pub(in crate::sim) fn take_approval(&mut self, jti: &str, now: i64) -> Option<String> {
         let found = self.approvals.iter().position(|(own, ..)| own == jti)?;
         let (_, scope, deadline) = self.approvals.remove(found);
         (deadline >= now).then_some(scope)
@@ -181,7 +181,7 @@ impl BootPlan {
 }
 
 /// The inner state of a device.
-pub(in crate::sim) struct InnerState {
+pub(in crate::sim) struct State {
     pub(in crate::sim) boot: Boot,
     pub(in crate::sim) running: Firmware,
     pub(in crate::sim) fls_state: u32,
@@ -198,7 +198,7 @@ pub(in crate::sim) struct InnerState {
     pub(in crate::sim) log: LogFiles,
 }
 
-impl InnerState {
+impl State {
     pub(in crate::sim) fn new(
         script: &DeviceScript,
         running: Firmware,
@@ -219,7 +219,7 @@ impl InnerState {
         }
         log.open(&running.fwv, power_up);
         if let Some(at) = power_up {
-            log.write(at, &Note::ok(AuditType::CLOCK_SET, "", &le32(at)), None);
+            log.write(at, &Entry::ok(AuditType::CLOCK_SET, "", &le32(at)), None);
         }
         Self {
             log,
@@ -236,8 +236,8 @@ impl InnerState {
     }
 
     /// Writes an entry of the audit log, timed as section 9 says.
-    pub(in crate::sim) fn note(&mut self, note: &Note<'_>) {
-        let act = match note.kind {
+    pub(in crate::sim) fn log_entry(&mut self, entry: &Entry<'_>) {
+        let act = match entry.kind {
             AuditType::UPGRADE => self.faults.strike(FaultPoint::UpgradeEntry),
             _ => None,
         };
@@ -245,7 +245,7 @@ impl InnerState {
             Some(clock) => u64::try_from(clock.now()).unwrap_or(0),
             None => self.boot.uptime.seconds(),
         };
-        self.log.write(time, note, act.as_ref());
+        self.log.write(time, entry, act.as_ref());
     }
 
     /// Issues a token, and says so in the log.
@@ -255,7 +255,7 @@ impl InnerState {
         kind: AuditType,
         extra: &[u8],
     ) -> String {
-        self.note(&Note::ok(kind, &bearer.sub, extra));
+        self.log_entry(&Entry::ok(kind, &bearer.sub, extra));
         self.boot.issue(bearer)
     }
 
@@ -263,7 +263,7 @@ impl InnerState {
     pub(in crate::sim) fn set_clock(&mut self, unix: i64, rate: f64) {
         self.boot.clock = Some(Clock::set(unix, rate));
         let extra = le32(u64::try_from(unix).unwrap_or(0));
-        self.note(&Note::ok(AuditType::CLOCK_SET, "", &extra));
+        self.log_entry(&Entry::ok(AuditType::CLOCK_SET, "", &extra));
     }
 
     /// Comes up again. What was staged went to the bootloader or is lost.

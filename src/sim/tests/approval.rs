@@ -77,7 +77,7 @@ async fn an_approval_brings_a_token_of_its_scope_for_15_minutes() {
         get(&fleet, CHECK, &bearer(&token)).await.unwrap().status,
         404
     );
-    let journal = fleet.hem().journal();
+    let recording = fleet.hem().recording();
     let expected = PhoneRecording {
         requests: 1,
         shown: vec![Shown {
@@ -89,7 +89,7 @@ async fn an_approval_brings_a_token_of_its_scope_for_15_minutes() {
         redeemed: 1,
         ..PhoneRecording::default()
     };
-    assert_eq!((journal.phone, journal.logins), (expected, 1));
+    assert_eq!((recording.phone, recording.logins), (expected, 1));
 }
 
 #[tokio::test]
@@ -186,7 +186,7 @@ async fn the_broker_takes_what_a_device_gave_and_nothing_else() {
     }
     assert_eq!(poll(&fleet, "unknown").await.status, 404);
     assert_eq!(withdraw(&fleet, "unknown").await, 404);
-    assert_eq!(fleet.hem().journal().phone.shown, []);
+    assert_eq!(fleet.hem().recording().phone.shown, []);
 }
 
 #[tokio::test]
@@ -207,7 +207,7 @@ async fn owners_refuse_or_do_not_look() {
     let id = event(&fleet, "logger:get", None).await;
     assert_eq!(poll(&fleet, &id).await.json(), json!({ "deny": true }));
     assert_eq!(withdraw(&fleet, &id).await, 200);
-    let phone = fleet.hem().journal().phone;
+    let phone = fleet.hem().recording().phone;
     assert_eq!((phone.denied, phone.withdrawn, phone.open), (1, 0, 0));
 
     let fleet = one("phone = { answer = \"expire\", after = 1 }").await;
@@ -215,7 +215,7 @@ async fn owners_refuse_or_do_not_look() {
     for status in [202, 404, 404] {
         assert_eq!(poll(&fleet, &id).await.status, status);
     }
-    let phone = fleet.hem().journal().phone;
+    let phone = fleet.hem().recording().phone;
     assert_eq!((phone.expired, phone.open), (1, 0));
 
     let fleet = one("phone = { answer = \"never\" }").await;
@@ -230,7 +230,7 @@ async fn owners_refuse_or_do_not_look() {
         assert_eq!(withdraw(&fleet, id).await, 200);
         assert_eq!(poll(&fleet, id).await.status, 404);
     }
-    let phone = fleet.hem().journal().phone;
+    let phone = fleet.hem().recording().phone;
     assert_eq!((phone.withdrawn, phone.open, phone.most_open), (2, 0, 2));
     assert_eq!(fleet.most_events_at_once(), 2);
 }
@@ -319,7 +319,7 @@ async fn an_owner_may_refuse_at_first_and_approve_later() {
         }
     }
     assert_eq!(answers, [false, true, true]);
-    let phone = fleet.hem().journal().phone;
+    let phone = fleet.hem().recording().phone;
     assert_eq!((phone.denied, phone.approved, phone.redeemed), (1, 2, 2));
 }
 
@@ -334,7 +334,7 @@ async fn the_broker_knows_which_device_has_a_phone() {
         )
         .await
     };
-    let eid = |fleet: &SimFleet| fleet.hem().unit.identity.eid();
+    let eid = |fleet: &SimFleet| fleet.hem().core.identity.eid();
     for (device, paired) in [("", true), ("fresh = true", false)] {
         let fleet = one(device).await;
         let reply = session(&fleet, json!({ "eid": eid(&fleet) })).await;

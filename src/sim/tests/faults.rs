@@ -39,7 +39,7 @@ async fn statuses_outside_the_range() {
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.write_all(&image[..60_000]).await.unwrap();
     assert_eq!(rest(&mut stream).await.unwrap().status, 413);
-    let received = fleet.hem().journal().image_bytes_total();
+    let received = fleet.hem().recording().image_bytes_total();
     assert!((50_000..60_000).contains(&received), "{received}");
     assert_eq!(upload(&fleet, &token, &image).await.unwrap().status, 200);
 }
@@ -67,10 +67,10 @@ async fn broken_connections() {
         upload(&fleet, &token, &fleet.image()).await.unwrap().status,
         200
     );
-    let journal = fleet.hem().journal();
-    assert_eq!(journal.uploads, 1);
-    assert!((100_000..200_000).contains(&journal.image_bytes()[0]));
-    assert_eq!(journal.to(UPLOAD).next().unwrap().status, None);
+    let recording = fleet.hem().recording();
+    assert_eq!(recording.uploads, 1);
+    assert!((100_000..200_000).contains(&recording.image_bytes()[0]));
+    assert_eq!(recording.to(UPLOAD).next().unwrap().status, None);
 }
 
 #[tokio::test]
@@ -88,11 +88,11 @@ async fn standing_still() {
     );
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.write_all(&fleet.image()[..70_000]).await.unwrap();
-    let journal = fleet
+    let recording = fleet
         .hem()
         .wait_for(|j| j.image_bytes_total() >= 65_536)
         .await;
-    assert_eq!(journal.uploads, 0);
+    assert_eq!(recording.uploads, 0);
     // The next connection is accepted and hears nothing, however long it waits.
     let silent = get(&fleet, "/api/system/version", "");
     assert!(
@@ -103,7 +103,7 @@ async fn standing_still() {
     let reply = get(&fleet, "/api/system/version", "").await.unwrap();
     assert_eq!(reply.status, 200);
     // Nobody holds it against a client that it gave up on a device that stood still.
-    assert_eq!(fleet.hem().journal().max_overlap, 1);
+    assert_eq!(fleet.hem().recording().max_overlap, 1);
 }
 
 #[tokio::test]
@@ -152,9 +152,9 @@ async fn the_answer_to_the_install_is_lost() {
         if happened {
             back(&fleet, 1).await;
         }
-        let journal = fleet.hem().journal();
-        assert_eq!(journal.installs(), 1);
-        assert_eq!(journal.installs_executed, u32::from(happened));
+        let recording = fleet.hem().recording();
+        assert_eq!(recording.installs(), 1);
+        assert_eq!(recording.installs_executed, u32::from(happened));
         let runs = if happened { Runs::Image } else { Runs::Old };
         assert_eq!(fleet.hem().runs(), runs);
     }
@@ -186,13 +186,13 @@ async fn a_boot_that_hangs_accepts_and_says_nothing() {
             Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
         }
     };
-    let connections = fleet.hem().journal().connections;
+    let connections = fleet.hem().recording().connections;
     silent
         .write_all(b"GET /api/system/status HTTP/1.1\r\nHost: h\r\n\r\n")
         .await
         .unwrap();
     assert!(rest(&mut silent).await.is_err(), "dropped unanswered");
-    assert_eq!(fleet.hem().journal().connections, connections);
+    assert_eq!(fleet.hem().recording().connections, connections);
     assert_eq!(
         get(&fleet, "/api/system/status", "").await.unwrap().json()["fw_upgrade"],
         true
@@ -212,7 +212,7 @@ async fn a_device_that_vanishes_again_comes_back() {
     let status = back(&fleet, 2).await;
     assert!(status.get("fw_upgrade").is_none());
     assert_eq!(fleet.hem().runs(), Runs::Image);
-    assert_eq!(fleet.hem().journal().installs_executed, 1);
+    assert_eq!(fleet.hem().recording().installs_executed, 1);
 }
 
 #[tokio::test]
@@ -235,7 +235,7 @@ async fn violations_of_one_at_a_time_are_counted() {
         get(&fleet, "/api/system/version", "")
     );
     assert_eq!((slow.unwrap().status, other.unwrap().status), (200, 200));
-    assert_eq!(fleet.hem().journal().max_overlap, 2);
+    assert_eq!(fleet.hem().recording().max_overlap, 2);
 
     let text = "about = \"x\"\nclient = { pace = { gap = \"1h\" } }\n[[device]]\nname = \"hem\"\nscheme = \"http\"";
     let scenario = Scenario::parse(text).unwrap();
@@ -243,7 +243,7 @@ async fn violations_of_one_at_a_time_are_counted() {
         .await
         .unwrap();
     for n in 0..3 {
-        assert_eq!(fleet.hem().journal().too_soon, [0, 0, 1][n]);
+        assert_eq!(fleet.hem().recording().too_soon, [0, 0, 1][n]);
         get(&fleet, "/api/system/version", "").await.unwrap();
     }
 }
@@ -263,5 +263,5 @@ async fn a_throttled_upload_is_held_back() {
         reply = upload(&fleet, &token, &image) => panic!("too early: {reply:?}"),
         () = others => {}
     }
-    assert!(fleet.hem().journal().image_bytes_total() < 20_000);
+    assert!(fleet.hem().recording().image_bytes_total() < 20_000);
 }

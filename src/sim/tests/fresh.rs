@@ -89,7 +89,7 @@ async fn the_usb_mode_has_the_rights_and_the_traces_of_an_upgrade() {
     let (_, file) = super::logger::closed(&fleet).await;
     let told: Vec<_> = super::logger::told(&file);
     assert!(told.ends_with(&[(0xc, 1), (0xd, 0), (4, 0)]), "{told:x?}");
-    assert_eq!(fleet.hem().journal().installs_executed, 0);
+    assert_eq!(fleet.hem().recording().installs_executed, 0);
     let ill = one("fresh = true\nfls_state = 8").await;
     assert_eq!(get(&ill, USBMODE, "").await.unwrap().status, 409);
     let appliance = one("model = \"EPA\"").await;

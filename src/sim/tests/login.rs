@@ -17,8 +17,8 @@ async fn a_login_brings_a_token_of_its_scope() {
     );
     // Upload takes system:upgrade alone.
     assert_eq!(upload(&fleet, &token, b"x").await.unwrap().status, 403);
-    let journal = fleet.hem().journal();
-    assert_eq!((journal.logins, journal.login_attempts()), (1, 1));
+    let recording = fleet.hem().recording();
+    assert_eq!((recording.logins, recording.login_attempts()), (1, 1));
     let other = super::token(&fleet, "logger:get").await;
     for path in [CHECK, INSTALL, "/api/system/reboot"] {
         assert_eq!(
@@ -80,7 +80,7 @@ async fn a_wrong_passphrase_is_401() {
         login(&fleet, "wrong", "system:upgrade", 3600).await.status,
         401
     );
-    assert_eq!(fleet.hem().journal().logins, 0);
+    assert_eq!(fleet.hem().recording().logins, 0);
     assert_eq!(
         login(&fleet, PASSPHRASE, "system:upgrade", 3600)
             .await

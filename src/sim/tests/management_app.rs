@@ -53,10 +53,13 @@ async fn an_app_comes_into_use_without_a_reboot() {
     let after = version(&fleet).await["uis"].clone();
     assert_ne!(before, after);
     assert_eq!(ask(&fleet, &token, INSTALL_UI).await, 406);
-    let journal = fleet.hem().journal();
-    assert_eq!((journal.ui_uploads, journal.ui_installs_executed), (1, 1));
-    assert_eq!((journal.ui_installs(), journal.reboots), (3, 0));
-    assert_eq!((journal.uploads, journal.installs()), (0, 0));
+    let recording = fleet.hem().recording();
+    assert_eq!(
+        (recording.ui_uploads, recording.ui_installs_executed),
+        (1, 1)
+    );
+    assert_eq!((recording.ui_installs(), recording.reboots), (3, 0));
+    assert_eq!((recording.uploads, recording.installs()), (0, 0));
     assert_eq!(fleet.hem().runs_ui(), Runs::Image);
 
     // The log has it as an upgrade, and the refusals as well.

@@ -22,9 +22,9 @@ async fn each_response_is_json_and_closes_the_connection() {
         assert!(reply.head.contains("connection: close"), "{}", reply.head);
         assert_eq!(reply.body.is_empty(), status != 200);
     }
-    let journal = fleet.hem().journal();
-    assert_eq!((journal.connections, journal.requests.len()), (3, 3));
-    assert_eq!(journal.max_overlap, 1);
+    let recording = fleet.hem().recording();
+    assert_eq!((recording.connections, recording.requests.len()), (3, 3));
+    assert_eq!(recording.max_overlap, 1);
     fleet.shutdown().await;
 }
 
@@ -74,7 +74,7 @@ async fn a_bad_authorization_is_401_wherever_it_comes() {
             assert_eq!(reply.status, 401, "{path}");
         }
     }
-    assert_eq!(fleet.hem().journal().unauthorized(), 6);
+    assert_eq!(fleet.hem().recording().unauthorized(), 6);
 }
 
 #[tokio::test]

@@ -50,16 +50,16 @@ async fn a_whole_upgrade() {
     );
     assert!(!fleet.hem().has_staged());
 
-    let journal = fleet.hem().journal();
+    let recording = fleet.hem().recording();
     assert_eq!(
         (
-            journal.uploads,
-            journal.installs(),
-            journal.installs_executed
+            recording.uploads,
+            recording.installs(),
+            recording.installs_executed
         ),
         (1, 3, 1)
     );
-    assert_eq!(journal.image_bytes(), [200_000]);
+    assert_eq!(recording.image_bytes(), [200_000]);
     assert_eq!(fleet.hem().runs(), Runs::Image);
 }
 
@@ -93,7 +93,7 @@ async fn refusals_come_before_the_body() {
             (status, false)
         );
     }
-    assert_eq!(fleet.hem().journal().image_bytes(), [0, 0, 0]);
+    assert_eq!(fleet.hem().recording().image_bytes(), [0, 0, 0]);
 
     let mut stream = dial(&fleet).await.unwrap();
     let auth = bearer(&token(&fleet, "system:upgrade").await);
@@ -167,7 +167,7 @@ async fn a_body_that_ends_early_is_406() {
             get(&fleet, CHECK, &bearer(&token)).await.unwrap().status,
             404
         );
-        assert_eq!(fleet.hem().journal().uploads, 1);
+        assert_eq!(fleet.hem().recording().uploads, 1);
     }
 }
 
@@ -276,7 +276,7 @@ async fn while_an_install_runs_another_is_409() {
         );
     }
     assert_eq!(upload(&fleet, &token, b"x").await.unwrap().status, 409);
-    assert_eq!(fleet.hem().journal().installs_executed, 1);
+    assert_eq!(fleet.hem().recording().installs_executed, 1);
     assert_eq!(fleet.hem().runs(), Runs::Old);
 }
 
@@ -290,7 +290,7 @@ async fn a_plain_reboot() {
     let status = back(&fleet, 1).await;
     assert!(status.get("fw_upgrade").is_none() && status.get("ts").is_none());
     assert_eq!(version(&fleet).await, before);
-    assert_eq!(fleet.hem().journal().installs_executed, 0);
+    assert_eq!(fleet.hem().recording().installs_executed, 0);
 }
 
 #[tokio::test]
@@ -307,7 +307,7 @@ async fn for_two_seconds_after_the_answer_a_device_answers_as_before() {
         }
         assert_eq!(get(&fleet, path, "").await.unwrap().status, 200);
         assert_eq!(version(&fleet).await, before, "{path}");
-        assert_eq!(fleet.hem().journal().reboots, 0, "{path}");
+        assert_eq!(fleet.hem().recording().reboots, 0, "{path}");
         back(&fleet, 1).await;
         assert_eq!(version(&fleet).await != before, path == INSTALL);
     }

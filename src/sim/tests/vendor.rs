@@ -41,7 +41,7 @@ async fn a_tls_device_serves_plain_http_beside_it() {
     tcp.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
         .await
         .unwrap();
-    assert!(rest(&mut tcp).await.is_err() || fleet.hem().journal().tls_failures == 1);
+    assert!(rest(&mut tcp).await.is_err() || fleet.hem().recording().tls_failures == 1);
     let fleet = one("").await;
     assert!(fleet.hem().http_addr().is_none());
 }

@@ -22,7 +22,7 @@ pub(in crate::sim) const TOKEN_LIFE: i64 = 15 * 60;
 
 /// What a device asks its paired phone, by way of the broker.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub(in crate::sim) struct Request {
+pub(in crate::sim) struct ApprovalRequest {
     /// Single use.
     pub(in crate::sim) jti: String,
     /// The device's identity, base64.
@@ -41,7 +41,7 @@ pub(in crate::sim) struct Request {
     pub(in crate::sim) is_odd: bool,
 }
 
-impl Request {
+impl ApprovalRequest {
     pub(in crate::sim) fn seal(&self, identity: &Identity) -> String {
         seal(&identity.key(), self)
     }
@@ -86,7 +86,7 @@ impl Phone {
     }
 
     /// Approves of a request.
-    pub(in crate::sim) fn approve(&self, request: &Request) -> String {
+    pub(in crate::sim) fn approve(&self, request: &ApprovalRequest) -> String {
         let approval = Approval {
             jti: request.jti.clone(),
             pid: self.name(),
@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn only_this_devices_phone_can_approve() {
         let (one, two) = (Identity::new([1; 32]), Identity::new([2; 32]));
-        let request = Request {
+        let request = ApprovalRequest {
             jti: "nonce".into(),
             iss: one.eid(),
             iat: 7,
@@ -124,10 +124,10 @@ mod tests {
             is_odd: false,
         };
         let authreq = request.seal(&one);
-        assert_eq!(Request::open(&authreq), Some(request.clone()));
+        assert_eq!(ApprovalRequest::open(&authreq), Some(request.clone()));
         // Somebody else's request in this device's name.
-        assert_eq!(Request::open(&request.seal(&two)), None);
-        assert_eq!(Request::open("a.b.c"), None);
+        assert_eq!(ApprovalRequest::open(&request.seal(&two)), None);
+        assert_eq!(ApprovalRequest::open("a.b.c"), None);
         let (phone, other) = (Phone::of(&one), Phone::of(&two));
         let reply = phone.approve(&request);
         assert_eq!(phone.read(&reply).unwrap().scope, "logger:get");

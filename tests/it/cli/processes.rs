@@ -60,7 +60,7 @@ fn two_runs_on_one_fleet_install_once_on_each_device() {
     let both = [begin(), begin()];
     let ended: Vec<Output> = both.into_iter().map(Running::output).collect();
     for device in sims.devices() {
-        assert_eq!(device.journal().installs(), 1, "{}", device.name());
+        assert_eq!(device.recording().installs(), 1, "{}", device.name());
     }
     let (won, lost): (Vec<_>, Vec<_>) = ended.iter().partition(|output| code(output) == 0);
     assert_eq!((won.len(), lost.len()), (1, 1), "{ended:?}");

@@ -54,7 +54,7 @@ fn a_rerun_after_a_kill_finds_the_image_and_installs_nothing() {
         let events = json(&again.stdout);
         let finished = of(&events, "device_finished");
         let outcome = &finished[0]["outcome"];
-        let installs = device.journal().installs();
+        let installs = device.recording().installs();
         assert_eq!(
             installs,
             1,

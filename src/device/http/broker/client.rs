@@ -11,7 +11,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Url};
 
-use crate::device::http::tls::links;
+use crate::device::http::tls::client_config;
 use crate::device::http::{SetupError, link_fault};
 use crate::hem::json::{self, path};
 use crate::model::{BrokerFault, Timeouts, printable};
@@ -73,7 +73,7 @@ impl Broker {
         base.set_query(None);
         base.set_fragment(None);
         if let Some(pem) = ca_pem {
-            links::check_authorities(pem)?;
+            client_config::check_authorities(pem)?;
         }
         Ok(Self {
             base,
@@ -188,7 +188,8 @@ impl Broker {
 
     fn build(&self) -> Result<Client, BrokerFault> {
         let failed = |what: String| BrokerFault::Unreachable { what };
-        let tls = links::for_broker(self.ca_pem.as_deref()).map_err(|e| failed(e.to_string()))?;
+        let tls =
+            client_config::for_broker(self.ca_pem.as_deref()).map_err(|e| failed(e.to_string()))?;
         let mut builder = Client::builder()
             .tls_backend_preconfigured(tls)
             .http1_only()

@@ -17,9 +17,9 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_socks::tcp::Socks5Stream;
 
-use super::counting_stream::{EofTolerant, Metered, Written};
+use super::counting_stream::{CountingStream, EofTolerant, Written};
 use crate::device::http::link_fault;
-use crate::device::http::ssh::Jump;
+use crate::device::http::ssh::JumpHost;
 use crate::model::{HostPort, LinkFault, Proxy, ProxyKind, TlsFault, human_duration, printable};
 
 /// Small enough that "handed to the socket" tells where an upload is: the kernel's own 4 MiB would
@@ -51,7 +51,7 @@ pub(in crate::device::http) enum Via {
     /// A proxy.
     Proxy(Proxy),
     /// A jump host.
-    Ssh(Arc<Jump>),
+    Ssh(Arc<JumpHost>),
 }
 
 /// What stands between TCP and HTTP.
@@ -77,7 +77,7 @@ pub(in crate::device::http) trait Io:
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
 /// A connection that stands, TLS included.
-pub(in crate::device::http) struct Link {
+pub(in crate::device::http) struct Connection {
     /// The stream to speak HTTP over.
     pub(in crate::device::http) io: Box<dyn Io>,
     /// What its socket took so far; behind a proxy or a jump host, what was handed to the tunnel.
@@ -92,7 +92,7 @@ pub(in crate::device::http) struct Link {
 ///
 /// The fault, with the proxy named where it is the one that failed. Not a byte of a request has been
 /// sent then.
-pub(in crate::device::http) async fn dial(route: &Route) -> Result<Link, LinkFault> {
+pub(in crate::device::http) async fn connect(route: &Route) -> Result<Connection, LinkFault> {
     let deadline = Instant::now() + route.limit;
     let late = || LinkFault::ConnectTimeout {
         target: route.target.to_string(),
@@ -102,9 +102,9 @@ pub(in crate::device::http) async fn dial(route: &Route) -> Result<Link, LinkFau
         return Err(fault.clone().into());
     }
     let stream: Box<dyn Io> = match &route.via {
-        Via::Direct => Box::new(connect(&route.target, deadline, route.limit).await?),
+        Via::Direct => Box::new(connect_tcp(&route.target, deadline, route.limit).await?),
         Via::Proxy(proxy) => {
-            let tcp = connect(&proxy.at, deadline, route.limit)
+            let tcp = connect_tcp(&proxy.at, deadline, route.limit)
                 .await
                 .map_err(|e| match e {
                     local @ LinkFault::Local(_) => local,
@@ -124,11 +124,11 @@ pub(in crate::device::http) async fn dial(route: &Route) -> Result<Link, LinkFau
             })??)
         }
     };
-    let metered = Metered::new(stream);
-    let written = metered.written();
+    let counted = CountingStream::new(stream);
+    let written = counted.written();
     let io: Box<dyn Io> = match &route.security {
         Security::Tls { connector, name } => {
-            let handshake = connector.connect_with(name.clone(), metered, |connection| {
+            let handshake = connector.connect_with(name.clone(), counted, |connection| {
                 connection.set_buffer_limit(Some(TLS_BUFFER));
             });
             let tls = timeout_at(deadline, handshake)
@@ -137,10 +137,10 @@ pub(in crate::device::http) async fn dial(route: &Route) -> Result<Link, LinkFau
                 .map_err(|e| link_fault::handshake(&e, &name.to_str()))?;
             Box::new(EofTolerant(tls))
         }
-        Security::Plain | Security::Broken(_) => Box::new(metered),
+        Security::Plain | Security::Broken(_) => Box::new(counted),
     };
     let tunnel = !matches!(route.via, Via::Direct);
-    Ok(Link {
+    Ok(Connection {
         io,
         written,
         tunnel,
@@ -149,7 +149,7 @@ pub(in crate::device::http) async fn dial(route: &Route) -> Result<Link, LinkFau
 
 /// TCP to the first address of a host that answers; each gets its share of the time that is left, so
 /// that one black hole among them does not use it all.
-async fn connect(
+async fn connect_tcp(
     at: &HostPort,
     deadline: Instant,
     limit: Duration,

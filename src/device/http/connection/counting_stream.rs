@@ -33,13 +33,13 @@ impl Written {
 /// broken write is remembered, later ones are taken and thrown away, and the read side decides: it
 /// finds the answer, or its end of file becomes the error that was remembered.
 #[derive(Debug)]
-pub(super) struct Metered<S> {
+pub(super) struct CountingStream<S> {
     inner: S,
     written: Written,
     broken: Option<io::ErrorKind>,
 }
 
-impl<S> Metered<S> {
+impl<S> CountingStream<S> {
     /// Wraps a stream; the count begins at zero.
     pub(in crate::device::http) fn new(inner: S) -> Self {
         Self {
@@ -81,7 +81,7 @@ pub(in crate::device::http) fn is_reset(kind: io::ErrorKind) -> bool {
     )
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for CountingStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -98,7 +98,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for CountingStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -237,7 +237,7 @@ mod tests {
 
     #[tokio::test]
     async fn after_a_reset_the_read_side_decides() {
-        let mut stream = Metered::new(Reset(b"answer"));
+        let mut stream = CountingStream::new(Reset(b"answer"));
         stream.write_all(b"image").await.unwrap();
         stream.write_all(b"more of it").await.unwrap();
         stream.flush().await.unwrap();
@@ -256,7 +256,7 @@ mod tests {
     #[tokio::test]
     async fn what_the_socket_took_is_counted() {
         let (near, mut far) = tokio::io::duplex(64);
-        let mut stream = Metered::new(near);
+        let mut stream = CountingStream::new(near);
         let written = stream.written();
         stream.write_all(b"12345").await.unwrap();
         assert_eq!(written.bytes(), 5);

@@ -39,31 +39,31 @@ pub(in crate::device::http) struct Answer<T = Bytes> {
     /// The HTTP status, also one outside the usual range such as 795 (section 13).
     pub(in crate::device::http) status: u16,
     /// The body, or why it could not be read; most answers have none that matters.
-    pub(in crate::device::http) body: Result<T, Broken>,
+    pub(in crate::device::http) body: Result<T, BodyError>,
 }
 
 /// A body that did not come whole.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(in crate::device::http) enum Broken {
+pub(in crate::device::http) enum BodyError {
     /// The connection ended before the body did (section 13).
     CutShort(LinkFault),
     /// It is longer than so many bytes.
     TooLong(u64),
-    /// Anything else.
+    /// InsecureVerifier else.
     Fault(LinkFault),
 }
 
-impl From<LinkFault> for Broken {
+impl From<LinkFault> for BodyError {
     fn from(fault: LinkFault) -> Self {
         Self::Fault(fault)
     }
 }
 
-impl From<Broken> for FailureKind {
-    fn from(broken: Broken) -> Self {
+impl From<BodyError> for FailureKind {
+    fn from(broken: BodyError) -> Self {
         Self::Link(match broken {
-            Broken::CutShort(fault) | Broken::Fault(fault) => fault,
-            Broken::TooLong(limit) => {
+            BodyError::CutShort(fault) | BodyError::Fault(fault) => fault,
+            BodyError::TooLong(limit) => {
                 link_fault::garbled(&format!("an answer of over {} MiB", limit / 1024 / 1024))
             }
         })
@@ -101,18 +101,18 @@ pub(in crate::device::http) enum Need {
 
 /// An HTTP/1 connection that runs only while something is awaited on it, in the same task: dropping
 /// the one who waits drops the socket too, and nothing of a request goes on behind anybody's back.
-pub(in crate::device::http) struct Conversation<B> {
+pub(in crate::device::http) struct HttpConnection<B> {
     sender: http1::SendRequest<B>,
-    connection: Pin<Box<dyn Future<Output = ()> + Send>>,
+    driver: Pin<Box<dyn Future<Output = ()> + Send>>,
     ended: bool,
 }
 
-impl<B> Conversation<B>
+impl<B> HttpConnection<B>
 where
     B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
 {
     /// Takes over a connection. Nothing is sent yet.
-    pub(in crate::device::http) async fn start(io: Box<dyn Io>) -> Result<Self, LinkFault> {
+    pub(in crate::device::http) async fn open(io: Box<dyn Io>) -> Result<Self, LinkFault> {
         let (sender, connection) = http1::Builder::new()
             // Some parsers on small machines know header names by their usual spelling only.
             .title_case_headers(true)
@@ -122,7 +122,7 @@ where
             .handshake(TokioIo::new(io))
             .await
             .map_err(|e| link_fault::exchange(&e))?;
-        let connection = Box::pin(async move {
+        let driver = Box::pin(async move {
             // What ends the connection is told to the one who waits for the answer.
             if let Err(e) = connection.await {
                 tracing::trace!(error = %link_fault::chain(&e), "connection ended");
@@ -130,12 +130,12 @@ where
         });
         Ok(Self {
             sender,
-            connection,
+            driver,
             ended: false,
         })
     }
 
-    /// Hands the request over; the answer's head comes from awaiting the future beside the connection.
+    /// Hands the request over; the answer's head comes from awaiting the future drive the connection.
     pub(in crate::device::http) fn send(
         &mut self,
         request: Request<B>,
@@ -144,11 +144,11 @@ where
     }
 
     /// Awaits `work` while the connection runs.
-    pub(in crate::device::http) async fn beside<T>(&mut self, work: impl Future<Output = T>) -> T {
+    pub(in crate::device::http) async fn drive<T>(&mut self, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
         poll_fn(|cx| {
             if !self.ended {
-                self.ended = self.connection.as_mut().poll(cx).is_ready();
+                self.ended = self.driver.as_mut().poll(cx).is_ready();
             }
             match work.as_mut().poll(cx) {
                 Poll::Ready(done) => Poll::Ready(done),
@@ -177,9 +177,9 @@ where
 {
     let deadline = Instant::now() + limit;
     let late = LinkFault::NoAnswer { after: limit };
-    let mut conversation = Conversation::start(io).await?;
-    let head = conversation.send(request);
-    let response = timeout_at(deadline, conversation.beside(head))
+    let mut http = HttpConnection::open(io).await?;
+    let head = http.send(request);
+    let response = timeout_at(deadline, http.drive(head))
         .await
         .map_err(|_| late.clone())?
         .map_err(|e| link_fault::exchange(&e))?;
@@ -196,11 +196,11 @@ where
         if need == Need::File {
             reading.rest = limit * (PATIENCE - 1);
         }
-        reading.read(&mut conversation, body, sink).await
+        reading.read(&mut http, body, sink).await
     } else {
         reading.until = deadline.min(Instant::now() + FAREWELL);
         let mut nobody = BytesMut::new();
-        reading.read(&mut conversation, body, &mut nobody).await
+        reading.read(&mut http, body, &mut nobody).await
     };
     Ok(Answer { status, body })
 }
@@ -218,17 +218,17 @@ struct Reading {
 impl Reading {
     async fn read<B, S>(
         mut self,
-        conversation: &mut Conversation<B>,
+        http: &mut HttpConnection<B>,
         mut body: Incoming,
         sink: &mut S,
-    ) -> Result<(), Broken>
+    ) -> Result<(), BodyError>
     where
         B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
         S: Sink,
     {
         let mut came = 0_u64;
         loop {
-            let frame = match timeout_at(self.until, conversation.beside(body.frame())).await {
+            let frame = match timeout_at(self.until, http.drive(body.frame())).await {
                 Ok(Some(Ok(frame))) => frame,
                 Ok(Some(Err(e))) => return Err(ended(&e)),
                 Ok(None) => return Ok(()),
@@ -239,7 +239,7 @@ impl Reading {
             };
             came += data.len() as u64;
             if came > S::LONGEST {
-                return Err(Broken::TooLong(S::LONGEST));
+                return Err(BodyError::TooLong(S::LONGEST));
             }
             // What the sink takes of the time is not the device's.
             let begun = Instant::now();
@@ -259,13 +259,13 @@ impl Reading {
 }
 
 /// The connection ended before the body did.
-fn ended(e: &hyper::Error) -> Broken {
+fn ended(e: &hyper::Error) -> BodyError {
     match link_fault::exchange(e) {
         LinkFault::ClosedWithoutAnswer => {
-            Broken::CutShort(link_fault::garbled("the answer was cut short"))
+            BodyError::CutShort(link_fault::garbled("the answer was cut short"))
         }
-        LinkFault::Reset => Broken::CutShort(LinkFault::Reset),
-        other => Broken::Fault(other),
+        LinkFault::Reset => BodyError::CutShort(LinkFault::Reset),
+        other => BodyError::Fault(other),
     }
 }
 
@@ -280,7 +280,7 @@ mod tests {
     const LIMIT: Duration = Duration::from_secs(30);
 
     /// The body of a file of which a part comes every `gap`.
-    async fn dripping(gap: Duration, parts: usize) -> Result<Bytes, Broken> {
+    async fn dripping(gap: Duration, parts: usize) -> Result<Bytes, BodyError> {
         let (ours, mut theirs) = duplex(4096);
         let server = tokio::spawn(async move {
             let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {parts}\r\n\r\n");
@@ -306,7 +306,7 @@ mod tests {
             let begun = Instant::now();
             let broken = dripping(gap, parts).await.unwrap_err();
             let late = LinkFault::NoAnswer { after: LIMIT };
-            assert_eq!(broken, Broken::Fault(late));
+            assert_eq!(broken, BodyError::Fault(late));
             assert!(begun.elapsed() <= LIMIT * PATIENCE);
         }
     }

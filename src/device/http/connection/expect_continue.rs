@@ -22,46 +22,46 @@ use super::counting_stream::Written;
 const CHUNK: usize = 16 * 1024;
 
 /// Not yet: the body has not begun.
-const SHUT: u64 = u64::MAX;
+const NOT_BEGUN: u64 = u64::MAX;
 
 /// A body that sends nothing before `100 Continue`, and nothing at all after a final answer.
 ///
 /// While it waits, hyper sends the head alone. A device that never heard of `Expect` is sent the body
 /// once the wait is over.
-pub(in crate::device::http) struct HeldBody {
-    gate: Gate,
+pub(in crate::device::http) struct ExpectContinueBody {
+    state: BodyState,
     left: Bytes,
-    meter: Arc<Meter>,
+    meter: Arc<BodyMeter>,
 }
 
-enum Gate {
+enum BodyState {
     Waiting {
-        word: oneshot::Receiver<()>,
+        told: oneshot::Receiver<()>,
         longest: Duration,
         timer: Option<Pin<Box<Sleep>>>,
     },
-    Open,
+    Sending,
     /// A final answer came first: not one byte is sent any more.
-    Closed,
+    Withheld,
 }
 
-/// Where a [`HeldBody`] is, readable from outside.
+/// Where a [`ExpectContinueBody`] is, readable from outside.
 #[derive(Debug)]
-pub(in crate::device::http) struct Meter {
+pub(in crate::device::http) struct BodyMeter {
     written: Written,
     total: u64,
-    /// What the socket had taken when the body began, or [`SHUT`].
+    /// What the socket had taken when the body began, or [`NOT_BEGUN`].
     base: AtomicU64,
     /// What of the body has been given to hyper.
     polled: AtomicU64,
 }
 
-impl Meter {
+impl BodyMeter {
     /// How many bytes of the body the socket took; absent while the gate is shut. Under TLS the
     /// wrapping is counted in, 0.2 % at most, but never beyond what was given away.
     pub(in crate::device::http) fn sent(&self) -> Option<u64> {
         let base = self.base.load(Ordering::Acquire);
-        if base == SHUT {
+        if base == NOT_BEGUN {
             return None;
         }
         let taken = self.written.bytes().saturating_sub(base);
@@ -81,14 +81,14 @@ impl Meter {
 /// Puts a gated body under a request that says `Expect: 100-continue`.
 ///
 /// `written` is the count of the connection that the request will go over; `longest` is how long the
-/// device's word is waited for.
-pub(in crate::device::http) fn gated(
+/// device's told is waited for.
+pub(in crate::device::http) fn expect_continue(
     mut request: Request<()>,
     body: Bytes,
     written: Written,
     longest: Duration,
-) -> (Request<HeldBody>, Arc<Meter>) {
-    let (tell, word) = oneshot::channel();
+) -> (Request<ExpectContinueBody>, Arc<BodyMeter>) {
+    let (tell, told) = oneshot::channel();
     let tell = std::sync::Mutex::new(Some(tell));
     on_informational(&mut request, move |answer| {
         if answer.status() == http::StatusCode::CONTINUE
@@ -98,44 +98,44 @@ pub(in crate::device::http) fn gated(
             let _ = tell.send(());
         }
     });
-    let meter = Arc::new(Meter {
+    let meter = Arc::new(BodyMeter {
         written,
         total: body.len() as u64,
-        base: AtomicU64::new(SHUT),
+        base: AtomicU64::new(NOT_BEGUN),
         polled: AtomicU64::new(0),
     });
-    let gate = Gate::Waiting {
-        word,
+    let state = BodyState::Waiting {
+        told,
         longest,
         timer: None,
     };
-    let body = HeldBody {
-        gate,
+    let body = ExpectContinueBody {
+        state,
         left: body,
         meter: Arc::clone(&meter),
     };
     (request.map(|()| body), meter)
 }
 
-impl Gate {
+impl BodyState {
     fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Self::Waiting {
-            word,
+            told,
             longest,
             timer,
         } = self
         else {
             return match self {
-                Self::Open => Poll::Ready(()),
+                Self::Sending => Poll::Ready(()),
                 _ => Poll::Pending,
             };
         };
-        match Pin::new(word).poll(cx) {
+        match Pin::new(told).poll(cx) {
             Poll::Ready(Ok(())) => {}
             // hyper dropped the callback: the head of a final answer has been read, or the connection
             // is gone. The one who waits for the answer hears of it; here it is silent for good.
             Poll::Ready(Err(_)) => {
-                *self = Self::Closed;
+                *self = Self::Withheld;
                 return Poll::Pending;
             }
             Poll::Pending => {
@@ -143,12 +143,12 @@ impl Gate {
                 std::task::ready!(timer.as_mut().poll(cx));
             }
         }
-        *self = Self::Open;
+        *self = Self::Sending;
         Poll::Ready(())
     }
 }
 
-impl Body for HeldBody {
+impl Body for ExpectContinueBody {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -156,8 +156,8 @@ impl Body for HeldBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        if !matches!(self.gate, Gate::Open) {
-            std::task::ready!(self.gate.poll_open(cx));
+        if !matches!(self.state, BodyState::Sending) {
+            std::task::ready!(self.state.poll_open(cx));
             self.meter.open();
         }
         if self.left.is_empty() {

@@ -21,17 +21,17 @@ pub(super) struct DerivedKeys {
     place: AtomicUsize,
     /// Whether the device took a key that was derived in the way of `place`.
     accepted: AtomicBool,
-    known: Mutex<Vec<Known>>,
+    derived: Mutex<Vec<DerivedKey>>,
 }
 
 /// What typed secrets of this run teach about the next one: owners of one fleet made their devices with
 /// one software, as a rule.
 #[derive(Debug, Default)]
-pub(in crate::device::http) struct TypedWay {
+pub(in crate::device::http) struct TypedDerivation {
     argon2: AtomicBool,
 }
 
-impl TypedWay {
+impl TypedDerivation {
     /// A device took a typed secret's key that was derived in this way.
     pub(in crate::device::http) fn worked(&self, way: Derivation) {
         self.argon2
@@ -41,7 +41,7 @@ impl TypedWay {
 
 /// A key that was derived.
 #[derive(Debug)]
-struct Known {
+struct DerivedKey {
     way: Derivation,
     /// The salt; empty where none goes in.
     eid: String,
@@ -62,7 +62,7 @@ impl DerivedKeys {
     }
 
     /// The keyring of a passphrase that somebody typed; of how it was used nothing is known.
-    pub(in crate::device::http) fn typed(passphrase: Secret, likely: &TypedWay) -> Self {
+    pub(in crate::device::http) fn typed(passphrase: Secret, likely: &TypedDerivation) -> Self {
         let ways = if likely.argon2.load(Ordering::Acquire) {
             &[Derivation::Argon2d, Derivation::Pbkdf2]
         } else {
@@ -82,7 +82,7 @@ impl DerivedKeys {
             ways,
             place: AtomicUsize::new(0),
             accepted: AtomicBool::new(false),
-            known: Mutex::default(),
+            derived: Mutex::default(),
         }
     }
 
@@ -131,15 +131,15 @@ impl DerivedKeys {
             Derivation::MasterWords | Derivation::MasterWordsLegacy => "",
         };
         let found = self
-            .known()
+            .derived()
             .iter()
-            .find(|known| known.way == way && known.eid == salt)
-            .map(|known| known.key.clone());
+            .find(|derived| derived.way == way && derived.eid == salt)
+            .map(|derived| derived.key.clone());
         if let Some(key) = found {
             return Ok(key);
         }
         let key = derive(self.secret.clone(), way, salt.to_owned()).await?;
-        self.known().push(Known {
+        self.derived().push(DerivedKey {
             way,
             eid: salt.to_owned(),
             key: key.clone(),
@@ -147,8 +147,8 @@ impl DerivedKeys {
         Ok(key)
     }
 
-    fn known(&self) -> MutexGuard<'_, Vec<Known>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn derived(&self) -> MutexGuard<'_, Vec<DerivedKey>> {
+        self.derived.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -221,19 +221,19 @@ mod tests {
 
     #[tokio::test]
     async fn a_key_is_derived_once_for_each_way_and_salt() {
-        let ring = auto();
+        let keys = auto();
         let iss = |key: &PrivateKey| ejwt::public_key_b64(key);
-        let first = ring.key(Derivation::Argon2d, EID).await.unwrap();
-        assert_eq!(ring.known().len(), 1);
+        let first = keys.key(Derivation::Argon2d, EID).await.unwrap();
+        assert_eq!(keys.derived().len(), 1);
         // What is remembered is what is used: here, another key than would be derived.
         let planted = PrivateKey::from_bytes([7; 32]);
-        ring.known()[0].key = planted.clone();
-        let again = ring.key(Derivation::Argon2d, EID).await.unwrap();
+        keys.derived()[0].key = planted.clone();
+        let again = keys.key(Derivation::Argon2d, EID).await.unwrap();
         assert_eq!(iss(&again), iss(&planted));
         let other = "AAAAAAAAAAAAAAAAAAAAAA==";
-        let salted = ring.key(Derivation::Argon2d, other).await.unwrap();
+        let salted = keys.key(Derivation::Argon2d, other).await.unwrap();
         assert!(![iss(&planted), iss(&first)].contains(&iss(&salted)));
-        assert_eq!(ring.known().len(), 2);
+        assert_eq!(keys.derived().len(), 2);
     }
 
     #[test]
@@ -252,26 +252,26 @@ mod tests {
             (words(WordsChoice::Current), vec![MasterWords]),
             (words(WordsChoice::Legacy), vec![MasterWordsLegacy]),
         ] {
-            let ring = DerivedKeys::of(&credential).unwrap();
-            let mut tried = vec![ring.way()];
-            while let Some(next) = ring.refuse(EID) {
-                assert_eq!(ring.way(), next);
+            let keys = DerivedKeys::of(&credential).unwrap();
+            let mut tried = vec![keys.way()];
+            while let Some(next) = keys.refuse(EID) {
+                assert_eq!(keys.way(), next);
                 tried.push(next);
             }
             assert_eq!(tried, ways);
             // A person's retry begins with the likeliest again.
-            assert_eq!(ring.way(), ways[0]);
+            assert_eq!(keys.way(), ways[0]);
         }
         assert!(DerivedKeys::of(&Credential::Mobile).is_none());
     }
 
     #[test]
     fn what_was_accepted_is_not_left_again() {
-        let ring = auto();
-        ring.refuse(EID);
-        ring.accept();
-        assert_eq!(ring.refuse(EID), None);
-        assert_eq!(ring.way(), Derivation::Argon2d);
+        let keys = auto();
+        keys.refuse(EID);
+        keys.accept();
+        assert_eq!(keys.refuse(EID), None);
+        assert_eq!(keys.way(), Derivation::Argon2d);
     }
 
     #[tokio::test]
@@ -288,8 +288,8 @@ mod tests {
 
     #[test]
     fn nothing_of_a_keyring_is_shown() {
-        let ring = auto();
-        let text = format!("{ring:?}");
+        let keys = auto();
+        let text = format!("{keys:?}");
         assert!(!text.contains("hunter2"), "{text}");
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::derived_keys::{DerivedKeys, TypedWay};
+use super::derived_keys::{DerivedKeys, TypedDerivation};
 use crate::model::{Credential, FailureKind, MAX_LOGIN_REFUSALS, Scope, Secret};
 
 /// What a device's logins need to remember for one run.
@@ -19,10 +19,10 @@ pub(in crate::device::http) struct Logins {
     /// How often the device said 401, whatever the secret, its derivation and the scope.
     refused: AtomicU32,
     /// The secret at hand; none until it is given.
-    keyring: Mutex<Option<Arc<DerivedKeys>>>,
+    keys: Mutex<Option<Arc<DerivedKeys>>>,
     /// A typed secret that was refused in one way alone.
     doubted: Mutex<Option<Arc<DerivedKeys>>>,
-    pub(super) typed: Arc<TypedWay>,
+    pub(super) typed: Arc<TypedDerivation>,
     /// When a check-in last set the device's clock.
     clock_set: Mutex<Option<Instant>>,
     /// The `eid` of the device that last gave a token for an upgrade.
@@ -31,11 +31,14 @@ pub(in crate::device::http) struct Logins {
 
 impl Logins {
     /// With what the inventory gives.
-    pub(in crate::device::http) fn new(credential: &Credential, typed: Arc<TypedWay>) -> Self {
+    pub(in crate::device::http) fn new(
+        credential: &Credential,
+        typed: Arc<TypedDerivation>,
+    ) -> Self {
         Self {
             turn: tokio::sync::Mutex::default(),
             refused: AtomicU32::new(0),
-            keyring: Mutex::new(DerivedKeys::of(credential).map(Arc::new)),
+            keys: Mutex::new(DerivedKeys::of(credential).map(Arc::new)),
             doubted: Mutex::default(),
             typed,
             clock_set: Mutex::default(),
@@ -46,19 +49,19 @@ impl Logins {
     /// Another secret: what was derived from the one before is forgotten, what was refused is not. The same
     /// one, typed again, goes on where it was refused.
     pub(in crate::device::http) fn give(&self, secret: Secret) {
-        let doubted = self.doubted().take().filter(|ring| ring.is_of(&secret));
-        *self.keyring() =
+        let doubted = self.doubted().take().filter(|keys| keys.is_of(&secret));
+        *self.keys() =
             Some(doubted.unwrap_or_else(|| Arc::new(DerivedKeys::typed(secret, &self.typed))));
     }
 
     /// The first 401 for a typed secret: a slip is likelier than the other derivation, and to try both would
     /// leave one try to whoever mistyped it, in one way.
-    pub(super) fn is_asked_for_again(&self, keyring: &Arc<DerivedKeys>) -> bool {
+    pub(super) fn is_asked_for_again(&self, keys: &Arc<DerivedKeys>) -> bool {
         if self.refused.load(Ordering::Acquire) != 1 {
             return false;
         }
-        *self.doubted() = Some(Arc::clone(keyring));
-        *self.keyring() = None;
+        *self.doubted() = Some(Arc::clone(keys));
+        *self.keys() = None;
         true
     }
 
@@ -88,8 +91,8 @@ impl Logins {
         self.refused.fetch_add(1, Ordering::AcqRel);
     }
 
-    pub(super) fn keyring(&self) -> MutexGuard<'_, Option<Arc<DerivedKeys>>> {
-        self.keyring.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn keys(&self) -> MutexGuard<'_, Option<Arc<DerivedKeys>>> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Fails where the log is to be read of another device than the one that was entered for its upgrade.

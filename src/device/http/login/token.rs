@@ -38,7 +38,7 @@ const ROUNDING: Duration = Duration::from_secs(2);
 const MAX_TIME: i64 = 253_402_300_799;
 
 /// A challenge, with both clocks at its arrival.
-struct Asked {
+struct ReceivedChallenge {
     challenge: Challenge,
     /// Before the request left: the token's life is reckoned from here, never too long.
     at: Instant,
@@ -78,18 +78,18 @@ impl HttpDevice {
         }
         let _turn = self.logins.turn.lock().await;
         self.logins.are_left()?;
-        let keyring = self.logins.keyring().clone();
-        let keyring = keyring.ok_or(LoginError::SecretWanted)?;
-        let way = keyring.way();
-        let mut asked = self.ask().await?;
+        let keys = self.logins.keys().clone();
+        let keys = keys.ok_or(LoginError::SecretWanted)?;
+        let way = keys.way();
+        let mut asked = self.challenge().await?;
         self.logins.is_same_device(scope, &asked.challenge.eid)?;
-        let key = keyring.key(way, &asked.challenge.eid).await?;
+        let key = keys.key(way, &asked.challenge.eid).await?;
         if asked.at.elapsed() > STALE {
-            asked = self.ask().await?;
+            asked = self.challenge().await?;
         }
         let answered = self.answer(&asked, &key, scope, lifetime).await?;
-        let token = answered.ok_or_else(|| self.refused(&asked, &keyring, way))?;
-        keyring.accept();
+        let token = answered.ok_or_else(|| self.refused(&asked, &keys, way))?;
+        keys.accept();
         if scope == Scope::Upgrade {
             *self
                 .logins
@@ -111,7 +111,12 @@ impl HttpDevice {
     }
 
     /// What a 401 to an answered challenge means.
-    fn refused(&self, asked: &Asked, keyring: &Arc<DerivedKeys>, way: Derivation) -> LoginError {
+    fn refused(
+        &self,
+        asked: &ReceivedChallenge,
+        keys: &Arc<DerivedKeys>,
+        way: Derivation,
+    ) -> LoginError {
         self.logins.count_refusal();
         let left = self.logins.are_left();
         let seconds = asked.local.abs_diff(asked.device);
@@ -121,9 +126,9 @@ impl HttpDevice {
                 Err(used_up) => used_up.into(),
             };
         }
-        let typed = matches!(self.credential, Credential::Prompt) && !keyring.is_accepted();
-        match (keyring.refuse(&asked.challenge.eid), left) {
-            (Some(_), Ok(())) if typed && self.logins.is_asked_for_again(keyring) => {
+        let typed = matches!(self.credential, Credential::Prompt) && !keys.is_accepted();
+        match (keys.refuse(&asked.challenge.eid), left) {
+            (Some(_), Ok(())) if typed && self.logins.is_asked_for_again(keys) => {
                 FailureKind::WrongSecret.into()
             }
             (Some(next), Ok(())) => LoginError::OtherDerivation { refused: way, next },
@@ -132,8 +137,8 @@ impl HttpDevice {
             (None, _) => {
                 if typed {
                     // Mistyped: another one is asked for, unless that has been given already.
-                    let mut current = self.logins.keyring();
-                    if current.as_ref().is_some_and(|c| Arc::ptr_eq(c, keyring)) {
+                    let mut current = self.logins.keys();
+                    if current.as_ref().is_some_and(|c| Arc::ptr_eq(c, keys)) {
                         *current = None;
                     }
                 }
@@ -145,7 +150,7 @@ impl HttpDevice {
     /// Answers a challenge. Its nonce is spent by that, however it ends. `None` is a 401.
     async fn answer(
         &self,
-        asked: &Asked,
+        asked: &ReceivedChallenge,
         key: &PrivateKey,
         scope: Scope,
         lifetime: Duration,
@@ -176,7 +181,7 @@ impl HttpDevice {
     }
 
     /// Asks for a challenge.
-    async fn ask(&self) -> Result<Asked, LoginError> {
+    async fn challenge(&self) -> Result<ReceivedChallenge, LoginError> {
         let at = Instant::now();
         let answer = self.call(Call::get(path::TOKEN)).await?;
         match answer.status {
@@ -198,7 +203,7 @@ impl HttpDevice {
             Some(_) => return Err(bad_answer(&"field exp is no time").into()),
             None => local,
         };
-        Ok(Asked {
+        Ok(ReceivedChallenge {
             known: challenge.exp.is_some(),
             challenge,
             at,

@@ -24,11 +24,11 @@ pub(super) struct SshCommand {
 
 impl SshCommand {
     /// The arguments that every ssh is given, but for the last one, which is `--` and the destination.
-    pub(super) fn words(&self, options: &[String]) -> Vec<OsString> {
-        let mut words = self.arguments.clone();
-        words.push("-oBatchMode=yes".into());
-        words.extend(options.iter().map(OsString::from));
-        words
+    pub(super) fn arguments(&self, options: &[String]) -> Vec<OsString> {
+        let mut arguments = self.arguments.clone();
+        arguments.push("-oBatchMode=yes".into());
+        arguments.extend(options.iter().map(OsString::from));
+        arguments
     }
 
     /// A command that cannot reach the terminal.

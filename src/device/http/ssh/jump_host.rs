@@ -22,15 +22,15 @@ const REFUSED: Duration = Duration::from_secs(5);
 
 /// The jump hosts of a run, each known once.
 #[derive(Debug, Default)]
-pub(in crate::device::http) struct Jumps {
+pub(in crate::device::http) struct JumpHosts {
     /// Put before all other arguments of ssh; the tests name their own configuration with it.
     arguments: Vec<OsString>,
     /// Variables of the environment that hold secrets; ssh may send any to the jump host (`SendEnv`).
     hidden: Arc<[String]>,
-    known: Mutex<HashMap<SshJump, Arc<Jump>>>,
+    known: Mutex<HashMap<SshJump, Arc<JumpHost>>>,
 }
 
-impl Jumps {
+impl JumpHosts {
     /// With an OpenSSH that does not get these variables of the environment.
     pub(in crate::device::http) fn hiding(variables: &[String]) -> Self {
         Self {
@@ -47,10 +47,10 @@ impl Jumps {
     }
 
     /// The jump host of this name. Nothing is connected before the first stream.
-    pub(in crate::device::http) fn get(&self, destination: &SshJump) -> Arc<Jump> {
+    pub(in crate::device::http) fn get(&self, destination: &SshJump) -> Arc<JumpHost> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let jump = known.entry(destination.clone()).or_insert_with(|| {
-            Arc::new(Jump {
+            Arc::new(JumpHost {
                 ssh: Arc::new(SshCommand {
                     destination: destination.clone(),
                     arguments: self.arguments.clone(),
@@ -65,12 +65,12 @@ impl Jumps {
 
 /// A jump host. Its connections end when the last device that uses it is dropped, or with the process.
 #[derive(Debug)]
-pub(in crate::device::http) struct Jump {
+pub(in crate::device::http) struct JumpHost {
     ssh: Arc<SshCommand>,
-    connections: Mutex<Vec<Arc<Shared>>>,
+    connections: Mutex<Vec<Arc<SharedConnection>>>,
 }
 
-impl Jump {
+impl JumpHost {
     /// As the inventory names it.
     pub(in crate::device::http) fn name(&self) -> &str {
         self.ssh.destination.as_str()
@@ -92,7 +92,7 @@ impl Jump {
     }
 
     /// A connection with room for one more, the oldest first.
-    fn free(&self) -> (Arc<Shared>, tokio::sync::OwnedSemaphorePermit) {
+    fn free(&self) -> (Arc<SharedConnection>, tokio::sync::OwnedSemaphorePermit) {
         let mut connections = self
             .connections
             .lock()
@@ -103,7 +103,7 @@ impl Jump {
                     return (Arc::clone(shared), permit);
                 }
             }
-            connections.push(Arc::new(Shared {
+            connections.push(Arc::new(SharedConnection {
                 room: Arc::new(Semaphore::new(STREAMS)),
                 state: tokio::sync::Mutex::default(),
             }));
@@ -113,20 +113,20 @@ impl Jump {
 
 /// One connection to a jump host, opened when it is needed and again when it was lost.
 #[derive(Debug)]
-struct Shared {
+struct SharedConnection {
     room: Arc<Semaphore>,
     /// Locked while the connection is being opened: the others wait for the one that does it.
-    state: tokio::sync::Mutex<State>,
+    state: tokio::sync::Mutex<ConnectionState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct ConnectionState {
     master: Option<Arc<Master>>,
     /// How the last opening failed, and when.
     failed: Option<(Instant, LinkFault)>,
 }
 
-impl Shared {
+impl SharedConnection {
     async fn master(&self, ssh: &SshCommand) -> Result<Arc<Master>, LinkFault> {
         let asked = Instant::now();
         let mut state = self.state.lock().await;

@@ -16,7 +16,7 @@ use tokio::process::{Child, ChildStdin};
 use tokio::time::sleep;
 
 use super::command::SshCommand;
-use super::stderr::Words;
+use super::stderr::StderrReader;
 use crate::model::LinkFault;
 
 /// The longest path that OpenSSH can make a control socket of: 104 bytes on the BSDs, with a NUL, and
@@ -40,7 +40,7 @@ exec "$@" </dev/null 3<&-
 #[derive(Debug)]
 pub(super) struct Master {
     socket: PathBuf,
-    words: Words,
+    stderr: StderrReader,
     child: Mutex<Child>,
     _leash: Option<ChildStdin>,
     /// Holds nothing but the socket; for this user alone.
@@ -62,7 +62,7 @@ impl Master {
             .args(["-c", LEASH])
             .arg(folder.path())
             .arg("ssh")
-            .args(ssh.words(&[
+            .args(ssh.arguments(&[
                 "-MNT".to_owned(),
                 // A forwarding of the user's own is not for us to open; nor are agent and X11 wanted there.
                 "-oClearAllForwardings=yes".to_owned(),
@@ -87,12 +87,12 @@ impl Master {
         let Some(stderr) = child.stderr.take() else {
             return Err(ssh.fault("cannot be run"));
         };
-        let words = Words::listen(stderr);
+        let stderr = StderrReader::listen(stderr);
         loop {
             tokio::select! {
                 biased;
                 status = child.wait() => {
-                    let said = words.last().await;
+                    let said = stderr.last().await;
                     return Err(match status {
                         _ if !said.is_empty() => ssh.fault(&said),
                         Ok(status) => ssh.fault(&format!("ended with {status}")),
@@ -105,7 +105,7 @@ impl Master {
         tracing::debug!(jump = %ssh.destination, "connected");
         Ok(Self {
             socket,
-            words,
+            stderr,
             child: Mutex::new(child),
             _leash: leash,
             _folder: folder,
@@ -124,8 +124,8 @@ impl Master {
     }
 
     /// What it says.
-    pub(super) fn words(&self) -> &Words {
-        &self.words
+    pub(super) fn stderr(&self) -> &StderrReader {
+        &self.stderr
     }
 }
 

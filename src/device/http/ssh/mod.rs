@@ -13,6 +13,6 @@ mod master;
 mod stderr;
 mod stream;
 
-pub(super) use self::jump_host::{Jump, Jumps};
+pub(super) use self::jump_host::{JumpHost, JumpHosts};
 #[cfg(test)]
 pub(super) use self::master::LEASH;

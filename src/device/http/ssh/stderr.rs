@@ -27,12 +27,12 @@ const ANY_REASON: &str = "open failed";
 
 /// The last lines of a text, put into one.
 #[derive(Debug, Default)]
-pub(super) struct Tail {
+pub(super) struct LastLines {
     lines: VecDeque<String>,
     part: Vec<u8>,
 }
 
-impl Tail {
+impl LastLines {
     /// Takes in what was read; every line that it completes is given to `line`.
     fn take(&mut self, bytes: &[u8], mut line: impl FnMut(&str)) {
         for byte in bytes {
@@ -77,7 +77,7 @@ impl Tail {
 
 /// What the ssh that keeps a connection says while it does.
 #[derive(Debug)]
-pub(super) struct Words {
+pub(super) struct StderrReader {
     heard: Arc<Mutex<Heard>>,
     /// The number of refusals so far; closed at the end of the text.
     news: watch::Receiver<u64>,
@@ -86,11 +86,11 @@ pub(super) struct Words {
 
 #[derive(Debug, Default)]
 struct Heard {
-    tail: Tail,
+    tail: LastLines,
     refusals: VecDeque<(Instant, String)>,
 }
 
-impl Words {
+impl StderrReader {
     /// Reads a stream to its end, beside everything else.
     pub(super) fn listen(mut from: impl AsyncRead + Unpin + Send + 'static) -> Self {
         let heard = Arc::new(Mutex::new(Heard::default()));
@@ -188,11 +188,11 @@ mod tests {
     #[tokio::test]
     async fn the_last_lines_become_one() {
         let text = "@@@@@@@@\r\n@    WARNING: CHANGED!     @\r\n@@@@@@@@\r\none\r\n\r\ntwo\nthree";
-        assert_eq!(Tail::of(text.as_bytes()).await, "one; two; three");
+        assert_eq!(LastLines::of(text.as_bytes()).await, "one; two; three");
         let text = "@@@@@@@@\r\n@    WARNING: CHANGED!     @\r\n";
-        assert_eq!(Tail::of(text.as_bytes()).await, "WARNING: CHANGED!");
-        assert_eq!(Tail::of(&b""[..]).await, "");
-        assert_eq!(Tail::of(&[b'x'; 5000][..]).await.len(), LINE);
+        assert_eq!(LastLines::of(text.as_bytes()).await, "WARNING: CHANGED!");
+        assert_eq!(LastLines::of(&b""[..]).await, "");
+        assert_eq!(LastLines::of(&[b'x'; 5000][..]).await.len(), LINE);
     }
 
     #[tokio::test]
@@ -200,7 +200,7 @@ mod tests {
         use tokio::io::AsyncWriteExt as _;
 
         let (mut ssh, theirs) = tokio::io::duplex(1024);
-        let words = Words::listen(theirs);
+        let words = StderrReader::listen(theirs);
         let since = Instant::now();
         let refused = b"channel 2: open failed: connect failed: Connection refused\r\n";
         ssh.write_all(refused).await.unwrap();

@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout};
 
 use super::command::{MAX_TEXT, SshCommand};
 use super::master::Master;
-use super::stderr::Tail;
+use super::stderr::LastLines;
 use crate::model::{HostPort, LinkFault, printable};
 
 /// How long an ssh whose output has ended is waited for.
@@ -31,21 +31,21 @@ const REFUSED: &str = "Session open refused by peer";
 pub(in crate::device::http) struct SshStream {
     stdin: Option<ChildStdin>,
     stdout: ChildStdout,
-    end: End,
+    end: StreamEnd,
     _permit: OwnedSemaphorePermit,
 }
 
-enum End {
+enum StreamEnd {
     /// Not seen yet.
-    Ahead(Box<Inquest>),
+    Unseen(Box<Diagnosis>),
     /// Being looked into.
-    Near(Pin<Box<dyn Future<Output = Option<LinkFault>> + Send>>),
+    InDiagnosis(Pin<Box<dyn Future<Output = Option<LinkFault>> + Send>>),
     /// There is nothing more; in order, or not.
-    Here(Option<LinkFault>),
+    Known(Option<LinkFault>),
 }
 
 /// All that is needed to tell how a stream ended.
-struct Inquest {
+struct Diagnosis {
     child: Child,
     stderr: ChildStderr,
     master: Arc<Master>,
@@ -65,7 +65,7 @@ impl SshStream {
         let begun = Instant::now();
         let mut child = ssh
             .command("ssh")
-            .args(ssh.words(&[
+            .args(ssh.arguments(&[
                 "-oLogLevel=ERROR".to_owned(),
                 "-oControlMaster=no".to_owned(),
                 master.control_path(),
@@ -88,7 +88,7 @@ impl SshStream {
         Ok(Self {
             stdin,
             stdout,
-            end: End::Ahead(Box::new(Inquest {
+            end: StreamEnd::Unseen(Box::new(Diagnosis {
                 child,
                 stderr,
                 master,
@@ -101,14 +101,19 @@ impl SshStream {
     }
 }
 
-impl Inquest {
+impl Diagnosis {
     /// Why the output ended; `None` where the device closed the connection.
-    async fn hold(mut self) -> Option<LinkFault> {
-        let end = async { (Tail::of(&mut self.stderr).await, self.child.wait().await) };
+    async fn run(mut self) -> Option<LinkFault> {
+        let end = async {
+            (
+                LastLines::of(&mut self.stderr).await,
+                self.child.wait().await,
+            )
+        };
         let (said, status) = timeout(FAREWELL, end).await.ok()?;
         // An ssh whose shared connection breaks ends as if all was well.
         if !self.master.is_up() {
-            let said = self.master.words().last().await;
+            let said = self.master.stderr().last().await;
             return Some(self.jump.fault(match said.as_str() {
                 "" => "the connection ended",
                 said => said,
@@ -120,7 +125,7 @@ impl Inquest {
             Err(error) => return Some(self.jump.not_run(&error)),
         };
         if said.contains(REFUSED) {
-            let reason = self.master.words().refusal(self.begun).await;
+            let reason = self.master.stderr().refusal(self.begun).await;
             return Some(self.refused(&reason));
         }
         Some(
@@ -154,7 +159,7 @@ impl AsyncRead for SshStream {
     ) -> Poll<io::Result<()>> {
         loop {
             match &mut self.end {
-                End::Ahead(_) => {
+                StreamEnd::Unseen(_) => {
                     let before = buf.filled().len();
                     ready!(Pin::new(&mut self.stdout).poll_read(cx, buf))?;
                     if buf.filled().len() > before || buf.remaining() == 0 {
@@ -162,14 +167,18 @@ impl AsyncRead for SshStream {
                     }
                     // ssh ends when both directions have: a device that has closed reads nothing more.
                     self.stdin = None;
-                    self.end = match std::mem::replace(&mut self.end, End::Here(None)) {
-                        End::Ahead(inquest) => End::Near(Box::pin(inquest.hold())),
+                    self.end = match std::mem::replace(&mut self.end, StreamEnd::Known(None)) {
+                        StreamEnd::Unseen(diagnosis) => {
+                            StreamEnd::InDiagnosis(Box::pin(diagnosis.run()))
+                        }
                         other => other,
                     };
                 }
-                End::Near(inquest) => self.end = End::Here(ready!(inquest.as_mut().poll(cx))),
-                End::Here(None) => return Poll::Ready(Ok(())),
-                End::Here(Some(fault)) => {
+                StreamEnd::InDiagnosis(diagnosis) => {
+                    self.end = StreamEnd::Known(ready!(diagnosis.as_mut().poll(cx)))
+                }
+                StreamEnd::Known(None) => return Poll::Ready(Ok(())),
+                StreamEnd::Known(Some(fault)) => {
                     return Poll::Ready(Err(io::Error::other(fault.clone())));
                 }
             }

@@ -266,7 +266,7 @@ async fn one_slip_at_a_prompt_leaves_both_kinds_of_users_a_chance() {
 #[tokio::test]
 async fn what_worked_for_one_typed_secret_comes_first_for_the_next() {
     let server = knowing("passphrase-argon2d", 0, None).await;
-    let likely = Arc::new(crate::device::http::login::derived_keys::TypedWay::default());
+    let likely = Arc::new(crate::device::http::login::derived_keys::TypedDerivation::default());
     likely.worked(Derivation::Argon2d);
     let mut device = entering(&server, Credential::Prompt);
     device.logins = crate::device::http::login::logins::Logins::new(&Credential::Prompt, likely);

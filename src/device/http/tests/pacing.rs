@@ -1,4 +1,4 @@
-//! One request at a time, and a gap between them (section 2), as a device sees it on its socket. The turnstile
+//! One request at a time, and a gap between them (section 2), as a device sees it on its socket. The pacing
 //! itself is tested beside it; here it is that every kind of request goes through it.
 
 use std::future::Future;

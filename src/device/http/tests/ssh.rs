@@ -283,7 +283,7 @@ async fn an_upload_goes_through_with_progress() {
     .await;
     let links = sshd.links();
     let mut device = behind("jump", tls_spec(server.at, TlsTrust::Insecure), &links);
-    device.gate = Duration::from_secs(600);
+    device.continue_wait = Duration::from_secs(600);
     let image = firmware_image::read(Bytes::from(vec![0xa5; SIZE])).unwrap();
     let seen = Seen::default();
     let sent = device

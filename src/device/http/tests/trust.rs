@@ -10,7 +10,7 @@ use super::test_server::{
     Guest, HOST, Leaf, Pki, Server, Thief, device, patient, spec, tls_spec, within,
 };
 use crate::device::Device as _;
-use crate::device::http::tls::links as trusting;
+use crate::device::http::tls::client_config as trusting;
 use crate::device::http::{Broker, HttpDevice, Links, SetupError};
 use crate::hem::kdf::MasterWordsError;
 use crate::model::{

@@ -93,7 +93,7 @@ async fn the_body_follows_the_100_and_progress_ends_at_the_total() {
         };
         let mut device = device(spec, Credential::None, patient());
         // Only the device's word may open the gate here.
-        device.gate = Duration::from_secs(600);
+        device.continue_wait = Duration::from_secs(600);
         let (result, seen) = upload(&device).await;
         assert_eq!(result, Ok(()));
         assert_eq!(seen.last(), Some(&(SIZE as u64)));
@@ -119,7 +119,7 @@ async fn a_device_that_never_heard_of_expect_gets_the_body_after_the_wait() {
     })
     .await;
     let mut device = plain(&server, patient());
-    device.gate = Duration::from_millis(20);
+    device.continue_wait = Duration::from_millis(20);
     assert_eq!(upload(&device).await.0, Ok(()));
 }
 
@@ -192,7 +192,7 @@ async fn an_upload_has_a_longest_time() {
         ..patient()
     };
     let mut device = plain(&server, timeouts);
-    device.gate = Duration::from_secs(600);
+    device.continue_wait = Duration::from_secs(600);
     let total = SIZE as u64;
     let expected = LinkFault::UploadTimeout {
         sent: 0,

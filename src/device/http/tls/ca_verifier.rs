@@ -37,12 +37,12 @@ impl ServerCertVerifier for CaVerifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let judge = |at| {
+        let verify_at = |at| {
             self.inner
                 .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, at)
-                .map_err(|e| told(e, end_entity, server_name, at))
+                .map_err(|e| reworded(e, end_entity, server_name, at))
         };
-        let first = match judge(now) {
+        let first = match verify_at(now) {
             Ok(verified) => return Ok(verified),
             Err(e) => e,
         };
@@ -51,7 +51,7 @@ impl ServerCertVerifier for CaVerifier {
         let mut moment = valid_moment(&first);
         for _ in 0..3 {
             let Some(at) = moment else { break };
-            match judge(at) {
+            match verify_at(at) {
                 Ok(_) => break,
                 Err(e) => match valid_moment(&e) {
                     Some(next) => moment = Some(next),
@@ -101,7 +101,7 @@ fn valid_moment(e: &Error) -> Option<UnixTime> {
 
 /// The same error in the words that are meant: with the dates or names of the certificate, where the
 /// platform's verifier leaves them out or words them as Rust source.
-fn told(
+fn reworded(
     e: Error,
     end_entity: &CertificateDer<'_>,
     server_name: &ServerName<'_>,

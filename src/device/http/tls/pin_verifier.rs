@@ -29,12 +29,12 @@ pub(in crate::device::http) struct PinMismatch {
 
 /// Trusts one public key. The handshake proves that the other end holds it.
 #[derive(Debug)]
-pub(super) struct Pinned {
+pub(super) struct PinVerifier {
     pin: SpkiPin,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
-impl Pinned {
+impl PinVerifier {
     /// Trusts `pin` and nothing else.
     pub(in crate::device::http) fn new(pin: SpkiPin, provider: &Arc<CryptoProvider>) -> Self {
         Self {
@@ -54,7 +54,7 @@ fn public_key(certificate: &CertificateDer<'_>) -> Result<SubjectPublicKeyInfoDe
     ))
 }
 
-impl ServerCertVerifier for Pinned {
+impl ServerCertVerifier for PinVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -96,11 +96,11 @@ impl ServerCertVerifier for Pinned {
 
 /// Trusts whatever is presented (`tls = { insecure = true }`).
 #[derive(Debug)]
-pub(super) struct Anything {
+pub(super) struct InsecureVerifier {
     algorithms: WebPkiSupportedAlgorithms,
 }
 
-impl Anything {
+impl InsecureVerifier {
     /// Trusts anything.
     pub(in crate::device::http) fn new(provider: &Arc<CryptoProvider>) -> Self {
         Self {
@@ -120,7 +120,7 @@ fn put_up_with(
     }
 }
 
-impl ServerCertVerifier for Anything {
+impl ServerCertVerifier for InsecureVerifier {
     fn verify_server_cert(
         &self,
         _end_entity: &CertificateDer<'_>,

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
 use crate::device::http::Links;
-use crate::device::http::ssh::{Jumps, LEASH};
+use crate::device::http::ssh::{JumpHosts, LEASH};
 
 type Log = Arc<Mutex<Vec<String>>>;
 
@@ -72,7 +72,7 @@ impl Sshd {
     /// Where a run of this user finds its jump hosts.
     pub(super) fn links(&self) -> Links {
         let config = self.folder.path().join("config");
-        Links::with(Jumps::default().told(&["-F".into(), config.into()]))
+        Links::with(JumpHosts::default().told(&["-F".into(), config.into()]))
     }
 
     /// How many connections were let in so far.

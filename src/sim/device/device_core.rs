@@ -10,16 +10,15 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::OnceCell;
-use tokio_rustls::TlsAcceptor;
 
-use super::certificates::Leaf;
+use super::certificates::DeviceCertificates;
 use super::clock::unix_now;
-use super::credential::Credential;
+use super::credential::{Account, Credential};
 use super::firmware::Firmware;
 use super::management_app;
 use super::pending_faults::PendingFaults;
 use super::recorder::Recorder;
-use super::state::{Bearer, BootPlan, InnerState};
+use super::state::{Bearer, BootPlan, State};
 use crate::model::AuditType;
 use crate::sim::script::device::{DeviceScript, Model, Renewal};
 use crate::sim::script::fault::{Act, ScriptedFault};
@@ -48,43 +47,6 @@ pub(in crate::sim) struct World {
     pub(in crate::sim) attestation: String,
 }
 
-/// A device's certificates: the one that it serves, and the one that the backend has for it.
-pub(in crate::sim) struct Certificates {
-    serving: Mutex<Leaf>,
-    /// To be served from the next boot on.
-    next: Mutex<Option<Leaf>>,
-    renewed: Option<Leaf>,
-}
-
-impl Certificates {
-    pub(in crate::sim) fn new(serving: Leaf, renewed: Option<Leaf>) -> Self {
-        Self {
-            serving: Mutex::new(serving),
-            next: Mutex::default(),
-            renewed,
-        }
-    }
-
-    fn leaf(&self) -> MutexGuard<'_, Leaf> {
-        self.serving.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(in crate::sim) fn serving(&self) -> TlsAcceptor {
-        self.leaf().acceptor.clone()
-    }
-
-    fn next(&self) -> MutexGuard<'_, Option<Leaf>> {
-        self.next.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The device comes up.
-    fn boot(&self) {
-        if let Some(next) = self.next().take() {
-            *self.leaf() = next;
-        }
-    }
-}
-
 impl World {
     /// A delay of the page, scaled.
     pub(in crate::sim) fn delay(&self, true_to_the_page: Duration) -> Duration {
@@ -93,23 +55,23 @@ impl World {
 }
 
 /// One simulated device.
-pub(in crate::sim) struct Hardware {
+pub(in crate::sim) struct DeviceCore {
     pub(in crate::sim) script: DeviceScript,
     pub(in crate::sim) identity: Identity,
     pub(in crate::sim) world: Arc<World>,
     pub(in crate::sim) recorder: Recorder,
-    pub(in crate::sim) tls: Option<Certificates>,
+    pub(in crate::sim) tls: Option<DeviceCertificates>,
     /// One port for TLS and plain HTTP: which of them it is, the first byte says.
     pub(in crate::sim) one_port: bool,
-    machine: Mutex<InnerState>,
-    owners: [OnceCell<Option<Owner>>; 3],
+    state: Mutex<State>,
+    accounts: [OnceCell<Option<Account>>; 3],
 }
 
-impl Hardware {
+impl DeviceCore {
     pub(in crate::sim) fn new(
         script: DeviceScript,
         world: Arc<World>,
-        tls: Option<Certificates>,
+        tls: Option<DeviceCertificates>,
         gap: Duration,
         one_port: bool,
     ) -> Self {
@@ -124,7 +86,7 @@ impl Hardware {
             (Runs::Image, Some(app)) => management_app::uis(app),
             _ => management_app::earlier_uis(),
         };
-        let machine = InnerState::new(&script, running, uis, PendingFaults::new(faults));
+        let state = State::new(&script, running, uis, PendingFaults::new(faults));
         // The same name is the same device, also in the next run.
         let identity = Identity::new(Sha256::digest(&script.name).into());
         Self {
@@ -134,17 +96,17 @@ impl Hardware {
             recorder: Recorder::new(gap),
             tls,
             one_port,
-            machine: Mutex::new(machine),
-            owners: Default::default(),
+            state: Mutex::new(state),
+            accounts: Default::default(),
         }
     }
 
-    pub(in crate::sim) fn machine(&self) -> MutexGuard<'_, InnerState> {
-        self.machine.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(in crate::sim) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(in crate::sim) fn strike(&self, at: FaultPoint) -> Option<Act> {
-        self.machine().faults.strike(at)
+        self.state().faults.strike(at)
     }
 
     /// Whether it is absent at first.
@@ -166,17 +128,17 @@ impl Hardware {
     /// Without the trusted-time option logins work although no clock was set (section 5). The page does
     /// not say by which time then; here the clock counts from 1970.
     pub(in crate::sim) fn now(&self) -> Option<i64> {
-        let machine = self.machine();
-        match machine.boot.clock {
+        let state = self.state();
+        match state.boot.clock {
             Some(clock) => Some(clock.now()),
-            None if machine.settings.trusted_ts => None,
-            None => i64::try_from(machine.boot.uptime.seconds()).ok(),
+            None if state.settings.trusted_ts => None,
+            None => i64::try_from(state.boot.uptime.seconds()).ok(),
         }
     }
 
     /// A check-in sets the clock right.
     pub(in crate::sim) fn set_clock(&self, unix: i64) {
-        self.machine().set_clock(unix, self.script.clock_rate);
+        self.state().set_clock(unix, self.script.clock_rate);
     }
 
     /// What its memory card is called, base64.
@@ -231,7 +193,7 @@ impl Hardware {
 
     /// Comes up again.
     pub(in crate::sim) fn reboot(&self, plan: &BootPlan) {
-        self.machine().reboot(plan);
+        self.state().reboot(plan);
         if let Some(certificates) = &self.tls {
             certificates.boot();
         }
@@ -244,16 +206,16 @@ impl Hardware {
 
     /// The owner of this public key, if the device knows it. Each key is derived when somebody is first compared
     /// with it: off the async threads, for it costs as much as the client's own derivation.
-    pub(in crate::sim) async fn owner(&self, key: &str) -> Option<Owner> {
-        for (cell, credential) in self.owners.iter().zip(self.credentials()) {
+    pub(in crate::sim) async fn account(&self, key: &str) -> Option<Account> {
+        for (cell, credential) in self.accounts.iter().zip(self.credentials()) {
             let eid = self.identity.eid();
             let derive = async {
-                let derived = tokio::task::spawn_blocking(move || Owner::of(credential, &eid));
+                let derived = tokio::task::spawn_blocking(move || Account::of(credential, &eid));
                 // It fails only where the runtime ends, and the device with it.
                 derived.await.ok().flatten()
             };
             match cell.get_or_init(|| derive).await {
-                Some(owner) if owner.key == key => return Some(owner.clone()),
+                Some(account) if account.key == key => return Some(account.clone()),
                 _ => {}
             }
         }
@@ -266,24 +228,6 @@ impl Hardware {
         let now = self.now().unwrap_or_else(unix_now);
         let bearer = Bearer::new(user.role().to_string(), scope.to_owned(), now, exp);
         let extra = scope.as_bytes();
-        self.machine().issue(&bearer, AuditType::TOKEN, extra)
-    }
-}
-
-/// Somebody whom a device knows.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(in crate::sim) struct Owner {
-    /// The public key.
-    pub(in crate::sim) key: String,
-    /// `U` or `M` (section 6).
-    pub(in crate::sim) role: char,
-}
-
-impl Owner {
-    fn of(credential: Credential, eid: &str) -> Option<Self> {
-        Some(Self {
-            key: credential.public_key(eid)?,
-            role: credential.role(),
-        })
+        self.state().issue(&bearer, AuditType::TOKEN, extra)
     }
 }
