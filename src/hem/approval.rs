@@ -6,10 +6,9 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::json::{WireError, not_json, object};
+use super::limits::MAX_NOTE;
 use crate::model::{Scope, Secret};
 
-/// The longest note of an approval, in characters (section 10).
-const MAX_NOTE: usize = 128;
 /// The longest name of an event that is taken; the page does not say.
 const MAX_EVENT: usize = 256;
 

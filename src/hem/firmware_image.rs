@@ -8,14 +8,11 @@ use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use sha2::{Digest as _, Sha256, Sha512};
 
 use super::intel_hex::{self, HexError};
+use super::limits::MAX_UPLOAD_BYTES;
 use crate::model::{
     FirmwareImage, Fwk, Fws, ImageFacts, ImageFooter, ImageFormat, MAX_IMAGE_BYTES, SigningMode,
     printable,
 };
-
-/// The largest raw upload that a device's server takes, in bytes (section 2). An Intel HEX file may be
-/// that large, its image may not.
-pub const MAX_FILE_BYTES: usize = 16 * 1024 * 1024;
 
 /// The footer's size in bytes.
 pub const FOOTER_BYTES: usize = 256;
@@ -46,7 +43,7 @@ pub enum ImageError {
         bytes: u64,
     },
     /// Over 16 MiB as a file.
-    #[error("the file has {bytes} bytes, a device takes at most {MAX_FILE_BYTES}")]
+    #[error("the file has {bytes} bytes, a device takes at most {MAX_UPLOAD_BYTES}")]
     FileTooLarge {
         /// Bytes of the file.
         bytes: u64,
@@ -91,7 +88,7 @@ fn read_as(bytes: Bytes, unverified: bool) -> Result<FirmwareImage, ImageError> 
         return Err(ImageError::Empty);
     }
     let file_bytes = bytes.len() as u64;
-    if bytes.len() > MAX_FILE_BYTES {
+    if bytes.len() > MAX_UPLOAD_BYTES {
         return Err(ImageError::FileTooLarge { bytes: file_bytes });
     }
     let (format, image) = if intel_hex::is_intel_hex(&bytes) {
@@ -286,9 +283,9 @@ mod tests {
         assert_eq!(at(MAX_IMAGE_BYTES), Ok(MAX_IMAGE_BYTES as u64));
         let bytes = MAX_IMAGE_BYTES as u64 + 1;
         assert_eq!(at(MAX_IMAGE_BYTES + 1), Err(ImageError::TooLarge { bytes }));
-        let bytes = MAX_FILE_BYTES as u64 + 1;
+        let bytes = MAX_UPLOAD_BYTES as u64 + 1;
         assert_eq!(
-            at(MAX_FILE_BYTES + 1),
+            at(MAX_UPLOAD_BYTES + 1),
             Err(ImageError::FileTooLarge { bytes })
         );
     }

@@ -80,15 +80,10 @@ pub fn download_name(announced: &str) -> String {
         .collect()
 }
 
-/// The longest JSON request body that a device takes, in bytes (section 2).
-pub const MAX_JSON_BODY: usize = 7_300;
-
-/// How long after its making a challenge dies, in seconds: `exp` minus this is the device's now.
-pub const CHALLENGE_SECONDS: i64 = 60;
-
 /// Longest text of a device that is kept for people.
 const MAX_TEXT: usize = 128;
-/// Longest text of a challenge: three such fields and the rest stay far below [`MAX_JSON_BODY`].
+/// Longest text of a challenge: three such fields and the rest stay far below
+/// [`MAX_JSON_BODY`](super::limits::MAX_JSON_BODY).
 const MAX_CHALLENGE_TEXT: usize = 1_000;
 
 /// Why an answer could not be used.

@@ -13,6 +13,7 @@ pub mod firmware_image;
 pub mod intel_hex;
 pub mod json;
 pub mod kdf;
+pub mod limits;
 pub mod management_app;
 #[cfg(test)]
 mod vector_tests;

@@ -17,10 +17,7 @@ pub use audit::log::{
 pub use audit::verdict::{
     AuditObstacle, AuditReport, AuditVerdict, AuditWord, Contradiction, LogRead,
 };
-pub use device::facts::{
-    CheckinReport, DeviceMark, DeviceStatus, DeviceVersion, FAST_CLOCK, FlsState, MAX_CLOCK_SKEW,
-    MAX_LOGIN_REFUSALS, SLOW_CLOCK,
-};
+pub use device::facts::{CheckinReport, DeviceMark, DeviceStatus, DeviceVersion, FlsState};
 pub use device::id::{DeviceId, RunId};
 pub use device::link_trust::LinkTrust;
 pub use device::reach::Reach;

@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 
 use super::device::clock::unix_now;
 use super::device::credential::Credential;
-use super::device::management_app;
 use super::fleet::{SimDevice, SimFleet, reachable};
 use super::script::device::AuthScript;
 use super::script::values::LinkScheme;
+use crate::model::APP_UPLOAD_NAME;
 
 /// The first line of the generated inventory; by it a folder is known to be a lab.
 const MARK: &str = "# Written by hemfleet's simulator, and written over by it.";
@@ -24,7 +24,7 @@ const TOKEN_LIFE: i64 = 8 * 3600;
 const INVENTORY: &str = "fleet.toml";
 const CA: &str = "ca.pem";
 const IMAGE: &str = "firmware.bin";
-const APP: &str = management_app::FILE;
+const APP: &str = APP_UPLOAD_NAME;
 const WRONG_SECRET: &str = "wrong-passphrase";
 
 /// What was written.

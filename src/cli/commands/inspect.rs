@@ -10,7 +10,8 @@ use jiff::Timestamp;
 
 use crate::config::Diagnostic;
 use crate::hem::file_type::{is_tar, looks_like};
-use crate::hem::firmware_image::{self, ImageError, MAX_FILE_BYTES};
+use crate::hem::firmware_image::{self, ImageError};
+use crate::hem::limits::MAX_UPLOAD_BYTES;
 use crate::hem::management_app::{self, AppError, AppFile};
 use crate::model::{
     AppFacts, AppImage, Distrust, FirmwareImage, Fwk, ImageFacts, ImageTrust, SigningMode,
@@ -184,7 +185,7 @@ fn read(path: &Path) -> Result<Bytes, String> {
         return Err(format!("image {shown} is no file"));
     }
     // Not to read a disk image into memory before saying that it is too large.
-    if meta.len() > MAX_FILE_BYTES as u64 {
+    if meta.len() > MAX_UPLOAD_BYTES as u64 {
         return Err(format!(
             "image {shown} is too large: {}",
             human_bytes(meta.len())

@@ -15,8 +15,9 @@ use crate::device::{
     Approval, ApprovalAnswer, ApprovalReply, CheckAnswer, Device, Image, InstallAnswer, LogFile,
     LogPage, LoginError, ProvenKey, RawLog, Session, UploadProgress, Validated,
 };
-use crate::hem::audit::{self, Delivery, LogKey, LogReader, MAX_PAGE, Search};
+use crate::hem::audit::{self, Delivery, LogKey, LogReader, Search};
 use crate::hem::json::{self, path};
+use crate::hem::limits::MAX_LOG_IDS;
 use crate::model::{
     CheckinReport, Component, Credential, Credentials, DeviceStatus, DeviceVersion, FailureKind,
     LinkFault, LinkTrust, LogId, Scheme, Scope, Secret, human_duration,
@@ -179,10 +180,10 @@ impl Device for HttpDevice {
         let path = format!("{}{offset}", path::LOG_LIST);
         let body = json(self.call(Call::get(path).of(session)).await?)?;
         let list = audit::parse_list(&body)?;
-        if list.listed > MAX_PAGE {
+        if list.listed > MAX_LOG_IDS {
             return Err(FailureKind::LogTooLarge {
                 what: format!(
-                    "a page of the list has {} ids, and devices send {MAX_PAGE} at most",
+                    "a page of the list has {} ids, and devices send {MAX_LOG_IDS} at most",
                     list.listed
                 ),
             });

@@ -8,7 +8,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::hem::audit::{Login, UpgradeMark};
-use crate::model::{DeviceStatus, MAX_LOGIN_REFUSALS, SLOW_CLOCK};
+use crate::hem::limits::{MAX_LOGIN_REFUSALS, SLOW_CLOCK};
+use crate::model::DeviceStatus;
 
 /// Uptimes are whole seconds, and a status takes its time.
 const ROUNDING: Duration = Duration::from_secs(2);

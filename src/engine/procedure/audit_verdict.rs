@@ -263,7 +263,7 @@ impl<D: Device> Attempt<D> {
         // What could not be read, and how many newer files could.
         let mut unread: Option<(usize, AuditObstacle)> = None;
         let judged = |read: &[(LogId, AuditLog, audit::Found)]| {
-            audit::judge(read.iter().map(|(_, _, found)| found), mark)
+            audit::upgrade_verdict(read.iter().map(|(_, _, found)| found), mark)
         };
         for id in log.ids.iter().rev() {
             match self.log_file(session, &log, id, Some(&search), None).await {

@@ -6,9 +6,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::device::Device;
+use crate::hem::limits::FAST_CLOCK;
 use crate::model::{
-    DeviceStatus, DeviceVersion, Doubt, FAST_CLOCK, Failure, FailureKind, Fws, LinkFault, Outcome,
-    Stage, TlsFault, Touched, Unproven, human_duration,
+    DeviceStatus, DeviceVersion, Doubt, Failure, FailureKind, Fws, LinkFault, Outcome, Stage,
+    TlsFault, Touched, Unproven, human_duration,
 };
 
 use super::attempt::{Attempt, Running};

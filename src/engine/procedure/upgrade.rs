@@ -8,9 +8,10 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::device::{Device, Image, Validated};
+use crate::hem::limits::MAX_CLOCK_SKEW;
 use crate::model::{
-    CheckinReport, Component, DeviceMark, FailureKind, LinkFault, MAX_CLOCK_SKEW, OnExpired,
-    Outcome, Scope, Stage, TlsFault, Verdict,
+    CheckinReport, Component, DeviceMark, FailureKind, LinkFault, OnExpired, Outcome, Scope, Stage,
+    TlsFault, Verdict,
 };
 
 use super::attempt::{Attempt, AttemptEnd};

@@ -12,6 +12,7 @@ use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::hem::json::WireError;
+use crate::hem::limits::MAX_LOG_IDS;
 use crate::model::{LogId, printable};
 
 /// Padded by the page; a missing `=` is no reason to refuse a key.
@@ -137,13 +138,10 @@ pub struct LogList {
     pub ids: Vec<LogId>,
     /// How many ids were not hexadecimal digits, and are left out. They count for the next offset.
     pub unusable: usize,
-    /// How many ids stand on this page in all. Over [`MAX_PAGE`] it is none that a device sends, and the ids
+    /// How many ids stand on this page in all. Over [`MAX_LOG_IDS`] it is none that a device sends, and the ids
     /// beyond that are not here.
     pub listed: usize,
 }
-
-/// Ids on one page at most (section 9). A device that sent 90,000 would have memory taken for each of them.
-pub const MAX_PAGE: usize = 128;
 
 #[derive(Deserialize)]
 struct RawList {
@@ -177,7 +175,7 @@ impl<'de> Visitor<'de> for IdsVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Ids, A::Error> {
         let mut page = Ids::default();
-        while page.listed < MAX_PAGE {
+        while page.listed < MAX_LOG_IDS {
             let Some(id) = seq.next_element::<serde_json::Value>()? else {
                 return Ok(page);
             };

@@ -1,7 +1,7 @@
 //! The audit log (section 9): its key, its files, and what a file says of one upgrade.
 //!
 //! Owns: reading and verifying files as they come ([`LogReader`], [`Verifier`]), the log key and its own
-//! signature ([`prove_key`]), the search for an upgrade's entry ([`Search`], [`judge`]), and writing true files
+//! signature ([`prove_key`]), the search for an upgrade's entry ([`Search`], [`upgrade_verdict`]), and writing true files
 //! for a simulator.
 //! Must not: fetch anything, or say more than the page allows. The MAC key stands in clear in its key
 //! line and lines are not chained: what is "verified" here shows accidents and gaps, not somebody who
@@ -20,10 +20,10 @@ mod verifier;
 /// line takes some 60 bytes, so that this is about a million entries in one boot.
 pub const MAX_FILE: u64 = 64 * 1024 * 1024;
 
-pub use log_key::{
-    KeyAnswer, KeyFault, LogKey, LogList, MAX_PAGE, parse_key_answer, parse_list, prove_key,
-};
+pub use log_key::{KeyAnswer, KeyFault, LogKey, LogList, parse_key_answer, parse_list, prove_key};
 pub use log_reader::{Digest, LogReader, WINDOW};
 pub use log_writer::{NewEntry, answer_key, key_line, sign_line};
-pub use upgrade_search::{Found, Login, Search, UpgradeMark, find_refusal, find_upgrade, judge};
+pub use upgrade_search::{
+    Found, Login, Search, UpgradeMark, find_refusal, find_upgrade, upgrade_verdict,
+};
 pub use verifier::{Delivery, LogLine, Verified, Verifier, verify};

@@ -57,7 +57,7 @@ pub fn find_refusal(log: &AuditLog, mark: &UpgradeMark) -> AuditVerdict {
 ///
 /// The file that holds this run's token is the one of the session that the install ended, and decides
 /// whatever the others are like. Where none holds it, the newest file that does not verify might have.
-pub fn judge<'a>(
+pub fn upgrade_verdict<'a>(
     newest_first: impl IntoIterator<Item = &'a Found>,
     mark: &UpgradeMark,
 ) -> (Option<usize>, AuditVerdict) {

@@ -6,18 +6,6 @@ use std::time::Duration;
 
 use crate::model::image::firmware::{Fwk, Fws, version_label};
 
-/// How much faster than this machine's clock a device's may run: 8 % were measured (section 6).
-pub const FAST_CLOCK: f64 = 1.1;
-
-/// How much slower than this machine's clock a device's may run.
-pub const SLOW_CLOCK: f64 = 0.9;
-
-/// Seconds between two clocks from which a 401 may mean the clock and not the secret (section 6).
-pub const MAX_CLOCK_SKEW: u64 = 60;
-
-/// After this many 401 answers a device is not logged in to any more in this run (section 6).
-pub const MAX_LOGIN_REFUSALS: u32 = 3;
-
 /// `GET /api/system/version`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DeviceVersion {

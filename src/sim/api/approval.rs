@@ -10,14 +10,13 @@ use tokio::time::sleep_until;
 use super::answer::{Answer, Gone};
 use super::call::Call;
 use super::login::reply_at;
+use crate::hem::limits::{MAX_NOTE, PHONE_TOKEN_LIFE};
 use crate::model::AuditType;
 use crate::sim::device::state::Bearer;
 use crate::sim::script::fault::Act;
-use crate::sim::tokens::approval::{ApprovalRequest, Phone, TOKEN_LIFE};
+use crate::sim::tokens::approval::{ApprovalRequest, Phone};
 use crate::sim::tokens::token::random_text;
 
-/// The longest note, in characters.
-const MAX_NOTE: usize = 128;
 /// The longest scope, in bytes (the vendor's description; the page says nothing here).
 const MAX_SCOPE: usize = 1_023;
 
@@ -121,7 +120,8 @@ fn redeem(call: &Call<'_>, authreply: &str) -> Result<String, u16> {
         return Err(401);
     }
     // The 15 minutes are counted by the device's clock.
-    let bearer = Bearer::new(phone.name(), asked, now, now + TOKEN_LIFE);
+    let exp = now.saturating_add_unsigned(PHONE_TOKEN_LIFE.as_secs());
+    let bearer = Bearer::new(phone.name(), asked, now, exp);
     let token = state.issue(&bearer, AuditType::TOKEN_MOBILE, &phone.kid());
     drop(state);
     device.recorder.record(|j| {

@@ -10,7 +10,7 @@ use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, ORIGIN};
 use serde::de::DeserializeOwned;
 
 use super::answer::{Answer, Gone};
-use super::endpoint::MAX_JSON;
+use crate::hem::limits::MAX_JSON_BODY;
 use crate::sim::device::device_core::DeviceCore;
 use crate::sim::device::listener::Ending;
 use crate::sim::device::recorder::OpenRequest;
@@ -67,8 +67,7 @@ impl Call<'_> {
 
     /// Reads a JSON body; 400 where it is none.
     pub(in crate::sim) async fn json<T: DeserializeOwned>(&mut self) -> Result<T, Refusal> {
-        let longest = usize::try_from(MAX_JSON).unwrap_or(usize::MAX);
-        let body = Limited::new(self.request.body_mut(), longest)
+        let body = Limited::new(self.request.body_mut(), MAX_JSON_BODY)
             .collect()
             .await;
         let bytes = body.map_err(|_| Refusal::Gone(Gone::Closed))?.to_bytes();

@@ -103,7 +103,7 @@ impl Call<'_> {
         if let Some(longest) = endpoint.longest() {
             match content_length(headers) {
                 None => return Err(411),
-                Some(length) if length > longest => return Err(413),
+                Some(length) if length > longest as u64 => return Err(413),
                 Some(_) => {}
             }
         }

@@ -5,12 +5,8 @@
 //! Must not: judge a request (that is `api`), or do what an endpoint does.
 
 use crate::hem::json::path;
+use crate::hem::limits::{MAX_JSON_BODY, MAX_UPLOAD_BYTES};
 use crate::sim::script::fault_point::FaultPoint;
-
-/// JSON bodies (section 2).
-pub(super) const MAX_JSON: u64 = 7_300;
-/// Raw uploads at the server (section 2).
-const MAX_UPLOAD: u64 = 16 * 1024 * 1024;
 
 /// What a device has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -204,16 +200,16 @@ impl Endpoint {
     }
 
     /// The largest body, where the endpoint takes one.
-    pub(super) fn longest(self) -> Option<u64> {
+    pub(super) fn longest(self) -> Option<usize> {
         match self {
-            Self::Upload | Self::UploadUi => Some(MAX_UPLOAD),
+            Self::Upload | Self::UploadUi => Some(MAX_UPLOAD_BYTES),
             Self::CheckinReply
             | Self::Login
             | Self::ExtRequest
             | Self::ExtToken
             | Self::InitReply
             | Self::ConfigUpdate
-            | Self::KeySearch => Some(MAX_JSON),
+            | Self::KeySearch => Some(MAX_JSON_BODY),
             _ => None,
         }
     }

@@ -6,10 +6,8 @@ use serde_json::json;
 use super::answer::Answer;
 use super::call::Call;
 use crate::hem::json::path;
+use crate::hem::limits::MAX_LOG_IDS;
 use crate::sim::device::audit_log::{self, FileRead};
-
-/// Ids in one answer.
-const AT_MOST: usize = 128;
 
 /// `GET /api/logger/key`.
 pub(in crate::sim) fn key(call: &Call<'_>) -> Answer {
@@ -32,7 +30,7 @@ pub(in crate::sim) fn list(call: &Call<'_>) -> Answer {
     if offset >= total {
         return Answer::status(404);
     }
-    let ids: Vec<String> = state.log.ids().skip(offset).take(AT_MOST).collect();
+    let ids: Vec<String> = state.log.ids().skip(offset).take(MAX_LOG_IDS).collect();
     Answer::object(json!({ "total": total, "id": ids }))
 }
 

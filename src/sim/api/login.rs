@@ -11,7 +11,7 @@ use x25519_dalek::{PublicKey, StaticSecret};
 use super::answer::{Answer, Gone};
 use super::call::Call;
 use crate::hem::ejwt;
-use crate::hem::json::CHALLENGE_SECONDS;
+use crate::hem::limits::CHALLENGE_SECONDS;
 use crate::model::AuditType;
 use crate::sim::device::credential::Account;
 use crate::sim::device::login_throttle::{FORGETS, USUAL};
@@ -31,9 +31,9 @@ fn make_challenge(call: &Call<'_>) -> Answer {
         Ok(now) => now,
         Err(status) => return Answer::status(status),
     };
-    let mut machine = call.unit.machine();
+    let mut state = call.device.state();
     let exp = now + CHALLENGE_SECONDS;
-    let jti = machine.boot.nonce(exp);
+    let jti = state.boot.new_nonce(exp);
     Answer {
         absent: &["note"],
         ..Answer::object(json!({

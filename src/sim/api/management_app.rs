@@ -5,9 +5,10 @@ use std::time::Duration;
 use super::answer::{Answer, Gone};
 use super::call::Call;
 use super::component::{self, Component, wrong_state};
+use crate::model::APP_UPLOAD_NAME;
 use crate::sim::device::device_core::{DeviceCore, World};
 use crate::sim::device::firmware;
-use crate::sim::device::management_app::{self, FILE};
+use crate::sim::device::management_app;
 use crate::sim::device::recorder::Recording;
 use crate::sim::device::staging::{Slot, Staged};
 use crate::sim::device::state::State;
@@ -36,7 +37,7 @@ impl Component for ManagementApp {
     }
 
     fn finds(name: &str) -> bool {
-        name == FILE
+        name == APP_UPLOAD_NAME
     }
 
     fn verify(_: &World, staged: &Staged) -> Option<String> {

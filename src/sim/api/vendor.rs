@@ -15,7 +15,7 @@ use serde_json::json;
 use super::answer::{Answer, Gone};
 use super::call::Call;
 use super::login::session_key;
-use crate::hem::json::CHALLENGE_SECONDS;
+use crate::hem::limits::CHALLENGE_SECONDS;
 use crate::sim::device::clock::unix_now;
 use crate::sim::device::device_core::DeviceCore;
 use crate::sim::tokens::token;

@@ -10,17 +10,12 @@ use super::firmware::{self, noise};
 use crate::hem::management_app::{self, BLOCK, MANIFEST, TRAILER_BYTES};
 use crate::model::AppVersion;
 
-/// The name under which it is uploaded, and no other.
-pub(in crate::sim) const FILE: &str = "webroot.tar";
-
 /// What is in an archive.
 const PAGE: &str = "index.html";
 /// Blocks of an archive beside its page: two headers, the manifest, and two of zeros at the end.
 const BESIDE: usize = 5;
 /// The smallest archive that holds something.
 pub(in crate::sim) const MIN_BYTES: usize = (BESIDE + 1) * BLOCK + TRAILER_BYTES;
-/// The server's limit for any upload (section 2).
-pub(in crate::sim) const MAX_BYTES: usize = 16 * 1024 * 1024;
 
 /// The version of a valid file, which is what a device reports once it serves it.
 pub(in crate::sim) fn verify(file: &Bytes) -> Option<String> {
@@ -95,10 +90,11 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::MAX_APP_BYTES;
 
     #[test]
     fn an_archive_is_valid_and_has_its_size() {
-        for size in [MIN_BYTES, 100_000, MAX_BYTES] {
+        for size in [MIN_BYTES, 100_000, MAX_APP_BYTES] {
             let made = archive(size);
             assert!(made.len() <= size && made.len() + BLOCK > size);
             let file = management_app::read(made.clone()).unwrap();

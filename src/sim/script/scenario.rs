@@ -139,7 +139,7 @@ use serde::Deserialize;
 use super::client_config::ClientConfig;
 use super::device::DeviceScript;
 use super::world::{AppScript, BrokerScript, ImageScript};
-use crate::model::MAX_IMAGE_BYTES;
+use crate::model::{MAX_APP_BYTES, MAX_IMAGE_BYTES};
 use crate::sim::device::management_app;
 
 /// Why a text is no scenario.
@@ -232,7 +232,7 @@ impl Scenario {
                 sizes.end()
             ));
         }
-        let sizes = management_app::MIN_BYTES..=management_app::MAX_BYTES;
+        let sizes = management_app::MIN_BYTES..=MAX_APP_BYTES;
         if let Some(app) = self.app.as_ref().filter(|a| !sizes.contains(&a.size)) {
             faults.push(format!(
                 "[app] size = {}: an app has {} to {} bytes",

@@ -17,9 +17,6 @@ use super::token::{open, seal, unverified};
 /// How long a device waits for the reply to its request, in seconds of its clock.
 pub(in crate::sim) const REQUEST_LIFE: i64 = 3_600;
 
-/// How long the token lives that a phone approves of, in seconds.
-pub(in crate::sim) const TOKEN_LIFE: i64 = 15 * 60;
-
 /// What a device asks its paired phone, by way of the broker.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(in crate::sim) struct ApprovalRequest {

@@ -14,6 +14,7 @@ use reqwest::{Client, Method, Url};
 use crate::device::http::tls::client_config;
 use crate::device::http::{SetupError, link_fault};
 use crate::hem::json::{self, path};
+use crate::hem::limits::MAX_JSON_BODY;
 use crate::model::{BrokerFault, Timeouts, printable};
 
 /// The longest answer that is read, in bytes; what a device takes is far less.
@@ -91,7 +92,7 @@ impl Broker {
         check: Bytes,
     ) -> Result<Bytes, BrokerFault> {
         let reply = self.post(path::BROKER_CHECKIN, check).await?.object()?;
-        if reply.len() > json::MAX_JSON_BODY {
+        if reply.len() > MAX_JSON_BODY {
             return Err(garbled("longer than a device takes"));
         }
         Ok(reply)

@@ -14,11 +14,12 @@ use crate::device::http::call::Call;
 use crate::device::{Approval, ApprovalAnswer, ApprovalReply, Device as _, LoginError, Session};
 use crate::hem::approval::{self, Answered};
 use crate::hem::json::{self, path};
-use crate::model::{BrokerFault, FAST_CLOCK, FailureKind, Scope};
+use crate::hem::limits::{FAST_CLOCK, MAX_JSON_BODY, PHONE_TOKEN_LIFE};
+use crate::model::{BrokerFault, FailureKind, Scope};
 
-/// The phone stamps 15 minutes onto a token. A minute of them may be gone when the device hands it out:
-/// the stamp is made when the owner approves, and that is learned a poll later.
-const LIVES: Duration = Duration::from_secs(14 * 60);
+/// How much of [`PHONE_TOKEN_LIFE`] may be gone when the device hands out the token: the phone stamps it when the
+/// owner approves, and that is learned a poll later.
+const SPENT: Duration = Duration::from_secs(60);
 
 impl HttpDevice {
     /// See [`crate::device::Device::request_approval`].
@@ -35,7 +36,7 @@ impl HttpDevice {
         let session = session.map_err(FailureKind::from)?;
         let body = approval::request_body(&session, scope, note)
             .map_err(|e| FailureKind::from(garbled(&e.to_string())))?;
-        if body.len() > json::MAX_JSON_BODY {
+        if body.len() > MAX_JSON_BODY {
             return Err(FailureKind::from(garbled("longer than a device takes")).into());
         }
         let answer = self
@@ -89,7 +90,7 @@ impl HttpDevice {
     ) -> Result<Session, LoginError> {
         self.logins.are_left()?;
         let body = Bytes::from(approval::reply_body(&reply.0));
-        if body.len() > json::MAX_JSON_BODY {
+        if body.len() > MAX_JSON_BODY {
             return Err(FailureKind::from(garbled("longer than a device takes")).into());
         }
         // Only for the log: without it the token is as good. It is this request that issues it, however long
@@ -113,7 +114,7 @@ impl HttpDevice {
         let token = json::parse_token(&body).map_err(FailureKind::from)?;
         Ok(Session {
             token: Some(token),
-            expires: begun.checked_add(LIVES.mul_f64(1.0 / FAST_CLOCK)),
+            expires: begun.checked_add((PHONE_TOKEN_LIFE - SPENT).mul_f64(1.0 / FAST_CLOCK)),
             issued: clock.map(|clock| issued(clock, asked.elapsed())),
             derivation: None,
         })

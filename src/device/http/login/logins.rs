@@ -9,7 +9,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::derived_keys::{DerivedKeys, TypedDerivation};
-use crate::model::{Credential, FailureKind, MAX_LOGIN_REFUSALS, Scope, Secret};
+use crate::hem::limits::MAX_LOGIN_REFUSALS;
+use crate::model::{Credential, FailureKind, Scope, Secret};
 
 /// What a device's logins need to remember for one run.
 #[derive(Debug)]

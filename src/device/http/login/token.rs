@@ -15,9 +15,8 @@ use crate::device::http::call::Call;
 use crate::device::{LoginError, Session};
 use crate::hem::ejwt::{self, PrivateKey};
 use crate::hem::json::{self, Challenge, path};
-use crate::model::{
-    Credential, Derivation, FAST_CLOCK, FailureKind, MAX_CLOCK_SKEW, Scope, Secret,
-};
+use crate::hem::limits::{CHALLENGE_SECONDS, FAST_CLOCK, MAX_CLOCK_SKEW, MAX_JSON_BODY};
+use crate::model::{Credential, Derivation, FailureKind, Scope, Secret};
 
 /// How much earlier than the device's now the eJWT says it was made.
 const BACKDATED: i64 = 5;
@@ -27,7 +26,7 @@ const BACKDATED: i64 = 5;
 /// reason for a refusal.
 const CLOCK_HOLDS: Duration = Duration::from_secs(10 * 60);
 
-/// A challenge older than this is not answered any more: it dies after 60 s, and the device's clock
+/// A challenge older than this is not answered any more: it expires after [`CHALLENGE_SECONDS`], and the device's clock
 /// runs fast. Only a long queue for the key derivation makes one so old.
 const STALE: Duration = Duration::from_secs(30);
 
@@ -165,7 +164,7 @@ impl HttpDevice {
         )
         .map_err(|e| bad_answer(&e))?;
         let body = Bytes::from(json::auth_body(&ejwt));
-        if body.len() > json::MAX_JSON_BODY {
+        if body.len() > MAX_JSON_BODY {
             return Err(bad_answer(&"a challenge too long to answer").into());
         }
         let answer = self.call(Call::post(path::TOKEN, body)).await?;
@@ -199,7 +198,7 @@ impl HttpDevice {
         let local = jiff::Timestamp::now().as_second();
         let device = match challenge.exp {
             // With the trusted-time option off a device may count from its boot: small is fine.
-            Some(exp) if (0..=MAX_TIME).contains(&exp) => exp - json::CHALLENGE_SECONDS,
+            Some(exp) if (0..=MAX_TIME).contains(&exp) => exp - CHALLENGE_SECONDS,
             Some(_) => return Err(bad_answer(&"field exp is no time").into()),
             None => local,
         };

@@ -3,7 +3,7 @@
 
 use super::*;
 
-/// [`judge`] over whole logs.
+/// [`upgrade_verdict`] over whole logs.
 fn judged(newest_first: &[&AuditLog], mark: &UpgradeMark) -> (Option<usize>, AuditVerdict) {
     let found: Vec<Found> = newest_first
         .iter()
@@ -15,7 +15,7 @@ fn judged(newest_first: &[&AuditLog], mark: &UpgradeMark) -> (Option<usize>, Aud
             digest.finish(None, log.end).1
         })
         .collect();
-    judge(&found, mark)
+    upgrade_verdict(&found, mark)
 }
 
 #[test]

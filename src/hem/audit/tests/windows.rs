@@ -2,6 +2,7 @@
 //! Must not: know what of it is shown.
 
 use super::*;
+use crate::hem::limits::MAX_LOG_IDS;
 
 /// A file read as it comes, in pieces of `piece` bytes.
 fn read(file: &[u8], piece: usize, search: Option<Search>) -> (AuditLog, Option<Found>) {
@@ -105,5 +106,5 @@ fn a_page_of_more_ids_than_devices_send_is_counted_and_not_kept() {
     let list = parse_list(page(128).as_bytes()).unwrap();
     assert_eq!((list.ids.len(), list.listed), (128, 128));
     let list = parse_list(page(90_000).as_bytes()).unwrap();
-    assert_eq!((list.ids.len(), list.listed), (MAX_PAGE, 90_000));
+    assert_eq!((list.ids.len(), list.listed), (MAX_LOG_IDS, 90_000));
 }

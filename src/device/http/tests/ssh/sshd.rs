@@ -8,7 +8,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::RecvTimeoutError;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -37,11 +37,12 @@ impl Drop for Sshd {
 impl Sshd {
     /// Starts one; `None` on a machine without sshd, or where processes cannot be looked for, which is said.
     pub(super) fn start() -> Option<Self> {
-        // Past the test harness, which would keep it to itself.
-        let skip = |why| {
-            // In one piece, since tests run side by side.
-            let line = format!("skipped: no {why}\n");
-            stderr().write_all(line.as_bytes()).unwrap();
+        // Written beside the test harness, which captures what tests print, and once for all of them. `.ci/run`
+        // installs an sshd.
+        let skip = |what| {
+            static SAID: Once = Once::new();
+            let line = format!("\nSKIPPED: no {what} on this machine: device::http::tests::ssh\n");
+            SAID.call_once(|| stderr().write_all(line.as_bytes()).unwrap());
         };
         let Some(program) = program() else {
             skip("sshd");
