@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use rustix::process::{Resource, getrlimit};
 use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
 
 use self::lock_file::{Folder, Held, Taken};
 use super::Refusal;
@@ -100,6 +101,20 @@ impl DeviceLocks {
                 hint: "this is a bug; please report it".to_owned(),
             })
         })
+    }
+
+    /// Claims the devices before anything else is done; false where an interrupt came first.
+    pub(super) async fn take_first(
+        self: &Arc<Self>,
+        interrupts: &mut mpsc::Receiver<()>,
+    ) -> Result<bool, Refusal> {
+        tokio::select! {
+            taken = self.take() => match taken {
+                Ok(()) => Ok(true),
+                Err(refused) => Err(refused.refusal("nothing was sent to any device")),
+            },
+            Some(()) = interrupts.recv() => Ok(false),
+        }
     }
 
     fn take_now(&self) -> Result<(), Refused> {

@@ -7,12 +7,14 @@ mod args;
 mod commands;
 mod device_locks;
 pub mod expectations;
+mod image_file;
+mod load;
+mod open_session;
 mod output;
 mod process;
-mod secret_prompt;
 pub mod wiring;
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -108,11 +110,8 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, Refusal> {
         },
         Command::Fetch(fetch) => commands::fetch::fetch(cli, fetch).map(ExitCode::from),
         Command::Inspect(inspect) => commands::inspect::inspect(&inspect.image),
-        Command::Config(Config::Example) => {
-            io::stdout().lock().write_all(config::EXAMPLE.as_bytes())?;
-            Ok(ExitCode::SUCCESS)
-        }
-        Command::Config(Config::Check { config }) => commands::run::check(config),
+        Command::Config(Config::Example) => commands::config::example(),
+        Command::Config(Config::Check { config }) => commands::config::check(config),
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use x509_parser::pem::Pem;
 
 use super::diagnostic::shown_path;
-use super::resolve::unreadable;
+use super::environment::unreadable;
 use super::toml::value::{Checked, Complaint};
 
 /// No bundle of CAs in use comes near it.

@@ -10,18 +10,18 @@
 mod ca_file;
 mod diagnostic;
 mod duplicates;
+mod environment;
 mod inventory;
 mod resolve;
 pub mod secrets;
 mod toml;
 mod warnings;
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Place};
-pub use resolve::Env;
+pub use environment::{Env, process_env};
 pub use toml::source::Location;
 
 use crate::model::{DeviceSpec, ImageTrust, Policy, Rollout};
@@ -34,9 +34,6 @@ pub const DEFAULT_CONCURRENCY: usize = 8;
 
 /// The check-in relay, where nothing else is said (protocol page, section 12).
 pub const DEFAULT_BROKER: &str = "https://api.encedo.com";
-
-/// The largest inventory that is read: some 50,000 devices.
-const LARGEST_FILE: u64 = 16 * 1024 * 1024;
 
 /// Everything that a run needs to know, validated.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,11 +126,6 @@ fn fault_at(place: &Place, key: &str, message: &str) -> Diagnostic {
         Place::At(_) => fault.key(key),
         _ => fault,
     }
-}
-
-/// A variable of this process's environment, to be handed to [`load`] and [`secrets::source::SecretStore`].
-pub fn process_env(name: &str) -> Option<OsString> {
-    std::env::var_os(name)
 }
 
 /// Reads and checks an inventory. Relative paths in it start from its own folder. Nothing is asked

@@ -3,13 +3,13 @@
 //! Must not: read a secret; presence and mode are all that is asked of it here.
 
 use std::collections::{HashMap, HashSet};
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::ca_file;
-use super::diagnostic::{Diagnostic, Place, quoted, shown_path};
+use super::diagnostic::{Diagnostic, Place, quoted};
 use super::duplicates;
+use super::environment::{Env, unset};
 use super::inventory::auth::AuthPart;
 use super::inventory::device::{DevicePart, TlsPart};
 use super::inventory::file::File;
@@ -20,9 +20,6 @@ use super::{BrokerSettings, DEFAULT_BROKER, DEFAULT_CONCURRENCY, Overrides, Sett
 use crate::model::{
     AuthMethod, DeviceId, DeviceSpec, Endpoint, ImageTrust, Scheme, SecretSource, TlsTrust,
 };
-
-/// How the environment is asked for a variable.
-pub type Env<'e> = dyn Fn(&str) -> Option<OsString> + 'e;
 
 /// Everything the file and the command line say, as plain values; complains of the rest.
 pub(super) fn resolve(
@@ -303,36 +300,4 @@ fn is_there(source: &SecretSource, env: &Env<'_>) -> value::Checked<()> {
         SecretSource::File(path) => file::open(path).map(drop),
         SecretSource::Command(_) | SecretSource::Prompt(_) => Ok(()),
     }
-}
-
-/// A variable that is not there, or is there and empty.
-pub(super) fn unset(name: &str, empty: bool) -> Complaint {
-    let what = if empty { "is empty" } else { "is not set" };
-    Complaint::new(format!("the environment variable {} {what}", quoted(name))).hint(format!(
-        "set it without leaving it in the shell's history: read -rs {name} && export {name}"
-    ))
-}
-
-/// What reading a file said, with the path as it was looked for.
-pub(super) fn unreadable(path: &Path, what: &str, error: &std::io::Error) -> Complaint {
-    let shown = shown_path(path);
-    let complaint = Complaint::new(format!("cannot read the {what} {shown}: {}", reason(error)));
-    if shown.contains("~/") {
-        complaint.hint("`~` is not expanded: write the whole path")
-    } else if error.kind() == std::io::ErrorKind::NotFound {
-        complaint.hint("a relative path starts from the folder of the inventory")
-    } else {
-        complaint
-    }
-}
-
-/// The operating system's words, without its error number.
-pub(super) fn reason(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    let mut letters = text.chars();
-    letters
-        .next()
-        .map(|c| c.to_lowercase().chain(letters).collect())
-        .unwrap_or_default()
 }

@@ -15,14 +15,14 @@ use crate::hem::audit::{self, Delivery, KeyFault, LogKey, LogLine, Verified, Ver
 use crate::model::{AuditEntry, DeviceId, LogEnd, LogId, Payload, human_bytes, printable};
 use crate::report::{AuditTable, Exit, JsonLines, Reporter};
 
-use super::run;
 use crate::cli::args::{AuditRead, AuditVerify, Cli, PlanOutput, Selection};
+use crate::cli::open_session::open_session;
 use crate::cli::output::session::{self, Show};
 use crate::cli::output::stdout_writer::Page;
 use crate::cli::output::{headless, logging};
 use crate::cli::process::private_file::Growing;
 use crate::cli::process::{private_file, signals};
-use crate::cli::{Refusal, runtime, wiring};
+use crate::cli::{Refusal, load, runtime, wiring};
 
 /// How much of a saved file is read at a time, in bytes.
 const PIECE: usize = 64 * 1024;
@@ -34,7 +34,7 @@ pub(in crate::cli) fn read_logs(cli: &Cli, args: &AuditRead) -> Result<Exit, Ref
         PlanOutput::Json => Show::Json,
     };
     logging::start(cli, how)?;
-    let settings = run::settings(&Selection {
+    let settings = load::settings(&Selection {
         config: args.config.clone(),
         only: args.only.clone(),
         concurrency: args.concurrency,
@@ -54,7 +54,7 @@ pub(in crate::cli) fn read_logs(cli: &Cli, args: &AuditRead) -> Result<Exit, Ref
             .clone()
             .map(|dir| Arc::new(Keeper { dir }) as Arc<dyn LogKeeper>);
         let payload = Payload::default();
-        let opened = run::open(
+        let opened = open_session(
             wiring::run_id()?,
             &settings,
             payload,

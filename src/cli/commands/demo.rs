@@ -3,7 +3,6 @@
 
 mod folder;
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use crate::engine::{Fleet, Mode};
@@ -11,13 +10,13 @@ use crate::report::Exit;
 use crate::sim::{self, Scenario, SimFleet, SimOptions};
 
 use self::folder::DemoFolder;
-use super::run;
 use crate::cli::args::{Cli, Components, Demo, Selection, Target};
 use crate::cli::device_locks::DeviceLocks;
+use crate::cli::open_session::open_session;
 use crate::cli::output::session::{self, Show};
 use crate::cli::output::{line_writer, logging, stdout_writer};
 use crate::cli::process::{descriptors, signals};
-use crate::cli::{Refusal, expectations, runtime, wiring};
+use crate::cli::{Refusal, expectations, load, runtime, wiring};
 
 /// The demo's scenario: one of those that the tests run.
 const SCENARIO: &str = include_str!("../../../tests/scenarios/demo.toml");
@@ -26,7 +25,7 @@ const SCENARIO: &str = include_str!("../../../tests/scenarios/demo.toml");
 pub(in crate::cli) fn demo(cli: &Cli, args: &Demo) -> Result<ExitCode, Refusal> {
     let how = Show::choose(&args.view).map_err(Refusal::new)?;
     let scenario = match &args.scenario {
-        Some(path) => read_scenario(path)?,
+        Some(path) => load::scenario(path)?,
         None => Scenario::parse(SCENARIO).map_err(|e| Refusal::new(e.to_string()))?,
     };
     let log = logging::start(cli, how)?;
@@ -55,15 +54,15 @@ pub(in crate::cli) fn demo(cli: &Cli, args: &Demo) -> Result<ExitCode, Refusal> 
             force_image: true,
             allow_downgrade: false,
         };
-        let (settings, payload) = run::load(&target)?;
+        let (settings, payload) = load::run(&target)?;
         let mut interrupts = signals::interrupts()?;
         let run = wiring::run_id()?;
         // Locks of its own: its devices are nobody else's, whatever runs beside it.
         let claim = DeviceLocks::within(lab.path().join("locks"), &run, &settings.devices);
-        if !run::claim_at_once(&claim, &mut interrupts).await? {
+        if !claim.take_first(&mut interrupts).await? {
             return Ok(Exit::Interrupted.into());
         }
-        let opened = run::open(run, &settings, payload, Mode::Go, None, &mut interrupts).await?;
+        let opened = open_session(run, &settings, payload, Mode::Go, None, &mut interrupts).await?;
         let Some(mut session) = opened else {
             return Ok(Exit::Interrupted.into());
         };
@@ -82,14 +81,6 @@ pub(in crate::cli) fn demo(cli: &Cli, args: &Demo) -> Result<ExitCode, Refusal> 
     });
     runtime.shutdown_background();
     code
-}
-
-/// Reads a scenario file.
-pub(super) fn read_scenario(path: &Path) -> Result<Scenario, Refusal> {
-    let shown = path.display();
-    let text = std::fs::read_to_string(path)
-        .map_err(|e| Refusal::new(format!("scenario {shown} is not readable: {e}")))?;
-    Scenario::parse(&text).map_err(|e| Refusal::new(format!("scenario {shown}: {e}")))
 }
 
 /// The exit code, and what there is to say of it.

@@ -23,12 +23,11 @@ use crate::model::{
 };
 use crate::report::Exit;
 
-use super::{inspect, run};
 use crate::cli::args::{Cli, Components, Fetch, Selection};
 use crate::cli::output::session::Show;
 use crate::cli::output::{line_writer, logging};
 use crate::cli::process::{descriptors, private_file, signals};
-use crate::cli::{Refusal, runtime, wiring};
+use crate::cli::{Refusal, image_file, load, runtime, wiring};
 use announcement::Facts;
 
 const NOTHING: &str = "nothing newer is offered";
@@ -39,12 +38,15 @@ const REDRAW: Duration = Duration::from_millis(100);
 /// `hemfleet fetch`. Exit code 0 where everything offered is here, also where that is nothing.
 pub(in crate::cli) fn fetch(cli: &Cli, args: &Fetch) -> Result<Exit, Refusal> {
     logging::start(cli, Show::Plain)?;
-    let settings = run::settings(&Selection {
+    let settings = load::settings(&Selection {
         config: args.config.clone(),
         only: args.device.iter().cloned().collect(),
         concurrency: None,
     })?;
-    let dir = args.out.clone().unwrap_or_else(|| beside(&args.config));
+    let dir = args
+        .out
+        .clone()
+        .unwrap_or_else(|| load::folder_of(&args.config));
     let runtime = runtime()?;
     let exit = runtime.block_on(async {
         let mut interrupts = signals::interrupts()?;
@@ -55,12 +57,6 @@ pub(in crate::cli) fn fetch(cli: &Cli, args: &Fetch) -> Result<Exit, Refusal> {
     });
     runtime.shutdown_background();
     exit
-}
-
-/// The folder of the inventory: what relative paths in it start from.
-pub(super) fn beside(config: &Path) -> PathBuf {
-    let dir = config.parent().filter(|dir| !dir.as_os_str().is_empty());
-    dir.unwrap_or(Path::new(".")).to_owned()
 }
 
 async fn all(settings: &Settings, components: Components, dir: &Path) -> Result<Exit, Refusal> {
@@ -147,7 +143,7 @@ async fn newest(settings: &Settings, dir: &Path) -> Result<Latest, Refusal> {
         offer.title(),
         path.display()
     ));
-    let image = inspect::load(&path, false, &settings.images)?;
+    let image = image_file::load(&path, false, &settings.images)?;
     let others = settings.devices.len() - offer.devices.len() - not_asked.len();
     if others > 0 {
         say(&format!(

@@ -5,18 +5,17 @@ use std::process::ExitCode;
 
 use crate::sim::{LabDir, PhoneAnswer, Scenario, SimDevice, SimFleet, SimOptions};
 
-use super::demo;
 use crate::cli::args::{Cli, Sim};
 use crate::cli::output::logging;
 use crate::cli::output::session::Show;
 use crate::cli::process::{descriptors, signals};
-use crate::cli::{Refusal, runtime};
+use crate::cli::{Refusal, load, runtime};
 
 /// Serves until SIGINT, SIGTERM or SIGHUP.
 pub(in crate::cli) fn sim(cli: &Cli, args: &Sim) -> Result<ExitCode, Refusal> {
     logging::start(cli, Show::Plain)?;
     let scenario = match &args.scenario {
-        Some(path) => demo::read_scenario(path)?,
+        Some(path) => load::scenario(path)?,
         None => Scenario::plain(usize::from(args.devices)),
     };
     let options = SimOptions {

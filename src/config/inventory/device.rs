@@ -7,28 +7,12 @@ use toml::de::{DeTable, DeValue};
 
 use super::address::{self, UrlPath};
 use super::auth::{AuthPart, read_auth};
-use super::file::{home_of, path};
+use super::keys::{home_of, path};
 use super::shared_secret::SharedSecrets;
 use crate::config::toml::reader::{Given, Reader, Section, Spot, flag, mismatch, text};
 use crate::config::toml::value::{self, Complaint};
 use crate::model::{HostPort, Proxy, Scheme, SpkiPin, SshJump};
 
-/// What a device may say.
-pub(super) const DEVICE: &[&str] = &[
-    "name",
-    "url",
-    "connect",
-    "http_connect",
-    "proxy",
-    "ssh",
-    "group",
-    "tags",
-    "tls",
-    "auth",
-    "allow_plain_login",
-];
-/// The same for all: everything but the name.
-pub(super) const DEFAULTS: &[&str] = DEVICE.split_at(1).1;
 const TLS: &[&str] = &["ca", "pin", "insecure", "system"];
 
 /// What makes a certificate trusted, before any file is read.
@@ -58,7 +42,7 @@ pub(in crate::config) struct DevicePart {
     pub(in crate::config) allow_plain_login: Given<bool>,
 }
 
-/// Reads one of them; `known` is [`DEVICE`] or [`DEFAULTS`].
+/// Reads one of them; `known` is [`DEVICE`](super::keys::DEVICE) or [`DEFAULTS`](super::keys::DEFAULTS).
 pub(super) fn read_device(
     reader: &mut Reader,
     table: &DeTable<'_>,

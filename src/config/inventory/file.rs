@@ -9,36 +9,13 @@ use std::path::PathBuf;
 use toml::de::{DeTable, DeValue};
 
 use super::address::{self, UrlPath};
-use super::device::{DEFAULTS, DEVICE, DevicePart, read_device};
-use super::policy::{self, APPROVAL, AUDIT, PACE, PolicyPart, RETRY, TIMEOUTS, TLS};
-use super::rollout::{self, ROLLOUT, RolloutPart};
+use super::device::{DevicePart, read_device};
+use super::keys::{BROKER, DEFAULTS, DEVICE, FLEET, IMAGES, ROOT, as_table, home_of, path, table};
+use super::policy::{self, PolicyPart, RolloutPart};
 use super::shared_secret::SharedSecrets;
 use crate::config::toml::reader::{Given, Reader, Section, Spot, mismatch, number, text};
 use crate::config::toml::value::{self, Checked, Complaint};
 use crate::model::{Fwk, HostPort, Scheme, SecretSource};
-
-const ROOT: &[&str] = &[
-    "fleet", "images", "rollout", "broker", "timeouts", "pace", "retry", "tls", "audit",
-    "approval", "secrets", "defaults", "device",
-];
-const FLEET: &[&str] = &["firmware", "app", "concurrency"];
-const IMAGES: &[&str] = &["signers", "allow"];
-const BROKER: &[&str] = &["url", "ca"];
-
-/// Which tables know which keys, for "belongs in".
-const HOMES: [(&str, &[&str]); 11] = [
-    ("[fleet]", FLEET),
-    ("[images]", IMAGES),
-    ("[rollout]", ROLLOUT),
-    ("[timeouts]", TIMEOUTS),
-    ("[pace]", PACE),
-    ("[retry]", RETRY),
-    ("[tls]", TLS),
-    ("[audit]", AUDIT),
-    ("[approval]", APPROVAL),
-    ("[broker]", BROKER),
-    ("[[device]]", DEVICE),
-];
 
 /// How many devices may be worked on at once.
 pub(in crate::config) const CONCURRENCY: RangeInclusive<i64> = 1..=1024;
@@ -85,7 +62,7 @@ pub(in crate::config) fn read(reader: &mut Reader, root: &DeTable<'_>) -> File {
         file.broker_url = s.take(reader, "url", |v| broker_url(text(v)?));
         file.broker_ca = path(reader, &s, "ca");
     }
-    file.rollout = rollout::read(reader, &root);
+    file.rollout = policy::read_rollout(reader, &root);
     file.policy = policy::read(reader, &root);
     let mut shared = SharedSecrets::read(reader, &root);
     if let Some((v, spot)) = root.get("defaults")
@@ -105,58 +82,6 @@ pub(in crate::config) fn read(reader: &mut Reader, root: &DeTable<'_>) -> File {
         });
     file.secret_variables = variables.collect();
     file
-}
-
-/// Which table a key belongs in that stands elsewhere.
-pub(super) fn home_of(key: &str) -> Option<String> {
-    HOMES
-        .iter()
-        .find(|(_, keys)| keys.contains(&key))
-        .map(|(home, _)| format!("`{key}` belongs in {home}"))
-}
-
-fn as_table<'d>(
-    reader: &mut Reader,
-    value: &'d DeValue<'d>,
-    spot: &Spot,
-) -> Option<&'d DeTable<'d>> {
-    let table = value.as_table();
-    if table.is_none() {
-        let hint = format!("write it as a table: [{}]", spot.key);
-        reader.complain(spot, mismatch("a table", value).hint(hint));
-    }
-    table
-}
-
-/// The table `key` of the file, its unknown keys complained of.
-pub(in crate::config) fn table<'d>(
-    reader: &mut Reader,
-    root: &Section<'d>,
-    key: &'static str,
-    known: &[&str],
-) -> Option<Section<'d>> {
-    let (value, spot) = root.get(key)?;
-    let table = as_table(reader, value.get_ref(), &spot)?;
-    Some(Section::open(reader, table, spot, known, |k| {
-        match (key, k) {
-            // [tls] is what is done about certificates; what makes one trusted differs by device.
-            ("tls", "ca" | "pin" | "insecure" | "system") => Some(format!(
-                "`{k}` belongs in tls = {{ … }} of a device or of [defaults]"
-            )),
-            _ => home_of(k),
-        }
-    }))
-}
-
-/// A path, seen from the folder of the inventory.
-pub(in crate::config) fn path(
-    reader: &mut Reader,
-    section: &Section<'_>,
-    key: &str,
-) -> Given<PathBuf> {
-    section
-        .take(reader, key, |v| value::plain_text(text(v)?, "path"))
-        .map(|p| reader.path(&p))
 }
 
 /// A list of texts, each judged by itself and complained of where it stands. An empty one is a slip: it

@@ -5,6 +5,6 @@ pub(super) mod address;
 pub(super) mod auth;
 pub(super) mod device;
 pub(super) mod file;
+mod keys;
 pub(super) mod policy;
-pub(super) mod rollout;
 pub(super) mod shared_secret;

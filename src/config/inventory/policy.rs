@@ -4,27 +4,16 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::file::table;
-use crate::config::Overrides;
-use crate::config::toml::reader::{Given, Reader, Section, choice, duration, number};
-use crate::config::toml::value::{self, Complaint};
-use crate::model::{
-    ApprovalPolicy, AuditMode, AuditPolicy, OnExpired, Pace, Policy, Retry, Timeouts,
-};
+use toml::de::DeValue;
 
-pub(super) const TIMEOUTS: &[&str] = &[
-    "connect",
-    "request",
-    "upload",
-    "upload_stall",
-    "check",
-    "reboot",
-];
-pub(super) const PACE: &[&str] = &["gap", "check_poll", "reboot_poll", "reboot_settle"];
-pub(super) const RETRY: &[&str] = &["attempts", "backoff"];
-pub(super) const TLS: &[&str] = &["on_expired"];
-pub(super) const AUDIT: &[&str] = &["mode", "files"];
-pub(super) const APPROVAL: &[&str] = &["at_once", "wait", "poll"];
+use super::keys::{APPROVAL, AUDIT, PACE, RETRY, ROLLOUT, TIMEOUTS, TLS, table};
+use crate::config::Overrides;
+use crate::config::toml::reader::{Given, Reader, Section, choice, duration, mismatch, number};
+use crate::config::toml::value::{self, Checked, Complaint};
+use crate::model::{
+    ApprovalPolicy, AuditMode, AuditPolicy, MaxFailures, MaxFailuresError, OnExpired, Pace, Policy,
+    Retry, Rollout, Timeouts,
+};
 
 const ATTEMPTS: RangeInclusive<i64> = 1..=10;
 /// Closed log files that are read at most; devices keep some 300.
@@ -221,4 +210,42 @@ fn read_limits(reader: &mut Reader, root: &Section<'_>, p: &mut PolicyPart) {
             duration(v, &(ms(1)..=ms(10 * MINUTE)))
         });
     }
+}
+
+/// What `[rollout]` says.
+#[derive(Debug, Default)]
+pub(in crate::config) struct RolloutPart {
+    max_failures: Given<MaxFailures>,
+}
+
+impl RolloutPart {
+    /// The values given, and the defaults for the others.
+    pub(in crate::config) fn fill(&self) -> Rollout {
+        Rollout {
+            max_failures: self.max_failures.value().copied().unwrap_or_default(),
+        }
+    }
+}
+
+/// Reads `[rollout]`.
+pub(super) fn read_rollout(reader: &mut Reader, root: &Section<'_>) -> RolloutPart {
+    let mut part = RolloutPart::default();
+    if let Some(s) = table(reader, root, "rollout", ROLLOUT) {
+        part.max_failures = s.take(reader, "max_failures", max_failures);
+    }
+    part
+}
+
+/// A number of devices, or a share of them in quotes.
+fn max_failures(value: &DeValue<'_>) -> Checked<MaxFailures> {
+    const HINT: &str = "write a number, such as 3, or a share in quotes, such as \"5%\"";
+    let parsed = match value {
+        DeValue::Integer(_) => number(value)?.to_string().parse(),
+        _ => match value.as_str() {
+            Some(text) => text.trim().parse(),
+            None => return Err(mismatch("a number or a share", value).hint(HINT)),
+        },
+    };
+    // What stands there is not repeated: it may be anything.
+    parsed.map_err(|e: MaxFailuresError| Complaint::new(e.to_string()).hint(HINT))
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use toml::de::DeValue;
 
-use super::file::path;
+use super::keys::path;
 use crate::config::diagnostic::quoted;
 use crate::config::toml::reader::{Given, Reader, Section, mismatch, text};
 use crate::config::toml::value::{self, Complaint};

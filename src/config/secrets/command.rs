@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 
 use super::source::{line_of, read_bounded};
 use crate::config::diagnostic::quoted;
-use crate::config::resolve::reason;
+use crate::config::environment::reason;
 use crate::config::toml::value::{Checked, Complaint};
 use crate::model::Secret;
 

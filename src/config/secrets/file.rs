@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::Path;
 
 use crate::config::diagnostic::shown_path;
-use crate::config::resolve::unreadable;
+use crate::config::environment::unreadable;
 use crate::config::toml::value::{Checked, Complaint};
 
 /// Opens a secret file, and refuses one that others may read or that is no plain file. The open

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::command::Commands;
 use super::file;
 use crate::config::diagnostic::{Diagnostic, Diagnostics, quoted};
-use crate::config::resolve::{Env, reason, unset};
+use crate::config::environment::{Env, reason, unset};
 use crate::config::toml::value::{Checked, Complaint};
 use crate::model::{AuthMethod, Credential, DeviceSpec, Secret, SecretSource};
 

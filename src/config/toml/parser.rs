@@ -10,9 +10,11 @@ use toml::de::DeTable;
 use super::reader::Reader;
 use super::redact;
 use super::source::Source;
-use crate::config::LARGEST_FILE;
 use crate::config::diagnostic::{Diagnostic, Diagnostics, Place, shown_path};
-use crate::config::resolve::reason;
+use crate::config::environment::reason;
+
+/// The largest inventory that is read: some 50,000 devices.
+const LARGEST_FILE: u64 = 16 * 1024 * 1024;
 
 /// One fault of the syntax.
 struct Slip {

@@ -1,0 +1,119 @@
+//! What commands start from: the inventory with the command line's word, the images that it names, a scenario.
+//! How an image is judged is `image_file`'s.
+
+use std::path::{Path, PathBuf};
+
+use super::Refusal;
+use super::args::{Selection, Target};
+use super::image_file;
+use crate::config::{self, Diagnostic, Loaded, Overrides, Settings};
+use crate::model::{AppImage, Component, FirmwareImage, Payload};
+use crate::sim::Scenario;
+
+/// Reads the inventory and what is rolled out; everything that is wrong with either, at once.
+pub(super) fn run(target: &Target) -> Result<(Settings, Payload), Refusal> {
+    let overrides = overrides(target);
+    let mut loaded = config::load(&target.select.config, &overrides, &config::process_env);
+    let mut payload = Payload::default();
+    for fault in idle(target) {
+        loaded.faults.push(fault);
+    }
+    if target.component.has(Component::Firmware) && !target.wants_latest() {
+        match image(&loaded, target.force_image) {
+            Ok(image) => payload.firmware = Some(image),
+            Err(fault) => loaded.faults.push(*fault),
+        }
+    }
+    if target.component.has(Component::Ui) {
+        match app(&loaded, target.force_image) {
+            Ok(app) => payload.app = Some(app),
+            Err(fault) => loaded.faults.push(*fault),
+        }
+    }
+    Ok((settings_of(loaded)?, payload))
+}
+
+/// Files that are named for nothing: whoever names one on the command line expects it to be sent.
+fn idle(target: &Target) -> impl Iterator<Item = Diagnostic> {
+    let named = [
+        ("--firmware", target.firmware.is_some(), Component::Firmware),
+        ("--app", target.app.is_some(), Component::Ui),
+    ];
+    named
+        .into_iter()
+        .filter(|&(_, is_named, component)| is_named && !target.component.has(component))
+        .map(|(option, _, component)| {
+            let what = component.words();
+            let alone = component.as_str();
+            Diagnostic::new(format!("{option} is given, but no {what} would be sent")).hint(format!(
+                "say --component {alone} to upgrade the {what} alone, or --component both; or leave {option} out"
+            ))
+        })
+}
+
+pub(super) fn image(loaded: &Loaded, forced: bool) -> Result<FirmwareImage, Box<Diagnostic>> {
+    let path = loaded.firmware.as_ref().ok_or_else(|| {
+        let fault = Diagnostic::new("no firmware image is named");
+        fault.hint("say --firmware FILE, or firmware = \"FILE\" under [fleet]")
+    })?;
+    image_file::load(path, forced, &loaded.images)
+        .map_err(|unfit| Box::new(unfit.on(loaded.image_fault(&unfit.message))))
+}
+
+pub(super) fn app(loaded: &Loaded, forced: bool) -> Result<AppImage, Box<Diagnostic>> {
+    let path = loaded.app.as_ref().ok_or_else(|| {
+        let fault = Diagnostic::new("no management app is named");
+        fault.hint("say --app FILE, or app = \"FILE\" under [fleet]")
+    })?;
+    image_file::load_app(path, forced, &loaded.images)
+        .map_err(|unfit| Box::new(unfit.on(loaded.app_fault(&unfit.message))))
+}
+
+/// The inventory alone, for what needs no image.
+pub(super) fn settings(select: &Selection) -> Result<Settings, Refusal> {
+    settings_of(config::load(
+        &select.config,
+        &selected(select),
+        &config::process_env,
+    ))
+}
+
+fn overrides(target: &Target) -> Overrides {
+    Overrides {
+        firmware: target.firmware.clone().filter(|_| !target.wants_latest()),
+        app: target.app.clone(),
+        force: target.force,
+        same_key: target.require_same_key,
+        allow_downgrade: target.allow_downgrade,
+        ..selected(&target.select)
+    }
+}
+
+fn selected(select: &Selection) -> Overrides {
+    Overrides {
+        concurrency: select.concurrency,
+        only: select.only.clone(),
+        ..Overrides::default()
+    }
+}
+
+pub(super) fn settings_of(loaded: Loaded) -> Result<Settings, Refusal> {
+    match loaded.settings {
+        Some(settings) if loaded.faults.is_empty() => Ok(settings),
+        _ => Err(loaded.faults.into()),
+    }
+}
+
+/// The folder of the inventory: what relative paths in it start from.
+pub(super) fn folder_of(config: &Path) -> PathBuf {
+    let dir = config.parent().filter(|dir| !dir.as_os_str().is_empty());
+    dir.unwrap_or(Path::new(".")).to_owned()
+}
+
+/// Reads a scenario file.
+pub(super) fn scenario(path: &Path) -> Result<Scenario, Refusal> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| Refusal::new(format!("scenario {shown} is not readable: {e}")))?;
+    Scenario::parse(&text).map_err(|e| Refusal::new(format!("scenario {shown}: {e}")))
+}

@@ -1,0 +1,83 @@
+//! Opens the session of a run: reads the secrets, with the terminal given back whatever happens at a prompt, and
+//! puts the devices together. The prompt itself is `config::secrets::prompt`.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::output::headless_prompt::HeadlessPrompt;
+use super::process::descriptors;
+use super::{Refusal, wiring};
+use crate::config::secrets::prompt;
+use crate::config::secrets::prompt::TerminalPrompter;
+use crate::config::secrets::source::SecretStore;
+use crate::config::{self, Settings};
+use crate::engine::{FleetRun, LogKeeper, Mode};
+use crate::hem::kdf::check_master_words;
+use crate::model::{AuthMethod, Credentials, DeviceSpec, Payload, RunId, Secret};
+
+/// Reads the secrets and makes the session that may use them, unless an interrupt comes first; nothing
+/// is sent yet.
+pub(super) async fn open_session(
+    run: RunId,
+    settings: &Settings,
+    payload: Payload,
+    mode: Mode,
+    keeper: Option<Arc<dyn LogKeeper>>,
+    interrupts: &mut mpsc::Receiver<()>,
+) -> Result<Option<FleetRun>, Refusal> {
+    descriptors::ensure(settings.concurrency, settings.devices.len())?;
+    let prompted = |spec: &&DeviceSpec| spec.auth.credentials() == Credentials::Prompt;
+    if let Some(spec) = settings.devices.iter().find(prompted)
+        && !HeadlessPrompt::is_manned()
+    {
+        return Err(Refusal::new(format!(
+            "{}: its secret is to be typed, and there is no terminal to type it in",
+            spec.id
+        ))
+        .hint("give it a secret from a file, a command or the environment"));
+    }
+    let Some(secrets) = secrets(settings, interrupts).await? else {
+        return Ok(None);
+    };
+    let devices = wiring::devices(settings, |spec| secrets.credential(spec))?;
+    let session = wiring::session_of(run, settings, payload, devices, mode, keeper);
+    Ok(Some(session))
+}
+
+/// Reads the secrets of the devices; nothing where an interrupt came first.
+async fn secrets(
+    settings: &Settings,
+    interrupts: &mut mpsc::Receiver<()>,
+) -> Result<Option<SecretStore>, Refusal> {
+    let (devices, hidden) = (settings.devices.clone(), settings.secret_variables.clone());
+    let read = tokio::task::spawn_blocking(move || {
+        SecretStore::resolve(
+            &devices,
+            &mut TerminalPrompter,
+            &config::process_env,
+            &hidden,
+            &judge,
+        )
+    });
+    tokio::select! {
+        read = read => Ok(Some(read.map_err(io::Error::other)??)),
+        Some(()) = interrupts.recv() => {
+            // The prompt is still waiting, with the echo off.
+            prompt::restore();
+            Ok(None)
+        }
+    }
+}
+
+/// Names a wrong word of a master key, or a wrong checksum, before anything is sent (section 6): by its
+/// number, never the word itself.
+fn judge(auth: &AuthMethod, secret: &Secret) -> Result<(), String> {
+    match auth {
+        AuthMethod::MasterWords(..) => {
+            check_master_words(secret).map_err(|e| format!("no master key: {e}"))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,49 @@
+//! What the inventory needs from around it, variables and files, and what is said where one is missing or
+//! cannot be read.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
+
+use super::diagnostic::{quoted, shown_path};
+use super::toml::value::Complaint;
+
+/// How the environment is asked for a variable.
+pub type Env<'e> = dyn Fn(&str) -> Option<OsString> + 'e;
+
+/// A variable of this process's environment, for [`load`](super::load) and [`SecretStore`](super::secrets::source::SecretStore).
+pub fn process_env(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
+}
+
+/// A variable that is not there, or is there and empty.
+pub(super) fn unset(name: &str, empty: bool) -> Complaint {
+    let what = if empty { "is empty" } else { "is not set" };
+    Complaint::new(format!("the environment variable {} {what}", quoted(name))).hint(format!(
+        "set it without leaving it in the shell's history: read -rs {name} && export {name}"
+    ))
+}
+
+/// What reading a file said, with the path as it was looked for.
+pub(super) fn unreadable(path: &Path, what: &str, error: &io::Error) -> Complaint {
+    let shown = shown_path(path);
+    let complaint = Complaint::new(format!("cannot read the {what} {shown}: {}", reason(error)));
+    if shown.contains("~/") {
+        complaint.hint("`~` is not expanded: write the whole path")
+    } else if error.kind() == io::ErrorKind::NotFound {
+        complaint.hint("a relative path starts from the folder of the inventory")
+    } else {
+        complaint
+    }
+}
+
+/// The operating system's words, without its error number.
+pub(super) fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut letters = text.chars();
+    letters
+        .next()
+        .map(|c| c.to_lowercase().chain(letters).collect())
+        .unwrap_or_default()
+}
