@@ -11,11 +11,9 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use rustix::process::{Resource, getrlimit};
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
 
 use self::lock_file::{Folder, Held, Taken};
-use super::Refusal;
-use super::process::state_dir;
+use super::process::private_file;
 use crate::model::{DeviceId, DeviceSpec, Reach, RunId, printable};
 
 /// Devices that a refusal names; the rest is counted.
@@ -41,21 +39,41 @@ enum State {
     Held {
         _locks: Vec<Held>,
     },
-    Refused(Refused),
+    Refused(LocksRefused),
 }
 
-/// Why a claim is not held.
+/// Why the locks are not held.
 #[derive(Clone, Debug)]
-pub(super) enum Refused {
-    /// Others hold these devices.
+pub enum LocksRefused {
+    /// Other runs hold these devices.
     Busy(Vec<(DeviceId, Option<Holder>)>),
-    /// The locks themselves do not work.
-    Broken { what: String, hint: String },
+    /// Each lock is an open file, and no more can be opened.
+    OutOfFiles {
+        /// Devices that could be locked.
+        locked: usize,
+        /// Devices in all.
+        all: usize,
+        /// What the system said.
+        error: String,
+        /// The limit of open files.
+        limit: String,
+    },
+    /// The folder of the locks cannot be used.
+    Folder {
+        /// Its path.
+        path: String,
+        /// What the system said.
+        error: String,
+    },
+    /// There is no folder for the locks.
+    NoFolder(String),
+    /// The task that takes the locks died.
+    Bug(String),
 }
 
 /// Who holds a device, as it stands in the file of the lock.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Holder {
+pub struct Holder {
     run: String,
     user: String,
     host: String,
@@ -65,11 +83,9 @@ pub(super) struct Holder {
 
 impl DeviceLocks {
     /// The claim of `run` on `devices`, in hemfleet's own state folder. Nothing is locked yet.
-    pub(super) fn new(run: &RunId, devices: &[DeviceSpec]) -> Result<Arc<Self>, Refusal> {
-        let state = state_dir::folder().map_err(|e| {
-            Refusal::new(format!("no folder for the locks of devices: {e}"))
-                .hint("set XDG_STATE_HOME to a folder that can be written to")
-        })?;
+    pub(super) fn new(run: &RunId, devices: &[DeviceSpec]) -> Result<Arc<Self>, LocksRefused> {
+        let state =
+            private_file::state_folder().map_err(|e| LocksRefused::NoFolder(e.to_string()))?;
         Ok(Self::within(state.join("locks"), run, devices))
     }
 
@@ -92,32 +108,13 @@ impl DeviceLocks {
 
     /// Claims all devices, or none: it is held until the claim is dropped. A claim that is held already
     /// stays so; one that was refused is tried again.
-    pub(super) async fn take(self: &Arc<Self>) -> Result<(), Refused> {
+    pub(super) async fn take(self: &Arc<Self>) -> Result<(), LocksRefused> {
         let claim = Arc::clone(self);
         let taken = tokio::task::spawn_blocking(move || claim.take_now()).await;
-        taken.unwrap_or_else(|e| {
-            Err(Refused::Broken {
-                what: format!("the locks of devices: {e}"),
-                hint: "this is a bug; please report it".to_owned(),
-            })
-        })
+        taken.unwrap_or_else(|e| Err(LocksRefused::Bug(e.to_string())))
     }
 
-    /// Claims the devices before anything else is done; false where an interrupt came first.
-    pub(super) async fn take_first(
-        self: &Arc<Self>,
-        interrupts: &mut mpsc::Receiver<()>,
-    ) -> Result<bool, Refusal> {
-        tokio::select! {
-            taken = self.take() => match taken {
-                Ok(()) => Ok(true),
-                Err(refused) => Err(refused.refusal("nothing was sent to any device")),
-            },
-            Some(()) = interrupts.recv() => Ok(false),
-        }
-    }
-
-    fn take_now(&self) -> Result<(), Refused> {
+    fn take_now(&self) -> Result<(), LocksRefused> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if matches!(*state, State::Held { .. }) {
             return Ok(());
@@ -135,7 +132,7 @@ impl DeviceLocks {
     }
 
     /// Why the claim was refused the last time that it was asked for.
-    pub(super) fn refused(&self) -> Option<Refused> {
+    pub(super) fn refused(&self) -> Option<LocksRefused> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match &*state {
             State::Refused(refused) => Some(refused.clone()),
@@ -143,7 +140,7 @@ impl DeviceLocks {
         }
     }
 
-    fn lock_all(&self) -> Result<Vec<Held>, Refused> {
+    fn lock_all(&self) -> Result<Vec<Held>, LocksRefused> {
         let mut locks = Vec::with_capacity(self.devices.len());
         let mut busy = Vec::new();
         let folder = Folder::enter(&self.folder).map_err(|e| self.broken(&e, 0))?;
@@ -157,7 +154,7 @@ impl DeviceLocks {
         if !busy.is_empty() {
             // In the order of the inventory's names, as a person would look for them.
             busy.sort_by(|a, b| a.0.cmp(&b.0));
-            return Err(Refused::Busy(busy));
+            return Err(LocksRefused::Busy(busy));
         }
         for held in &mut locks {
             self.holder
@@ -168,33 +165,26 @@ impl DeviceLocks {
         Ok(locks)
     }
 
-    fn broken(&self, error: &io::Error, locked: usize) -> Refused {
-        let all = self.devices.len();
-        let shown = printable(&self.folder.to_string_lossy(), 300);
+    fn broken(&self, error: &io::Error, locked: usize) -> LocksRefused {
+        let error_text = error.to_string();
         if lock_file::is_out_of_files(error) {
             let limit = getrlimit(Resource::Nofile).current;
-            let limit = limit.map_or("none".to_owned(), |n| n.to_string());
-            return Refused::Broken {
-                what: format!(
-                    "{locked} of {all} devices could be locked: each takes an open file, and no more can be opened \
-                     ({error}; the limit is {limit})"
-                ),
-                hint: format!(
-                    "raise the limit to {} with ulimit -n, or run fewer devices at once with --only",
-                    all + 1024
-                ),
+            return LocksRefused::OutOfFiles {
+                locked,
+                all: self.devices.len(),
+                error: error_text,
+                limit: limit.map_or("none".to_owned(), |n| n.to_string()),
             };
         }
-        Refused::Broken {
-            what: format!("the devices cannot be locked in {shown}: {error}"),
-            hint: "make that folder yours and writable, or name another one with XDG_STATE_HOME"
-                .to_owned(),
+        LocksRefused::Folder {
+            path: printable(&self.folder.to_string_lossy(), 300),
+            error: error_text,
         }
     }
 }
 
-impl Refused {
-    /// One line for the dashboard, the device and its holder first.
+impl LocksRefused {
+    /// One line for the dashboard, with a device and its holder first.
     pub(super) fn line(&self) -> String {
         match self {
             Self::Busy(busy) => {
@@ -205,12 +195,25 @@ impl Refused {
                     more => format!("{device} and {more} more are held, by {who}"),
                 }
             }
-            Self::Broken { what, .. } => what.clone(),
+            Self::OutOfFiles {
+                locked,
+                all,
+                error,
+                limit,
+            } => format!(
+                "{locked} of {all} devices could be locked: each takes an open file, and no more can be opened \
+                 ({error}; the limit is {limit})"
+            ),
+            Self::Folder { path, error } => {
+                format!("the devices cannot be locked in {path}: {error}")
+            }
+            Self::NoFolder(error) => format!("no folder for the locks of devices: {error}"),
+            Self::Bug(error) => format!("the locks of devices: {error}"),
         }
     }
 
-    /// For whoever started hemfleet; `sent` says what was done until then.
-    pub(super) fn refusal(&self, sent: &str) -> Refusal {
+    /// The message for whoever started hemfleet; `sent` says what was done until then.
+    pub(super) fn message(&self, sent: &str) -> String {
         match self {
             Self::Busy(busy) => {
                 let mut text = match busy.len() {
@@ -224,13 +227,33 @@ impl Refused {
                 if busy.len() > NAMED {
                     text = format!("{text}\n  and {} more", busy.len() - NAMED);
                 }
-                Refusal::new(text).hint(
-                    "wait until that run has ended, or leave these devices out with --only; \
-                     a run that was killed holds nothing any more",
-                )
+                text
             }
-            Self::Broken { what, hint } => Refusal::new(format!("{what}; {sent}")).hint(hint),
+            Self::NoFolder(_) => self.line(),
+            other => format!("{}; {sent}", other.line()),
         }
+    }
+
+    /// What to do about it.
+    pub(super) fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Busy(_) => {
+                "wait until that run has ended, or leave these devices out with --only; \
+                 a run that was killed holds nothing any more"
+            }
+            Self::OutOfFiles { all, .. } => {
+                return Some(format!(
+                    "raise the limit to {} with ulimit -n, or run fewer devices at once with --only",
+                    all + 1024
+                ));
+            }
+            Self::Folder { .. } => {
+                "make that folder yours and writable, or name another one with XDG_STATE_HOME"
+            }
+            Self::NoFolder(_) => "set XDG_STATE_HOME to a folder that can be written to",
+            Self::Bug(_) => "this is a bug; please report it",
+        };
+        Some(hint.to_owned())
     }
 }
 

@@ -2,118 +2,165 @@
 //! What `hemfleet inspect` prints of them is `commands::inspect`.
 
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
-use super::Refusal;
-use crate::config::Diagnostic;
+use super::error::chain;
 use crate::hem::file_type::looks_like;
 use crate::hem::firmware_image::{self, ImageError};
 use crate::hem::limits::MAX_UPLOAD_BYTES;
-use crate::hem::management_app;
+use crate::hem::management_app::{self, AppError, AppFault, AppFile};
 use crate::model::{AppImage, Distrust, FirmwareImage, Fwk, ImageTrust, human_bytes};
 
-/// What to do with a file that could be sent all the same.
-pub(super) const FORCE: &str =
+/// The hint for a file that could be sent all the same.
+const FORCE: &str =
     "name the right file; --force-image sends this one all the same, and the device decides";
-/// What to do with a file that the inventory does not trust.
+/// The hint for a file that the inventory does not trust.
 const PASTE: &str = "hemfleet inspect prints the lines of [images] that would trust it; --force-image does not set [images] aside";
-/// The same of a file that nobody can tell the signer of: no line would trust it.
+/// The hint for an untrusted file without a known signer: no line of `signers` would trust it.
 const NO_SIGNER: &str = "name the right file; --force-image does not set [images] aside, and no line of signers would trust this one: only its hash in allow does";
 
-/// Why a file is not sent, and what may be done about it.
-#[derive(Debug)]
-pub(super) struct Unfit {
-    pub(super) message: String,
-    pub(super) hint: Option<&'static str>,
+/// Why a file is not sent.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageFileError {
+    /// It cannot be read.
+    #[error("image {} is not readable", path.display())]
+    Unreadable {
+        /// Its path.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// It is a folder, a pipe or the like.
+    #[error("image {} is no file", .0.display())]
+    NoFile(PathBuf),
+    /// No device takes so much.
+    #[error("image {} is too large: {}", path.display(), human_bytes(*bytes))]
+    TooLarge {
+        /// Its path.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+    },
+    /// It is no firmware image, or a damaged one.
+    #[error("image {}", path.display())]
+    Image {
+        /// Its path.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: ImageError,
+    },
+    /// It has no footer that is recognised.
+    #[error("image {}: no signed footer is recognised; it looks like {looks_like}", path.display())]
+    NoFooter {
+        /// Its path.
+        path: PathBuf,
+        /// What it seems to be instead.
+        looks_like: String,
+    },
+    /// It is no management app.
+    #[error("management app {}", path.display())]
+    App {
+        /// Its path.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: AppError,
+    },
+    /// It is a management app that no device takes.
+    #[error("management app {}", path.display())]
+    AppFault {
+        /// Its path.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: AppFault,
+    },
+    /// The inventory does not trust its signer, or the file.
+    #[error("{what} {}", path.display())]
+    Distrusted {
+        /// What it is.
+        what: &'static str,
+        /// Its path.
+        path: PathBuf,
+        /// Why it is not trusted.
+        source: Distrust,
+    },
 }
 
-impl Unfit {
-    /// Adds the hint to a fault that tells the message.
-    pub(super) fn on(&self, fault: Diagnostic) -> Diagnostic {
-        match self.hint {
-            Some(hint) => fault.hint(hint),
-            None => fault,
+impl ImageFileError {
+    /// What to do about it.
+    pub(super) fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::NoFooter { .. } | Self::AppFault { .. } => Some(FORCE),
+            Self::Distrusted {
+                source: Distrust::NoSigner,
+                ..
+            } => Some(NO_SIGNER),
+            Self::Distrusted { .. } => Some(PASTE),
+            _ => None,
         }
     }
 }
 
-impl From<String> for Unfit {
-    fn from(message: String) -> Self {
-        Self {
-            message,
-            hint: None,
-        }
+/// The error for a file whose footer is not recognised.
+pub(super) fn no_footer(path: &Path, file: &Bytes) -> ImageFileError {
+    ImageFileError::NoFooter {
+        path: path.to_owned(),
+        looks_like: looks_like(file).to_string(),
     }
 }
 
-impl From<Unfit> for Refusal {
-    fn from(unfit: Unfit) -> Self {
-        let refusal = Self::new(unfit.message);
-        match unfit.hint {
-            Some(hint) => refusal.hint(hint),
-            None => refusal,
-        }
-    }
-}
-
-/// A file without a footer that is recognised.
-pub(super) fn unknown(path: &Path, file: &Bytes) -> Unfit {
-    Unfit {
-        message: format!(
-            "image {}: no signed footer is recognised; it looks like {}",
-            path.display(),
-            looks_like(file)
-        ),
-        hint: Some(FORCE),
-    }
-}
-
-/// Reads an image; every way in which it is unusable is a message for people. With `forced` a footer that
-/// is not recognised or does not verify is left to the devices.
-pub(super) fn load(path: &Path, forced: bool, trust: &ImageTrust) -> Result<FirmwareImage, Unfit> {
+/// Reads an image. With `forced` a footer that is not recognised or does not verify is left to the devices.
+pub(super) fn load(
+    path: &Path,
+    forced: bool,
+    trust: &ImageTrust,
+) -> Result<FirmwareImage, ImageFileError> {
     let bytes = read(path)?;
-    let told = |e: ImageError| format!("image {}: {e}", path.display());
+    let image_error = |source| ImageFileError::Image {
+        path: path.to_owned(),
+        source,
+    };
     let image = match firmware_image::read(bytes.clone()) {
         Ok(image) if image.facts.footer.is_none() => {
-            let unfit = unknown(path, &bytes);
+            let error = no_footer(path, &bytes);
             if !forced {
-                return Err(unfit);
+                return Err(error);
             }
-            warn(&unfit.message);
+            warn(&chain(&error));
             image
         }
         Err(fault @ ImageError::BadSignature { .. }) if forced => {
-            warn(&told(fault));
-            firmware_image::read_unverified(bytes).map_err(told)?
+            warn(&chain(&image_error(fault)));
+            firmware_image::read_unverified(bytes).map_err(image_error)?
         }
-        image => image.map_err(told)?,
+        image => image.map_err(image_error)?,
     };
     let signer = image.facts.footer.as_ref().map(|f| f.fwk);
     trusted(trust, "image", path, signer, image.facts.sha256)?;
     Ok(image)
 }
 
-/// Reads a management app, as [`load`] an image.
-pub(super) fn load_app(path: &Path, forced: bool, trust: &ImageTrust) -> Result<AppImage, Unfit> {
-    let shown = path.display();
-    let bytes = read(path)?;
-    let app = management_app::read(bytes).map_err(|e| format!("management app {shown}: {e}"))?;
-    if let Some(fault) = &app.fault {
-        let message = format!("management app {shown}: {fault}");
+/// Reads a management app, as [`load`] reads an image.
+pub(super) fn load_app(
+    path: &Path,
+    forced: bool,
+    trust: &ImageTrust,
+) -> Result<AppImage, ImageFileError> {
+    let app = read_app(path, read(path)?)?;
+    if let Err(error) = fits(path, &app) {
         if !forced {
-            let hint = Some(FORCE);
-            return Err(Unfit { message, hint });
+            return Err(error);
         }
-        warn(&message);
+        warn(&chain(&error));
     }
     let facts = &app.image.facts;
     if facts.trailer.is_some_and(|t| !t.verifies) {
         let _ = writeln!(
             io::stderr(),
-            "WARNING: management app {shown}: its signature does not verify over the SHA-256 of the tar, as those of \
-             releases before September 2026 do not: the device decides"
+            "WARNING: management app {}: its signature does not verify over the SHA-256 of the tar, as those of \
+             releases before September 2026 do not: the device decides",
+            path.display()
         );
     }
     let signer = facts.verified_signer();
@@ -121,24 +168,43 @@ pub(super) fn load_app(path: &Path, forced: bool, trust: &ImageTrust) -> Result<
     Ok(app.image)
 }
 
-/// Whether the inventory trusts signer and file; forcing changes nothing about it.
-fn trusted(
-    trust: &ImageTrust,
-    what: &str,
-    path: &Path,
-    signer: Option<Fwk>,
-    sha256: [u8; 32],
-) -> Result<(), Unfit> {
-    trust.judge(signer, sha256).map_err(|distrust| Unfit {
-        message: format!("{what} {}: {distrust}", path.display()),
-        hint: Some(match distrust {
-            Distrust::NoSigner => NO_SIGNER,
-            Distrust::OtherSigner { .. } | Distrust::OtherFile { .. } => PASTE,
-        }),
+/// Takes a file apart as a management app.
+pub(super) fn read_app(path: &Path, file: Bytes) -> Result<AppFile, ImageFileError> {
+    management_app::read(file).map_err(|source| ImageFileError::App {
+        path: path.to_owned(),
+        source,
     })
 }
 
-/// Standard error may be gone; what follows calls the image one without a known signature.
+/// Whether a device would take this app.
+pub(super) fn fits(path: &Path, app: &AppFile) -> Result<(), ImageFileError> {
+    match &app.fault {
+        None => Ok(()),
+        Some(fault) => Err(ImageFileError::AppFault {
+            path: path.to_owned(),
+            source: fault.clone(),
+        }),
+    }
+}
+
+/// Whether the inventory trusts signer and file. `--force-image` does not change that.
+fn trusted(
+    trust: &ImageTrust,
+    what: &'static str,
+    path: &Path,
+    signer: Option<Fwk>,
+    sha256: [u8; 32],
+) -> Result<(), ImageFileError> {
+    trust
+        .judge(signer, sha256)
+        .map_err(|source| ImageFileError::Distrusted {
+            what,
+            path: path.to_owned(),
+            source,
+        })
+}
+
+/// Warns on standard error. If nobody reads it, the plan still calls the image one without a known signature.
 fn warn(message: &str) {
     let _ = writeln!(
         io::stderr(),
@@ -146,19 +212,22 @@ fn warn(message: &str) {
     );
 }
 
-pub(super) fn read(path: &Path) -> Result<Bytes, String> {
-    let shown = path.display();
-    let unreadable = |e: io::Error| format!("image {shown} is not readable: {e}");
+/// Reads a whole file, unless no device would take so much.
+pub(super) fn read(path: &Path) -> Result<Bytes, ImageFileError> {
+    let unreadable = |source| ImageFileError::Unreadable {
+        path: path.to_owned(),
+        source,
+    };
     let meta = std::fs::metadata(path).map_err(unreadable)?;
     if !meta.is_file() {
-        return Err(format!("image {shown} is no file"));
+        return Err(ImageFileError::NoFile(path.to_owned()));
     }
-    // Not to read a disk image into memory before saying that it is too large.
+    // The size is checked first, so that no disk image is read into memory.
     if meta.len() > MAX_UPLOAD_BYTES as u64 {
-        return Err(format!(
-            "image {shown} is too large: {}",
-            human_bytes(meta.len())
-        ));
+        return Err(ImageFileError::TooLarge {
+            path: path.to_owned(),
+            bytes: meta.len(),
+        });
     }
     std::fs::read(path).map(Bytes::from).map_err(unreadable)
 }

@@ -3,15 +3,16 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Refusal;
+use super::CliError;
 use super::args::{Selection, Target};
-use super::image_file;
+use super::error::chain;
+use super::image_file::{self, ImageFileError};
 use crate::config::{self, Diagnostic, Loaded, Overrides, Settings};
 use crate::model::{AppImage, Component, FirmwareImage, Payload};
 use crate::sim::Scenario;
 
 /// Reads the inventory and what is rolled out; everything that is wrong with either, at once.
-pub(super) fn run(target: &Target) -> Result<(Settings, Payload), Refusal> {
+pub(super) fn run(target: &Target) -> Result<(Settings, Payload), CliError> {
     let overrides = overrides(target);
     let mut loaded = config::load(&target.select.config, &overrides, &config::process_env);
     let mut payload = Payload::default();
@@ -57,7 +58,7 @@ pub(super) fn image(loaded: &Loaded, forced: bool) -> Result<FirmwareImage, Box<
         fault.hint("say --firmware FILE, or firmware = \"FILE\" under [fleet]")
     })?;
     image_file::load(path, forced, &loaded.images)
-        .map_err(|unfit| Box::new(unfit.on(loaded.image_fault(&unfit.message))))
+        .map_err(|error| with_hint(loaded.image_fault(chain(&error)), &error))
 }
 
 pub(super) fn app(loaded: &Loaded, forced: bool) -> Result<AppImage, Box<Diagnostic>> {
@@ -66,11 +67,18 @@ pub(super) fn app(loaded: &Loaded, forced: bool) -> Result<AppImage, Box<Diagnos
         fault.hint("say --app FILE, or app = \"FILE\" under [fleet]")
     })?;
     image_file::load_app(path, forced, &loaded.images)
-        .map_err(|unfit| Box::new(unfit.on(loaded.app_fault(&unfit.message))))
+        .map_err(|error| with_hint(loaded.app_fault(chain(&error)), &error))
+}
+
+fn with_hint(fault: Diagnostic, error: &ImageFileError) -> Box<Diagnostic> {
+    Box::new(match error.hint() {
+        Some(hint) => fault.hint(hint),
+        None => fault,
+    })
 }
 
 /// The inventory alone, for what needs no image.
-pub(super) fn settings(select: &Selection) -> Result<Settings, Refusal> {
+pub(super) fn settings(select: &Selection) -> Result<Settings, CliError> {
     settings_of(config::load(
         &select.config,
         &selected(select),
@@ -97,7 +105,7 @@ fn selected(select: &Selection) -> Overrides {
     }
 }
 
-pub(super) fn settings_of(loaded: Loaded) -> Result<Settings, Refusal> {
+pub(super) fn settings_of(loaded: Loaded) -> Result<Settings, CliError> {
     match loaded.settings {
         Some(settings) if loaded.faults.is_empty() => Ok(settings),
         _ => Err(loaded.faults.into()),
@@ -111,9 +119,13 @@ pub(super) fn folder_of(config: &Path) -> PathBuf {
 }
 
 /// Reads a scenario file.
-pub(super) fn scenario(path: &Path) -> Result<Scenario, Refusal> {
-    let shown = path.display();
-    let text = std::fs::read_to_string(path)
-        .map_err(|e| Refusal::new(format!("scenario {shown} is not readable: {e}")))?;
-    Scenario::parse(&text).map_err(|e| Refusal::new(format!("scenario {shown}: {e}")))
+pub(super) fn scenario(path: &Path) -> Result<Scenario, CliError> {
+    let text = std::fs::read_to_string(path).map_err(|source| CliError::ScenarioUnreadable {
+        path: path.to_owned(),
+        source,
+    })?;
+    Scenario::parse(&text).map_err(|source| CliError::BadScenario {
+        path: path.to_owned(),
+        source,
+    })
 }

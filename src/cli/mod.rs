@@ -6,6 +6,7 @@
 mod args;
 mod commands;
 mod device_locks;
+mod error;
 pub mod expectations;
 mod image_file;
 mod load;
@@ -19,66 +20,28 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::config;
 use crate::report::Exit;
+
+pub use error::CliError;
 
 use args::{AuditSaved, Cli, Command, Config};
 
 /// Diagnostics are cut for this many columns.
 const MESSAGE_WIDTH: usize = 100;
 
-/// What keeps a command from its work: nothing was sent to any device.
-#[derive(Debug)]
-pub struct Refusal {
-    /// What is wrong.
-    text: String,
-    /// Whether the text is a finished diagnostic of its own.
-    rendered: bool,
-    hint: Option<String>,
-}
-
-impl Refusal {
-    fn new(text: impl Into<String>) -> Self {
-        Self {
-            text: text.into(),
-            rendered: false,
-            hint: None,
+/// Shows an error with its sources and its hint on standard error.
+fn print(error: &CliError) {
+    let mut text = match error {
+        CliError::Faults(faults) => {
+            let color = io::stderr().is_terminal() && !output::session::no_color();
+            format!("{}\n", faults.render(color, MESSAGE_WIDTH).trim_end())
         }
+        other => format!("error: {}\n", error::chain(other)),
+    };
+    if let Some(hint) = error.hint() {
+        text.extend(["hint: ", &hint, "\n"]);
     }
-
-    fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
-
-    fn print(&self) {
-        let mut text = if self.rendered {
-            format!("{}\n", self.text.trim_end())
-        } else {
-            format!("error: {}\n", self.text)
-        };
-        if let Some(hint) = &self.hint {
-            text.extend(["hint: ", hint, "\n"]);
-        }
-        output::line_writer::say(&text);
-    }
-}
-
-impl From<io::Error> for Refusal {
-    fn from(error: io::Error) -> Self {
-        Self::new(error.to_string())
-    }
-}
-
-impl From<config::Diagnostics> for Refusal {
-    fn from(faults: config::Diagnostics) -> Self {
-        let color = io::stderr().is_terminal() && !output::session::no_color();
-        Self {
-            text: faults.render(color, MESSAGE_WIDTH),
-            rendered: true,
-            hint: None,
-        }
-    }
+    output::line_writer::say(&text);
 }
 
 /// Runs the program; clap prints its own usage errors and ends with 2.
@@ -86,18 +49,18 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     // Also after a panic.
     let _finish = output::logging::Finish;
-    if let Err(e) = process::memory::keep_private() {
+    if let Err(e) = process::limits::keep_memory_private() {
         output::line_writer::say(&format!(
             "WARNING: core dumps stay on, and may hold secrets: {e}"
         ));
     }
-    dispatch(&cli).unwrap_or_else(|refusal| {
-        refusal.print();
+    dispatch(&cli).unwrap_or_else(|error| {
+        print(&error);
         Exit::Usage.into()
     })
 }
 
-fn dispatch(cli: &Cli) -> Result<ExitCode, Refusal> {
+fn dispatch(cli: &Cli) -> Result<ExitCode, CliError> {
     match &cli.command {
         Command::Plan(plan) => commands::run::plan(cli, plan).map(ExitCode::from),
         Command::Run(run) => commands::run::run(cli, run).map(ExitCode::from),
@@ -106,7 +69,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, Refusal> {
         Command::Audit(audit) => match (&audit.saved, &audit.read) {
             (Some(AuditSaved::Verify(args)), _) => commands::audit::verify(args),
             (None, Some(read)) => commands::audit::read_logs(cli, read).map(ExitCode::from),
-            (None, None) => Err(Refusal::new("no inventory is named").hint("say -c fleet.toml")),
+            (None, None) => Err(CliError::NoInventory),
         },
         Command::Fetch(fetch) => commands::fetch::fetch(cli, fetch).map(ExitCode::from),
         Command::Inspect(inspect) => commands::inspect::inspect(&inspect.image),

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
+use super::device_locks::{DeviceLocks, LocksRefused};
 use super::output::headless_prompt::HeadlessPrompt;
-use super::process::descriptors;
-use super::{Refusal, wiring};
+use super::process::limits;
+use super::{CliError, wiring};
 use crate::config::secrets::prompt;
 use crate::config::secrets::prompt::TerminalPrompter;
 use crate::config::secrets::source::SecretStore;
@@ -26,17 +27,13 @@ pub(super) async fn open_session(
     mode: Mode,
     keeper: Option<Arc<dyn LogKeeper>>,
     interrupts: &mut mpsc::Receiver<()>,
-) -> Result<Option<FleetRun>, Refusal> {
-    descriptors::ensure(settings.concurrency, settings.devices.len())?;
+) -> Result<Option<FleetRun>, CliError> {
+    limits::ensure_files(settings.concurrency, settings.devices.len())?;
     let prompted = |spec: &&DeviceSpec| spec.auth.credentials() == Credentials::Prompt;
     if let Some(spec) = settings.devices.iter().find(prompted)
         && !HeadlessPrompt::is_manned()
     {
-        return Err(Refusal::new(format!(
-            "{}: its secret is to be typed, and there is no terminal to type it in",
-            spec.id
-        ))
-        .hint("give it a secret from a file, a command or the environment"));
+        return Err(CliError::NoTerminalToAsk(spec.id.clone()));
     }
     let Some(secrets) = secrets(settings, interrupts).await? else {
         return Ok(None);
@@ -50,7 +47,7 @@ pub(super) async fn open_session(
 async fn secrets(
     settings: &Settings,
     interrupts: &mut mpsc::Receiver<()>,
-) -> Result<Option<SecretStore>, Refusal> {
+) -> Result<Option<SecretStore>, CliError> {
     let (devices, hidden) = (settings.devices.clone(), settings.secret_variables.clone());
     let read = tokio::task::spawn_blocking(move || {
         SecretStore::resolve(
@@ -69,6 +66,23 @@ async fn secrets(
             Ok(None)
         }
     }
+}
+
+/// Locks the devices before anything else is done; false if an interrupt comes first.
+pub(super) async fn take_locks(
+    locks: &Arc<DeviceLocks>,
+    interrupts: &mut mpsc::Receiver<()>,
+) -> Result<bool, CliError> {
+    tokio::select! {
+        taken = locks.take() => taken.map(|()| true).map_err(nothing_sent),
+        Some(()) = interrupts.recv() => Ok(false),
+    }
+}
+
+/// Locks that are refused before the first request.
+pub(super) fn nothing_sent(refused: LocksRefused) -> CliError {
+    let sent = "nothing was sent to any device";
+    CliError::Locks { refused, sent }
 }
 
 /// Names a wrong word of a master key, or a wrong checksum, before anything is sent (section 6): by its

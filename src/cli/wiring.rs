@@ -9,26 +9,24 @@ use crate::device::http::{Broker, HttpDevice, Links};
 use crate::engine::{DeviceSeed, Fleet, FleetRun, LogKeeper, Mode, Pool};
 use crate::model::{Credential, DeviceId, DeviceSpec, Payload, RunId};
 
-use super::Refusal;
+use super::CliError;
 
 /// The adapters of all devices; nothing is sent yet.
 pub fn devices(
     settings: &Settings,
     credential: impl Fn(&DeviceSpec) -> Credential,
-) -> Result<Vec<(DeviceId, HttpDevice)>, Refusal> {
+) -> Result<Vec<(DeviceId, HttpDevice)>, CliError> {
     devices_of(settings, &broker(settings)?, credential)
 }
 
 /// The broker of a run; nothing is sent yet.
-pub(super) fn broker(settings: &Settings) -> Result<Arc<Broker>, Refusal> {
+pub(super) fn broker(settings: &Settings) -> Result<Arc<Broker>, CliError> {
     let broker = Broker::new(
         &settings.broker.url,
         settings.broker.ca_pem.as_deref(),
         &settings.policy.timeouts,
     );
-    broker
-        .map(Arc::new)
-        .map_err(|e| Refusal::new(e.to_string()))
+    broker.map(Arc::new).map_err(CliError::Broker)
 }
 
 /// [`devices`] with the broker at hand.
@@ -36,7 +34,7 @@ pub(super) fn devices_of(
     settings: &Settings,
     broker: &Arc<Broker>,
     credential: impl Fn(&DeviceSpec) -> Credential,
-) -> Result<Vec<(DeviceId, HttpDevice)>, Refusal> {
+) -> Result<Vec<(DeviceId, HttpDevice)>, CliError> {
     let limits = &settings.policy.timeouts;
     let links = Arc::new(Links::hiding(&settings.secret_variables));
     settings
@@ -51,7 +49,10 @@ pub(super) fn devices_of(
                 Arc::clone(broker),
                 &links,
             )
-            .map_err(|e| Refusal::new(format!("{}: {e}", spec.id)))?;
+            .map_err(|source| CliError::Device {
+                device: spec.id.clone(),
+                source,
+            })?;
             Ok((spec.id.clone(), device))
         })
         .collect()
@@ -63,7 +64,7 @@ pub fn session<D: Device>(
     payload: Payload,
     devices: Vec<(DeviceId, D)>,
     mode: Mode,
-) -> Result<FleetRun, Refusal> {
+) -> Result<FleetRun, CliError> {
     Ok(session_of(
         run_id()?,
         settings,
@@ -75,9 +76,9 @@ pub fn session<D: Device>(
 }
 
 /// A name for a run that has none yet.
-pub(super) fn run_id() -> Result<RunId, Refusal> {
+pub(super) fn run_id() -> Result<RunId, CliError> {
     let mut random = [0; 4];
-    getrandom::fill(&mut random).map_err(|e| Refusal::new(format!("no randomness: {e}")))?;
+    getrandom::fill(&mut random).map_err(CliError::Randomness)?;
     Ok(RunId::from_random(random))
 }
 

@@ -1,6 +1,7 @@
 //! `hemfleet audit`: the logs of devices, read and kept, and saved ones checked without any device.
 //! Must not: say that a log proves anything; it is as good as the way it was read (section 9).
 
+use std::error::Error;
 use std::fs::File;
 use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use bytes::Bytes;
 use crate::device::RawLog;
 use crate::engine::{LogKeeper, Mode};
 use crate::hem::audit::{self, Delivery, KeyFault, LogKey, LogLine, Verified, Verifier};
-use crate::model::{AuditEntry, DeviceId, LogEnd, LogId, Payload, human_bytes, printable};
+use crate::model::{AuditEntry, DeviceId, LogEnd, LogId, Payload, printable};
 use crate::report::{AuditTable, Exit, JsonLines, Reporter};
 
 use crate::cli::args::{AuditRead, AuditVerify, Cli, PlanOutput, Selection};
@@ -22,13 +23,13 @@ use crate::cli::output::stdout_writer::Page;
 use crate::cli::output::{headless, logging};
 use crate::cli::process::private_file::Growing;
 use crate::cli::process::{private_file, signals};
-use crate::cli::{Refusal, load, runtime, wiring};
+use crate::cli::{CliError, load, runtime, wiring};
 
 /// How much of a saved file is read at a time, in bytes.
 const PIECE: usize = 64 * 1024;
 
 /// `hemfleet audit`: reads and verifies the logs of devices. Its exit codes stand at [`Exit`].
-pub(in crate::cli) fn read_logs(cli: &Cli, args: &AuditRead) -> Result<Exit, Refusal> {
+pub(in crate::cli) fn read_logs(cli: &Cli, args: &AuditRead) -> Result<Exit, CliError> {
     let how = match args.output {
         PlanOutput::Plain => Show::Plain,
         PlanOutput::Json => Show::Json,
@@ -40,8 +41,10 @@ pub(in crate::cli) fn read_logs(cli: &Cli, args: &AuditRead) -> Result<Exit, Ref
         concurrency: args.concurrency,
     })?;
     if let Some(dir) = &args.save {
-        private_file::folder(dir)
-            .map_err(|e| Refusal::new(format!("folder {}: {e}", dir.display())))?;
+        private_file::folder(dir).map_err(|source| CliError::Folder {
+            path: dir.clone(),
+            source,
+        })?;
     }
     let runtime = runtime()?;
     let exit = runtime.block_on(async {
@@ -133,14 +136,14 @@ impl RawLog for KeptLog {
 }
 
 /// Exit code 0 verified, 1 not, 2 unreadable.
-pub(in crate::cli) fn verify(args: &AuditVerify) -> Result<ExitCode, Refusal> {
+pub(in crate::cli) fn verify(args: &AuditVerify) -> Result<ExitCode, CliError> {
     let mut key = Vec::new();
     open(&args.key)?
         .read_to_end(&mut key)
-        .map_err(|e| Refusal::new(format!("{} is not readable: {e}", args.key.display())))?;
+        .map_err(|e| unreadable(&args.key, e))?;
     // Before the key is judged, so that all that is missing is told as such.
     open(&args.file)?;
-    let key = audit::parse_key_answer(&key).map_err(|e| bad_key(&args.key, &e.to_string()))?;
+    let key = audit::parse_key_answer(&key).map_err(|e| bad_key(&args.key, e))?;
     let mut out = io::stdout().lock();
     let key = match audit::prove_key(&key) {
         Ok(key) => key,
@@ -149,7 +152,7 @@ pub(in crate::cli) fn verify(args: &AuditVerify) -> Result<ExitCode, Refusal> {
             writeln!(out, "{}: NOT verified: {why}", args.key.display())?;
             return Ok(Exit::Failed.into());
         }
-        Err(fault) => return Err(bad_key(&args.key, &fault.to_string())),
+        Err(fault) => return Err(bad_key(&args.key, fault)),
     };
     let (log, count) = read_through(&args.file, &key, args.entries, &mut out)?;
     tell(&args.file, &log, count, &key, &mut out)?;
@@ -159,21 +162,30 @@ pub(in crate::cli) fn verify(args: &AuditVerify) -> Result<ExitCode, Refusal> {
     })
 }
 
-fn bad_key(path: &Path, why: &str) -> Refusal {
-    Refusal::new(format!("log key {}: {why}", path.display()))
-        .hint("the key is the saved answer of GET /api/logger/key: key, nonce and nonce_signed")
+fn bad_key(path: &Path, source: impl Into<Box<dyn Error + Send + Sync>>) -> CliError {
+    CliError::LogKey {
+        path: path.to_owned(),
+        source: source.into(),
+    }
 }
 
-/// A file of no more than a log may have.
-fn open(path: &Path) -> Result<File, Refusal> {
-    let shown = path.display();
-    let unreadable = |e: io::Error| Refusal::new(format!("{shown} is not readable: {e}"));
-    let meta = std::fs::metadata(path).map_err(unreadable)?;
-    if !meta.is_file() || meta.len() > audit::MAX_FILE {
-        let size = human_bytes(meta.len());
-        return Err(Refusal::new(format!("{shown} is no log file ({size})")));
+fn unreadable(path: &Path, source: io::Error) -> CliError {
+    CliError::Unreadable {
+        path: path.to_owned(),
+        source,
     }
-    File::open(path).map_err(unreadable)
+}
+
+/// Opens a file that is no larger than a log may be.
+fn open(path: &Path) -> Result<File, CliError> {
+    let meta = std::fs::metadata(path).map_err(|e| unreadable(path, e))?;
+    if !meta.is_file() || meta.len() > audit::MAX_FILE {
+        return Err(CliError::NotALog {
+            path: path.to_owned(),
+            bytes: meta.len(),
+        });
+    }
+    File::open(path).map_err(|e| unreadable(path, e))
 }
 
 /// Verifies a file piece by piece, with its entries shown on the way if wanted; how many there are.
@@ -182,7 +194,7 @@ fn read_through(
     key: &LogKey,
     entries: bool,
     out: &mut impl Write,
-) -> Result<(Verified, usize), Refusal> {
+) -> Result<(Verified, usize), CliError> {
     let mut file = open(path)?;
     let mut verifier = Verifier::new(key);
     let (mut count, mut written) = (0, Ok(()));
@@ -196,9 +208,7 @@ fn read_through(
     };
     let mut piece = vec![0; PIECE];
     loop {
-        let n = file
-            .read(&mut piece)
-            .map_err(|e| Refusal::new(format!("{} is not readable: {e}", path.display())))?;
+        let n = file.read(&mut piece).map_err(|e| unreadable(path, e))?;
         if n == 0 {
             break;
         }

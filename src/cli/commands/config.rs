@@ -4,17 +4,17 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::cli::{Refusal, load};
+use crate::cli::{CliError, load};
 use crate::config::{self, Overrides};
 
 /// `hemfleet config example`.
-pub(in crate::cli) fn example() -> Result<ExitCode, Refusal> {
+pub(in crate::cli) fn example() -> Result<ExitCode, CliError> {
     io::stdout().lock().write_all(config::EXAMPLE.as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// `hemfleet config check`.
-pub(in crate::cli) fn check(path: &Path) -> Result<ExitCode, Refusal> {
+pub(in crate::cli) fn check(path: &Path) -> Result<ExitCode, CliError> {
     let mut loaded = config::load(path, &Overrides::default(), &config::process_env);
     if loaded.firmware.is_some()
         && let Err(fault) = load::image(&loaded, false)

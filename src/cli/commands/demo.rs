@@ -12,25 +12,25 @@ use crate::sim::{self, Scenario, SimFleet, SimOptions};
 use self::folder::DemoFolder;
 use crate::cli::args::{Cli, Components, Demo, Selection, Target};
 use crate::cli::device_locks::DeviceLocks;
-use crate::cli::open_session::open_session;
+use crate::cli::open_session::{open_session, take_locks};
 use crate::cli::output::session::{self, Show};
 use crate::cli::output::{line_writer, logging, stdout_writer};
-use crate::cli::process::{descriptors, signals};
-use crate::cli::{Refusal, expectations, load, runtime, wiring};
+use crate::cli::process::{limits, signals};
+use crate::cli::{CliError, expectations, load, runtime, wiring};
 
 /// The demo's scenario: one of those that the tests run.
 const SCENARIO: &str = include_str!("../../../tests/scenarios/demo.toml");
 
 /// Runs the demo. Exit code 0 where every device ended as the scenario foretells.
-pub(in crate::cli) fn demo(cli: &Cli, args: &Demo) -> Result<ExitCode, Refusal> {
-    let how = Show::choose(&args.view).map_err(Refusal::new)?;
+pub(in crate::cli) fn demo(cli: &Cli, args: &Demo) -> Result<ExitCode, CliError> {
+    let how = Show::choose(&args.view)?;
     let scenario = match &args.scenario {
         Some(path) => load::scenario(path)?,
-        None => Scenario::parse(SCENARIO).map_err(|e| Refusal::new(e.to_string()))?,
+        None => Scenario::parse(SCENARIO)?,
     };
     let log = logging::start(cli, how)?;
     let lab = DemoFolder::make()?;
-    descriptors::make_room_for_simulated(scenario.devices.len() * 2);
+    limits::make_room_for_simulated(scenario.devices.len() * 2);
     let runtime = runtime()?;
     let code = runtime.block_on(async {
         let sims = SimFleet::start(&scenario, &SimOptions::default()).await?;
@@ -59,7 +59,7 @@ pub(in crate::cli) fn demo(cli: &Cli, args: &Demo) -> Result<ExitCode, Refusal> 
         let run = wiring::run_id()?;
         // Locks of its own: its devices are nobody else's, whatever runs beside it.
         let claim = DeviceLocks::within(lab.path().join("locks"), &run, &settings.devices);
-        if !claim.take_first(&mut interrupts).await? {
+        if !take_locks(&claim, &mut interrupts).await? {
             return Ok(Exit::Interrupted.into());
         }
         let opened = open_session(run, &settings, payload, Mode::Go, None, &mut interrupts).await?;

@@ -24,11 +24,12 @@ use crate::model::{
 use crate::report::Exit;
 
 use crate::cli::args::{Cli, Components, Fetch, Selection};
+use crate::cli::error::chain;
 use crate::cli::output::session::Show;
 use crate::cli::output::{line_writer, logging};
-use crate::cli::process::{descriptors, private_file, signals};
-use crate::cli::{Refusal, image_file, load, runtime, wiring};
-use announcement::Facts;
+use crate::cli::process::{limits, private_file, signals};
+use crate::cli::{CliError, image_file, load, runtime, wiring};
+use announcement::{DownloadError, Facts};
 
 const NOTHING: &str = "nothing newer is offered";
 
@@ -36,7 +37,7 @@ const NOTHING: &str = "nothing newer is offered";
 const REDRAW: Duration = Duration::from_millis(100);
 
 /// `hemfleet fetch`. Exit code 0 where everything offered is here, also where that is nothing.
-pub(in crate::cli) fn fetch(cli: &Cli, args: &Fetch) -> Result<Exit, Refusal> {
+pub(in crate::cli) fn fetch(cli: &Cli, args: &Fetch) -> Result<Exit, CliError> {
     logging::start(cli, Show::Plain)?;
     let settings = load::settings(&Selection {
         config: args.config.clone(),
@@ -59,11 +60,13 @@ pub(in crate::cli) fn fetch(cli: &Cli, args: &Fetch) -> Result<Exit, Refusal> {
     exit
 }
 
-async fn all(settings: &Settings, components: Components, dir: &Path) -> Result<Exit, Refusal> {
+async fn all(settings: &Settings, components: Components, dir: &Path) -> Result<Exit, CliError> {
     let asked = ask(settings).await?;
     let mut exit = Exit::of_asking(&asked.complain());
-    private_file::folder(dir)
-        .map_err(|e| Refusal::new(format!("folder {}: {e}", dir.display())))?;
+    private_file::folder(dir).map_err(|source| CliError::Folder {
+        path: dir.to_owned(),
+        source,
+    })?;
     let offers = asked.offers(components);
     if offers.is_empty() && exit == Exit::Good {
         // Of the other component, perhaps.
@@ -87,7 +90,7 @@ async fn all(settings: &Settings, components: Components, dir: &Path) -> Result<
             }
             Err(why) => {
                 exit = Exit::Failed;
-                say(&format!("{}: {why}", offer.title()));
+                say(&format!("{}: {}", offer.title(), chain(&why)));
             }
         }
     }
@@ -111,14 +114,14 @@ pub(super) async fn latest(
     settings: &Settings,
     dir: &Path,
     interrupts: &mut mpsc::Receiver<()>,
-) -> Result<Option<Latest>, Refusal> {
+) -> Result<Option<Latest>, CliError> {
     tokio::select! {
         latest = newest(settings, dir) => latest.map(Some),
         Some(()) = interrupts.recv() => Ok(None),
     }
 }
 
-async fn newest(settings: &Settings, dir: &Path) -> Result<Latest, Refusal> {
+async fn newest(settings: &Settings, dir: &Path) -> Result<Latest, CliError> {
     let asked = ask(settings).await?;
     let not_asked = asked.complain();
     let offers = asked.offers(Components::Firmware);
@@ -129,15 +132,9 @@ async fn newest(settings: &Settings, dir: &Path) -> Result<Latest, Refusal> {
             return Ok(Latest { offer, not_asked });
         }
         let lists: Vec<String> = offers.iter().map(Offer::names).collect();
-        return Err(Refusal::new(format!(
-            "the backend offers different firmware to different devices: {}",
-            lists.join(" / ")
-        ))
-        .hint("choose those that belong together with --only"));
+        return Err(CliError::DifferentOffers(lists.join(" / ")));
     };
-    let Got { path, .. } = download(&asked.broker, offer, dir, &settings.images)
-        .await
-        .map_err(Refusal::new)?;
+    let Got { path, .. } = download(&asked.broker, offer, dir, &settings.images).await?;
     say(&format!(
         "{}: {}, as announced",
         offer.title(),
@@ -168,8 +165,8 @@ struct Offer {
 }
 
 /// Checks every device in: that is how the backend says what is newer (section 5). No login, no token.
-async fn ask(settings: &Settings) -> Result<Asked, Refusal> {
-    descriptors::ensure(settings.concurrency, settings.devices.len())?;
+async fn ask(settings: &Settings) -> Result<Asked, CliError> {
+    limits::ensure_files(settings.concurrency, settings.devices.len())?;
     let broker = wiring::broker(settings)?;
     let devices = wiring::devices_of(settings, &broker, |_| Credential::None)?;
     let plural = if devices.len() == 1 { "" } else { "s" };
@@ -263,7 +260,7 @@ async fn download(
     offer: &Offer,
     dir: &Path,
     trust: &ImageTrust,
-) -> Result<Got, String> {
+) -> Result<Got, DownloadError> {
     let mut line = Line::new(offer.component);
     let bytes = broker
         .download(offer.component, &offer.announced, &mut |got, total| {
@@ -271,7 +268,7 @@ async fn download(
         })
         .await;
     line.end();
-    let bytes = bytes.map_err(|e| e.to_string())?;
+    let bytes = bytes?;
     let mut facts = Facts {
         component: offer.component.as_str(),
         announced: &offer.announced,
@@ -289,20 +286,21 @@ async fn download(
         Component::Firmware => announcement::firmware(&bytes, &mut facts)?,
         Component::Ui => announcement::app(&bytes, &mut facts)?,
     };
-    trust
-        .of_signer(judged.signer, judged.sha256)
-        .map_err(|distrust| format!("the download is refused: {distrust}; nothing was kept"))?;
+    trust.of_signer(judged.signer, judged.sha256)?;
     let ending = match offer.component {
         Component::Firmware => "bin",
         Component::Ui => "tar",
     };
-    let written = |e: io::Error| format!("{} could not be written: {e}", dir.display());
+    let unwritten = |source: io::Error| DownloadError::Unwritten {
+        dir: dir.to_owned(),
+        source,
+    };
     let (path, new) =
-        private_file::beside_others(dir, &judged.stem, ending, &bytes).map_err(written)?;
+        private_file::beside_others(dir, &judged.stem, ending, &bytes).map_err(unwritten)?;
     if new {
-        let mut json = serde_json::to_vec_pretty(&facts).map_err(|e| e.to_string())?;
+        let mut json = serde_json::to_vec_pretty(&facts).map_err(|e| unwritten(e.into()))?;
         json.push(b'\n');
-        private_file::beside_others(dir, &file_stem(&path), "json", &json).map_err(written)?;
+        private_file::beside_others(dir, &file_stem(&path), "json", &json).map_err(unwritten)?;
     }
     let sha256 = judged.sha256;
     Ok(Got { path, sha256 })

@@ -8,15 +8,15 @@ use std::process::ExitCode;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use crate::cli::Refusal;
-use crate::cli::image_file::{FORCE, Unfit, read, unknown};
+use crate::cli::CliError;
+use crate::cli::image_file::{ImageFileError, fits, no_footer, read, read_app};
 use crate::hem::firmware_image;
-use crate::hem::management_app::{self, AppError, AppFile};
+use crate::hem::management_app::{self, AppFile};
 use crate::model::{AppFacts, Fwk, ImageFacts, SigningMode, human_bytes};
 
 /// `hemfleet inspect`. Exit code 2 where a run would refuse the file, after what can be told of it.
-pub(in crate::cli) fn inspect(path: &Path) -> Result<ExitCode, Refusal> {
-    let file = read(path).map_err(Refusal::new)?;
+pub(in crate::cli) fn inspect(path: &Path) -> Result<ExitCode, CliError> {
+    let file = read(path)?;
     let mut out = io::stdout().lock();
     let size = file.len() as u64;
     writeln!(out, "size       {size} bytes ({})", human_bytes(size))?;
@@ -28,10 +28,13 @@ pub(in crate::cli) fn inspect(path: &Path) -> Result<ExitCode, Refusal> {
             describe(&image.facts, &mut out)?;
             match image.facts.footer {
                 Some(_) => Ok(ExitCode::SUCCESS),
-                None => Err(unknown(path, &file).into()),
+                None => Err(no_footer(path, &file).into()),
             }
         }
-        Err(error) => Err(Refusal::new(format!("image {}: {error}", path.display()))),
+        Err(source) => {
+            let path = path.to_owned();
+            Err(ImageFileError::Image { path, source }.into())
+        }
     }
 }
 
@@ -67,18 +70,11 @@ fn describe(facts: &ImageFacts, out: &mut impl Write) -> io::Result<()> {
     to_paste(Some(footer.fwk), &sha256, out)
 }
 
-fn inspect_app(path: &Path, file: Bytes, out: &mut impl Write) -> Result<ExitCode, Refusal> {
-    let told = |e: AppError| Refusal::new(format!("management app {}: {e}", path.display()));
-    let app = management_app::read(file).map_err(told)?;
+fn inspect_app(path: &Path, file: Bytes, out: &mut impl Write) -> Result<ExitCode, CliError> {
+    let app = read_app(path, file)?;
     describe_app(&app, out)?;
-    match app.fault {
-        None => Ok(ExitCode::SUCCESS),
-        Some(fault) => {
-            let message = format!("management app {}: {fault}", path.display());
-            let hint = Some(FORCE);
-            Err(Unfit { message, hint }.into())
-        }
-    }
+    fits(path, &app)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Writes what is known of a management app, but for its size.

@@ -10,26 +10,23 @@ use crate::report::{Exit, JsonLines, Reporter, plan_table};
 use super::fetch;
 use crate::cli::args::{Cli, Plan, PlanOutput, Run};
 use crate::cli::device_locks::DeviceLocks;
-use crate::cli::open_session::open_session;
+use crate::cli::open_session::{nothing_sent, open_session, take_locks};
 use crate::cli::output::session::{self, Show};
 use crate::cli::output::stdout_writer::{self, Page};
 use crate::cli::output::{headless, logging};
-use crate::cli::process::{descriptors, signals};
-use crate::cli::{Refusal, load, runtime, wiring};
+use crate::cli::process::{limits, signals};
+use crate::cli::{CliError, load, runtime, wiring};
 
 /// `hemfleet plan`.
-pub(in crate::cli) fn plan(cli: &Cli, args: &Plan) -> Result<Exit, Refusal> {
+pub(in crate::cli) fn plan(cli: &Cli, args: &Plan) -> Result<Exit, CliError> {
     logging::start(cli, Show::Plain)?;
     if args.target.wants_latest() {
-        return Err(Refusal::new(
-            "plan changes nothing, and asking for the latest firmware sets clocks",
-        )
-        .hint("hemfleet fetch first, then plan with the file that it wrote"));
+        return Err(CliError::PlanOfLatest);
     }
     let (mut settings, payload) = load::run(&args.target)?;
     // It changes nothing, and a check-in sets a clock; before a run is confirmed the inventory may want one.
     settings.policy.on_expired = OnExpired::Fail;
-    descriptors::ensure(settings.concurrency, settings.devices.len())?;
+    limits::ensure_files(settings.concurrency, settings.devices.len())?;
     // A look needs no secret, so none is read.
     let devices = wiring::devices(&settings, |_| Credential::None)?;
     let mut session = wiring::session(&settings, payload, devices, Mode::Plan)?;
@@ -59,12 +56,11 @@ pub(in crate::cli) fn plan(cli: &Cli, args: &Plan) -> Result<Exit, Refusal> {
 }
 
 /// `hemfleet run`.
-pub(in crate::cli) fn run(cli: &Cli, args: &Run) -> Result<Exit, Refusal> {
-    let how = Show::choose(&args.view).map_err(Refusal::new)?;
+pub(in crate::cli) fn run(cli: &Cli, args: &Run) -> Result<Exit, CliError> {
+    let how = Show::choose(&args.view)?;
     let asks = !args.yes && !matches!(how, Show::Tui { .. });
     if asks && (how == Show::Json || !io::stdin().is_terminal()) {
-        return Err(Refusal::new("there is no terminal to confirm the plan in")
-            .hint("look at it with hemfleet plan, then say --yes"));
+        return Err(CliError::NoTerminalToConfirm);
     }
     let (mut settings, mut payload) = load::run(&args.target)?;
     if let Some(max_failures) = args.max_failures {
@@ -74,15 +70,15 @@ pub(in crate::cli) fn run(cli: &Cli, args: &Run) -> Result<Exit, Refusal> {
     let mut mode = if args.yes { Mode::Go } else { Mode::Confirm };
     let run = wiring::run_id()?;
     // Each lock is an open file.
-    descriptors::ensure_with_locks(settings.concurrency, settings.devices.len())?;
+    limits::ensure_files_and_locks(settings.concurrency, settings.devices.len())?;
     // Held until the runtime is gone, and every task with it.
-    let claim = DeviceLocks::new(&run, &settings.devices)?;
+    let claim = DeviceLocks::new(&run, &settings.devices).map_err(nothing_sent)?;
     let runtime = runtime()?;
     let exit = runtime.block_on(async {
         let mut interrupts = signals::interrupts()?;
         let mut not_asked = Vec::new();
         // Nobody confirms: the claim comes before the first request, and before anybody is asked for a secret.
-        if args.yes && !claim.take_first(&mut interrupts).await? {
+        if args.yes && !take_locks(&claim, &mut interrupts).await? {
             return Ok(Exit::Interrupted);
         }
         if args.target.wants_latest() {
@@ -110,7 +106,8 @@ pub(in crate::cli) fn run(cli: &Cli, args: &Run) -> Result<Exit, Refusal> {
         let mut session = session.leaving_out(&not_asked);
         let told = session::show(&mut session, how, &claim, &mut interrupts).await?;
         if let Some(refused) = claim.refused() {
-            return Err(refused.refusal("no device was changed, they were only looked at"));
+            let sent = "no device was changed, they were only looked at";
+            return Err(CliError::Locks { refused, sent });
         }
         let exit = Exit::of(session.fleet());
         let fleet = session.fleet();

@@ -8,11 +8,11 @@ use crate::sim::{LabDir, PhoneAnswer, Scenario, SimDevice, SimFleet, SimOptions}
 use crate::cli::args::{Cli, Sim};
 use crate::cli::output::logging;
 use crate::cli::output::session::Show;
-use crate::cli::process::{descriptors, signals};
-use crate::cli::{Refusal, load, runtime};
+use crate::cli::process::{limits, signals};
+use crate::cli::{CliError, load, runtime};
 
 /// Serves until SIGINT, SIGTERM or SIGHUP.
-pub(in crate::cli) fn sim(cli: &Cli, args: &Sim) -> Result<ExitCode, Refusal> {
+pub(in crate::cli) fn sim(cli: &Cli, args: &Sim) -> Result<ExitCode, CliError> {
     logging::start(cli, Show::Plain)?;
     let scenario = match &args.scenario {
         Some(path) => load::scenario(path)?,
@@ -26,7 +26,7 @@ pub(in crate::cli) fn sim(cli: &Cli, args: &Sim) -> Result<ExitCode, Refusal> {
         host: args.host.clone(),
         ..SimOptions::default()
     };
-    descriptors::make_room_for_simulated(scenario.devices.len());
+    limits::make_room_for_simulated(scenario.devices.len());
     let runtime = runtime()?;
     let done = runtime.block_on(async {
         let mut interrupts = signals::interrupts()?;

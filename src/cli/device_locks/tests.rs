@@ -47,8 +47,8 @@ fn names(folder: &Path) -> BTreeSet<String> {
         .collect()
 }
 
-fn text(refused: &Refused) -> String {
-    refused.refusal("nothing was sent to any device").text
+fn text(refused: &LocksRefused) -> String {
+    refused.message("nothing was sent to any device")
 }
 
 #[test]
@@ -77,11 +77,11 @@ fn it_is_all_devices_or_none() {
     held.take_now().unwrap();
     let wider = claim(dir.path(), 2, &fleet(&["a", "b", "c", "d", "e"]));
     match wider.take_now().unwrap_err() {
-        Refused::Busy(busy) => {
+        LocksRefused::Busy(busy) => {
             let busy: Vec<_> = busy.iter().map(|(id, _)| id.as_str()).collect();
             assert_eq!(busy, ["c", "d"]);
         }
-        broken @ Refused::Broken { .. } => panic!("{broken:?}"),
+        other => panic!("{other:?}"),
     }
     let others = claim(dir.path(), 3, &fleet(&["a", "b", "e"]));
     others.take_now().expect("the refused run kept nothing");
@@ -209,13 +209,10 @@ fn locks_that_do_not_work_are_told_with_what_to_do() {
     let all: Vec<String> = (0..3000).map(|n| format!("d{n}")).collect();
     let all: Vec<&str> = all.iter().map(String::as_str).collect();
     let refused = claim(&file, 1, &fleet(&all)).broken(&exhausted, 1000);
-    let refusal = refused.refusal("nothing was sent to any device");
+    let said = text(&refused);
     assert!(
-        refusal
-            .text
-            .starts_with("1000 of 3000 devices could be locked"),
-        "{}",
-        refusal.text
+        said.starts_with("1000 of 3000 devices could be locked"),
+        "{said}"
     );
-    assert!(refusal.hint.unwrap().contains("to 4024 with ulimit -n"));
+    assert!(refused.hint().unwrap().contains("to 4024 with ulimit -n"));
 }

@@ -13,7 +13,7 @@ use tracing_subscriber::EnvFilter;
 use super::line_writer::{self, LineWriter};
 use super::session::Show;
 use crate::cli::args::Cli;
-use crate::cli::process::state_dir;
+use crate::cli::process::private_file;
 
 /// The log file's writer, so that it can be waited for.
 static FILE: OnceLock<LineWriter> = OnceLock::new();
@@ -95,7 +95,7 @@ fn filter(verbose: u8, quiet: &str) -> EnvFilter {
 }
 
 fn usual_place() -> io::Result<PathBuf> {
-    let dir = state_dir::folder()
+    let dir = private_file::state_folder()
         .map_err(|e| io::Error::new(e.kind(), format!("{e}; say where with --log FILE")))?;
     Ok(dir.join("hemfleet.log"))
 }

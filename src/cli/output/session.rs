@@ -16,6 +16,7 @@ use crate::tui::{self, Options, Theme};
 use super::headless;
 use super::line_writer;
 use super::stdout_writer::{self, Page};
+use crate::cli::CliError;
 use crate::cli::args::{Output, View};
 use crate::cli::device_locks::DeviceLocks;
 
@@ -29,14 +30,12 @@ pub(in crate::cli) enum Show {
 
 impl Show {
     /// The dashboard needs a terminal on both ends.
-    pub(in crate::cli) fn choose(view: &View) -> Result<Self, &'static str> {
+    pub(in crate::cli) fn choose(view: &View) -> Result<Self, CliError> {
         let terminal = io::stdin().is_terminal()
             && io::stdout().is_terminal()
             && std::env::var_os("TERM").is_none_or(|t| t != "dumb");
         match view.output {
-            Some(Output::Tui) if !terminal => {
-                Err("--output tui needs a terminal; say --output plain or json")
-            }
+            Some(Output::Tui) if !terminal => Err(CliError::NoTerminalForTui),
             Some(Output::Tui) => Ok(Self::Tui { ascii: view.ascii }),
             None if terminal => Ok(Self::Tui { ascii: view.ascii }),
             None | Some(Output::Plain) => Ok(Self::Plain),

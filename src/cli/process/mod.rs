@@ -1,7 +1,5 @@
-//! What the process asks of the system: signals, limits, private files.
+//! What the process asks of the operating system: signals, limits, private files.
 
-pub(super) mod descriptors;
-pub(super) mod memory;
+pub(super) mod limits;
 pub(super) mod private_file;
 pub(super) mod signals;
-pub(super) mod state_dir;

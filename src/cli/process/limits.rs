@@ -1,10 +1,10 @@
-//! File descriptors: whether there are enough for a run, before it begins. Without them a healthy device could
-//! not be looked at after its install.
-//! Must not: count what is open now; what a run needs at most is reckoned beforehand.
+//! Limits of this process: enough open files for a run, raised before it begins, and no core dumps. Without file
+//! descriptors a healthy device could not be reached after its install. What a run may need is estimated
+//! beforehand; what is open is not counted.
+
+use std::io;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-
-use crate::cli::Refusal;
 
 /// For the terminal, the log, the runtime, the broker and the journal.
 const BASE: u64 = 64;
@@ -19,39 +19,64 @@ const LOCK: u64 = 1;
 /// For each simulated device: its ports, and the connections to them.
 const SIMULATED: u64 = 6;
 
-/// Raises the soft limit of open files to what it takes to ask so many `devices`, `concurrency` of them at a
-/// time.
+/// This process may not open as many files as it may need.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{devices} devices, {at_a_time} at a time, need {need} open files, and this machine allows {limit}"
+)]
+pub struct TooFewFiles {
+    devices: usize,
+    at_a_time: usize,
+    need: u64,
+    limit: u64,
+    /// How many devices at a time the limit is enough for.
+    fits: u64,
+}
+
+impl TooFewFiles {
+    /// What to do about it.
+    pub(in crate::cli) fn hint(&self) -> String {
+        match self.fits {
+            0 => "raise the hard limit (ulimit -Hn, LimitNOFILE=), or take a part of the fleet with --only".to_owned(),
+            fits => format!("say --concurrency {fits}, or raise the hard limit (ulimit -Hn, LimitNOFILE=)"),
+        }
+    }
+}
+
+/// Raises the soft limit of open files to what `concurrency` of `devices` at a time may need.
 ///
 /// # Errors
 ///
-/// The hard limit is lower than that: nothing was sent.
-pub(in crate::cli) fn ensure(concurrency: usize, devices: usize) -> Result<(), Refusal> {
-    ensure_beside(0, concurrency, devices)
+/// The hard limit is lower than that. Nothing was sent yet.
+pub(in crate::cli) fn ensure_files(concurrency: usize, devices: usize) -> Result<(), TooFewFiles> {
+    ensure(0, concurrency, devices)
 }
 
-/// The same for a run, which holds one file open for each of its devices throughout (its lock).
+/// The same for a run, which also holds the lock of each device open.
 ///
 /// # Errors
 ///
-/// As [`ensure`].
-pub(in crate::cli) fn ensure_with_locks(concurrency: usize, devices: usize) -> Result<(), Refusal> {
-    ensure_beside(devices, concurrency, devices)
+/// As [`ensure_files`].
+pub(in crate::cli) fn ensure_files_and_locks(
+    concurrency: usize,
+    devices: usize,
+) -> Result<(), TooFewFiles> {
+    ensure(devices, concurrency, devices)
 }
 
-fn ensure_beside(locks: usize, concurrency: usize, devices: usize) -> Result<(), Refusal> {
+fn ensure(locks: usize, concurrency: usize, devices: usize) -> Result<(), TooFewFiles> {
     let need = need(locks, concurrency, devices);
     let limit = raise(need);
     if limit >= need {
         return Ok(());
     }
-    let at_a_time = concurrency.min(devices);
-    Err(Refusal::new(format!(
-        "{devices} devices, {at_a_time} at a time, need {need} open files, and this machine allows {limit}"
-    ))
-    .hint(match fitting(limit, locks) {
-        0 => "raise the hard limit (ulimit -Hn, LimitNOFILE=), or take a part of the fleet with --only".to_owned(),
-        fits => format!("say --concurrency {fits}, or raise the hard limit (ulimit -Hn, LimitNOFILE=)"),
-    }))
+    Err(TooFewFiles {
+        devices,
+        at_a_time: concurrency.min(devices),
+        need,
+        limit,
+        fits: fitting(limit, locks),
+    })
 }
 
 /// The same for simulated devices in this process, as far as the hard limit goes: whether it is enough shows
@@ -93,6 +118,20 @@ fn fitting(limit: u64, locks: usize) -> u64 {
 
 fn count(n: usize) -> u64 {
     u64::try_from(n).unwrap_or(u64::MAX / 16)
+}
+
+/// Switches core dumps off, for this process and the programs that it starts, and on Linux keeps other
+/// programs of the same user from reading its memory.
+pub(in crate::cli) fn keep_memory_private() -> io::Result<()> {
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    setrlimit(Resource::Core, none)?;
+    // A core that is piped to a program has no size to be limited.
+    #[cfg(target_os = "linux")]
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,0 +1,168 @@
+//! Why a command cannot do its work: one error for all commands, with its source and with what to do next.
+//! `cli::main` prints it; the faults of an inventory are `config::Diagnostics`.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::io;
+use std::path::PathBuf;
+
+use super::commands::fetch::announcement::DownloadError;
+use super::device_locks::LocksRefused;
+use super::image_file::ImageFileError;
+use super::process::limits::TooFewFiles;
+use crate::config::Diagnostics;
+use crate::device::http::SetupError;
+use crate::model::{DeviceId, human_bytes};
+use crate::sim::ScenarioError;
+
+/// Why a command ends with exit code 2. Nothing was changed on any device.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// The inventory, the command line or a secret has faults. They are shown as a report of their own.
+    #[error("{}", .0.render(false, super::MESSAGE_WIDTH).trim_end())]
+    Faults(Diagnostics),
+    /// The operating system refused something.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// An image or a management app that is not sent.
+    #[error(transparent)]
+    Image(#[from] ImageFileError),
+    /// A download that is not kept.
+    #[error(transparent)]
+    Download(#[from] DownloadError),
+    /// Too few files can be open at once.
+    #[error(transparent)]
+    TooFewFiles(#[from] TooFewFiles),
+    /// The devices could not be locked.
+    #[error("{}", .refused.message(.sent))]
+    Locks {
+        /// Why not.
+        refused: LocksRefused,
+        /// What was done before.
+        sent: &'static str,
+    },
+    /// A folder that cannot be made.
+    #[error("folder {}", path.display())]
+    Folder {
+        /// Its path.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A file of `audit verify` that cannot be read.
+    #[error("{} is not readable", path.display())]
+    Unreadable {
+        /// Its path.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A file of `audit verify` that is too large for a log, or no file.
+    #[error("{} is no log file ({})", path.display(), human_bytes(*bytes))]
+    NotALog {
+        /// Its path.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+    },
+    /// A saved log key that cannot be used.
+    #[error("log key {}", path.display())]
+    LogKey {
+        /// Its path.
+        path: PathBuf,
+        /// Why not.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// A scenario file that cannot be read.
+    #[error("scenario {} is not readable", path.display())]
+    ScenarioUnreadable {
+        /// Its path.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A scenario file that is none.
+    #[error("scenario {}", path.display())]
+    BadScenario {
+        /// Its path.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: ScenarioError,
+    },
+    /// The built-in scenario.
+    #[error(transparent)]
+    Scenario(#[from] ScenarioError),
+    /// The broker cannot even be tried.
+    #[error(transparent)]
+    Broker(SetupError),
+    /// A device cannot even be tried.
+    #[error("{device}")]
+    Device {
+        /// Its name.
+        device: DeviceId,
+        /// Why not.
+        source: SetupError,
+    },
+    /// The system gives no random numbers.
+    #[error("no randomness: {0}")]
+    Randomness(getrandom::Error),
+    /// `audit` without an inventory.
+    #[error("no inventory is named")]
+    NoInventory,
+    /// `plan --firmware latest`.
+    #[error("plan changes nothing, and asking for the latest firmware sets clocks")]
+    PlanOfLatest,
+    /// The dashboard without a terminal.
+    #[error("--output tui needs a terminal; say --output plain or json")]
+    NoTerminalForTui,
+    /// A run without `--yes` and without a terminal.
+    #[error("there is no terminal to confirm the plan in")]
+    NoTerminalToConfirm,
+    /// A device whose secret is typed, and no terminal.
+    #[error("{0}: its secret is to be typed, and there is no terminal to type it in")]
+    NoTerminalToAsk(DeviceId),
+    /// `--firmware latest` found more than one.
+    #[error("the backend offers different firmware to different devices: {0}")]
+    DifferentOffers(String),
+}
+
+impl From<Diagnostics> for CliError {
+    fn from(faults: Diagnostics) -> Self {
+        Self::Faults(faults)
+    }
+}
+
+impl CliError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Image(error) => error.hint()?,
+            Self::TooFewFiles(error) => return Some(error.hint()),
+            Self::Locks { refused, .. } => return refused.hint(),
+            Self::LogKey { .. } => {
+                "the key is the saved answer of GET /api/logger/key: key, nonce and nonce_signed"
+            }
+            Self::NoInventory => "say -c fleet.toml",
+            Self::PlanOfLatest => "hemfleet fetch first, then plan with the file that it wrote",
+            Self::NoTerminalToConfirm => "look at it with hemfleet plan, then say --yes",
+            Self::NoTerminalToAsk(_) => {
+                "give it a secret from a file, a command or the environment"
+            }
+            Self::DifferentOffers(_) => "choose those that belong together with --only",
+            _ => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
+/// An error and its sources in one line, separated by colons.
+pub(super) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        // A string takes everything.
+        let _ = write!(text, ": {error}");
+        source = error.source();
+    }
+    text
+}
