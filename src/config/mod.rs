@@ -148,9 +148,16 @@ pub fn load(path: &Path, overrides: &Overrides, env: &Env<'_>) -> Loaded {
 
 /// [`load`] with the text at hand; `path` says what to call it and where relative paths start from.
 pub fn load_text(path: &Path, text: &str, overrides: &Overrides, env: &Env<'_>) -> Loaded {
-    let healed = toml::parser::heal(text);
-    let mut reader = healed.reader(path, text);
-    let typed = inventory::file::read(&mut reader, &healed.document());
+    let (mut document, errors) = toml::parser::parse(text);
+    let secrets = inventory::redact::secrets_in(text, &document, !errors.is_empty());
+    let source = toml::source::Source::new(path, text, secrets);
+    let mut reader = toml::reader::Reader::new(source, path.parent().unwrap_or(Path::new("")));
+    let readable;
+    if !errors.is_empty() {
+        readable = toml::parser::recover(&mut reader, text, errors);
+        document = toml::parser::parse(&readable).0;
+    }
+    let typed = inventory::file::read(&mut reader, &document);
     let settings = resolve::resolve(&mut reader, &typed, overrides, env, path);
     if let Some(n) = overrides.concurrency {
         let n = i64::try_from(n).unwrap_or(i64::MAX);

@@ -2,10 +2,11 @@
 //! run nor anybody from interrupting it. Nothing is dropped before [`ROOM`] is full; then the reader counts as
 //! gone. What is written is not known here.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd as _;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -24,20 +25,17 @@ const QUIET: Duration = Duration::from_secs(1);
 
 /// Where a reporter writes; [`StdoutWriter::flush`] takes it from there.
 #[derive(Clone, Default)]
-pub(in crate::cli) struct Page(Arc<Mutex<Vec<u8>>>);
+pub(in crate::cli) struct Page(Rc<RefCell<Vec<u8>>>);
 
 impl Page {
     fn take(&self) -> Vec<u8> {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        self.0.take()
     }
 }
 
 impl Write for Page {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend_from_slice(bytes);
+        self.0.borrow_mut().extend_from_slice(bytes);
         Ok(bytes.len())
     }
 

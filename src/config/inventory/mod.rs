@@ -7,4 +7,5 @@ pub(super) mod device;
 pub(super) mod file;
 mod keys;
 pub(super) mod policy;
+pub(super) mod redact;
 pub(super) mod shared_secret;

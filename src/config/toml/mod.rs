@@ -1,8 +1,7 @@
-//! The text of an inventory: parsed, read key by key, with whatever may be a secret overwritten.
-//! The keys themselves are in `inventory`.
+//! The text of an inventory: parsed, read key by key, with what may be a secret overwritten.
+//! The keys, and what may be a secret, are known to `inventory`.
 
 pub(super) mod parser;
 pub(super) mod reader;
-pub(super) mod redact;
 pub(super) mod source;
 pub(super) mod value;

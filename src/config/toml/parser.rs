@@ -8,8 +8,6 @@ use std::path::Path;
 use toml::de::DeTable;
 
 use super::reader::Reader;
-use super::redact;
-use super::source::Source;
 use crate::config::diagnostic::{Diagnostic, Diagnostics, Place, shown_path};
 use crate::config::environment::reason;
 
@@ -17,38 +15,9 @@ use crate::config::environment::reason;
 const LARGEST_FILE: u64 = 16 * 1024 * 1024;
 
 /// One fault of the syntax.
-struct Slip {
+pub(in crate::config) struct SyntaxError {
     span: Range<usize>,
     message: String,
-}
-
-/// A text whose unreadable lines are blanked, so that the rest can be read and judged.
-pub(in crate::config) struct Healed {
-    text: String,
-    slips: Vec<Slip>,
-    masks: Vec<Range<usize>>,
-    /// Where the parser lost the thread for good.
-    lost_from: Option<usize>,
-}
-
-impl Healed {
-    /// The document, as far as it can be read. Its spans are those of the file.
-    pub(in crate::config) fn document(&self) -> DeTable<'_> {
-        DeTable::parse_recoverable(&self.text).0.into_inner()
-    }
-
-    /// The collector for this document, with its slips already in it and its secrets hidden.
-    pub(in crate::config) fn reader(&self, path: &Path, text: &str) -> Reader {
-        let source = Source::new(path, text, self.masks.clone());
-        let mut reader = Reader::new(source, path.parent().unwrap_or(Path::new("")));
-        for slip in &self.slips {
-            reader.syntax(slip.span.clone(), &slip.message, hint_for(&slip.message));
-        }
-        if let Some(from) = self.lost_from {
-            reader.lost_from(from);
-        }
-        reader
-    }
 }
 
 /// The whole inventory, or why it cannot be read.
@@ -85,76 +54,70 @@ pub(in crate::config) fn read_file(path: &Path) -> Result<String, Diagnostics> {
     })
 }
 
-/// Finds the slips of `text`. The line of each is blanked and the rest parsed again, because the
-/// parser gives up at some slips and reads on as if inside brackets at others.
-pub(in crate::config) fn heal(text: &str) -> Healed {
-    const ROUNDS: usize = 32;
-    let mut healed = Healed {
-        text: text.to_owned(),
-        slips: Vec::new(),
-        masks: Vec::new(),
-        lost_from: None,
-    };
-    for round in 0..=ROUNDS {
-        let (table, errors) = DeTable::parse_recoverable(&healed.text);
-        if round == 0 {
-            healed.masks = redact::secrets_in(text, table.get_ref(), !errors.is_empty());
-        }
-        let mut found: Vec<Slip> = errors
-            .iter()
-            .map(|e| Slip {
-                span: e.span().unwrap_or_default(),
-                message: said(e.message()),
-            })
-            .collect();
-        // A string that swallows a bracket leaves the bracket open: the string comes first.
-        found.sort_by_key(|s| (s.span.start, !s.message.contains("string")));
-        let Some(first) = found.first() else {
-            return healed;
-        };
-        let first = first.span.start;
-        if let Some(opening) = never_closed(&healed.text, &found) {
-            let line = line_of(text, opening.span.start).start;
-            found.retain(|s| s.span.start < line);
-            found.push(opening);
-        }
-        let before = healed.text.clone();
-        for slip in found {
-            let line = line_of(text, slip.span.start);
-            let written = text[line.clone()].trim_start();
-            // What follows a header belongs to its table, and the parser guesses which one that is.
-            if !written.starts_with('[') {
-                blank(&mut healed.text, line.clone());
-            }
-            // Later rounds also stumble over the remains of what an earlier one blanked.
-            let is_header = written.starts_with('[') && slip.message.contains("table");
-            let is_new = !healed.slips.iter().any(|s| line.contains(&s.span.start));
-            if is_new && (round == 0 || written.contains('=') || is_header) {
-                healed.slips.push(slip);
-            }
-        }
-        if healed.text == before {
-            return healed;
-        }
-        if round == ROUNDS {
-            healed.lost_from = Some(first);
-        }
+/// The document, as far as the parser can read it, and what it stumbled over, in the order of the text.
+pub(in crate::config) fn parse(text: &str) -> (DeTable<'_>, Vec<SyntaxError>) {
+    let (table, errors) = DeTable::parse_recoverable(text);
+    let mut found: Vec<SyntaxError> = errors
+        .iter()
+        .map(|e| SyntaxError {
+            span: e.span().unwrap_or_default(),
+            message: clearer(e.message()),
+        })
+        .collect();
+    // A string that swallows a bracket leaves the bracket open: the string comes first.
+    found.sort_by_key(|s| (s.span.start, !s.message.contains("string")));
+    if let Some(opening) = never_closed(text, &found) {
+        let line = line_of(text, opening.span.start).start;
+        found.retain(|s| s.span.start < line);
+        found.push(opening);
     }
-    healed
+    (table.into_inner(), found)
+}
+
+/// Reports the first syntax error. Returns `text` without the lines that have one, so that the rest can be read and
+/// checked.
+pub(in crate::config) fn recover(
+    reader: &mut Reader,
+    text: &str,
+    mut errors: Vec<SyntaxError>,
+) -> String {
+    // The parser stops at some errors and reads on as if inside brackets at others, so that blanking a line may
+    // bring up the next one.
+    const PASSES: usize = 4;
+    let mut readable = text.to_owned();
+    for _ in 0..PASSES {
+        let before = readable.clone();
+        for error in &errors {
+            reader.syntax_error(error.span.clone(), &error.message, hint_for(&error.message));
+            let line = line_of(text, error.span.start);
+            // What follows a header belongs to its table, and the parser guesses which one that is.
+            if !text[line.clone()].trim_start().starts_with('[') {
+                blank(&mut readable, line);
+            }
+        }
+        if readable == before {
+            return readable;
+        }
+        errors = parse(&readable).1;
+    }
+    if let Some(next) = errors.first() {
+        reader.lost_from(next.span.start);
+    }
+    readable
 }
 
 /// What the parser says of a bracket or a multi-line string that is never closed stands at the end
 /// of the text; what is wrong is where it opens.
-fn never_closed(text: &str, slips: &[Slip]) -> Option<Slip> {
+fn never_closed(text: &str, errors: &[SyntaxError]) -> Option<SyntaxError> {
     let at = |start: usize, len: usize, message: &str| {
-        Some(Slip {
+        Some(SyntaxError {
             span: start..start + len,
             message: message.to_owned(),
         })
     };
-    let says = |what: &str| slips.iter().any(|s| s.message.contains(what));
+    let says = |what: &str| errors.iter().any(|s| s.message.contains(what));
     if says("unclosed array,") || says("unclosed inline table") {
-        let first = slips.iter().find(|s| is_in_brackets(&s.message))?;
+        let first = errors.iter().find(|s| is_in_brackets(&s.message))?;
         let mut end = line_of(text, first.span.start).end;
         while end > 0 {
             let line = line_of(text, end - 1);
@@ -209,8 +172,8 @@ fn is_in_brackets(message: &str) -> bool {
     inside.iter().any(|w| message.contains(w)) && !message.contains("array table")
 }
 
-/// The parser's words, but where they would mislead.
-fn said(message: &str) -> String {
+/// The parser's message, or a clearer one where that would mislead.
+fn clearer(message: &str) -> String {
     // It takes any word for a misspelt `true` or `false`.
     if message.starts_with("invalid boolean") || message.contains("must be quoted") {
         "a value that is no number, no true or false, and has no quotes".to_owned()
@@ -242,56 +205,46 @@ fn hint_for(message: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::toml::source::Source;
 
-    /// Line and message of each slip, and the keys that could be read all the same.
-    fn healed(text: &str) -> (Vec<(usize, String)>, Vec<String>) {
-        let healed = heal(text);
-        let mut slips: Vec<(usize, String)> = healed
-            .slips
+    /// Line and message of the errors that are shown, and the keys that can be read all the same.
+    fn recovered(text: &str) -> (Vec<(usize, String)>, Vec<String>) {
+        let (_, errors) = parse(text);
+        let source = Source::new(Path::new("f"), text, vec![]);
+        let mut reader = Reader::new(source, Path::new(""));
+        let readable = recover(&mut reader, text, errors);
+        let keys = parse(&readable).0;
+        let keys = keys.keys().map(|k| k.get_ref().to_string()).collect();
+        let shown = reader.into_faults();
+        let shown = shown
             .iter()
-            .map(|s| {
-                (
-                    text[..s.span.start].matches('\n').count() + 1,
-                    s.message.clone(),
-                )
-            })
+            .map(|f| (f.location().unwrap().line(), f.message().to_owned()))
             .collect();
-        slips.sort();
-        let keys = healed
-            .document()
-            .keys()
-            .map(|k| k.get_ref().to_string())
-            .collect();
-        (slips, keys)
+        (shown, keys)
     }
 
     #[test]
-    fn every_slip_is_found_and_the_rest_is_read() {
-        let (slips, keys) =
-            healed("a = 1\nfoo bar\nb = \"x\nc = 2\nd = 5s\ne = 1\ne = 2\n[f\ng = 1\n[h]\n");
-        let lines: Vec<usize> = slips.iter().map(|(line, _)| *line).collect();
-        assert_eq!(lines, [2, 3, 5, 7, 8], "{slips:?}");
-        // The keys below a broken header belong to nobody knows what.
+    fn the_first_error_is_shown_and_the_rest_is_read() {
+        let (shown, keys) =
+            recovered("a = 1\nfoo bar\nb = \"x\nc = 2\nd = 5s\ne = 1\ne = 2\n[f\ng = 1\n[h]\n");
+        let lines: Vec<usize> = shown.iter().map(|(line, _)| *line).collect();
+        assert_eq!(lines, [2], "{shown:?}");
+        // The keys below a broken header belong to an unknown table.
         assert_eq!(keys, ["a", "c", "e", "h"]);
     }
 
     #[test]
     fn what_is_never_closed_is_shown_where_it_opens() {
-        let (slips, keys) = healed("a = 1\nb = [\n  \"x\",\n  \"y\"\n[c]\nd = \n[e]\n");
-        assert_eq!(slips[0], (2, "a bracket that is never closed".to_owned()));
-        assert_eq!(
-            slips.iter().map(|(line, _)| *line).collect::<Vec<_>>(),
-            [2, 6]
-        );
+        let bracket = [(2, "a bracket that is never closed".to_owned())];
+        let (shown, keys) = recovered("a = 1\nb = [\n  \"x\",\n  \"y\"\n[c]\nd = \n[e]\n");
+        assert_eq!(shown, bracket);
         assert_eq!(keys, ["a", "c", "e"]);
-        let (slips, keys) = healed("a = 1\nb = { x = 1\n[c]\n");
-        assert_eq!(slips, [(2, "a bracket that is never closed".to_owned())]);
+        let (shown, keys) = recovered("a = 1\nb = { x = 1\n[c]\n");
+        assert_eq!(shown, bracket);
         assert_eq!(keys, ["a", "c"]);
-        let (slips, keys) = healed("a = 1\nb = \"\"\"\nxx\n[c]\n");
-        assert_eq!(
-            slips,
-            [(2, "a multi-line string that is never closed".to_owned())]
-        );
+        let (shown, keys) = recovered("a = 1\nb = \"\"\"\nxx\n[c]\n");
+        let string = "a multi-line string that is never closed".to_owned();
+        assert_eq!(shown, [(2, string)]);
         assert_eq!(keys, ["a", "c"]);
     }
 }

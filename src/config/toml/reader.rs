@@ -118,10 +118,13 @@ impl Reader {
         }
     }
 
-    /// A fault of the syntax: its line is not judged any further, nor is anything called missing.
-    pub(in crate::config) fn syntax(&mut self, span: Range<usize>, message: &str, hint: &str) {
+    /// Reports a syntax error, if it is the first one. Its line is not checked any further, and nothing is called
+    /// missing any more.
+    pub(super) fn syntax_error(&mut self, span: Range<usize>, message: &str, hint: &str) {
         let at = Location::new(&self.source, span);
-        if self.bad_lines.insert(at.line()) {
+        let is_first = self.bad_lines.is_empty();
+        self.bad_lines.insert(at.line());
+        if is_first {
             self.faults.push(Diagnostic::new(message).at(at).hint(hint));
         }
     }

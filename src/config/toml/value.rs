@@ -104,7 +104,7 @@ pub(in crate::config) fn env_name(text: &str) -> Checked<String> {
     }
 }
 
-pub(super) fn is_env_name(text: &str) -> bool {
+pub(in crate::config) fn is_env_name(text: &str) -> bool {
     text.len() <= 128
         && !text.starts_with(|c: char| c.is_ascii_digit())
         && !text.is_empty()

@@ -5,9 +5,9 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
-use super::value::{is_env_name, nearest};
-use crate::config::inventory::address::ssh_user;
-use crate::config::inventory::auth::{KDFS, kinds};
+use super::address::ssh_user;
+use super::auth::{KDFS, kinds};
+use crate::config::toml::value::{is_env_name, nearest};
 
 /// What the names of keys that people put secrets under have in them.
 const SECRET_WORDS: [&str; 8] = [
@@ -35,7 +35,11 @@ fn sounds_secret(key: &str) -> bool {
 
 /// The stretches of `text` to be hidden. `broken` says that the text is not TOML as a whole, so that
 /// values may stand where the parser did not look for them.
-pub(super) fn secrets_in(text: &str, table: &DeTable<'_>, broken: bool) -> Vec<Range<usize>> {
+pub(in crate::config) fn secrets_in(
+    text: &str,
+    table: &DeTable<'_>,
+    broken: bool,
+) -> Vec<Range<usize>> {
     let shared = table
         .iter()
         .filter(|(key, _)| key.get_ref() == "secrets")
