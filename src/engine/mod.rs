@@ -8,6 +8,8 @@
 
 mod command;
 mod event;
+#[cfg(test)]
+pub(crate) mod fixtures;
 mod fleet;
 mod fleet_run;
 mod headline;

@@ -157,12 +157,13 @@ impl<W: Write> Reporter for AuditTable<W> {
 mod tests {
     use super::*;
     use crate::engine::Mode;
+    use crate::engine::fixtures::TestRun;
     use crate::model::{Failure, FailureKind, LinkTrust, Skip, Stage, Touched};
-    use crate::report::fixtures::{self, Rehearsal, unplugged};
+    use crate::report::fixtures::{self, unplugged};
 
-    fn written(run: &Rehearsal, color: bool) -> String {
+    fn written(run: &TestRun, color: bool) -> String {
         let mut out = Vec::new();
-        run.report(&mut AuditTable::new(&mut out, color)).unwrap();
+        fixtures::report(run, &mut AuditTable::new(&mut out, color)).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -174,7 +175,7 @@ mod tests {
         })
     }
 
-    fn audit() -> Rehearsal {
+    fn audit() -> TestRun {
         let links = [
             LinkTrust::Pinned,
             LinkTrust::Insecure,
@@ -182,10 +183,10 @@ mod tests {
             LinkTrust::Http,
             LinkTrust::System,
         ];
-        let mut run = Rehearsal::of(Mode::Audit { all: false }, &links, fixtures::no_payload());
+        let mut run = fixtures::run_of(Mode::Audit { all: false }, &links, fixtures::no_payload());
         run.begin();
         run.log_read(0, "62310ba5", Ok(fixtures::log()));
-        run.device(1, DeviceFact::SecretWanted);
+        run.tell(1, DeviceFact::SecretWanted);
         run.log_read(0, "62310c00", Err(AuditObstacle::Busy));
         run.log_read(1, "7", Ok(fixtures::spoiled_log()));
         run.finish(0, Outcome::Audited { files: 1 });

@@ -166,10 +166,10 @@ mod tests {
     use super::*;
     use crate::engine::Intent;
     use crate::model::{Doubt, Failure, MaxFailures, Skip, Stage, Touched, Unproven};
-    use crate::report::fixtures::{self, Rehearsal, id, refused_image, unplugged};
+    use crate::report::fixtures::{self, id, refused_image, unplugged};
 
     fn after(outcomes: &[Outcome]) -> Exit {
-        let mut run = Rehearsal::new(Mode::Go, outcomes.len());
+        let mut run = fixtures::run(Mode::Go, outcomes.len());
         run.begin();
         for (n, outcome) in outcomes.iter().enumerate() {
             run.finish(n, outcome.clone());
@@ -222,7 +222,7 @@ mod tests {
             Outcome::Unproven(Unproven::NoSignature),
             Outcome::Cancelled(Touched::ImageStaged),
         ] {
-            let mut run = Rehearsal::new(Mode::Go, 2);
+            let mut run = fixtures::run(Mode::Go, 2);
             run.begin();
             run.audit(0, fixtures::contradicted());
             run.finish(0, outcome.clone());
@@ -232,7 +232,7 @@ mod tests {
         }
         // Any other word of a log that need not confirm changes nothing.
         for report in [fixtures::missing(), fixtures::confirmed()] {
-            let mut run = Rehearsal::new(Mode::Go, 1);
+            let mut run = fixtures::run(Mode::Go, 1);
             run.begin();
             run.audit(0, report);
             run.finish(0, Outcome::Upgraded);
@@ -243,7 +243,7 @@ mod tests {
     #[test]
     fn a_device_that_could_not_be_asked_counts_like_one_that_failed() {
         let of = |outcome: Outcome| {
-            let mut run = Rehearsal::new(Mode::Go, 1);
+            let mut run = fixtures::run(Mode::Go, 1);
             run.leave_out(&[id(7)]);
             run.begin();
             run.finish(0, outcome);
@@ -252,7 +252,7 @@ mod tests {
         assert_eq!(of(Outcome::Upgraded), Exit::Failed);
         assert_eq!(of(Outcome::Unknown(Doubt::AnswerLost)), Exit::Failed);
         assert_eq!(of(Outcome::Cancelled(Touched::Nothing)), Exit::Failed);
-        let mut run = Rehearsal::new(Mode::Go, 1);
+        let mut run = fixtures::run(Mode::Go, 1);
         run.leave_out(&[id(7)]);
         run.begin();
         run.intend(Intent::Interrupt);
@@ -261,7 +261,7 @@ mod tests {
 
     #[test]
     fn who_could_not_be_asked_keeps_no_run_halted_whose_devices_are_well() {
-        let mut run = Rehearsal::new(Mode::Go, 2);
+        let mut run = fixtures::run(Mode::Go, 2);
         run.leave_out(&[id(7)]);
         run.begin();
         for n in 0..2 {
@@ -279,7 +279,7 @@ mod tests {
 
     #[test]
     fn an_interrupt_outweighs_every_outcome() {
-        let mut run = Rehearsal::new(Mode::Go, 1);
+        let mut run = fixtures::run(Mode::Go, 1);
         run.begin();
         run.intend(Intent::Interrupt);
         run.finish(0, Outcome::Lost);
@@ -288,7 +288,7 @@ mod tests {
 
     #[test]
     fn a_halted_run_has_a_code_of_its_own_until_it_goes_on_or_every_device_is_well() {
-        let mut run = Rehearsal::new(Mode::Go, 4);
+        let mut run = fixtures::run(Mode::Go, 4);
         run.begin();
         run.finish(0, Outcome::Failed(refused_image()));
         run.finish(1, Outcome::RolledBack);
@@ -304,7 +304,7 @@ mod tests {
         run.intend(Intent::Interrupt);
         assert_eq!(Exit::of(&run.fleet), Exit::Interrupted);
 
-        let mut run = Rehearsal::new(Mode::Go, 2);
+        let mut run = fixtures::run(Mode::Go, 2);
         run.begin();
         for n in 0..2 {
             run.install_begun(n);
@@ -321,7 +321,7 @@ mod tests {
 
     #[test]
     fn a_device_without_an_end_is_never_good() {
-        let mut run = Rehearsal::new(Mode::Go, 2);
+        let mut run = fixtures::run(Mode::Go, 2);
         run.begin();
         run.finish(0, Outcome::Upgraded);
         assert_eq!(Exit::of(&run.fleet), Exit::Interrupted);
@@ -329,23 +329,23 @@ mod tests {
 
     #[test]
     fn a_plan_is_good_unless_a_device_cannot_be_upgraded() {
-        let mut run = Rehearsal::new(Mode::Plan, 2);
+        let mut run = fixtures::run(Mode::Plan, 2);
         run.begin();
-        run.plan_upgrade(0, &[]);
-        run.plan(1, Verdict::Skip(Skip::Epa));
+        run.planned_upgrade(0, &[]);
+        run.planned(1, Verdict::Skip(Skip::Epa));
         assert_eq!(Exit::of(&run.fleet), Exit::Good);
-        let mut run = Rehearsal::new(Mode::Plan, 2);
+        let mut run = fixtures::run(Mode::Plan, 2);
         run.begin();
-        run.plan_upgrade(0, &[]);
-        run.plan(1, Verdict::from(unplugged()));
+        run.planned_upgrade(0, &[]);
+        run.planned(1, Verdict::from(unplugged()));
         assert_eq!(Exit::of(&run.fleet), Exit::Failed);
     }
 
     #[test]
     fn a_plan_that_nobody_confirmed_is_not_good() {
-        let mut run = Rehearsal::new(Mode::Confirm, 1);
+        let mut run = fixtures::run(Mode::Confirm, 1);
         run.begin();
-        run.plan_upgrade(0, &[]);
+        run.planned_upgrade(0, &[]);
         assert_eq!(Exit::of(&run.fleet), Exit::Interrupted);
     }
 
@@ -358,7 +358,7 @@ mod tests {
         ];
         let unread = [FailureKind::LogUnread { what: what() }, unplugged()];
         let after = |kinds: &[&FailureKind]| {
-            let mut run = Rehearsal::new(Mode::Audit { all: false }, kinds.len() + 2);
+            let mut run = fixtures::run(Mode::Audit { all: false }, kinds.len() + 2);
             run.begin();
             for (n, kind) in kinds.iter().enumerate() {
                 run.finish(

@@ -226,32 +226,32 @@ impl<W: Write> Reporter for Plain<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::fixtures::TestRun;
     use crate::engine::{Intent, Mode};
     use crate::model::{Doubt, LinkTrust, Outcome, Verdict};
-    use crate::report::fixtures::{self, Rehearsal, id, unplugged};
+    use crate::report::fixtures::{self, id, unplugged};
 
-    fn written(run: &Rehearsal, color: bool) -> String {
+    fn written(run: &TestRun, color: bool) -> String {
         let mut out = Vec::new();
-        run.report(&mut Plain::new(&mut out, TimeZone::UTC, color))
-            .unwrap();
+        fixtures::report(run, &mut Plain::new(&mut out, TimeZone::UTC, color)).unwrap();
         String::from_utf8(out).unwrap()
     }
 
     #[test]
     fn a_device_from_probe_to_proof() {
-        let mut run = Rehearsal::new(Mode::Go, 1);
+        let mut run = fixtures::run(Mode::Go, 1);
         run.begin();
-        run.upgrade(0);
+        fixtures::upgrade(&mut run, 0);
         run.end();
         insta::assert_snapshot!(written(&run, false));
     }
 
     #[test]
     fn retries_refusals_and_second_attempts() {
-        let mut run = Rehearsal::new(Mode::Go, 2);
+        let mut run = fixtures::run(Mode::Go, 2);
         run.begin();
-        run.refuse(0);
-        run.plan(1, Verdict::from(unplugged()));
+        fixtures::refuse(&mut run, 0);
+        run.planned(1, Verdict::from(unplugged()));
         run.finish(1, Verdict::from(unplugged()).outcome().unwrap());
         run.intend(Intent::Retry(id(1)));
         run.start(1, Stage::Probe, 1);
@@ -263,7 +263,7 @@ mod tests {
 
     #[test]
     fn what_a_device_accepted_is_not_called_confirmed_beside_a_rollback() {
-        let mut run = Rehearsal::new(Mode::Go, 1);
+        let mut run = fixtures::run(Mode::Go, 1);
         run.begin();
         let report = crate::model::AuditReport {
             judged: crate::model::OutcomeKind::RolledBack,
@@ -282,7 +282,7 @@ mod tests {
     #[test]
     fn what_the_log_says_is_said_once() {
         for remark in ["", " · read after the next reboot"] {
-            let mut run = Rehearsal::new(Mode::Go, 1);
+            let mut run = fixtures::run(Mode::Go, 1);
             run.begin();
             run.start(0, Stage::Audit, 1);
             run.audit(0, fixtures::confirmed());
@@ -299,16 +299,16 @@ mod tests {
 
     #[test]
     fn a_device_that_waits_for_people_and_what_its_log_says() {
-        let mut run = Rehearsal::of(Mode::Go, &[LinkTrust::Ca, LinkTrust::Ca], fixtures::both());
+        let mut run = fixtures::run_of(Mode::Go, &[LinkTrust::Ca, LinkTrust::Ca], fixtures::both());
         run.begin();
         run.start(0, Stage::Login, 1);
-        run.device(0, DeviceFact::SecretWanted);
+        run.tell(0, DeviceFact::SecretWanted);
         run.start(1, Stage::Login, 1);
         for _ in 0..3 {
             run.pass(1000);
             run.progress(1, Stage::Login, Progress::Queued);
         }
-        run.ask_phone(1, crate::model::Scope::Upgrade);
+        fixtures::ask_phone(&mut run, 1, crate::model::Scope::Upgrade);
         run.pass(30_000);
         run.stage_done(1, Stage::Login, 33_000, 200, "approved");
         for (stage, note) in fixtures::APP {
@@ -329,16 +329,16 @@ mod tests {
             LinkTrust::Pinned,
             LinkTrust::System,
         ];
-        let mut run = Rehearsal::with_links(Mode::Go, &links);
+        let mut run = fixtures::run_with_links(Mode::Go, &links);
         run.begin();
         insta::assert_snapshot!(written(&run, false));
     }
 
     #[test]
     fn no_escape_is_written_unless_colour_is_wanted() {
-        let mut run = Rehearsal::with_links(Mode::Go, &[LinkTrust::Http]);
+        let mut run = fixtures::run_with_links(Mode::Go, &[LinkTrust::Http]);
         run.begin();
-        run.refuse(0);
+        fixtures::refuse(&mut run, 0);
         run.end();
         let plain = written(&run, false);
         assert!(!plain.contains('\x1b') && !plain.contains('\r'));
@@ -355,7 +355,7 @@ mod tests {
     #[test]
     fn an_upload_that_starts_again_is_told_of_again() {
         let bytes = |sent| Progress::Bytes { sent, total: 100 };
-        let mut run = Rehearsal::new(Mode::Go, 1);
+        let mut run = fixtures::run(Mode::Go, 1);
         run.begin();
         for try_no in 1..=2 {
             run.start(0, Stage::Upload, try_no);
@@ -370,7 +370,7 @@ mod tests {
 
     #[test]
     fn silence_is_told_of_every_half_minute() {
-        let mut run = Rehearsal::new(Mode::Go, 1);
+        let mut run = fixtures::run(Mode::Go, 1);
         run.begin();
         run.start(0, Stage::Check, 1);
         for polls in 1..=30 {

@@ -174,17 +174,18 @@ fn closing(fleet: &Fleet) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::fixtures::TestRun;
     use crate::engine::{Intent, Mode};
     use crate::model::{FailureKind, LinkTrust, Outcome, Skip, Touched};
-    use crate::report::fixtures::{self, Rehearsal, unplugged};
+    use crate::report::fixtures::{self, unplugged};
 
-    fn written(run: &Rehearsal, color: bool) -> String {
+    fn written(run: &TestRun, color: bool) -> String {
         let mut out = Vec::new();
         plan_table(&run.fleet, &mut out, color).unwrap();
         String::from_utf8(out).unwrap()
     }
 
-    fn planned() -> Rehearsal {
+    fn planned() -> TestRun {
         let links = [
             LinkTrust::Ca,
             LinkTrust::Http,
@@ -192,13 +193,13 @@ mod tests {
             LinkTrust::Insecure,
             LinkTrust::System,
         ];
-        let mut run = Rehearsal::with_links(Mode::Plan, &links);
+        let mut run = fixtures::run_with_links(Mode::Plan, &links);
         run.begin();
-        run.plan_upgrade(0, &["clock unset: check-in first"]);
-        run.plan_upgrade(1, &[]);
-        run.plan(2, Verdict::Current);
-        run.plan(3, Verdict::Skip(Skip::Epa));
-        run.plan(4, Verdict::from(unplugged()));
+        run.planned_upgrade(0, &["clock unset: check-in first"]);
+        run.planned_upgrade(1, &[]);
+        run.planned(2, Verdict::Current);
+        run.planned(3, Verdict::Skip(Skip::Epa));
+        run.planned(4, Verdict::from(unplugged()));
         run
     }
 
@@ -215,9 +216,9 @@ mod tests {
 
     #[test]
     fn a_plan_that_was_stopped_says_what_was_not_looked_at() {
-        let mut run = Rehearsal::with_links(Mode::Plan, &[LinkTrust::Ca, LinkTrust::Ca]);
+        let mut run = fixtures::run_with_links(Mode::Plan, &[LinkTrust::Ca, LinkTrust::Ca]);
         run.begin();
-        run.plan_upgrade(0, &[]);
+        run.planned_upgrade(0, &[]);
         run.intend(Intent::Interrupt);
         run.finish(0, Outcome::Cancelled(Touched::Nothing));
         insta::assert_snapshot!(written(&run, false));
@@ -226,19 +227,19 @@ mod tests {
     #[test]
     fn downgrades_are_called_so_and_refused_unless_they_are_meant() {
         let mut run =
-            Rehearsal::with_links(Mode::Plan, &[LinkTrust::Ca, LinkTrust::Ca, LinkTrust::Ca]);
+            fixtures::run_with_links(Mode::Plan, &[LinkTrust::Ca, LinkTrust::Ca, LinkTrust::Ca]);
         run.begin();
-        run.plan_upgrade(0, &[]);
+        run.planned_upgrade(0, &[]);
         let older = || FailureKind::Downgrade {
             runs: "1.2.10".to_owned(),
             image: "1.2.3".to_owned(),
         };
-        run.plan(1, Verdict::from(older()));
-        run.plan(2, Verdict::from(older()));
+        run.planned(1, Verdict::from(older()));
+        run.planned(2, Verdict::from(older()));
         insta::assert_snapshot!(written(&run, false));
-        let mut run = Rehearsal::with_links(Mode::Plan, &[LinkTrust::Ca]);
+        let mut run = fixtures::run_with_links(Mode::Plan, &[LinkTrust::Ca]);
         run.begin();
-        run.plan(
+        run.planned(
             0,
             Verdict::Downgrade {
                 notes: vec!["older than what runs".to_owned()],
@@ -250,13 +251,13 @@ mod tests {
 
     #[test]
     fn an_app_is_no_firmware_and_can_be_undone() {
-        let mut run = Rehearsal::of(Mode::Plan, &[LinkTrust::Ca], fixtures::app_only());
+        let mut run = fixtures::run_of(Mode::Plan, &[LinkTrust::Ca], fixtures::app_only());
         run.begin();
-        run.plan_upgrade(0, &[]);
+        run.planned_upgrade(0, &[]);
         insta::assert_snapshot!(written(&run, false));
-        let mut run = Rehearsal::of(Mode::Plan, &[LinkTrust::Ca], fixtures::both());
+        let mut run = fixtures::run_of(Mode::Plan, &[LinkTrust::Ca], fixtures::both());
         run.begin();
-        run.plan_upgrade(0, &[]);
+        run.planned_upgrade(0, &[]);
         insta::assert_snapshot!(written(&run, false));
     }
 }

@@ -270,12 +270,13 @@ fn closing(fleet: &Fleet, now: Timestamp, style: Summary, out: &mut impl Write) 
 mod tests {
     use super::*;
     use crate::engine::Intent;
+    use crate::engine::fixtures::TestRun;
     use crate::model::{
         AuditObstacle, Doubt, Failure, FailureKind, Skip, Stage, Unproven, Verdict,
     };
-    use crate::report::fixtures::{self, Rehearsal, unplugged};
+    use crate::report::fixtures::{self, unplugged};
 
-    fn written(run: &Rehearsal, color: bool) -> String {
+    fn written(run: &TestRun, color: bool) -> String {
         let exit = Some(Exit::of(&run.fleet));
         let mut out = Vec::new();
         print_summary(&run.fleet, run.now, Summary { color, exit }, &mut out).unwrap();
@@ -284,10 +285,10 @@ mod tests {
 
     #[test]
     fn who_could_not_be_asked_is_named_and_explains_the_exit_code() {
-        let mut run = Rehearsal::new(Mode::Go, 1);
+        let mut run = fixtures::run(Mode::Go, 1);
         run.leave_out(&[fixtures::id(7)]);
         run.begin();
-        run.upgrade(0);
+        fixtures::upgrade(&mut run, 0);
         run.end();
         let said = written(&run, false);
         let wanted = "left out (could not be asked what is offered to them): vault-08\n";
@@ -301,10 +302,10 @@ mod tests {
 
     #[test]
     fn what_a_device_out_of_reach_runs_by_now_is_not_claimed() {
-        let mut run = Rehearsal::new(Mode::Go, 2);
+        let mut run = fixtures::run(Mode::Go, 2);
         run.begin();
         for (n, kind) in [(0, unplugged()), (1, FailureKind::WrongSecret)] {
-            run.plan_upgrade(n, &[]);
+            run.planned_upgrade(n, &[]);
             let failure = Failure {
                 stage: Stage::Login,
                 kind,
@@ -324,10 +325,10 @@ mod tests {
 
     #[test]
     fn all_well_is_two_lines() {
-        let mut run = Rehearsal::new(Mode::Go, 2);
+        let mut run = fixtures::run(Mode::Go, 2);
         run.begin();
-        run.upgrade(0);
-        run.plan(1, Verdict::Current);
+        fixtures::upgrade(&mut run, 0);
+        run.planned(1, Verdict::Current);
         run.finish(1, Outcome::Current);
         run.end();
         insta::assert_snapshot!(written(&run, false));
@@ -335,7 +336,7 @@ mod tests {
 
     #[test]
     fn what_the_logs_say_is_told_even_where_every_device_is_upgraded() {
-        let mut run = Rehearsal::new(Mode::Go, 6);
+        let mut run = fixtures::run(Mode::Go, 6);
         run.begin();
         let broker = || fixtures::unavailable(AuditObstacle::NoBroker);
         for (n, report) in [
@@ -349,7 +350,7 @@ mod tests {
         .into_iter()
         .enumerate()
         {
-            run.upgrade_to_log(n);
+            fixtures::upgrade_to_log(&mut run, n);
             run.audit(n, report);
             run.finish(n, Outcome::Upgraded);
         }
@@ -359,11 +360,11 @@ mod tests {
 
     #[test]
     fn a_log_that_contradicts_comes_before_everything_else() {
-        let mut run = Rehearsal::new(Mode::Go, 3);
+        let mut run = fixtures::run(Mode::Go, 3);
         run.begin();
         run.finish(0, Outcome::Lost);
-        run.refuse(1);
-        run.upgrade_to_log(2);
+        fixtures::refuse(&mut run, 1);
+        fixtures::upgrade_to_log(&mut run, 2);
         run.audit(2, fixtures::contradicted());
         run.finish(2, Outcome::Upgraded);
         run.end();
@@ -382,12 +383,12 @@ mod tests {
 
     #[test]
     fn every_outcome() {
-        let mut run = Rehearsal::new(Mode::Go, 9);
+        let mut run = fixtures::run(Mode::Go, 9);
         run.begin();
-        run.upgrade(0);
-        run.refuse(1);
+        fixtures::upgrade(&mut run, 0);
+        fixtures::refuse(&mut run, 1);
         for n in [2, 3, 4, 5, 8] {
-            run.plan_upgrade(n, &[]);
+            run.planned_upgrade(n, &[]);
         }
         run.finish(2, Outcome::Lost);
         run.finish(3, Outcome::RolledBack);
@@ -404,7 +405,7 @@ mod tests {
 
     #[test]
     fn an_interrupted_run_with_a_device_under_way() {
-        let mut run = Rehearsal::new(Mode::Go, 3);
+        let mut run = fixtures::run(Mode::Go, 3);
         run.begin();
         run.start(0, crate::model::Stage::Reboot, 1);
         run.intend(Intent::Interrupt);
@@ -416,10 +417,10 @@ mod tests {
 
     #[test]
     fn a_plan_that_nobody_confirmed_is_two_lines_and_a_code() {
-        let mut run = Rehearsal::new(Mode::Confirm, 40);
+        let mut run = fixtures::run(Mode::Confirm, 40);
         run.begin();
         for n in 0..40 {
-            run.plan_upgrade(n, &[]);
+            run.planned_upgrade(n, &[]);
         }
         run.intend(Intent::Interrupt);
         for n in 0..40 {
@@ -431,7 +432,7 @@ mod tests {
 
     #[test]
     fn colour_only_where_wanted() {
-        let mut run = Rehearsal::new(Mode::Go, 1);
+        let mut run = fixtures::run(Mode::Go, 1);
         run.begin();
         run.finish(0, Outcome::Lost);
         assert!(!written(&run, false).contains('\x1b'));
@@ -440,7 +441,7 @@ mod tests {
 
     #[test]
     fn a_code_that_somebody_else_explains_is_left_to_them() {
-        let mut run = Rehearsal::new(Mode::Go, 1);
+        let mut run = fixtures::run(Mode::Go, 1);
         run.begin();
         run.finish(0, Outcome::Upgraded);
         let mut out = Vec::new();

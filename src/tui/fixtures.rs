@@ -1,210 +1,67 @@
-//! Fleets for tests, brought where they are by events and wishes only, as in a run.
-//! Must not: build what a run could not lead to.
+//! Fleets on a screen, for tests. The run behind the screen is `engine::fixtures`'.
 
 mod audits;
 
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
+use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::layout::Size;
-use ratatui::{Terminal, crossterm};
 
-use crate::engine::{
-    Command, DeviceFact, DeviceSeed, Event, Fact, Fleet, Intent, Message, Mode, PendingInstall,
-    Progress, Seen,
-};
+use crate::engine::fixtures::{self, TestRun, firmware};
+use crate::engine::{DeviceFact, DeviceSeed, Message, Mode, Progress};
 use crate::model::{
-    Component, Credentials, DeviceId, DeviceStatus, DeviceVersion, Failure, FailureKind, FlsState,
-    Fwk, Fws, ImageFacts, ImageFooter, ImageFormat, LinkFault, LinkTrust, Outcome, PayloadFacts,
-    RunId, SigningMode, Skip, Stage, TlsFault, Touched, Unproven, Verdict,
+    Doubt, Failure, FailureKind, FlsState, LinkFault, LinkTrust, Outcome, PayloadFacts, Skip,
+    Stage, TlsFault, Touched, Unproven, Verdict,
 };
 
 use super::theme::Theme;
 use super::ui::{Action, Ui};
 use super::view::{self, Scene};
 
-pub(super) use audits::{app_only, audited, both, people, staged, windowed};
+pub(super) use audits::{app_only, audited, both, log_contradicts, people, staged, windowed};
 
 pub(super) const MB: u64 = 1024 * 1024;
 
-fn payload() -> PayloadFacts {
-    PayloadFacts {
-        app: None,
-        firmware: Some(image()),
-    }
-}
-
-pub(super) fn image() -> ImageFacts {
-    ImageFacts {
-        file_bytes: 3 * MB,
-        image_bytes: 3 * MB,
-        sha256: [0xab; 32],
-        format: ImageFormat::Binary,
-        footer: Some(ImageFooter {
-            name: "Encedo nGINE FW v1.2.3".to_owned(),
-            mode: SigningMode::Plain,
-            signed_at: None,
-            fwk: Fwk([0x9d; 32]),
-            fws: Fws([0xf5; 64]),
-        }),
-    }
-}
-
-fn version(label: &str, fws: u8, hwv: &str) -> DeviceVersion {
-    DeviceVersion {
-        uis: None,
-        sd_cid: None,
-        hwv: hwv.to_owned(),
-        fwv: format!("Encedo nGINE FW v{label}"),
-        fwk: Some(Fwk([0x9d; 32])),
-        fws: Some(Fws([fws; 64])),
-    }
-}
-
-fn seen(label: &str, hwv: &str) -> Box<Seen> {
-    Box::new(Seen {
-        version: version(label, 0x11, hwv),
-        status: DeviceStatus {
-            uptime: Duration::from_secs(86400),
-            clock: Some(1_700_000_000),
-            initialised: true,
-            fls_state: FlsState(0),
-            trusted_time: true,
-            fw_upgrade: false,
-        },
-    })
-}
-
-/// A fleet, its screen, and a clock that only the test moves.
-pub(super) struct Rig {
-    pub(super) fleet: Fleet,
+/// A run and the screen that shows it.
+pub(super) struct TestScreen {
+    pub(super) run: TestRun,
     pub(super) ui: Ui,
-    pub(super) look: Theme,
-    pub(super) now: Timestamp,
+    pub(super) theme: Theme,
+    /// How many of the run's messages the screen has taken in.
+    taken: usize,
 }
 
-impl Rig {
+impl TestScreen {
     pub(super) fn new(mode: Mode, seeds: Vec<DeviceSeed>) -> Self {
-        Self::of(mode, seeds, payload())
+        Self::of(mode, seeds, firmware(3 * MB))
     }
 
     /// The same, with another payload.
     pub(super) fn of(mode: Mode, seeds: Vec<DeviceSeed>, payload: PayloadFacts) -> Self {
-        let run = RunId::from_random([0x7f, 0x3a, 0, 1]);
-        let devices = seeds.len();
-        let mut rig = Self {
-            fleet: Fleet::new(run.clone(), payload.clone(), mode, 8, seeds),
+        let mut run = TestRun::new(mode, seeds, payload);
+        run.wait(131);
+        run.begin();
+        Self {
+            run,
             ui: Ui::new(Size::new(80, 24)),
-            look: Theme {
+            theme: Theme {
                 colour: true,
                 ascii: false,
             },
-            now: "2026-11-23T12:02:11Z".parse().unwrap(),
-        };
-        rig.event(Fact::RunStarted {
-            run,
-            payload: Box::new(payload),
-            devices,
-        });
-        rig.intend(Intent::Begin);
-        rig
-    }
-
-    pub(super) fn wait(&mut self, seconds: i64) {
-        self.now += SignedDuration::from_secs(seconds);
-    }
-
-    pub(super) fn event(&mut self, fact: Fact) {
-        let event = Event { at: self.now, fact };
-        let commands = self.fleet.update(&Message::Event(event.clone()));
-        self.ui.event(&event);
-        self.obey(commands);
-    }
-
-    pub(super) fn intend(&mut self, intent: Intent) {
-        let commands = self.fleet.update(&Message::Intent(intent));
-        self.obey(commands);
-    }
-
-    /// Does what a session does by itself; tasks are the test's.
-    fn obey(&mut self, commands: Vec<Command>) {
-        for command in commands {
-            if let Command::Finish {
-                device, outcome, ..
-            } = command
-            {
-                self.tell(device.as_str(), DeviceFact::Finished { outcome });
-            }
+            taken: 0,
         }
     }
 
-    /// Something happened to a device in its current attempt.
-    pub(super) fn tell(&mut self, name: &str, fact: DeviceFact) {
-        let device = DeviceId::new(name);
-        let attempt = self.fleet.device(&device).unwrap().attempt;
-        self.event(Fact::Device {
-            device,
-            attempt,
-            fact,
-        });
-    }
-
-    pub(super) fn begin(&mut self, name: &str, stage: Stage) {
-        self.tell(name, DeviceFact::StageStarted { stage, try_no: 1 });
-    }
-
-    /// A try of a stage ended after `seconds`.
-    pub(super) fn end(&mut self, name: &str, stage: Stage, seconds: i64, note: &str) {
-        self.begin(name, stage);
-        self.wait(seconds);
-        self.tell(
-            name,
-            DeviceFact::StageFinished {
-                stage,
-                try_no: 1,
-                took: Duration::from_secs(seconds.unsigned_abs()) + Duration::from_millis(200),
-                status: Some(200),
-                note: note.to_owned(),
-                failure: None,
-            },
-        );
-    }
-
-    pub(super) fn fail_stage(&mut self, name: &str, stage: Stage, try_no: u32, kind: FailureKind) {
-        self.tell(name, DeviceFact::StageStarted { stage, try_no });
-        self.tell(
-            name,
-            DeviceFact::StageFinished {
-                stage,
-                try_no,
-                took: Duration::from_millis(600),
-                status: kind.status(),
-                note: String::new(),
-                failure: Some(kind),
-            },
-        );
-    }
-
-    pub(super) fn progress(&mut self, name: &str, stage: Stage, progress: Progress) {
-        self.tell(name, DeviceFact::StageProgress { stage, progress });
-    }
-
-    pub(super) fn finish(&mut self, name: &str, outcome: Outcome) {
-        self.tell(name, DeviceFact::Finished { outcome });
-    }
-
-    pub(super) fn fail(&mut self, name: &str, stage: Stage, kind: FailureKind, touched: Touched) {
-        self.fail_stage(name, stage, 1, kind.clone());
-        let failure = Failure {
-            stage,
-            kind,
-            touched,
-        };
-        self.finish(name, Outcome::Failed(failure));
+    /// A stage that takes `seconds` and succeeds.
+    pub(super) fn end(&mut self, name: &str, stage: Stage, seconds: u64, note: &str) {
+        self.run.start(name, stage, 1);
+        self.run.wait(seconds);
+        self.run
+            .stage_done(name, stage, seconds * 1000 + 200, 200, note);
     }
 
     /// From the probe up to, not including, `until`.
@@ -223,74 +80,31 @@ impl Rig {
                 return;
             }
             if stage == Stage::Install {
-                self.install_begun(name);
+                self.run.install_begun(name);
             }
             self.end(name, stage, seconds, note);
             if stage == Stage::Probe {
-                self.planned(name, Verdict::Upgrade { notes: Vec::new() });
+                self.run.planned_upgrade(name, &[]);
             }
         }
     }
 
-    pub(super) fn install_begun(&mut self, name: &str) {
-        let pending = PendingInstall {
-            component: Component::Firmware,
-            uis_before: None,
-            device: crate::model::DeviceMark::default(),
-            mark: None,
-            since: tokio::time::Instant::now(),
-            uptime_before: Duration::from_secs(86400),
-            fw_upgrade_before: false,
-            fws_before: Some(Fws([0x11; 64])),
-        };
-        self.tell(
-            name,
-            DeviceFact::InstallBegun {
-                pending: Box::new(pending),
-            },
-        );
-    }
-
-    pub(super) fn planned(&mut self, name: &str, verdict: Verdict) {
-        let hwv = if verdict == Verdict::Skip(Skip::Epa) {
-            "EPA rev 1.0 @x"
-        } else {
-            "PPA rev 2.2"
-        };
-        let label = if verdict == Verdict::Current {
-            "1.2.3"
-        } else {
-            "1.2.2"
-        };
-        let seen = match verdict {
-            Verdict::Cannot(_) => None,
-            _ => Some(seen(label, hwv)),
-        };
-        self.tell(name, DeviceFact::Planned { seen, verdict });
-    }
-
     pub(super) fn upgraded(&mut self, name: &str) {
         self.up_to(name, Stage::Verify);
-        self.returned(name, "1.2.3", 0xf5);
-        self.end(
-            name,
-            Stage::Verify,
-            0,
-            "Encedo nGINE FW v1.2.3 · signature matches",
-        );
-        self.finish(name, Outcome::Upgraded);
+        self.run.returned(name);
+        let note = "Encedo nGINE FW v1.2.3 · signature matches";
+        self.end(name, Stage::Verify, 0, note);
+        self.run.finish(name, Outcome::Upgraded);
     }
 
-    pub(super) fn returned(&mut self, name: &str, label: &str, fws: u8) {
-        let version = version(label, fws, "PPA rev 2.2");
-        self.tell(
-            name,
-            DeviceFact::Returned {
-                component: Component::Firmware,
-                version: Box::new(version),
-                outcome: None,
-            },
-        );
+    /// Brings the screen up to the run's last event.
+    pub(super) fn catch_up(&mut self) {
+        for message in &self.run.messages[self.taken..] {
+            if let Message::Event(event) = message {
+                self.ui.event(event);
+            }
+        }
+        self.taken = self.run.messages.len();
     }
 
     /// Presses keys: a character each, or a name in angle brackets.
@@ -303,10 +117,11 @@ impl Rig {
                 None => (plain(KeyCode::Char(c)), c.len_utf8()),
             };
             rest = &rest[used..];
-            let actions = self.ui.key(&event, &self.fleet);
+            self.catch_up();
+            let actions = self.ui.key(&event, &self.run.fleet);
             for action in &actions {
                 if let Action::Intend(intent) = action {
-                    self.intend(intent.clone());
+                    self.run.intend(intent.clone());
                 }
             }
             all.extend(actions);
@@ -316,7 +131,7 @@ impl Rig {
 
     pub(super) fn select(&mut self, name: &str) {
         self.press("g");
-        while self.ui.selected(&self.fleet).unwrap().id.as_str() != name {
+        while self.ui.selected(&self.run.fleet).unwrap().id.as_str() != name {
             self.press("j");
         }
     }
@@ -324,15 +139,16 @@ impl Rig {
     /// The screen at this size.
     pub(super) fn buffer(&mut self, width: u16, height: u16) -> Buffer {
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        self.catch_up();
         self.ui.size = Size::new(width, height);
-        view::settle(&mut self.ui, &self.fleet);
+        view::settle(&mut self.ui, &self.run.fleet);
         terminal
             .draw(|frame| {
                 let scene = Scene {
-                    fleet: &self.fleet,
+                    fleet: &self.run.fleet,
                     ui: &self.ui,
-                    look: self.look,
-                    now: self.now,
+                    look: self.theme,
+                    now: self.run.now,
                     zone: &TimeZone::UTC,
                 };
                 view::draw(&scene, frame.buffer_mut());
@@ -369,7 +185,7 @@ fn named(name: &str) -> KeyEvent {
         "PgDn" => KeyCode::PageDown,
         "Back" => KeyCode::Backspace,
         "C-c" => {
-            return KeyEvent::new(KeyCode::Char('c'), crossterm::event::KeyModifiers::CONTROL);
+            return KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
         }
         other => panic!("no key {other}"),
     })
@@ -377,11 +193,9 @@ fn named(name: &str) -> KeyEvent {
 
 fn seed(name: &str, group: &str, link: LinkTrust) -> DeviceSeed {
     DeviceSeed {
-        credentials: Credentials::Login,
-        id: DeviceId::new(name),
         group: Some(group.to_owned()),
         tags: vec!["usb".to_owned()],
-        link,
+        ..fixtures::seed(name, link)
     }
 }
 
@@ -412,52 +226,60 @@ pub(super) fn expired() -> FailureKind {
 }
 
 /// The plan of a fleet in which everything occurs.
-pub(super) fn plan() -> Rig {
-    let mut rig = Rig::new(Mode::Confirm, seeds());
-    rig.wait(1);
+pub(super) fn plan() -> TestScreen {
+    let mut screen = TestScreen::new(Mode::Confirm, seeds());
+    screen.run.wait(1);
     for n in 1..=6 {
-        let notes = match n {
-            4 => vec!["clock not set: checks in first".to_owned()],
-            _ => Vec::new(),
+        let name = format!("vault-{n:02}");
+        let notes: &[&str] = match n {
+            4 => &["clock not set: checks in first"],
+            _ => &[],
         };
-        rig.end(&format!("vault-{n:02}"), Stage::Probe, 0, "");
-        rig.planned(&format!("vault-{n:02}"), Verdict::Upgrade { notes });
+        screen.end(&name, Stage::Probe, 0, "");
+        screen.run.planned_upgrade(name.as_str(), notes);
     }
-    rig.planned("vault-07", Verdict::Current);
-    rig.planned("vault-08", Verdict::Upgrade { notes: Vec::new() });
-    rig.planned("vault-09", expired().into());
-    rig.planned("vault-10", FailureKind::FaultLatched(FlsState(0x0a)).into());
-    rig.planned("vault-11", Verdict::Upgrade { notes: Vec::new() });
-    rig.planned("rack-c1", Verdict::Skip(Skip::Epa));
-    rig
+    screen.run.planned("vault-07", Verdict::Current);
+    screen.run.planned_upgrade("vault-08", &[]);
+    screen.run.planned("vault-09", expired().into());
+    screen
+        .run
+        .planned("vault-10", FailureKind::FaultLatched(FlsState(0x0a)).into());
+    screen.run.planned_upgrade("vault-11", &[]);
+    screen.run.planned("rack-c1", Verdict::Skip(Skip::Epa));
+    screen
 }
 
 /// A run in which every stage occurs.
-pub(super) fn running() -> Rig {
-    let mut rig = Rig::new(Mode::Go, seeds());
-    rig.upgraded("vault-01");
-    rig.end(
+pub(super) fn running() -> TestScreen {
+    let mut screen = TestScreen::new(Mode::Go, seeds());
+    screen.upgraded("vault-01");
+    screen.end(
         "rack-c1",
         Stage::Probe,
         0,
         "Encedo nGINE FW v1.2.2 · EPA rev 1.0 @x",
     );
-    rig.planned("rack-c1", Verdict::Skip(Skip::Epa));
-    rig.finish("rack-c1", Outcome::Skipped(Skip::Epa));
-    rig.up_to("vault-04", Stage::Reboot);
-    rig.begin("vault-04", Stage::Reboot);
-    rig.up_to("vault-03", Stage::Check);
-    rig.begin("vault-03", Stage::Check);
-    rig.up_to("vault-05", Stage::Check);
+    screen.run.planned("rack-c1", Verdict::Skip(Skip::Epa));
+    screen.run.finish("rack-c1", Outcome::Skipped(Skip::Epa));
+    screen.up_to("vault-04", Stage::Reboot);
+    screen.run.start("vault-04", Stage::Reboot, 1);
+    screen.up_to("vault-03", Stage::Check);
+    screen.run.start("vault-03", Stage::Check, 1);
+    screen.up_to("vault-05", Stage::Check);
     let refused = FailureKind::ImageRefused { status: 406 };
-    rig.fail("vault-05", Stage::Check, refused, Touched::ImageStaged);
-    rig.up_to("vault-02", Stage::Upload);
-    rig.begin("vault-02", Stage::Upload);
-    rig.end("vault-06", Stage::Probe, 0, "");
-    rig.planned("vault-06", Verdict::Upgrade { notes: Vec::new() });
+    screen
+        .run
+        .fail("vault-05", Stage::Check, refused, Touched::ImageStaged);
+    screen.up_to("vault-02", Stage::Upload);
+    screen.run.start("vault-02", Stage::Upload, 1);
+    screen.end("vault-06", Stage::Probe, 0, "");
+    screen.run.planned_upgrade("vault-06", &[]);
     let reset = FailureKind::Link(LinkFault::Reset);
-    rig.fail_stage("vault-06", Stage::Upload, 1, reset.clone());
-    rig.tell(
+    screen.run.start("vault-06", Stage::Upload, 1);
+    screen
+        .run
+        .stage_failed("vault-06", Stage::Upload, 600, reset.clone());
+    screen.run.tell(
         "vault-06",
         DeviceFact::RetryScheduled {
             stage: Stage::Upload,
@@ -467,10 +289,10 @@ pub(super) fn running() -> Rig {
             after: reset,
         },
     );
-    rig.begin("vault-07", Stage::Login);
-    rig.wait(2);
+    screen.run.start("vault-07", Stage::Login, 1);
+    screen.run.wait(2);
     let sent = MB * 7 / 5;
-    rig.progress(
+    screen.run.progress(
         "vault-02",
         Stage::Upload,
         Progress::Bytes {
@@ -478,7 +300,7 @@ pub(super) fn running() -> Rig {
             total: 3 * MB,
         },
     );
-    rig.progress(
+    screen.run.progress(
         "vault-03",
         Stage::Check,
         Progress::Polls {
@@ -486,7 +308,7 @@ pub(super) fn running() -> Rig {
             status: 202,
         },
     );
-    rig.progress(
+    screen.run.progress(
         "vault-04",
         Stage::Reboot,
         Progress::Silent {
@@ -494,14 +316,14 @@ pub(super) fn running() -> Rig {
             normal: Duration::from_secs(60),
         },
     );
-    rig
+    screen
 }
 
 /// A run that is over, with everything that can have gone wrong.
-pub(super) fn finished() -> Rig {
-    let mut rig = running();
-    rig.install_begun("vault-10");
-    rig.wait(40);
+pub(super) fn finished() -> TestScreen {
+    let mut screen = running();
+    screen.run.install_begun("vault-10");
+    screen.run.wait(40);
     for (name, outcome) in [
         ("vault-02", Outcome::Upgraded),
         ("vault-03", Outcome::RolledBack),
@@ -522,16 +344,13 @@ pub(super) fn finished() -> Rig {
                 touched: Touched::Nothing,
             }),
         ),
-        (
-            "vault-10",
-            Outcome::Unknown(crate::model::Doubt::AnswerLost),
-        ),
+        ("vault-10", Outcome::Unknown(Doubt::AnswerLost)),
         ("vault-11", Outcome::Upgraded),
     ] {
         if matches!(outcome, Outcome::Upgraded) {
-            rig.returned(name, "1.2.3", 0xf5);
+            screen.run.returned(name);
         }
-        rig.finish(name, outcome);
+        screen.run.finish(name, outcome);
     }
-    rig
+    screen
 }

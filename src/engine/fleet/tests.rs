@@ -7,30 +7,27 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::model::{
-    AuditObstacle, AuditReport, AuditVerdict, Component, Credentials, DeviceId, DeviceVersion,
-    Doubt, Failure, FailureKind, LinkFault, LinkTrust, MaxFailures, Outcome, OutcomeKind, Payload,
-    Rollout, RunId, Skip, Stage, Touched, Unproven, Verdict, VerdictKind,
+    AuditObstacle, AuditReport, AuditVerdict, Component, DeviceId, Doubt, Failure, FailureKind,
+    LinkFault, LinkTrust, MaxFailures, Outcome, OutcomeKind, Payload, Rollout, RunId, Skip, Stage,
+    Touched, Unproven, Verdict, VerdictKind,
 };
 
 use super::counts::FleetCounts;
+use crate::engine::fixtures::{
+    DeviceName as _, NEW, finished, install_begun, seed, started, version,
+};
 use crate::engine::tests::fake_device::image;
 use crate::engine::{
-    Audits, Command, DeviceFact, DevicePhase, DeviceSeed, Event, Fact, Fleet, Intent, Message,
-    Mode, PendingInstall, Phase, Resume, Stop, TaskEnd,
+    Audits, Command, DeviceFact, DevicePhase, Event, Fact, Fleet, Intent, Message, Mode, Phase,
+    Resume, Stop, TaskEnd,
 };
 
 fn id(n: usize) -> DeviceId {
-    DeviceId::new(&format!("vault-{n:02}"))
+    n.id()
 }
 
 fn fleet(mode: Mode, concurrency: usize, devices: usize) -> Fleet {
-    let seeds = (0..devices).map(|n| DeviceSeed {
-        credentials: Credentials::Login,
-        id: id(n),
-        group: None,
-        tags: Vec::new(),
-        link: LinkTrust::Ca,
-    });
+    let seeds = (0..devices).map(|n| seed(n, LinkTrust::Ca));
     let run = RunId::from_random([0; 4]);
     Fleet::new(
         run,
@@ -96,10 +93,6 @@ fn carry_out_finishes(fleet: &mut Fleet, commands: Vec<Command>) -> Vec<Command>
     others
 }
 
-fn started(stage: Stage) -> DeviceFact {
-    DeviceFact::StageStarted { stage, try_no: 1 }
-}
-
 fn ended(stage: Stage, failure: Option<FailureKind>) -> DeviceFact {
     DeviceFact::StageFinished {
         stage,
@@ -111,10 +104,6 @@ fn ended(stage: Stage, failure: Option<FailureKind>) -> DeviceFact {
     }
 }
 
-fn finished(outcome: Outcome) -> DeviceFact {
-    DeviceFact::Finished { outcome }
-}
-
 fn planned(verdict: Verdict) -> DeviceFact {
     DeviceFact::Planned {
         seen: None,
@@ -124,25 +113,6 @@ fn planned(verdict: Verdict) -> DeviceFact {
 
 fn to_upgrade() -> DeviceFact {
     planned(Verdict::Upgrade { notes: Vec::new() })
-}
-
-fn pending() -> PendingInstall {
-    PendingInstall {
-        component: Component::Firmware,
-        uis_before: None,
-        device: crate::model::DeviceMark::default(),
-        mark: None,
-        since: Instant::now(),
-        uptime_before: Duration::from_secs(5000),
-        fw_upgrade_before: false,
-        fws_before: None,
-    }
-}
-
-fn install_begun() -> DeviceFact {
-    DeviceFact::InstallBegun {
-        pending: Box::new(pending()),
-    }
 }
 
 fn unplugged() -> Failure {
@@ -260,17 +230,9 @@ fn what_the_logs_say_is_counted_and_forgotten_with_a_new_attempt() {
 }
 
 fn returned(judged: Outcome) -> DeviceFact {
-    let version = DeviceVersion {
-        hwv: "PPA".to_owned(),
-        fwv: "v1".to_owned(),
-        fwk: None,
-        fws: None,
-        uis: None,
-        sd_cid: None,
-    };
     DeviceFact::Returned {
         component: Component::Firmware,
-        version: Box::new(version),
+        version: Box::new(version(NEW)),
         outcome: Some(judged),
     }
 }

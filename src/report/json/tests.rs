@@ -3,20 +3,21 @@
 use serde_json::Value;
 
 use super::*;
+use crate::engine::fixtures::TestRun;
 use crate::engine::{DeviceFact, Intent, Progress};
 use crate::model::{
     AuditObstacle, Derivation, Doubt, FailureKind, LinkFault, LinkTrust, Outcome, Scope, Skip,
     Stage, Touched, Verdict,
 };
-use crate::report::fixtures::{self, Rehearsal, unplugged};
+use crate::report::fixtures::{self, unplugged};
 
-fn written(run: &Rehearsal) -> String {
+fn written(run: &TestRun) -> String {
     let mut out = Vec::new();
-    run.report(&mut JsonLines::new(&mut out)).unwrap();
+    fixtures::report(run, &mut JsonLines::new(&mut out)).unwrap();
     String::from_utf8(out).unwrap()
 }
 
-fn lines(run: &Rehearsal) -> Vec<Value> {
+fn lines(run: &TestRun) -> Vec<Value> {
     written(run)
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
@@ -27,14 +28,14 @@ fn named<'a>(lines: &'a [Value], event: &str) -> Vec<&'a Value> {
     lines.iter().filter(|line| line["event"] == event).collect()
 }
 
-fn full_run() -> Rehearsal {
-    let mut run = Rehearsal::with_links(
+fn full_run() -> TestRun {
+    let mut run = fixtures::run_with_links(
         Mode::Go,
         &[LinkTrust::Pinned, LinkTrust::Http, LinkTrust::Ca],
     );
     run.begin();
-    run.upgrade(0);
-    run.refuse(1);
+    fixtures::upgrade(&mut run, 0);
+    fixtures::refuse(&mut run, 1);
     run.start(2, Stage::Install, 1);
     run.install_begun(2);
     run.finish(2, Outcome::Unknown(Doubt::AnswerLost));
@@ -93,9 +94,9 @@ fn the_events_are_those_that_are_promised() {
 
 #[test]
 fn lines_of_a_device_whose_image_is_refused() {
-    let mut run = Rehearsal::new(Mode::Go, 1);
+    let mut run = fixtures::run(Mode::Go, 1);
     run.begin();
-    run.refuse(0);
+    fixtures::refuse(&mut run, 0);
     run.end();
     insta::assert_snapshot!(written(&run));
 }
@@ -149,20 +150,20 @@ fn the_last_line_counts_every_outcome_and_names_the_doubtful() {
 
 #[test]
 fn a_plan_ends_with_its_verdicts() {
-    let mut run = Rehearsal::new(Mode::Plan, 4);
+    let mut run = fixtures::run(Mode::Plan, 4);
     run.begin();
-    run.plan_upgrade(0, &["clock unset: check-in first"]);
-    run.plan(1, Verdict::Current);
-    run.plan(2, Verdict::Skip(Skip::Epa));
+    run.planned_upgrade(0, &["clock unset: check-in first"]);
+    run.planned(1, Verdict::Current);
+    run.planned(2, Verdict::Skip(Skip::Epa));
     run.stage_failed(3, Stage::Probe, 5000, unplugged());
-    run.plan(3, Verdict::from(unplugged()));
+    run.planned(3, Verdict::from(unplugged()));
     run.end();
     insta::assert_snapshot!(written(&run));
 }
 
 #[test]
 fn an_interrupted_run_says_so() {
-    let mut run = Rehearsal::new(Mode::Go, 1);
+    let mut run = fixtures::run(Mode::Go, 1);
     run.begin();
     run.intend(Intent::Interrupt);
     run.finish(0, Outcome::Cancelled(Touched::Nothing));
@@ -176,12 +177,12 @@ fn an_interrupted_run_says_so() {
 
 #[test]
 fn a_second_attempt_is_told_apart() {
-    let mut run = Rehearsal::new(Mode::Go, 1);
+    let mut run = fixtures::run(Mode::Go, 1);
     run.begin();
     run.stage_failed(0, Stage::Probe, 5000, FailureKind::Link(LinkFault::Reset));
     run.finish(0, Verdict::from(unplugged()).outcome().unwrap());
     run.intend(Intent::RetryAll(vec![fixtures::id(0)]));
-    run.upgrade(0);
+    fixtures::upgrade(&mut run, 0);
     let lines = lines(&run);
     let attempts: Vec<_> = named(&lines, "device_finished")
         .iter()
@@ -195,15 +196,15 @@ fn a_second_attempt_is_told_apart() {
 
 #[test]
 fn people_logins_and_logs_have_events_of_their_own() {
-    let mut run = Rehearsal::of(
+    let mut run = fixtures::run_of(
         Mode::Go,
         &[LinkTrust::Pinned, LinkTrust::Ca],
         fixtures::both(),
     );
     run.begin();
     run.start(0, Stage::Login, 1);
-    run.device(0, DeviceFact::SecretWanted);
-    run.device(
+    run.tell(0, DeviceFact::SecretWanted);
+    run.tell(
         0,
         DeviceFact::LoggedIn {
             scope: Scope::Upgrade,
@@ -212,8 +213,8 @@ fn people_logins_and_logs_have_events_of_their_own() {
     );
     run.start(1, Stage::Login, 1);
     run.progress(1, Stage::Login, Progress::Queued);
-    run.ask_phone(1, Scope::Log);
-    run.device(
+    fixtures::ask_phone(&mut run, 1, Scope::Log);
+    run.tell(
         1,
         DeviceFact::LoggedIn {
             scope: Scope::Log,
@@ -240,7 +241,7 @@ fn logs_that_say_less_say_why() {
             "no_broker",
         ),
     ];
-    let mut run = Rehearsal::new(Mode::Go, reports.len());
+    let mut run = fixtures::run(Mode::Go, reports.len());
     run.begin();
     for (n, (report, ..)) in reports.iter().enumerate() {
         run.start(n, Stage::Audit, 1);
@@ -258,7 +259,7 @@ fn logs_that_say_less_say_why() {
 
 #[test]
 fn a_log_that_contradicts_is_in_the_runs_exit_code() {
-    let mut run = Rehearsal::new(Mode::Go, 1);
+    let mut run = fixtures::run(Mode::Go, 1);
     run.begin();
     run.start(0, Stage::Audit, 1);
     run.audit(0, fixtures::contradicted());
@@ -274,7 +275,7 @@ fn a_log_that_contradicts_is_in_the_runs_exit_code() {
 
 #[test]
 fn an_audit_tells_of_each_file() {
-    let mut run = Rehearsal::of(
+    let mut run = fixtures::run_of(
         Mode::Audit { all: true },
         &[LinkTrust::Http],
         fixtures::no_payload(),
@@ -303,15 +304,15 @@ impl Write for Closed {
 
 #[test]
 fn a_closed_pipe_is_the_callers_business() {
-    let mut run = Rehearsal::new(Mode::Go, 1);
+    let mut run = fixtures::run(Mode::Go, 1);
     run.begin();
-    let error = run.report(&mut JsonLines::new(Closed)).unwrap_err();
+    let error = fixtures::report(&run, &mut JsonLines::new(Closed)).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
 }
 
 #[test]
 fn the_end_of_a_halted_run_says_so_and_one_that_went_on_does_not() {
-    let mut run = Rehearsal::new(Mode::Go, 3);
+    let mut run = fixtures::run(Mode::Go, 3);
     run.begin();
     for n in 0..2 {
         run.install_begun(n);
@@ -325,7 +326,7 @@ fn the_end_of_a_halted_run_says_so_and_one_that_went_on_does_not() {
         (&finished["halted"], &finished["exit_code"]),
         (&true.into(), &4.into())
     );
-    let mut run = Rehearsal::new(Mode::Go, 3);
+    let mut run = fixtures::run(Mode::Go, 3);
     run.begin();
     for n in 0..2 {
         run.install_begun(n);
