@@ -4,11 +4,13 @@
 use std::fmt::{self, Write as _};
 
 use crate::model::{
-    AuditObstacle, AuditVerdict, Contradiction, DeviceId, VerdictKind, human_bytes, human_duration,
+    AuditObstacle, AuditVerdict, Contradiction, DeviceId, VerdictKind, counted, human_bytes,
+    human_duration,
 };
 
 use super::event::{DeviceFact, Fact, Progress};
 use super::fleet::failure_budget::RunHalt;
+use super::fleet::reducer::Fleet;
 
 /// Names of devices in one line.
 const NAMED: usize = 12;
@@ -162,8 +164,30 @@ impl DeviceFact {
     }
 }
 
-fn counted(n: usize, one: &str, many: &str) -> String {
-    format!("{n} {}", if n == 1 { one } else { many })
+/// What a plan comes to, such as `8 will be upgraded`, `1 current`: a part for each kind of verdict that
+/// occurs, and always the first. `cannot` is the word for devices that cannot be upgraded.
+pub fn plan_counts(fleet: &Fleet, cannot: &str) -> Vec<String> {
+    let refused = fleet.refused_downgrades();
+    let downgrades = fleet.planned(VerdictKind::Downgrade) - refused;
+    let upgrades = format!("{} will be upgraded", fleet.planned(VerdictKind::Upgrade));
+    let others = [
+        (downgrades, format!("{downgrades} will be downgraded")),
+        (
+            refused,
+            counted(refused, "downgrade refused", "downgrades refused"),
+        ),
+    ];
+    let kinds = [
+        (VerdictKind::Current, "current"),
+        (VerdictKind::Skip, "skipped"),
+        (VerdictKind::Cannot, cannot),
+    ]
+    .map(|(kind, words)| (fleet.planned(kind), words))
+    .map(|(n, words)| (n, format!("{n} {words}")));
+    let others = others.into_iter().chain(kinds);
+    std::iter::once(upgrades)
+        .chain(others.filter(|(n, _)| *n > 0).map(|(_, text)| text))
+        .collect()
 }
 
 /// What the operator does next about a log that does not confirm an upgrade, where there is something to

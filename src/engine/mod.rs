@@ -26,6 +26,6 @@ pub use fleet::eta::Eta;
 pub use fleet::failure_budget::RunHalt;
 pub use fleet::reducer::{Fleet, Mode, Phase, Stop};
 pub use fleet_run::FleetRun;
-pub use headline::audit_hint;
+pub use headline::{audit_hint, plan_counts};
 pub use pool::{Launcher, Pool};
 pub use procedure::audit_log::LogKeeper;

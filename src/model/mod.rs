@@ -46,4 +46,4 @@ pub use settings::policy::{
     ApprovalPolicy, AuditMode, AuditPolicy, OnExpired, Pace, Policy, Retry, Timeouts,
 };
 pub use settings::rollout::{MaxFailures, MaxFailuresError, Rollout};
-pub use text::{human_bytes, human_duration, printable};
+pub use text::{counted, human_bytes, human_duration, padded, printable};

@@ -1,10 +1,11 @@
-//! Text for people: escaping what devices say, sizes and durations.
-//! Must not: know where the text is shown.
+//! Text for people: device text made safe to show, plurals, padding, sizes and durations. What only
+//! the dashboard needs, such as cutting and wrapping, is in `tui::view::text`.
 
 use std::time::Duration;
 
 use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup};
 use icu_properties::{CodePointMapData, CodePointSetData};
+use unicode_width::UnicodeWidthStr as _;
 
 /// Makes text from a device (or any other stranger) safe for a screen and a log: control and
 /// formatting characters are escaped, and the text is cut at `max` characters.
@@ -40,6 +41,16 @@ fn is_unseen(c: char) -> bool {
     unseen.contains(category)
         || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
         || c == BLANK_BRAILLE
+}
+
+/// A number with its noun: `1 device`, `2 devices`.
+pub fn counted(n: usize, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
+}
+
+/// `text` with blanks behind it up to `width` columns of a screen; longer text stays whole.
+pub fn padded(text: &str, width: usize) -> String {
+    format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
 }
 
 /// A number of bytes as people say it: `812 B`, `48.0 KB`, `3.0 MB` (powers of 1024, as the
@@ -133,6 +144,14 @@ mod tests {
         ] {
             assert_eq!(printable(text, 100), text);
         }
+    }
+
+    #[test]
+    fn plurals_and_columns() {
+        assert_eq!(counted(1, "entry", "entries"), "1 entry");
+        assert_eq!(counted(0, "entry", "entries"), "0 entries");
+        assert_eq!(padded("日本", 6), "日本  ");
+        assert_eq!(padded("vault", 3), "vault");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use unicode_width::UnicodeWidthStr as _;
 use super::style::{Colour, paint};
 use super::{Reporter, phrases};
 use crate::engine::{DeviceFact, DeviceState, Event, Fact, Fleet};
-use crate::model::{AuditLog, AuditObstacle, LogRead, Outcome};
+use crate::model::{AuditLog, AuditObstacle, LogRead, Outcome, padded};
 
 /// The widths of FILE, ENTRIES and LINK; an id of more digits than the page has moves its own line only.
 const FILE: usize = 8;
@@ -54,8 +54,8 @@ impl<W: Write> AuditTable<W> {
     }
 
     fn cells(&self, [device, file, entries, link, verified]: [&str; 5]) -> String {
-        let pad = " ".repeat(self.names.saturating_sub(device.width()));
-        format!("{device}{pad}  {file:FILE$}  {entries:>ENTRIES$}  {link:LINK$}  {verified}")
+        let device = padded(device, self.names);
+        format!("{device}  {file:FILE$}  {entries:>ENTRIES$}  {link:LINK$}  {verified}")
     }
 
     fn file(&mut self, row: &DeviceState, read: &LogRead) -> io::Result<()> {

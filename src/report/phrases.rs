@@ -2,7 +2,7 @@
 //! Must not: write anywhere.
 
 use crate::engine::{Audits, Counts, DeviceState, Fleet};
-use crate::model::{AuditWord, LinkTrust, Outcome, OutcomeKind, PayloadFacts};
+use crate::model::{AuditWord, LinkTrust, Outcome, OutcomeKind, PayloadFacts, counted};
 
 /// `5 upgraded, 1 failed`; what has not ended comes last.
 pub(super) fn counts(counts: &Counts) -> String {
@@ -28,10 +28,7 @@ pub(super) fn counts(counts: &Counts) -> String {
 
 /// `1 device`, `2 devices`.
 pub(super) fn devices(n: usize) -> String {
-    match n {
-        1 => "1 device".to_owned(),
-        n => format!("{n} devices"),
-    }
+    counted(n, "device", "devices")
 }
 
 /// `3 confirmed, 1 contradicted`; absent where no audit log has said anything.

@@ -7,8 +7,8 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::phrases;
 use super::style::{Colour, paint};
-use crate::engine::{DevicePhase, DeviceState, Fleet};
-use crate::model::{Failure, OutcomeKind, Verdict, VerdictKind, human_bytes};
+use crate::engine::{DevicePhase, DeviceState, Fleet, plan_counts};
+use crate::model::{Failure, OutcomeKind, Verdict, human_bytes, padded};
 
 const COLUMNS: [&str; 6] = ["DEVICE", "GROUP", "NOW", "NEW", "VERDICT", "WHY"];
 
@@ -53,8 +53,7 @@ pub fn plan_table(fleet: &Fleet, out: &mut impl Write, color: bool) -> io::Resul
             if n == 1 && !has_group {
                 continue;
             }
-            line.push_str(cell);
-            line.extend(std::iter::repeat_n(' ', widths[n] - cell.width() + 2));
+            line.push_str(&padded(cell, widths[n] + 2));
         }
         line.trim_end().to_owned()
     };
@@ -133,32 +132,13 @@ fn tone(row: &DeviceState) -> Option<Colour> {
 /// `9 will be upgraded, 1 is current, 1 skipped, 1 cannot be upgraded. …`
 fn closing(fleet: &Fleet) -> String {
     let counts = fleet.counts();
-    let upgrade = fleet.planned(VerdictKind::Upgrade);
-    let refused = fleet.refused_downgrades();
-    let parts: Vec<String> = [
-        (upgrade, "will be upgraded"),
-        (
-            fleet.planned(VerdictKind::Downgrade) - refused,
-            "will be downgraded",
-        ),
-        (
-            refused,
-            if refused == 1 {
-                "downgrade refused"
-            } else {
-                "downgrades refused"
-            },
-        ),
-        (fleet.planned(VerdictKind::Current), "current"),
-        (fleet.planned(VerdictKind::Skip), "skipped"),
-        (fleet.planned(VerdictKind::Cannot), "cannot be upgraded"),
+    let mut parts = plan_counts(fleet, "cannot be upgraded");
+    let stopped = [
         (counts.of(OutcomeKind::Cancelled), "cancelled"),
         (counts.waiting + counts.running, "not looked at"),
-    ]
-    .into_iter()
-    .filter(|(n, words)| *n > 0 || *words == "will be upgraded")
-    .map(|(n, words)| format!("{n} {words}"))
-    .collect();
+    ];
+    let stopped = stopped.into_iter().filter(|(n, _)| *n > 0);
+    parts.extend(stopped.map(|(n, words)| format!("{n} {words}")));
     let warning = if fleet.to_confirm() > 0 && fleet.payload().firmware.is_some() {
         " A firmware upgrade cannot be undone."
     } else {

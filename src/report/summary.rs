@@ -165,11 +165,11 @@ fn contradicted(fleet: &Fleet, color: bool, out: &mut impl Write) -> io::Result<
     if rows.is_empty() {
         return Ok(());
     }
-    let (logs, whose) = match rows.len() {
-        1 => ("log of 1 device contradicts".to_owned(), "its upgrade"),
-        n => (format!("logs of {n} devices contradict"), "their upgrades"),
+    let head = match rows.len() {
+        1 => "the audit log of 1 device contradicts its upgrade".to_owned(),
+        n => format!("the audit logs of {n} devices contradict their upgrades"),
     };
-    let head = format!("LOG CONTRADICTS: the audit {logs} {whose}");
+    let head = format!("LOG CONTRADICTS: {head}");
     writeln!(out, "{}", paint(color, Some(Colour::Bad), &head))?;
     for (row, report) in rows.into_iter().filter_map(with_report) {
         let ended = row.outcome_kind().map_or("running", OutcomeKind::words);

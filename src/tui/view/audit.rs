@@ -8,7 +8,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use crate::engine::{DeviceState, audit_hint};
-use crate::model::{AuditEntry, AuditLog, AuditReport, AuditType, LogEnd};
+use crate::model::{AuditEntry, AuditLog, AuditReport, AuditType, LogEnd, counted};
 
 use super::text::{fit, left, right, rule, span, wrap};
 use super::{Scene, put};
@@ -248,8 +248,8 @@ impl<'a> List<'a> {
 
 /// What is not kept in memory of a long log.
 fn left_out(n: usize, side: &str) -> String {
-    let entries = if n == 1 { "entry" } else { "entries" };
-    format!("  … {n} {entries} {side} these left out; hemfleet audit --save has all")
+    let entries = counted(n, "entry", "entries");
+    format!("  … {entries} {side} these left out; hemfleet audit --save has all")
 }
 
 /// Behind the last entry that verifies.

@@ -2,7 +2,7 @@
 //! Must not: say more of an image than what its installs did.
 
 use crate::engine::{DeviceState, Fleet, RunHalt};
-use crate::model::{DeviceId, OutcomeKind};
+use crate::model::{DeviceId, OutcomeKind, counted};
 use ratatui::text::Line;
 
 use super::header::in_flight;
@@ -82,14 +82,21 @@ fn what_happened(halt: &RunHalt, fleet: &Fleet) -> String {
 fn what_waits(fleet: &Fleet) -> String {
     let past = fleet.devices().iter().filter(|r| r.has_task());
     let past = past.filter(|r| r.is_past_install()).count();
-    let wait = match fleet.to_install() {
-        1 => "1 device waits for its install".to_owned(),
-        n => format!("{n} devices wait for their install"),
-    };
+    let wait = counted(
+        fleet.to_install(),
+        "device waits for its install",
+        "devices wait for their install",
+    );
     match past {
         0 => format!("{wait}."),
-        1 => format!("{wait}; 1 had it sent and is watched."),
-        n => format!("{wait}; {n} had it sent and are watched."),
+        n => {
+            let sent = counted(
+                n,
+                "had it sent and is watched",
+                "had it sent and are watched",
+            );
+            format!("{wait}; {sent}.")
+        }
     }
 }
 

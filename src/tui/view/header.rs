@@ -8,7 +8,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use crate::engine::{Audits, DeviceState, Fleet, Mode, Person, Progress, Stop};
-use crate::model::{ImageFacts, OutcomeKind, PayloadFacts, human_bytes};
+use crate::model::{ImageFacts, OutcomeKind, PayloadFacts, counted, human_bytes};
 
 use super::device_message::countdown;
 use super::halt_box;
@@ -203,7 +203,7 @@ fn spell(
     if weak > 0 {
         // Never the sign alone: in ASCII it means lost.
         let text = if words {
-            format!("! {weak} weak link{}", plural(weak))
+            format!("! {}", counted(weak, "weak link", "weak links"))
         } else {
             format!("{}{weak} weak", if gap.len() == 1 { " " } else { "" })
         };
@@ -228,10 +228,6 @@ fn progress(fleet: &Fleet, columns: usize) -> Vec<Span<'static>> {
         Tone::Plain.bold(),
     ));
     spans
-}
-
-fn plural(n: usize) -> &'static str {
-    if n == 1 { "" } else { "s" }
 }
 
 /// The line below the header: what a stop waits for, or that the run is over.
@@ -294,17 +290,17 @@ pub(super) fn draw_people(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
         .count();
     let mut parts = Vec::new();
     if secrets > 0 {
-        let s = plural(secrets);
+        let secrets = counted(secrets, "secret", "secrets");
         let key = match scene.fleet.stop() {
             None => " (p types)",
             Some(_) => "",
         };
-        parts.push(format!("{secrets} secret{s}{key}"));
+        parts.push(format!("{secrets}{key}"));
     }
     if let Some((until, id)) = phones.iter().min() {
         let left = countdown(scene.now, *until);
-        let n = phones.len();
-        parts.push(format!("{n} phone{} ({id} {left})", plural(n)));
+        let phones = counted(phones.len(), "phone", "phones");
+        parts.push(format!("{phones} ({id} {left})"));
     }
     if queued > 0 {
         parts.push(format!("{queued} queued"));
@@ -347,8 +343,7 @@ fn over(fleet: &Fleet) -> (Tone, String) {
             "OVER: every device is upgraded, current or skipped. q leaves.".to_owned(),
         );
     }
-    let verb = if rest == 1 { "needs" } else { "need" };
-    let devices = if rest == 1 { "device" } else { "devices" };
+    let need = counted(rest, "device needs", "devices need");
     let tone = if counts.of(OutcomeKind::Failed)
         + counts.of(OutcomeKind::RolledBack)
         + counts.of(OutcomeKind::Lost)
@@ -377,10 +372,7 @@ fn over(fleet: &Fleet) -> (Tone, String) {
     } else {
         format!(" r retries the selected{all},")
     };
-    (
-        tone,
-        format!("{how}: {rest} {devices} {verb} a look{logs}.{keys} q leaves."),
-    )
+    (tone, format!("{how}: {need} a look{logs}.{keys} q leaves."))
 }
 
 /// Whether a device ended well, and its log alone says otherwise.

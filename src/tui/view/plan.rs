@@ -8,8 +8,8 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
-use crate::engine::{DevicePhase, DeviceState, Fleet, Mode, Phase, Seen};
-use crate::model::{Verdict, VerdictKind};
+use crate::engine::{DevicePhase, DeviceState, Fleet, Mode, Phase, Seen, plan_counts};
+use crate::model::{Verdict, VerdictKind, counted};
 
 use super::device_message::doing;
 use super::table::{link, pad, pointer, title};
@@ -273,8 +273,14 @@ pub(super) fn draw_prompt(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let width = usize::from(area.width);
     let fleet = scene.fleet;
     let wanted = fleet.to_confirm();
+    let counts = plan_counts(fleet, "cannot");
     let line = |text: &str, tone: Tone| Line::from(span(cut(text, width), tone.bold()));
-    put(buf, area, 0, &line(&counts(fleet), Tone::Plain));
+    put(
+        buf,
+        area,
+        0,
+        &line(&format!(" {}.", counts.join(", ")), Tone::Plain),
+    );
     put(buf, area, 1, &line(&warning(fleet, wanted), Tone::Warn));
     let (tone, text) = match (fleet.phase(), fleet.mode(), wanted) {
         _ if fleet.stop().is_some() => (Tone::Warn, " Stopping.".to_owned()),
@@ -306,34 +312,6 @@ pub(super) fn draw_prompt(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     put(buf, area, 2, &line(&text, tone));
 }
 
-fn counts(fleet: &Fleet) -> String {
-    let mut line = format!(" {} will be upgraded", fleet.planned(VerdictKind::Upgrade));
-    let refused = fleet.refused_downgrades();
-    for (n, words) in [
-        (
-            fleet.planned(VerdictKind::Downgrade) - refused,
-            "will be downgraded",
-        ),
-        (
-            refused,
-            if refused == 1 {
-                "downgrade refused"
-            } else {
-                "downgrades refused"
-            },
-        ),
-        (fleet.planned(VerdictKind::Current), "current"),
-        (fleet.planned(VerdictKind::Skip), "skipped"),
-        (fleet.planned(VerdictKind::Cannot), "cannot"),
-    ] {
-        if n > 0 {
-            let _ = write!(line, ", {n} {words}");
-        }
-    }
-    line.push('.');
-    line
-}
-
 /// What must have been read before anything starts.
 fn warning(fleet: &Fleet, wanted: usize) -> String {
     let mut line = String::new();
@@ -342,8 +320,7 @@ fn warning(fleet: &Fleet, wanted: usize) -> String {
     }
     let weak = fleet.devices().iter().filter(|r| r.link.is_weak()).count();
     if weak > 0 {
-        let links = if weak == 1 { "link" } else { "links" };
-        let _ = write!(line, " ! {weak} weak {links}");
+        let _ = write!(line, " ! {}", counted(weak, "weak link", "weak links"));
     }
     line
 }

@@ -9,6 +9,8 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use crate::model::padded;
+
 /// At most `width` columns of `text`; what does not fit shows as `…`.
 pub(super) fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
@@ -35,9 +37,7 @@ pub(super) fn cut(text: &str, width: usize) -> String {
 
 /// Exactly `width` columns, text to the left.
 pub(super) fn left(text: &str, width: usize) -> String {
-    let mut out = cut(text, width);
-    out.extend(std::iter::repeat_n(' ', width.saturating_sub(out.width())));
-    out
+    padded(&cut(text, width), width)
 }
 
 /// Exactly `width` columns, text to the right.
