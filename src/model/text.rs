@@ -1,5 +1,5 @@
 //! Text for people: device text made safe to show, plurals, padding, sizes and durations. What only
-//! the dashboard needs, such as cutting and wrapping, is in `tui::view::text`.
+//! the dashboard needs, such as cutting and wrapping, is in `tui::view::text_layout`.
 
 use std::time::Duration;
 

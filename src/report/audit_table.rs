@@ -7,7 +7,7 @@ use std::io::{self, Write};
 
 use unicode_width::UnicodeWidthStr as _;
 
-use super::style::{Colour, paint};
+use super::style::{LineStyle, paint};
 use super::{Reporter, phrases};
 use crate::engine::{DeviceFact, DeviceState, Event, Fact, Fleet};
 use crate::model::{AuditLog, AuditObstacle, LogRead, Outcome, padded};
@@ -39,18 +39,18 @@ impl<W: Write> AuditTable<W> {
         }
     }
 
-    fn line(&mut self, tone: Option<Colour>, text: &str) -> io::Result<()> {
-        writeln!(self.out, "{}", paint(self.color, tone, text.trim_end()))
+    fn line(&mut self, style: Option<LineStyle>, text: &str) -> io::Result<()> {
+        writeln!(self.out, "{}", paint(self.color, style, text.trim_end()))
     }
 
     fn head(&mut self, fleet: &Fleet) -> io::Result<()> {
         for warning in phrases::link_warnings(fleet) {
-            self.line(Some(Colour::Look), &format!("WARNING: {warning}"))?;
+            self.line(Some(LineStyle::Warn), &format!("WARNING: {warning}"))?;
         }
         let names = fleet.devices().iter().map(|row| row.id.as_str().width());
         self.names = names.chain(["DEVICE".len()]).max().unwrap_or(0);
         let head = self.cells(["DEVICE", "FILE", "ENTRIES", "LINK", "VERIFIED"]);
-        self.line(Some(Colour::Strong), &head)
+        self.line(Some(LineStyle::Heading), &head)
     }
 
     fn cells(&self, [device, file, entries, link, verified]: [&str; 5]) -> String {
@@ -59,7 +59,7 @@ impl<W: Write> AuditTable<W> {
     }
 
     fn file(&mut self, row: &DeviceState, read: &LogRead) -> io::Result<()> {
-        let (tone, verified) = verified(read);
+        let (style, verified) = verified(read);
         let entries = match &read.log {
             Ok(log) => log.count.to_string(),
             Err(_) => String::new(),
@@ -71,7 +71,7 @@ impl<W: Write> AuditTable<W> {
             row.link.as_str(),
             &verified,
         ]);
-        self.line(tone, &line)
+        self.line(style, &line)
     }
 
     fn end(&mut self, row: &DeviceState, outcome: &Outcome) -> io::Result<()> {
@@ -81,7 +81,7 @@ impl<W: Write> AuditTable<W> {
             line.push_str("; ");
             line.push_str(&row.link.to_string());
         }
-        self.line(Some(Colour::of(outcome.kind())), &line)?;
+        self.line(Some(LineStyle::of(outcome.kind())), &line)?;
         match outcome.hint() {
             Some(hint) => self.line(None, &format!("  hint: {hint}")),
             None => Ok(()),
@@ -90,30 +90,30 @@ impl<W: Write> AuditTable<W> {
 }
 
 /// The last column: whether the file verifies, and where and why it does not.
-fn verified(read: &LogRead) -> (Option<Colour>, String) {
-    let (tone, mut text) = of_log(read);
+fn verified(read: &LogRead) -> (Option<LineStyle>, String) {
+    let (style, mut text) = of_log(read);
     match &read.kept {
         Some(Err(why)) => {
             text.push_str("; NOT KEPT: ");
             text.push_str(why);
-            (Some(tone.unwrap_or(Colour::Look)), text)
+            (Some(style.unwrap_or(LineStyle::Warn)), text)
         }
-        _ => (tone, text),
+        _ => (style, text),
     }
 }
 
-fn of_log(read: &LogRead) -> (Option<Colour>, String) {
+fn of_log(read: &LogRead) -> (Option<LineStyle>, String) {
     match &read.log {
         Ok(log) if log.verifies() => (None, format!("yes{}", other_lines(log))),
         Ok(log) => (
-            Some(Colour::Bad),
+            Some(LineStyle::Bad),
             format!("NO: {}{}", log.end, other_lines(log)),
         ),
         Err(AuditObstacle::Busy) => (
-            Some(Colour::Dull),
+            Some(LineStyle::Dull),
             "in use: the running session's file".to_owned(),
         ),
-        Err(why) => (Some(Colour::Look), format!("not read: {why}")),
+        Err(why) => (Some(LineStyle::Warn), format!("not read: {why}")),
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::style::{Colour, paint};
+use super::style::{LineStyle, paint};
 use super::{Reporter, phrases};
 use crate::engine::{DeviceFact, Event, Fact, Fleet, Progress};
 use crate::model::{AuditReport, AuditVerdict, DeviceId, Stage};
@@ -50,9 +50,9 @@ impl<W: Write> Plain<W> {
         }
     }
 
-    fn line(&mut self, at: Timestamp, tone: Option<Colour>, text: &str) -> io::Result<()> {
+    fn line(&mut self, at: Timestamp, style: Option<LineStyle>, text: &str) -> io::Result<()> {
         let time = self.time(at);
-        writeln!(self.out, "{time} {}", paint(self.color, tone, text))
+        writeln!(self.out, "{time} {}", paint(self.color, style, text))
     }
 
     fn time(&self, at: Timestamp) -> String {
@@ -68,7 +68,7 @@ impl<W: Write> Plain<W> {
             .to_string();
         self.line(at, None, &format!("started on {day}"))?;
         for warning in phrases::link_warnings(fleet) {
-            self.line(at, Some(Colour::Look), &format!("WARNING: {warning}"))?;
+            self.line(at, Some(LineStyle::Warn), &format!("WARNING: {warning}"))?;
         }
         Ok(())
     }
@@ -145,22 +145,24 @@ impl Heard {
     }
 }
 
-fn tone(fact: &DeviceFact) -> Option<Colour> {
+fn style(fact: &DeviceFact) -> Option<LineStyle> {
     match fact {
-        DeviceFact::Finished { outcome } => Some(Colour::of(outcome.kind())),
+        DeviceFact::Finished { outcome } => Some(LineStyle::of(outcome.kind())),
         DeviceFact::StageFinished {
             failure: Some(_), ..
-        } => Some(Colour::Look),
-        DeviceFact::Planned { verdict, .. } if verdict.failure().is_some() => Some(Colour::Bad),
+        } => Some(LineStyle::Warn),
+        DeviceFact::Planned { verdict, .. } if verdict.failure().is_some() => Some(LineStyle::Bad),
         DeviceFact::Audited { report } => match report.verdict {
             AuditVerdict::Confirmed { .. }
             | AuditVerdict::Refused { .. }
             | AuditVerdict::Unavailable(_) => None,
             // No failure by itself: red is the device's own end, where the inventory requires a log that
             // confirms.
-            AuditVerdict::Contradicted { .. } | AuditVerdict::Missing { .. } => Some(Colour::Look),
+            AuditVerdict::Contradicted { .. } | AuditVerdict::Missing { .. } => {
+                Some(LineStyle::Warn)
+            }
         },
-        DeviceFact::SecretWanted | DeviceFact::ApprovalRequested { .. } => Some(Colour::Strong),
+        DeviceFact::SecretWanted | DeviceFact::ApprovalRequested { .. } => Some(LineStyle::Heading),
         _ => None,
     }
 }
@@ -189,14 +191,18 @@ impl<W: Write> Reporter for Plain<W> {
         };
         match &event.fact {
             Fact::RunStarted { .. } => {
-                self.line(event.at, Some(Colour::Strong), &text)?;
+                self.line(event.at, Some(LineStyle::Heading), &text)?;
                 self.greet(fleet, event.at)?;
             }
-            Fact::RunHalted(_) => self.line(event.at, Some(Colour::Bad), &text)?,
-            Fact::RunResumed { .. } => self.line(event.at, Some(Colour::Strong), &text)?,
+            Fact::RunHalted(_) => self.line(event.at, Some(LineStyle::Bad), &text)?,
+            Fact::RunResumed { .. } => self.line(event.at, Some(LineStyle::Heading), &text)?,
             Fact::RunFinished { .. } => {
                 let counts = phrases::counts(&fleet.counts());
-                self.line(event.at, Some(Colour::Strong), &format!("{text}: {counts}"))?;
+                self.line(
+                    event.at,
+                    Some(LineStyle::Heading),
+                    &format!("{text}: {counts}"),
+                )?;
             }
             Fact::Device { device, fact, .. } => {
                 if !self.matters(device, event.at, fact) {
@@ -216,7 +222,7 @@ impl<W: Write> Reporter for Plain<W> {
                     }
                     _ => text,
                 };
-                self.line(event.at, tone(fact), &text)?;
+                self.line(event.at, style(fact), &text)?;
             }
         }
         self.out.flush()
@@ -344,7 +350,7 @@ mod tests {
         assert!(!plain.contains('\x1b') && !plain.contains('\r'));
         let colored = written(&run, true);
         assert!(colored.contains("\x1b[31mvault-01: FAILED"), "{colored}");
-        // Colour adds nothing and takes nothing away.
+        // LineStyle adds nothing and takes nothing away.
         let mut bare = colored;
         for sgr in ["\x1b[0m", "\x1b[1m", "\x1b[31m", "\x1b[33m"] {
             bare = bare.replace(sgr, "");

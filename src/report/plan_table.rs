@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use unicode_width::UnicodeWidthStr as _;
 
 use super::phrases;
-use super::style::{Colour, paint};
+use super::style::{LineStyle, paint};
 use crate::engine::{DevicePhase, DeviceState, Fleet, plan_counts};
 use crate::model::{Failure, OutcomeKind, Verdict, human_bytes, padded};
 
@@ -60,18 +60,18 @@ pub fn plan_table(fleet: &Fleet, out: &mut impl Write, color: bool) -> io::Resul
     writeln!(
         out,
         "{}",
-        paint(color, Some(Colour::Strong), &join(COLUMNS))
+        paint(color, Some(LineStyle::Heading), &join(COLUMNS))
     )?;
     for (row, cells) in fleet.devices().iter().zip(&cells) {
         let line = join(std::array::from_fn(|n| cells[n].as_str()));
-        writeln!(out, "{}", paint(color, tone(row), &line))?;
+        writeln!(out, "{}", paint(color, style(row), &line))?;
         if let Some(hint) = hint(row) {
             writeln!(out, "  hint: {hint}")?;
         }
     }
     for warning in phrases::link_warnings(fleet) {
         let warning = format!("WARNING: {warning}");
-        writeln!(out, "{}", paint(color, Some(Colour::Look), &warning))?;
+        writeln!(out, "{}", paint(color, Some(LineStyle::Warn), &warning))?;
     }
     writeln!(out, "{}", closing(fleet))
 }
@@ -121,11 +121,11 @@ fn hint(row: &DeviceState) -> Option<String> {
     planned(row)?.failure().map(Failure::hint)
 }
 
-fn tone(row: &DeviceState) -> Option<Colour> {
+fn style(row: &DeviceState) -> Option<LineStyle> {
     match (planned(row), row.outcome_kind()) {
-        (Some(verdict), _) if verdict.failure().is_some() => Some(Colour::Bad),
-        (Some(verdict), _) => Colour::of_verdict(verdict.kind()),
-        (None, kind) => kind.map(Colour::of),
+        (Some(verdict), _) if verdict.failure().is_some() => Some(LineStyle::Bad),
+        (Some(verdict), _) => LineStyle::of_verdict(verdict.kind()),
+        (None, kind) => kind.map(LineStyle::of),
     }
 }
 

@@ -1,28 +1,28 @@
-//! Colour for lines on a normal screen: the 16 colours of the terminal, and only where asked for.
+//! LineStyle for lines on a normal screen: the 16 colours of the terminal, and only where asked for.
 //! Must not: say anything that the words beside it do not say as well.
 
 use crate::model::{OutcomeKind, VerdictKind};
 
 /// What a line means.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Colour {
+pub(super) enum LineStyle {
     /// Proven.
     Good,
     /// Needs a look.
-    Look,
+    Warn,
     /// Failed.
     Bad,
     /// Done and dull.
     Dull,
     /// A heading.
-    Strong,
+    Heading,
 }
 
-impl Colour {
+impl LineStyle {
     pub(super) fn of(kind: OutcomeKind) -> Self {
         match kind {
             OutcomeKind::Upgraded | OutcomeKind::Audited => Self::Good,
-            OutcomeKind::Unproven | OutcomeKind::Unknown => Self::Look,
+            OutcomeKind::Unproven | OutcomeKind::Unknown => Self::Warn,
             OutcomeKind::Failed | OutcomeKind::RolledBack | OutcomeKind::Lost => Self::Bad,
             OutcomeKind::Current | OutcomeKind::Skipped | OutcomeKind::Cancelled => Self::Dull,
         }
@@ -31,7 +31,7 @@ impl Colour {
     pub(super) fn of_verdict(kind: VerdictKind) -> Option<Self> {
         match kind {
             VerdictKind::Upgrade => None,
-            VerdictKind::Downgrade => Some(Self::Look),
+            VerdictKind::Downgrade => Some(Self::Warn),
             VerdictKind::Current | VerdictKind::Skip => Some(Self::Dull),
             VerdictKind::Cannot => Some(Self::Bad),
         }
@@ -40,18 +40,18 @@ impl Colour {
     fn sgr(self) -> &'static str {
         match self {
             Self::Good => "32",
-            Self::Look => "33",
+            Self::Warn => "33",
             Self::Bad => "31",
             Self::Dull => "2",
-            Self::Strong => "1",
+            Self::Heading => "1",
         }
     }
 }
 
-/// `text` in the colour of `tone`, or as it is.
-pub(super) fn paint(color: bool, tone: Option<Colour>, text: &str) -> String {
-    match tone {
-        Some(tone) if color => format!("\x1b[{}m{text}\x1b[0m", tone.sgr()),
+/// `text` in the colour of `style`, or as it is.
+pub(super) fn paint(color: bool, style: Option<LineStyle>, text: &str) -> String {
+    match style {
+        Some(style) if color => format!("\x1b[{}m{text}\x1b[0m", style.sgr()),
         _ => text.to_owned(),
     }
 }

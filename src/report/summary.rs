@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use jiff::Timestamp;
 
-use super::style::{Colour, paint};
+use super::style::{LineStyle, paint};
 use super::{Exit, phrases};
 use crate::engine::{DeviceState, Fleet, Mode, audit_hint};
 use crate::model::{
@@ -40,7 +40,7 @@ pub fn print_summary(
     }
     if let Some(halt) = fleet.run_halt().filter(|halt| halt.harm > 0) {
         let loud = halt.to_string();
-        writeln!(out, "{}", paint(style.color, Some(Colour::Bad), &loud))?;
+        writeln!(out, "{}", paint(style.color, Some(LineStyle::Bad), &loud))?;
         writeln!(out)?;
     }
     contradicted(fleet, style.color, out)?;
@@ -52,7 +52,7 @@ pub fn print_summary(
             phrases::devices(names.len()),
             names.join(", ")
         );
-        writeln!(out, "{}", paint(style.color, Some(Colour::Bad), &loud))?;
+        writeln!(out, "{}", paint(style.color, Some(LineStyle::Bad), &loud))?;
         for row in doubtful {
             device(row, style.color, out)?;
         }
@@ -69,7 +69,7 @@ pub fn print_summary(
             "{}",
             paint(
                 style.color,
-                Some(Colour::Strong),
+                Some(LineStyle::Heading),
                 "Not upgraded, or not proven:"
             )
         )?;
@@ -109,7 +109,11 @@ fn device(row: &DeviceState, color: bool, out: &mut impl Write) -> io::Result<()
     let at = outcome
         .stage()
         .map_or_else(String::new, |stage| format!(" at {stage}"));
-    let word = paint(color, Some(Colour::of(kind)), &kind.words().to_uppercase());
+    let word = paint(
+        color,
+        Some(LineStyle::of(kind)),
+        &kind.words().to_uppercase(),
+    );
     writeln!(out, "  {}: {word}{at}: {}", row.id, outcome.reason())?;
     writeln!(out, "    touched: {}", touched(row, outcome))?;
     if let Some(hint) = outcome.hint() {
@@ -170,7 +174,7 @@ fn contradicted(fleet: &Fleet, color: bool, out: &mut impl Write) -> io::Result<
         n => format!("the audit logs of {n} devices contradict their upgrades"),
     };
     let head = format!("LOG CONTRADICTS: {head}");
-    writeln!(out, "{}", paint(color, Some(Colour::Bad), &head))?;
+    writeln!(out, "{}", paint(color, Some(LineStyle::Bad), &head))?;
     for (row, report) in rows.into_iter().filter_map(with_report) {
         let ended = row.outcome_kind().map_or("running", OutcomeKind::words);
         let (id, verdict) = (&row.id, &report.verdict);
@@ -248,7 +252,7 @@ fn closing(fleet: &Fleet, now: Timestamp, style: Summary, out: &mut impl Write) 
         "{}",
         paint(
             style.color,
-            Some(Colour::Strong),
+            Some(LineStyle::Heading),
             &format!(
                 "run {} {how}{took}: {} of {}",
                 fleet.run(),

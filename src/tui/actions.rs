@@ -1,32 +1,32 @@
 //! Keys that wish something for the fleet: start, retry, cancel. Whether they make sense now, what must be
 //! asked first, and what is said where they do not.
-//! Must not: carry anything out; wishes leave as [`Action`]s.
+//! Must not: carry anything out; wishes leave as [`Effect`]s.
 
 use crate::engine::{DevicePhase, DeviceState, Fleet, Intent, Mode, Phase};
 use crate::model::{OutcomeKind, Verdict};
 
-use super::keymap::{Act, Place};
+use super::keymap::{Action, Focus};
 use super::layout::Zoom;
 use super::theme::Tone;
-use super::ui::{Action, Popup, Ui};
+use super::ui::{Effect, Popup, Ui};
 
 impl Ui {
-    pub(super) fn start(&mut self, fleet: &Fleet) -> Vec<Action> {
+    pub(super) fn start(&mut self, fleet: &Fleet) -> Vec<Effect> {
         if fleet.phase() != Phase::Planned {
             self.warn("still looking at devices");
             return Vec::new();
         }
         let wanted = fleet.to_confirm();
         if fleet.mode() != Mode::Confirm {
-            return vec![Action::Leave];
+            return vec![Effect::Leave];
         }
         if wanted == 0 {
             // Confirmed, so that every device ends as the plan says, and the exit code with them.
-            return vec![Action::Intend(Intent::Confirm), Action::Leave];
+            return vec![Effect::Intend(Intent::Confirm), Effect::Leave];
         }
         let typed = std::mem::take(&mut self.typed);
         if typed == wanted.to_string() {
-            return vec![Action::Intend(Intent::Confirm)];
+            return vec![Effect::Intend(Intent::Confirm)];
         }
         let text = if typed.is_empty() {
             format!("type {wanted}, the number of devices to be upgraded, then Enter")
@@ -37,13 +37,13 @@ impl Ui {
         Vec::new()
     }
 
-    pub(super) fn retry(&mut self, place: Place, fleet: &Fleet) -> Vec<Action> {
+    pub(super) fn retry(&mut self, focus: Focus, fleet: &Fleet) -> Vec<Effect> {
         let Some(row) = self.selected(fleet) else {
             return Vec::new();
         };
-        if self.possible(Act::Retry, place, fleet) {
+        if self.possible(Action::Retry, focus, fleet) {
             self.typed.clear();
-            return vec![Action::Intend(Intent::Retry(row.id.clone()))];
+            return vec![Effect::Intend(Intent::Retry(row.id.clone()))];
         }
         let text = match row.outcome_kind() {
             _ if fleet.stop().is_some() => "stopping: nothing new starts".to_owned(),
@@ -54,9 +54,9 @@ impl Ui {
         Vec::new()
     }
 
-    pub(super) fn retry_failed(&mut self, place: Place, fleet: &Fleet) -> Vec<Action> {
-        if self.possible(Act::RetryFailed, place, fleet) {
-            if place == Place::Plan {
+    pub(super) fn retry_failed(&mut self, focus: Focus, fleet: &Fleet) -> Vec<Effect> {
+        if self.possible(Action::RetryFailed, focus, fleet) {
+            if focus == Focus::Plan {
                 self.typed.clear();
                 return self.look_again(fleet);
             }
@@ -65,7 +65,7 @@ impl Ui {
         }
         self.warn(if fleet.stop().is_some() {
             "stopping: nothing new starts"
-        } else if place == Place::Plan {
+        } else if focus == Focus::Plan {
             "nothing to look at again"
         } else {
             "nothing to retry among the devices shown"
@@ -90,12 +90,12 @@ impl Ui {
         }
     }
 
-    pub(super) fn yes(&mut self, fleet: &Fleet) -> Vec<Action> {
+    pub(super) fn yes(&mut self, fleet: &Fleet) -> Vec<Effect> {
         match self.popup.take() {
-            Some(Popup::LeavePlan) => vec![Action::Leave],
-            Some(Popup::Quit) if fleet.is_over() => vec![Action::Leave],
-            Some(Popup::Quit) => vec![Action::Intend(Intent::Interrupt)],
-            Some(Popup::CancelAll) => vec![Action::Intend(Intent::CancelAll)],
+            Some(Popup::LeavePlan) => vec![Effect::Leave],
+            Some(Popup::Quit) if fleet.is_over() => vec![Effect::Leave],
+            Some(Popup::Quit) => vec![Effect::Intend(Intent::Interrupt)],
+            Some(Popup::CancelAll) => vec![Effect::Intend(Intent::CancelAll)],
             Some(Popup::Cancel(id)) => {
                 // It may have gone on while the question stood.
                 let row = fleet.device(&id);
@@ -103,7 +103,7 @@ impl Ui {
                     self.popup = Some(Popup::PastInstall(id));
                     return Vec::new();
                 }
-                vec![Action::Intend(Intent::Cancel(id))]
+                vec![Effect::Intend(Intent::Cancel(id))]
             }
             Some(Popup::RetryBox(asked)) => self.retry_chosen(asked, fleet),
             Some(Popup::Help | Popup::PastInstall(_) | Popup::Secret(_) | Popup::Budget) | None => {
@@ -112,7 +112,7 @@ impl Ui {
         }
     }
 
-    pub(super) fn copy(&mut self, fleet: &Fleet) -> Vec<Action> {
+    pub(super) fn copy(&mut self, fleet: &Fleet) -> Vec<Effect> {
         let Some(text) = self.selected(fleet).and_then(last_error) else {
             self.warn("no error to copy");
             return Vec::new();
@@ -121,32 +121,34 @@ impl Ui {
             Tone::Plain,
             "sent to the clipboard (OSC 52), if this terminal takes it".to_owned(),
         ));
-        vec![Action::Copy(text)]
+        vec![Effect::Copy(text)]
     }
 
     /// Whether a key would do something now; the footer shows only those.
-    pub(super) fn possible(&self, act: Act, place: Place, fleet: &Fleet) -> bool {
+    pub(super) fn possible(&self, action: Action, focus: Focus, fleet: &Fleet) -> bool {
         let row = self.selected(fleet);
         let free = fleet.stop().is_none();
-        match act {
-            Act::Retry if place == Place::Plan => {
+        match action {
+            Action::Retry if focus == Focus::Plan => {
                 free && row.is_some_and(|r| matches!(r.state, DevicePhase::Planned))
             }
-            Act::RetryFailed if place == Place::Plan => free && self.can_look_again(fleet),
-            Act::Retry => free && row.is_some_and(DeviceState::is_retryable),
-            Act::RetryFailed => free && self.can_retry_all(fleet),
-            Act::Budget => fleet.waits_for_budget(),
-            Act::RolledBack => self.has_choice(OutcomeKind::RolledBack, fleet),
-            Act::Cancelled => self.has_choice(OutcomeKind::Cancelled, fleet),
-            Act::Cancel => free && row.is_some_and(can_cancel),
-            Act::CancelAll => can_cancel_any(fleet),
-            Act::Copy => row.and_then(last_error).is_some(),
-            Act::Secret => self.secrets.waiting().next().is_some(),
+            Action::RetryFailed if focus == Focus::Plan => free && self.can_look_again(fleet),
+            Action::Retry => free && row.is_some_and(DeviceState::is_retryable),
+            Action::RetryFailed => free && self.can_retry_all(fleet),
+            Action::Budget => fleet.waits_for_budget(),
+            Action::RolledBack => self.has_choice(OutcomeKind::RolledBack, fleet),
+            Action::Cancelled => self.has_choice(OutcomeKind::Cancelled, fleet),
+            Action::Cancel => free && row.is_some_and(can_cancel),
+            Action::CancelAll => can_cancel_any(fleet),
+            Action::Copy => row.and_then(last_error).is_some(),
+            Action::Secret => self.secrets.waiting().next().is_some(),
             // Esc goes back from there.
-            Act::Audit => self.zoom != Some(Zoom::Audit) && row.is_some_and(|r| r.audit.is_some()),
-            Act::Start => fleet.phase() == Phase::Planned,
-            Act::Interrupt if place == Place::Devices => !fleet.is_over(),
-            Act::Yes => matches!(place, Place::Question | Place::RetryBox),
+            Action::Audit => {
+                self.zoom != Some(Zoom::Audit) && row.is_some_and(|r| r.audit.is_some())
+            }
+            Action::Start => fleet.phase() == Phase::Planned,
+            Action::Interrupt if focus == Focus::Devices => !fleet.is_over(),
+            Action::Yes => matches!(focus, Focus::Question | Focus::RetryBox),
             _ => true,
         }
     }

@@ -19,7 +19,7 @@ use crate::engine::{Event, Fleet, FleetRun, Intent, Mode, Phase, Stop};
 use super::terminal::guard::{self, Guard, hung_up, inside, retaken};
 use super::terminal::input::Inputs;
 use super::theme::{Theme, Tone};
-use super::ui::{Action, Ui, on_plan};
+use super::ui::{Effect, Ui, on_plan};
 use super::view::{self, Scene};
 
 /// The shortest time between two frames.
@@ -45,7 +45,7 @@ pub type MayStart = BoxFuture<'static, Result<(), String>>;
 /// What the dashboard needs from outside.
 pub struct Options<'a> {
     /// What the terminal can show.
-    pub look: Theme,
+    pub theme: Theme,
     /// In which times of day are shown.
     pub zone: TimeZone,
     /// Asked when the plan is confirmed.
@@ -56,7 +56,7 @@ pub struct Options<'a> {
 
 /// How the dashboard was left.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Exit {
+pub enum DashboardExit {
     /// The plan was left without a confirmation: no device was changed.
     Declined,
     /// All that there was to do has ended, and a person left.
@@ -77,7 +77,7 @@ pub async fn run<'a>(
     session: &'a mut FleetRun,
     interrupts: &mut mpsc::Receiver<()>,
     options: Options<'a>,
-) -> io::Result<Exit> {
+) -> io::Result<DashboardExit> {
     let (guard, keys) = Guard::enter()?;
     session.intend(Intent::Begin);
     let size = guard.size();
@@ -118,7 +118,7 @@ struct Dashboard<'a> {
 }
 
 /// What woke the loop.
-enum Woke {
+enum Wakeup {
     Input(Option<io::Result<Input>>),
     Event(Box<Event>),
     /// An interrupt; absent where nobody will send one any more.
@@ -131,7 +131,7 @@ enum Woke {
 }
 
 impl Dashboard<'_> {
-    async fn show(mut self, keys: Inputs, interrupts: &mut mpsc::Receiver<()>) -> Exit {
+    async fn show(mut self, keys: Inputs, interrupts: &mut mpsc::Receiver<()>) -> DashboardExit {
         let mut keys = Some(keys);
         let mut hang_up = Box::pin(hung_up());
         let mut signals = true;
@@ -143,17 +143,17 @@ impl Dashboard<'_> {
             }
             let wake = self.wake();
             let woken_by = tokio::select! {
-                input = next_input(&mut keys) => Woke::Input(input),
-                event = self.session.next() => Woke::Event(Box::new(event)),
-                signal = interrupts.recv(), if signals => Woke::Signal(signal),
-                may = answer(&mut self.confirmed) => Woke::MayStart(may),
-                () = &mut hang_up, if self.guard.is_some() => Woke::HungUp,
-                () = retaken(), if self.guard.is_some() => Woke::Retaken,
-                () = idle(self.guard.as_ref()), if self.behind.is_some() => Woke::Time,
-                () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => Woke::Time,
+                input = next_input(&mut keys) => Wakeup::Input(input),
+                event = self.session.next() => Wakeup::Event(Box::new(event)),
+                signal = interrupts.recv(), if signals => Wakeup::Signal(signal),
+                may = answer(&mut self.confirmed) => Wakeup::MayStart(may),
+                () = &mut hang_up, if self.guard.is_some() => Wakeup::HungUp,
+                () = retaken(), if self.guard.is_some() => Wakeup::Retaken,
+                () = idle(self.guard.as_ref()), if self.behind.is_some() => Wakeup::Time,
+                () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => Wakeup::Time,
             };
             match woken_by {
-                Woke::Input(Some(Ok(input))) => {
+                Wakeup::Input(Some(Ok(input))) => {
                     self.input(input);
                     // A burst, as of a paste that comes as keys, costs one frame.
                     for _ in 0..BATCH {
@@ -164,23 +164,23 @@ impl Dashboard<'_> {
                     }
                 }
                 // Without keys the run can only be brought to its end.
-                Woke::Input(_) | Woke::HungUp => {
+                Wakeup::Input(_) | Wakeup::HungUp => {
                     keys = None;
                     self.lose_terminal();
                 }
-                Woke::Event(event) => {
+                Wakeup::Event(event) => {
                     self.event(&event);
                     self.drain(BATCH);
                 }
-                Woke::Signal(Some(())) => self.signal(),
-                Woke::Signal(None) => signals = false,
-                Woke::Retaken => {
+                Wakeup::Signal(Some(())) => self.signal(),
+                Wakeup::Signal(None) => signals = false,
+                Wakeup::Retaken => {
                     self.whole = true;
                     self.dirty = true;
                     self.drawn = None;
                 }
-                Woke::MayStart(may) => self.start(may),
-                Woke::Time => self.dirty = true,
+                Wakeup::MayStart(may) => self.start(may),
+                Wakeup::Time => self.dirty = true,
             }
             if self.guard.is_none() {
                 keys = None;
@@ -189,15 +189,19 @@ impl Dashboard<'_> {
     }
 
     /// Whether to leave now, and how.
-    fn exit(&self) -> Option<Exit> {
+    fn exit(&self) -> Option<DashboardExit> {
         let fleet = self.session.fleet();
         if self.left {
             let planned = on_plan(fleet) && fleet.mode() == Mode::Confirm;
-            return Some(if planned { Exit::Declined } else { Exit::Left });
+            return Some(if planned {
+                DashboardExit::Declined
+            } else {
+                DashboardExit::Left
+            });
         }
         fleet.stop()?;
         let given_up = self.aborted.is_some_and(|at| at.elapsed() >= ABORT);
-        (fleet.is_over() || given_up).then_some(Exit::Interrupted)
+        (fleet.is_over() || given_up).then_some(DashboardExit::Interrupted)
     }
 
     /// When to wake without anything happening; never while nothing on the screen changes by itself.
@@ -249,7 +253,7 @@ impl Dashboard<'_> {
             let scene = Scene {
                 fleet,
                 ui,
-                look: options.look,
+                theme: options.theme,
                 now,
                 zone: &options.zone,
             };
@@ -287,12 +291,12 @@ impl Dashboard<'_> {
         self.dirty = true;
     }
 
-    fn carry_out(&mut self, action: Action) {
+    fn carry_out(&mut self, action: Effect) {
         match action {
-            Action::Intend(Intent::Confirm) => self.confirm(),
-            Action::Intend(intent) => self.intend(intent),
-            Action::Leave => self.left = true,
-            Action::Copy(text) => {
+            Effect::Intend(Intent::Confirm) => self.confirm(),
+            Effect::Intend(intent) => self.intend(intent),
+            Effect::Leave => self.left = true,
+            Effect::Copy(text) => {
                 if let Some(Err(error)) = self.guard.as_mut().map(|g| g.copy(&text)) {
                     tracing::warn!(%error, "cannot copy");
                 }

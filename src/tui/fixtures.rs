@@ -19,10 +19,12 @@ use crate::model::{
 };
 
 use super::theme::Theme;
-use super::ui::{Action, Ui};
+use super::ui::{Effect, Ui};
 use super::view::{self, Scene};
 
-pub(super) use audits::{app_only, audited, both, log_contradicts, people, staged, windowed};
+pub(super) use audits::{
+    app_only, audited, both, log_contradicts, staged, waiting_for_people, windowed,
+};
 
 pub(super) const MB: u64 = 1024 * 1024;
 
@@ -108,7 +110,7 @@ impl TestScreen {
     }
 
     /// Presses keys: a character each, or a name in angle brackets.
-    pub(super) fn press(&mut self, keys: &str) -> Vec<Action> {
+    pub(super) fn press(&mut self, keys: &str) -> Vec<Effect> {
         let mut all = Vec::new();
         let mut rest = keys;
         while let Some(c) = rest.chars().next() {
@@ -120,7 +122,7 @@ impl TestScreen {
             self.catch_up();
             let actions = self.ui.key(&event, &self.run.fleet);
             for action in &actions {
-                if let Action::Intend(intent) = action {
+                if let Effect::Intend(intent) = action {
                     self.run.intend(intent.clone());
                 }
             }
@@ -147,7 +149,7 @@ impl TestScreen {
                 let scene = Scene {
                     fleet: &self.run.fleet,
                     ui: &self.ui,
-                    look: self.theme,
+                    theme: self.theme,
                     now: self.run.now,
                     zone: &TimeZone::UTC,
                 };

@@ -4,7 +4,7 @@
 use crate::engine::{Fleet, Intent};
 use crate::model::MaxFailures;
 
-use super::ui::{Action, Popup, Ui};
+use super::ui::{Effect, Popup, Ui};
 
 /// Digits of a budget.
 const DIGITS: usize = 6;
@@ -63,13 +63,13 @@ impl Ui {
     }
 
     /// The run goes on, if the budget that was typed allows it.
-    pub(super) fn go_on(&mut self, fleet: &Fleet) -> Vec<Action> {
+    pub(super) fn go_on(&mut self, fleet: &Fleet) -> Vec<Effect> {
         let typed = std::mem::take(&mut self.budget.typed);
         let harm = fleet.harm();
         match typed.parse::<MaxFailures>() {
             Ok(budget) if budget.allowed(0) > harm => {
                 self.popup = None;
-                vec![Action::Intend(Intent::GoOn(budget))]
+                vec![Effect::Intend(Intent::GoOn(budget))]
             }
             Ok(_) => {
                 self.warn(&format!(
@@ -85,8 +85,8 @@ impl Ui {
     }
 
     /// The run does not go on.
-    pub(super) fn stop_rollout(&mut self) -> Vec<Action> {
+    pub(super) fn stop_rollout(&mut self) -> Vec<Effect> {
         self.popup = None;
-        vec![Action::Intend(Intent::Halt)]
+        vec![Effect::Intend(Intent::Halt)]
     }
 }

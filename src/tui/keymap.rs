@@ -8,7 +8,7 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 /// Where the keyboard goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Place {
+pub(super) enum Focus {
     /// The plan, before anything is changed. Digits go to its input.
     Plan,
     /// The table of devices.
@@ -33,7 +33,7 @@ pub(super) enum Place {
 
 /// What a key does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Act {
+pub(super) enum Action {
     Up,
     Down,
     PageUp,
@@ -105,11 +105,11 @@ impl Key {
 
 /// A line of the table.
 pub(super) struct Binding {
-    pub(super) place: Place,
+    pub(super) focus: Focus,
     pub(super) keys: &'static [Key],
     /// The keys as footer and help spell them.
     pub(super) shown: &'static str,
-    pub(super) act: Act,
+    pub(super) action: Action,
     /// A word or two for the footer.
     pub(super) label: &'static str,
     /// A line for the help; empty where the line above it says it already.
@@ -119,12 +119,12 @@ pub(super) struct Binding {
 }
 
 macro_rules! bindings {
-    ($($place:ident: [$($key:expr),+] $shown:literal => $act:ident, $rank:literal $label:literal, $help:literal;)+) => {
+    ($($focus:ident: [$($key:expr),+] $shown:literal => $action:ident, $rank:literal $label:literal, $help:literal;)+) => {
         &[$(Binding {
-            place: Place::$place,
+            focus: Focus::$focus,
             keys: &[$($key),+],
             shown: $shown,
-            act: Act::$act,
+            action: Action::$action,
             label: $label,
             help: $help,
             rank: $rank,
@@ -230,15 +230,15 @@ pub(super) const BINDINGS: &[Binding] = bindings! {
 };
 
 /// What a key does in a place; nothing where it has no meaning there.
-pub(super) fn act(place: Place, event: &KeyEvent) -> Option<Act> {
-    of(place)
+pub(super) fn action(focus: Focus, event: &KeyEvent) -> Option<Action> {
+    of(focus)
         .find(|b| b.keys.iter().any(|k| k.matches(event)))
-        .map(|b| b.act)
+        .map(|b| b.action)
 }
 
 /// The keys of a place.
-pub(super) fn of(place: Place) -> impl Iterator<Item = &'static Binding> {
-    BINDINGS.iter().filter(move |b| b.place == place)
+pub(super) fn of(focus: Focus) -> impl Iterator<Item = &'static Binding> {
+    BINDINGS.iter().filter(move |b| b.focus == focus)
 }
 
 #[cfg(test)]
@@ -251,9 +251,9 @@ mod tests {
             for other in &BINDINGS[n + 1..] {
                 let shared = one.keys.iter().any(|k| other.keys.contains(k));
                 assert!(
-                    one.place != other.place || !shared,
+                    one.focus != other.focus || !shared,
                     "{:?}: {} and {}",
-                    one.place,
+                    one.focus,
                     one.shown,
                     other.shown
                 );
@@ -268,7 +268,7 @@ mod tests {
                 assert!(
                     key.1.is_empty() || *key == CTRL_C,
                     "{:?} {}",
-                    binding.place,
+                    binding.focus,
                     binding.shown
                 );
             }
@@ -279,7 +279,7 @@ mod tests {
     fn every_place_can_be_interrupted() {
         let event = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
         for binding in BINDINGS {
-            assert_eq!(act(binding.place, &event), Some(Act::Interrupt));
+            assert_eq!(action(binding.focus, &event), Some(Action::Interrupt));
         }
     }
 
@@ -287,9 +287,9 @@ mod tests {
     fn capitals_match_with_and_without_shift() {
         for modifiers in [KeyModifiers::NONE, KeyModifiers::SHIFT] {
             let event = KeyEvent::new(KeyCode::Char('R'), modifiers);
-            assert_eq!(act(Place::Devices, &event), Some(Act::RetryFailed));
+            assert_eq!(action(Focus::Devices, &event), Some(Action::RetryFailed));
         }
         let event = KeyEvent::new(KeyCode::Char('r'), KeyModifiers::CONTROL);
-        assert_eq!(act(Place::Devices, &event), None);
+        assert_eq!(action(Focus::Devices, &event), None);
     }
 }

@@ -3,9 +3,9 @@
 
 use ratatui::layout::{Rect, Size};
 
-/// Below this many columns or lines there is room for one summary line only.
+/// Remaining this many columns or lines there is room for one summary line only.
 const TINY: (u16, u16) = (40, 10);
-/// Below this many columns everything stands in one column, and panes open only when asked for.
+/// Remaining this many columns everything stands in one column, and panes open only when asked for.
 const NARROW: u16 = 84;
 /// From this many columns on, detail and log stand side by side below the table.
 const WIDE: u16 = 160;
@@ -16,7 +16,7 @@ const TABLE: u16 = 5;
 
 /// Whether a pane is wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(super) enum Wish {
+pub(super) enum PaneChoice {
     /// Where there is room for it anyway.
     #[default]
     Auto,
@@ -35,7 +35,7 @@ pub(super) enum Zoom {
 
 /// What is wanted of the screen.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Request {
+pub(super) struct LayoutRequest {
     pub(super) size: Size,
     /// The plan, or the dashboard.
     pub(super) plan: bool,
@@ -43,8 +43,8 @@ pub(super) struct Request {
     pub(super) banner: bool,
     /// Whether a line is needed that says who waits for a person.
     pub(super) people: bool,
-    pub(super) detail: Wish,
-    pub(super) log: Wish,
+    pub(super) detail: PaneChoice,
+    pub(super) log: PaneChoice,
     pub(super) zoom: Option<Zoom>,
     /// Devices in the fleet; not those that the filter leaves, so that typing moves nothing.
     pub(super) devices: usize,
@@ -68,7 +68,7 @@ pub(super) struct Areas {
 }
 
 impl Areas {
-    pub(super) fn of(request: &Request) -> Self {
+    pub(super) fn of(request: &LayoutRequest) -> Self {
         let Size { width, height } = request.size;
         let whole = Rect::new(0, 0, width, height);
         if width < TINY.0 || height < TINY.1 {
@@ -79,7 +79,7 @@ impl Areas {
         }
         let header = if request.plan { 1 } else { 2 };
         let prompt = if request.plan { 3 } else { 0 };
-        let mut rest = Below(whole);
+        let mut rest = Remaining(whole);
         let mut areas = Self {
             header: rest.take(header),
             banner: rest.take(u16::from(request.banner)),
@@ -109,12 +109,12 @@ impl Areas {
     /// The plan's lower pane says the whole reason of the selected device.
     fn plan_body(&mut self, body: Rect) {
         let pane = if body.height >= TABLE + 6 { 6 } else { 0 };
-        let mut rest = Below(body);
+        let mut rest = Remaining(body);
         self.table = rest.take(body.height - pane);
         self.detail = (pane > 0).then_some(rest.0);
     }
 
-    fn body(&mut self, body: Rect, request: &Request) {
+    fn body(&mut self, body: Rect, request: &LayoutRequest) {
         match request.zoom {
             Some(Zoom::Detail | Zoom::Audit) => {
                 self.detail = Some(body);
@@ -143,7 +143,7 @@ impl Areas {
             }
             _ => needs.clamp(TABLE, (body.height - 2 * PANE).max(TABLE)),
         };
-        let mut rest = Below(body);
+        let mut rest = Remaining(body);
         self.table = rest.take(height);
         let lower = rest.0;
         match (detail, log) {
@@ -172,15 +172,15 @@ impl Areas {
 }
 
 /// Which panes there is room for, of those that are wanted.
-fn shown(body: Rect, wide: bool, request: &Request) -> (bool, bool) {
+fn shown(body: Rect, wide: bool, request: &LayoutRequest) -> (bool, bool) {
     if body.height < TABLE + PANE / 2 {
         // No room for both a table and a pane worth reading.
         return (false, false);
     }
     let roomy = body.width >= NARROW && body.height >= TABLE + PANE + 3;
     let wanted = |wish, by_itself| match wish {
-        Wish::Auto => by_itself,
-        wish => wish == Wish::On,
+        PaneChoice::Auto => by_itself,
+        wish => wish == PaneChoice::On,
     };
     let detail = wanted(request.detail, roomy);
     let log = wanted(request.log, wide && roomy);
@@ -190,9 +190,9 @@ fn shown(body: Rect, wide: bool, request: &Request) -> (bool, bool) {
 }
 
 /// What is still free below.
-struct Below(Rect);
+struct Remaining(Rect);
 
-impl Below {
+impl Remaining {
     fn take(&mut self, height: u16) -> Rect {
         let height = height.min(self.0.height);
         let taken = Rect { height, ..self.0 };
@@ -206,8 +206,8 @@ impl Below {
 mod tests {
     use super::*;
 
-    fn areas(width: u16, height: u16, detail: Wish, log: Wish) -> Areas {
-        Areas::of(&Request {
+    fn areas(width: u16, height: u16, detail: PaneChoice, log: PaneChoice) -> Areas {
+        Areas::of(&LayoutRequest {
             size: Size { width, height },
             plan: false,
             banner: false,
@@ -221,17 +221,32 @@ mod tests {
 
     #[test]
     fn narrow_screens_open_panes_only_when_asked() {
-        assert_eq!(areas(80, 24, Wish::Auto, Wish::Auto).detail, None);
-        assert!(areas(80, 24, Wish::On, Wish::Auto).detail.is_some());
-        assert!(areas(120, 30, Wish::Auto, Wish::Auto).detail.is_some());
-        assert!(areas(200, 50, Wish::Auto, Wish::Auto).log.is_some());
+        assert_eq!(
+            areas(80, 24, PaneChoice::Auto, PaneChoice::Auto).detail,
+            None
+        );
+        assert!(
+            areas(80, 24, PaneChoice::On, PaneChoice::Auto)
+                .detail
+                .is_some()
+        );
+        assert!(
+            areas(120, 30, PaneChoice::Auto, PaneChoice::Auto)
+                .detail
+                .is_some()
+        );
+        assert!(
+            areas(200, 50, PaneChoice::Auto, PaneChoice::Auto)
+                .log
+                .is_some()
+        );
     }
 
     #[test]
     fn the_log_takes_the_place_of_the_detail_where_there_is_no_room_for_both() {
-        let small = areas(80, 24, Wish::On, Wish::On);
+        let small = areas(80, 24, PaneChoice::On, PaneChoice::On);
         assert_eq!((small.detail, small.log.is_some()), (None, true));
-        let tall = areas(80, 50, Wish::On, Wish::On);
+        let tall = areas(80, 50, PaneChoice::On, PaneChoice::On);
         assert!(tall.detail.is_some() && tall.log.is_some());
     }
 }

@@ -25,6 +25,6 @@ mod theme;
 mod ui;
 mod view;
 
-pub use event_loop::{Exit, MayStart, Options, run};
+pub use event_loop::{DashboardExit, MayStart, Options, run};
 pub use terminal::guard::{restore, resume, suspend};
 pub use theme::Theme;

@@ -14,7 +14,7 @@ use super::theme::{Mark, Tone};
 const KEPT: usize = 1000;
 
 /// A headline.
-pub(super) struct Line {
+pub(super) struct LogLine {
     pub(super) at: Timestamp,
     pub(super) text: String,
     pub(super) tone: Tone,
@@ -22,11 +22,11 @@ pub(super) struct Line {
 
 /// The last headlines, oldest first.
 #[derive(Default)]
-pub(super) struct Log {
-    lines: VecDeque<Line>,
+pub(super) struct RecentLog {
+    lines: VecDeque<LogLine>,
 }
 
-impl Log {
+impl RecentLog {
     /// Takes in an event, if it is worth a line here.
     pub(super) fn take(&mut self, event: &Event) {
         let Some(tone) = tone(&event.fact) else {
@@ -38,7 +38,7 @@ impl Log {
         if self.lines.len() == KEPT {
             self.lines.pop_front();
         }
-        self.lines.push_back(Line {
+        self.lines.push_back(LogLine {
             at: event.at,
             text,
             tone,
@@ -50,7 +50,7 @@ impl Log {
     }
 
     /// The `height` lines that end `back` lines before the newest.
-    pub(super) fn window(&self, height: usize, back: usize) -> impl Iterator<Item = &Line> {
+    pub(super) fn window(&self, height: usize, back: usize) -> impl Iterator<Item = &LogLine> {
         let end = self.lines.len().saturating_sub(back);
         let from = end.saturating_sub(height);
         self.lines.range(from..end)

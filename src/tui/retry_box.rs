@@ -1,14 +1,14 @@
 //! The box of "retry all": which of the devices shown are tried again, and what that does to each.
-//! Must not: retry anything; the wish leaves as an [`Action`].
+//! Must not: retry anything; the wish leaves as an [`Effect`].
 
 use crate::engine::{DevicePhase, DeviceState, Fleet, Intent};
 use crate::model::{Component, DeviceId, Outcome, OutcomeKind, Stage, Touched, Verdict};
 
-use super::ui::{Action, Popup, Ui};
+use super::ui::{Effect, Popup, Ui};
 
 /// What a further attempt does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord)]
-pub(super) enum Does {
+pub(super) enum RetryKind {
     /// An install may have been sent: nothing is ever sent again.
     Watch,
     /// The same of the management app's install; what comes behind it may follow.
@@ -21,7 +21,7 @@ pub(super) enum Does {
     Upload,
 }
 
-impl Does {
+impl RetryKind {
     pub(super) const ALL: [Self; 5] = [
         Self::Watch,
         Self::WatchApp,
@@ -79,7 +79,7 @@ pub(super) struct Group<'f> {
     code: &'static str,
     /// Why, in the words of the first of them.
     pub(super) reason: String,
-    pub(super) does: Does,
+    pub(super) retry: RetryKind,
     pub(super) rows: Vec<&'f DeviceState>,
 }
 
@@ -132,10 +132,10 @@ impl RetryBox {
                 continue;
             };
             let (kind, stage, code) = (outcome.kind(), outcome.stage(), outcome.code());
-            let does = Does::of(row);
+            let retry = RetryKind::of(row);
             let known = groups
                 .iter_mut()
-                .find(|g| (g.kind, g.stage, g.code, g.does) == (kind, stage, code, does));
+                .find(|g| (g.kind, g.stage, g.code, g.retry) == (kind, stage, code, retry));
             match known {
                 Some(group) => group.rows.push(row),
                 None => groups.push(Group {
@@ -143,7 +143,7 @@ impl RetryBox {
                     stage,
                     code,
                     reason: outcome.reason(),
-                    does,
+                    retry,
                     rows: vec![row],
                 }),
             }
@@ -165,7 +165,7 @@ fn is_meant(row: &DeviceState) -> bool {
 }
 
 fn is_locked_out(row: &DeviceState) -> bool {
-    row.logins_left == Some(0) && Does::of(row).wants_login()
+    row.logins_left == Some(0) && RetryKind::of(row).wants_login()
 }
 
 /// Whether it is looked at again on the plan.
@@ -186,10 +186,10 @@ impl Ui {
     }
 
     /// On the plan: looks change nothing, and nobody is asked.
-    pub(super) fn look_again(&self, fleet: &Fleet) -> Vec<Action> {
+    pub(super) fn look_again(&self, fleet: &Fleet) -> Vec<Effect> {
         let again = shown(self, fleet).filter(|row| cannot(row));
         let devices = again.map(|row| row.id.clone()).collect();
-        vec![Action::Intend(Intent::RetryAll(devices))]
+        vec![Effect::Intend(Intent::RetryAll(devices))]
     }
 
     /// On the dashboard: asks first.
@@ -213,7 +213,7 @@ impl Ui {
     }
 
     /// The box is answered with yes.
-    pub(super) fn retry_chosen(&mut self, asked: RetryBox, fleet: &Fleet) -> Vec<Action> {
+    pub(super) fn retry_chosen(&mut self, asked: RetryBox, fleet: &Fleet) -> Vec<Effect> {
         let chosen = asked.chosen(fleet);
         if chosen.is_empty() {
             self.warn("no device is chosen");
@@ -221,6 +221,6 @@ impl Ui {
             return Vec::new();
         }
         let devices = chosen.iter().map(|row| row.id.clone()).collect();
-        vec![Action::Intend(Intent::RetryAll(devices))]
+        vec![Effect::Intend(Intent::RetryAll(devices))]
     }
 }

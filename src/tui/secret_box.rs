@@ -7,23 +7,23 @@ use zeroize::{Zeroize as _, Zeroizing};
 use crate::engine::{Fleet, Intent};
 use crate::model::{DeviceId, Secret};
 
-use super::keymap::Place;
-use super::ui::{Action, Popup, Ui, on_plan};
+use super::keymap::Focus;
+use super::ui::{Effect, Popup, Ui, on_plan};
 
 /// Bytes of the longest secret that can be pasted; what is longer is none.
 const LONGEST_PASTE: usize = 64 * 1024;
 
 /// What is being typed. Neither `Debug` nor `Display`.
-pub(super) struct Typed(Zeroizing<String>);
+pub(super) struct SecretInput(Zeroizing<String>);
 
-impl Default for Typed {
+impl Default for SecretInput {
     fn default() -> Self {
         // Room for 24 words, so that it hardly ever grows.
         Self(Zeroizing::new(String::with_capacity(512)))
     }
 }
 
-impl Typed {
+impl SecretInput {
     fn push(&mut self, text: &str) {
         if self.0.len() + text.len() > self.0.capacity() {
             // Growing by itself would leave a copy behind that nobody wipes.
@@ -62,7 +62,7 @@ impl Typed {
 #[derive(Default)]
 pub(super) struct Secrets {
     waiting: Vec<Waiting>,
-    pub(super) typed: Typed,
+    pub(super) typed: SecretInput,
 }
 
 struct Waiting {
@@ -156,7 +156,7 @@ impl Ui {
         }
     }
 
-    pub(super) fn send_secret(&mut self) -> Vec<Action> {
+    pub(super) fn send_secret(&mut self) -> Vec<Effect> {
         let Some(Popup::Secret(device)) = &self.popup else {
             return Vec::new();
         };
@@ -166,7 +166,7 @@ impl Ui {
         }
         let intent = Intent::Answer(device.clone(), self.secrets.typed.take());
         self.popup = None;
-        vec![Action::Intend(intent)]
+        vec![Effect::Intend(intent)]
     }
 
     pub(super) fn erase_secret(&mut self) {
@@ -196,13 +196,13 @@ impl Ui {
         self.settle(fleet);
         self.notice = None;
         let line = text.split(['\r', '\n']).next().unwrap_or_default();
-        match self.place(fleet) {
+        match self.focus(fleet) {
             // A part of it would be refused, and each refusal is counted by the device.
-            Place::Secret if line.len() > LONGEST_PASTE => {
+            Focus::Secret if line.len() > LONGEST_PASTE => {
                 self.warn("longer than any secret: nothing of it was taken");
             }
-            Place::Secret => self.secrets.typed.push(line),
-            Place::Filter => {
+            Focus::Secret => self.secrets.typed.push(line),
+            Focus::Filter => {
                 for c in line.chars().filter(|c| !c.is_control()) {
                     if self.notice.is_some() {
                         break;

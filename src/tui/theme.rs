@@ -212,7 +212,7 @@ impl Mark {
 mod tests {
     use super::*;
 
-    fn look(vars: &[(&str, &str)]) -> Theme {
+    fn theme(vars: &[(&str, &str)]) -> Theme {
         Theme::from_env(false, |name| {
             vars.iter()
                 .find(|(n, _)| *n == name)
@@ -222,19 +222,19 @@ mod tests {
 
     #[test]
     fn the_first_locale_variable_that_says_something_decides() {
-        assert!(!look(&[("LANG", "pl_PL.UTF-8")]).ascii);
-        assert!(!look(&[("LC_CTYPE", "C.utf8"), ("LANG", "C")]).ascii);
-        assert!(look(&[("LC_ALL", "C"), ("LANG", "en_US.UTF-8")]).ascii);
-        assert!(!look(&[("LC_ALL", ""), ("LANG", "en_US.UTF-8")]).ascii);
-        assert_eq!(look(&[]).ascii, !cfg!(windows));
+        assert!(!theme(&[("LANG", "pl_PL.UTF-8")]).ascii);
+        assert!(!theme(&[("LC_CTYPE", "C.utf8"), ("LANG", "C")]).ascii);
+        assert!(theme(&[("LC_ALL", "C"), ("LANG", "en_US.UTF-8")]).ascii);
+        assert!(!theme(&[("LC_ALL", ""), ("LANG", "en_US.UTF-8")]).ascii);
+        assert_eq!(theme(&[]).ascii, !cfg!(windows));
         assert!(Theme::from_env(true, |_| Some("en_US.UTF-8".to_owned())).ascii);
     }
 
     #[test]
     fn no_color_counts_only_when_it_is_not_empty() {
-        assert!(look(&[("NO_COLOR", "")]).colour);
-        assert!(!look(&[("NO_COLOR", "1")]).colour);
-        assert!(!look(&[("TERM", "dumb")]).colour);
+        assert!(theme(&[("NO_COLOR", "")]).colour);
+        assert!(!theme(&[("NO_COLOR", "1")]).colour);
+        assert!(!theme(&[("TERM", "dumb")]).colour);
     }
 
     #[test]

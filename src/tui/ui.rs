@@ -1,5 +1,5 @@
 //! What the screen remembers: selection, panes, filter, question. Keys and events change it.
-//! Must not: draw, do IO, or look at a clock; wishes leave as [`Action`]s.
+//! Must not: draw, do IO, or look at a clock; wishes leave as [`Effect`]s.
 
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ use crate::model::{DeviceId, OutcomeKind, Stage};
 use super::actions::can_cancel_any;
 use super::device_order::{Sort, order};
 use super::halt_box::Budget;
-use super::keymap::{self, Act, Place};
-use super::layout::{Areas, Request, Wish, Zoom};
-use super::recent_log::Log;
+use super::keymap::{self, Action, Focus};
+use super::layout::{Areas, LayoutRequest, PaneChoice, Zoom};
+use super::recent_log::RecentLog;
 use super::retry_box::RetryBox;
 use super::secret_box::Secrets;
 use super::theme::Tone;
@@ -28,7 +28,7 @@ pub(super) const FILTER_IS_FULL: &str = "the filter is full: the rest is left ou
 
 /// What is to be done outside of the screen.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Action {
+pub(super) enum Effect {
     /// A wish for the fleet.
     Intend(Intent),
     /// Leave the dashboard.
@@ -72,8 +72,8 @@ pub(super) struct Ui {
     pub(super) cursor: usize,
     /// The first device on the screen, as a position in `order`.
     pub(super) top: usize,
-    pub(super) detail: Wish,
-    pub(super) log_pane: Wish,
+    pub(super) detail: PaneChoice,
+    pub(super) log_pane: PaneChoice,
     pub(super) zoom: Option<Zoom>,
     /// Lines that a pane over the whole screen, or the help, is scrolled by: from the first line, but in
     /// the log from the last.
@@ -83,7 +83,7 @@ pub(super) struct Ui {
     pub(super) typed: String,
     /// What the last key led to, until the next.
     pub(super) notice: Option<(Tone, String)>,
-    pub(super) log: Log,
+    pub(super) log: RecentLog,
     pub(super) secrets: Secrets,
     pub(super) budget: Budget,
     /// Whether the audit log is to be scrolled to the entry in question, before the next frame.
@@ -105,14 +105,14 @@ impl Ui {
             order: Vec::new(),
             cursor: 0,
             top: 0,
-            detail: Wish::Auto,
-            log_pane: Wish::Auto,
+            detail: PaneChoice::Auto,
+            log_pane: PaneChoice::Auto,
             zoom: None,
             scroll: 0,
             popup: None,
             typed: String::new(),
             notice: None,
-            log: Log::default(),
+            log: RecentLog::default(),
             secrets: Secrets::default(),
             budget: Budget::default(),
             reveal: false,
@@ -174,7 +174,7 @@ impl Ui {
 
     /// Where the parts of the screen are.
     pub(super) fn areas(&self, fleet: &Fleet) -> Areas {
-        Areas::of(&Request {
+        Areas::of(&LayoutRequest {
             size: self.size,
             plan: on_plan(fleet),
             banner: fleet.stop().is_some()
@@ -193,46 +193,46 @@ impl Ui {
     }
 
     /// Where the keyboard goes.
-    pub(super) fn place(&self, fleet: &Fleet) -> Place {
+    pub(super) fn focus(&self, fleet: &Fleet) -> Focus {
         match &self.popup {
-            Some(Popup::Help) => Place::Help,
-            Some(Popup::Secret(_)) => Place::Secret,
-            Some(Popup::RetryBox(_)) => Place::RetryBox,
-            Some(Popup::Budget) => Place::Budget,
-            Some(Popup::PastInstall(_)) => Place::Notice,
+            Some(Popup::Help) => Focus::Help,
+            Some(Popup::Secret(_)) => Focus::Secret,
+            Some(Popup::RetryBox(_)) => Focus::RetryBox,
+            Some(Popup::Budget) => Focus::Budget,
+            Some(Popup::PastInstall(_)) => Focus::Notice,
             // While devices are brought to a safe point there is nothing to say yes to.
-            Some(Popup::Quit) if fleet.stop().is_some() => Place::Notice,
-            Some(_) => Place::Question,
-            None if on_plan(fleet) => Place::Plan,
-            None if self.editing => Place::Filter,
-            None if self.zoom.is_some() => Place::Reading,
-            None => Place::Devices,
+            Some(Popup::Quit) if fleet.stop().is_some() => Focus::Notice,
+            Some(_) => Focus::Question,
+            None if on_plan(fleet) => Focus::Plan,
+            None if self.editing => Focus::Filter,
+            None if self.zoom.is_some() => Focus::Reading,
+            None => Focus::Devices,
         }
     }
 
     /// Takes in a key.
-    pub(super) fn key(&mut self, event: &KeyEvent, fleet: &Fleet) -> Vec<Action> {
+    pub(super) fn key(&mut self, event: &KeyEvent, fleet: &Fleet) -> Vec<Effect> {
         if event.kind == KeyEventKind::Release {
             return Vec::new();
         }
         self.settle(fleet);
         self.notice = None;
-        let place = self.place(fleet);
-        let actions = match (keymap::act(place, event), event.code) {
-            (Some(act), _) => self.act(act, place, fleet),
-            (None, KeyCode::Char(c)) if place == Place::Plan && c.is_ascii_digit() => {
+        let focus = self.focus(fleet);
+        let actions = match (keymap::action(focus, event), event.code) {
+            (Some(action), _) => self.action(action, focus, fleet),
+            (None, KeyCode::Char(c)) if focus == Focus::Plan && c.is_ascii_digit() => {
                 self.digit(c, fleet);
                 Vec::new()
             }
-            (None, KeyCode::Char(c)) if place == Place::Budget && c.is_ascii_digit() => {
+            (None, KeyCode::Char(c)) if focus == Focus::Budget && c.is_ascii_digit() => {
                 self.type_budget(c);
                 Vec::new()
             }
-            (None, _) if place == Place::Filter => {
+            (None, _) if focus == Focus::Filter => {
                 self.edit(event);
                 Vec::new()
             }
-            (None, _) if place == Place::Secret => {
+            (None, _) if focus == Focus::Secret => {
                 self.type_secret(event);
                 Vec::new()
             }
@@ -271,86 +271,91 @@ impl Ui {
         self.order_is_stale = true;
     }
 
-    fn act(&mut self, act: Act, place: Place, fleet: &Fleet) -> Vec<Action> {
-        match act {
-            Act::Up | Act::Down | Act::PageUp | Act::PageDown | Act::Top | Act::Bottom => {
-                self.travel(act, place, fleet);
+    fn action(&mut self, action: Action, focus: Focus, fleet: &Fleet) -> Vec<Effect> {
+        match action {
+            Action::Up
+            | Action::Down
+            | Action::PageUp
+            | Action::PageDown
+            | Action::Top
+            | Action::Bottom => {
+                self.scroll_or_select(action, focus, fleet);
             }
-            Act::Start => return self.start(fleet),
-            Act::Erase if place == Place::Secret => self.erase_secret(),
-            Act::Erase if place == Place::Budget => {
+            Action::Start => return self.start(fleet),
+            Action::Erase if focus == Focus::Secret => self.erase_secret(),
+            Action::Erase if focus == Focus::Budget => {
                 self.budget.typed.pop();
             }
-            Act::Erase => {
+            Action::Erase => {
                 self.typed.pop();
             }
-            Act::Secret => self.open_secret(fleet),
-            Act::Send => return self.send_secret(),
-            Act::Later if place == Place::Budget => self.put_off_budget(),
-            Act::Later => self.put_off_secret(),
-            Act::Budget => self.open_budget(fleet),
-            Act::GoOn => return self.go_on(fleet),
-            Act::StopRollout => return self.stop_rollout(),
-            Act::RolledBack => self.choose(OutcomeKind::RolledBack),
-            Act::Cancelled => self.choose(OutcomeKind::Cancelled),
-            Act::Audit => {
+            Action::Secret => self.open_secret(fleet),
+            Action::Send => return self.send_secret(),
+            Action::Later if focus == Focus::Budget => self.put_off_budget(),
+            Action::Later => self.put_off_secret(),
+            Action::Budget => self.open_budget(fleet),
+            Action::GoOn => return self.go_on(fleet),
+            Action::StopRollout => return self.stop_rollout(),
+            Action::RolledBack => self.choose(OutcomeKind::RolledBack),
+            Action::Cancelled => self.choose(OutcomeKind::Cancelled),
+            Action::Audit => {
                 self.scroll = 0;
                 self.reveal = self.zoom != Some(Zoom::Audit);
                 self.zoom = self.reveal.then_some(Zoom::Audit);
             }
-            Act::Detail => self.turn(Zoom::Detail, fleet),
-            Act::Log => self.turn(Zoom::Log, fleet),
-            Act::Back => self.back(place, fleet),
-            Act::Filter => {
+            Action::Detail => self.toggle_pane(Zoom::Detail, fleet),
+            Action::Log => self.toggle_pane(Zoom::Log, fleet),
+            Action::Back => self.back(focus, fleet),
+            Action::Filter => {
                 self.editing = true;
                 self.zoom = None;
             }
-            Act::Keep => self.editing = false,
-            Act::Sort => {
+            Action::Keep => self.editing = false,
+            Action::Sort => {
                 self.sort = self.sort.next();
                 self.order_is_stale = true;
             }
-            Act::Help => {
+            Action::Help => {
                 self.popup = Some(Popup::Help);
                 self.scroll = 0;
             }
-            Act::Retry => return self.retry(place, fleet),
-            Act::RetryFailed => return self.retry_failed(place, fleet),
-            Act::Cancel => self.ask_cancel(fleet),
-            Act::CancelAll => {
+            Action::Retry => return self.retry(focus, fleet),
+            Action::RetryFailed => return self.retry_failed(focus, fleet),
+            Action::Cancel => self.ask_cancel(fleet),
+            Action::CancelAll => {
                 if can_cancel_any(fleet) {
                     self.popup = Some(Popup::CancelAll);
                 } else {
                     self.warn("nothing that could still be cancelled");
                 }
             }
-            Act::Copy => return self.copy(fleet),
-            Act::Quit => {
-                if place == Place::Plan || (fleet.is_over() && fleet.stop().is_none()) {
-                    return vec![Action::Leave];
+            Action::Copy => return self.copy(fleet),
+            Action::Quit => {
+                if focus == Focus::Plan || (fleet.is_over() && fleet.stop().is_none()) {
+                    return vec![Effect::Leave];
                 }
                 self.popup = Some(Popup::Quit);
             }
-            Act::Interrupt => {
+            Action::Interrupt => {
                 self.popup = None;
-                return vec![Action::Intend(Intent::Interrupt)];
+                return vec![Effect::Intend(Intent::Interrupt)];
             }
-            Act::Yes => return self.yes(fleet),
-            Act::No => self.popup = None,
+            Action::Yes => return self.yes(fleet),
+            Action::No => self.popup = None,
         }
         Vec::new()
     }
 
-    fn travel(&mut self, act: Act, place: Place, fleet: &Fleet) {
+    fn scroll_or_select(&mut self, action: Action, focus: Focus, fleet: &Fleet) {
         let page = self.areas(fleet).rows().max(2) - 1;
-        if matches!(place, Place::Reading | Place::Help) {
+        if matches!(focus, Focus::Reading | Focus::Help) {
             let page = usize::from(self.size.height.max(8) - 6);
             // The log is scrolled from its end.
-            let towards_start = matches!(act, Act::Up | Act::PageUp | Act::Top);
-            let grows = towards_start == (self.zoom == Some(Zoom::Log) && place == Place::Reading);
-            let by = match act {
-                Act::Up | Act::Down => 1,
-                Act::PageUp | Act::PageDown => page,
+            let towards_start = matches!(action, Action::Up | Action::PageUp | Action::Top);
+            let grows = towards_start == (self.zoom == Some(Zoom::Log) && focus == Focus::Reading);
+            let by = match action {
+                Action::Up | Action::Down => 1,
+                Action::PageUp | Action::PageDown => page,
                 _ => usize::MAX,
             };
             self.scroll = if grows {
@@ -361,12 +366,12 @@ impl Ui {
             return;
         }
         let last = self.order.len().saturating_sub(1);
-        self.cursor = match act {
-            Act::Up => self.cursor.saturating_sub(1),
-            Act::Down => self.cursor + 1,
-            Act::PageUp => self.cursor.saturating_sub(page),
-            Act::PageDown => self.cursor + page,
-            Act::Top => 0,
+        self.cursor = match action {
+            Action::Up => self.cursor.saturating_sub(1),
+            Action::Down => self.cursor + 1,
+            Action::PageUp => self.cursor.saturating_sub(page),
+            Action::PageDown => self.cursor + page,
+            Action::Top => 0,
             _ => last,
         }
         .min(last);
@@ -376,7 +381,7 @@ impl Ui {
     }
 
     /// Takes a pane from off to on to the whole screen to off.
-    fn turn(&mut self, zoom: Zoom, fleet: &Fleet) {
+    fn toggle_pane(&mut self, zoom: Zoom, fleet: &Fleet) {
         self.scroll = 0;
         let areas = self.areas(fleet);
         let (wish, shown) = match zoom {
@@ -385,14 +390,14 @@ impl Ui {
         };
         if self.zoom == Some(zoom) {
             self.zoom = None;
-            *wish = Wish::Off;
+            *wish = PaneChoice::Off;
         } else if shown || self.zoom.is_some() {
             self.zoom = Some(zoom);
         } else {
-            *wish = Wish::On;
+            *wish = PaneChoice::On;
             // Where there is no room for both, the one asked for last is shown.
             if zoom == Zoom::Detail && self.areas(fleet).detail.is_none() {
-                self.log_pane = Wish::Off;
+                self.log_pane = PaneChoice::Off;
             }
             let areas = self.areas(fleet);
             if areas.detail.is_none() && areas.log.is_none() {
@@ -401,18 +406,18 @@ impl Ui {
         }
     }
 
-    fn back(&mut self, place: Place, fleet: &Fleet) {
-        match place {
-            Place::Help => self.popup = None,
-            Place::Plan if !self.typed.is_empty() => self.typed.clear(),
-            Place::Plan => self.popup = Some(Popup::LeavePlan),
-            Place::Reading => self.zoom = None,
-            Place::Devices if self.filter.value().is_empty() => {
+    fn back(&mut self, focus: Focus, fleet: &Fleet) {
+        match focus {
+            Focus::Help => self.popup = None,
+            Focus::Plan if !self.typed.is_empty() => self.typed.clear(),
+            Focus::Plan => self.popup = Some(Popup::LeavePlan),
+            Focus::Reading => self.zoom = None,
+            Focus::Devices if self.filter.value().is_empty() => {
                 let areas = self.areas(fleet);
-                if self.log_pane == Wish::On && areas.log.is_some() {
-                    self.log_pane = Wish::Off;
+                if self.log_pane == PaneChoice::On && areas.log.is_some() {
+                    self.log_pane = PaneChoice::Off;
                 } else if areas.detail.is_some() {
-                    self.detail = Wish::Off;
+                    self.detail = PaneChoice::Off;
                 }
             }
             _ => {

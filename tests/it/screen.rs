@@ -1,8 +1,8 @@
 //! The real binary in a terminal: keys in, screen out, and the terminal given back on every way out.
 
-mod jobs;
+mod job_control;
 mod panics;
-mod people;
+mod secrets_and_approvals;
 mod stalled;
 mod tty;
 

@@ -83,9 +83,9 @@ async fn dashboard(
     claim: &Arc<DeviceLocks>,
     interrupts: &mut mpsc::Receiver<()>,
 ) -> io::Result<()> {
-    let look = Theme::from_env(ascii, |name| std::env::var(name).ok());
+    let theme = Theme::from_env(ascii, |name| std::env::var(name).ok());
     let options = Options {
-        look,
+        theme,
         zone: TimeZone::system(),
         may_start: &mut || {
             let claim = Arc::clone(claim);

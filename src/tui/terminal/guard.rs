@@ -42,7 +42,7 @@ const STOPPED: &[u8] = b"hemfleet is stopped, and watches no device meanwhile. f
     bg: goes on without its screen, until fg\r\n";
 
 /// Who has the terminal.
-enum Hold {
+enum Holder {
     /// Not the dashboard.
     Free,
     /// The dashboard.
@@ -60,12 +60,12 @@ struct Parts {
     keys: Switch,
 }
 
-static HOLD: Mutex<Hold> = Mutex::new(Hold::Free);
+static HOLD: Mutex<Holder> = Mutex::new(Holder::Free);
 
 /// The terminal was taken again after a stop.
 static RETAKEN: Notify = Notify::const_new();
 
-fn hold() -> MutexGuard<'static, Hold> {
+fn hold() -> MutexGuard<'static, Holder> {
     HOLD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -76,15 +76,15 @@ thread_local! {
 
 /// The bytes of the frame that is being drawn.
 #[derive(Clone, Default)]
-struct Sheet(Arc<Mutex<Vec<u8>>>);
+struct FrameBytes(Arc<Mutex<Vec<u8>>>);
 
-impl Sheet {
+impl FrameBytes {
     fn bytes(&self) -> MutexGuard<'_, Vec<u8>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Write for Sheet {
+impl Write for FrameBytes {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.bytes().extend_from_slice(bytes);
         Ok(bytes.len())
@@ -98,8 +98,8 @@ impl Write for Sheet {
 
 /// The terminal in raw mode, on the alternate screen, without a cursor, until dropped.
 pub(in crate::tui) struct Guard {
-    screen: ratatui::Terminal<CrosstermBackend<Sheet>>,
-    sheet: Sheet,
+    screen: ratatui::Terminal<CrosstermBackend<FrameBytes>>,
+    bytes_drawn: FrameBytes,
     area: Rect,
     parts: Parts,
 }
@@ -113,15 +113,15 @@ impl Guard {
         enable_raw_mode()?;
         let entered = input::start().and_then(|(inputs, keys)| {
             let parts = Parts { writer, keys };
-            let sheet = Sheet::default();
+            let bytes_drawn = FrameBytes::default();
             let options = TerminalOptions {
                 viewport: Viewport::Fixed(area),
             };
-            let backend = CrosstermBackend::new(sheet.clone());
+            let backend = CrosstermBackend::new(bytes_drawn.clone());
             let screen = ratatui::Terminal::with_options(backend, options)?;
             let guard = Self {
                 screen,
-                sheet,
+                bytes_drawn,
                 area,
                 parts,
             };
@@ -130,7 +130,7 @@ impl Guard {
         match entered {
             Ok((guard, inputs)) => {
                 guard.parts.writer.push(&entering());
-                *hold() = Hold::Ours(guard.parts.clone());
+                *hold() = Holder::Ours(guard.parts.clone());
                 Ok((guard, inputs))
             }
             Err(error) => {
@@ -173,14 +173,14 @@ impl Guard {
 
     /// Asks the terminal to put `text` on its clipboard (OSC 52). It does not say whether it did.
     pub(in crate::tui) fn copy(&mut self, text: &str) -> io::Result<()> {
-        write!(self.sheet, "\x1b]52;c;{}\x07", STANDARD.encode(text))?;
+        write!(self.bytes_drawn, "\x1b]52;c;{}\x07", STANDARD.encode(text))?;
         self.send()
     }
 
     fn send(&mut self) -> io::Result<()> {
-        let bytes = std::mem::take(&mut *self.sheet.bytes());
+        let bytes = std::mem::take(&mut *self.bytes_drawn.bytes());
         // Under the lock: nothing of ours may come after the screen was left.
-        if let Hold::Ours(parts) = &*hold() {
+        if let Holder::Ours(parts) = &*hold() {
             parts.writer.push(&bytes);
         }
         self.parts.writer.result()
@@ -218,8 +218,8 @@ pub(in crate::tui) fn within(size: Size) -> Size {
 /// it is public for those who end the process by other means. It waits for a terminal that takes nothing, but
 /// not for long.
 pub fn restore() {
-    let before = std::mem::replace(&mut *hold(), Hold::Free);
-    if let Hold::Ours(parts) = before {
+    let before = std::mem::replace(&mut *hold(), Holder::Free);
+    if let Holder::Ours(parts) = before {
         leave(&parts.writer, b"");
     }
 }
@@ -228,9 +228,9 @@ pub fn restore() {
 pub async fn suspend() {
     let parts = {
         let mut hold = hold();
-        let Hold::Ours(parts) = &*hold else { return };
+        let Holder::Ours(parts) = &*hold else { return };
         let parts = parts.clone();
-        *hold = Hold::Stopped(parts.clone());
+        *hold = Holder::Stopped(parts.clone());
         parts
     };
     parts.keys.off().await;
@@ -241,20 +241,20 @@ pub async fn suspend() {
 /// likes it. Not in the background: there the run goes on without a screen until the process comes to the foreground.
 pub async fn resume() {
     let parts = match &*hold() {
-        Hold::Free => return,
-        Hold::Ours(parts) | Hold::Stopped(parts) | Hold::Background(parts) => parts.clone(),
+        Holder::Free => return,
+        Holder::Ours(parts) | Holder::Stopped(parts) | Holder::Background(parts) => parts.clone(),
     };
     if !is_foreground() {
         parts.keys.off().await;
     }
-    *hold() = Hold::Background(parts);
+    *hold() = Holder::Background(parts);
     retake();
 }
 
 /// Takes the terminal again if the process has come to the foreground.
 pub(in crate::tui) fn retake() {
     let mut hold = hold();
-    let Hold::Background(parts) = &*hold else {
+    let Holder::Background(parts) = &*hold else {
         return;
     };
     // Off first: what is remembered to be raw is not, after the shell had it.
@@ -264,13 +264,13 @@ pub(in crate::tui) fn retake() {
     let parts = parts.clone();
     parts.writer.push(&entering());
     parts.keys.on();
-    *hold = Hold::Ours(parts);
+    *hold = Holder::Ours(parts);
     RETAKEN.notify_one();
 }
 
 /// Whether another program has the terminal.
 pub(in crate::tui) fn is_lent() -> bool {
-    matches!(*hold(), Hold::Stopped(_) | Hold::Background(_))
+    matches!(*hold(), Holder::Stopped(_) | Holder::Background(_))
 }
 
 /// Waits until the terminal was taken again.
@@ -300,7 +300,7 @@ fn hook_panics() {
     ONCE.call_once(|| {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info: &PanicHookInfo<'_>| {
-            let held = matches!(*hold(), Hold::Ours(_));
+            let held = matches!(*hold(), Holder::Ours(_));
             if held && !INSIDE.get() {
                 tracing::error!(panic = %info, "a task panicked");
                 return;

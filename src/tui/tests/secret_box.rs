@@ -7,8 +7,8 @@ use zeroize::Zeroizing;
 use crate::engine::{DeviceFact, Intent};
 use crate::model::{DeviceId, FailureKind, Outcome, Secret, Stage, Touched};
 
-use crate::tui::fixtures::{TestScreen, people, running};
-use crate::tui::ui::{Action, Popup};
+use crate::tui::fixtures::{TestScreen, running, waiting_for_people};
+use crate::tui::ui::{Effect, Popup};
 
 /// Draws, so that a box may open by itself, and says for whom one is open.
 fn asks(screen: &mut TestScreen) -> Option<String> {
@@ -19,9 +19,9 @@ fn asks(screen: &mut TestScreen) -> Option<String> {
     }
 }
 
-fn answer(device: &str, secret: &str) -> Action {
+fn answer(device: &str, secret: &str) -> Effect {
     let secret = Secret::new(secret.as_bytes().to_vec());
-    Action::Intend(Intent::Answer(DeviceId::new(device), secret))
+    Effect::Intend(Intent::Answer(DeviceId::new(device), secret))
 }
 
 fn paste(screen: &mut TestScreen, text: &str) {
@@ -31,7 +31,7 @@ fn paste(screen: &mut TestScreen, text: &str) {
 
 #[test]
 fn one_after_another_the_longest_waiting_first() {
-    let mut screen = people();
+    let mut screen = waiting_for_people();
     assert_eq!(asks(&mut screen).as_deref(), Some("vault-03"));
     assert_eq!(
         screen.press("pass żółw?q<Back><Back><Enter>"),
@@ -46,7 +46,7 @@ fn one_after_another_the_longest_waiting_first() {
 
 #[test]
 fn what_is_put_off_is_asked_for_again_by_key_only() {
-    let mut screen = people();
+    let mut screen = waiting_for_people();
     asks(&mut screen);
     assert_eq!(screen.press("half<Esc>"), []);
     assert_eq!(asks(&mut screen).as_deref(), Some("vault-01"));
@@ -68,7 +68,7 @@ fn what_is_put_off_is_asked_for_again_by_key_only() {
 
 #[test]
 fn a_key_before_the_box_was_seen_is_no_part_of_a_secret() {
-    let mut screen = people();
+    let mut screen = waiting_for_people();
     assert_eq!(screen.press("j"), []);
     assert_eq!((&screen.ui.popup, screen.ui.cursor), (&None, 1));
     assert_eq!(asks(&mut screen).as_deref(), Some("vault-03"));
@@ -78,7 +78,7 @@ fn a_key_before_the_box_was_seen_is_no_part_of_a_secret() {
 
 #[test]
 fn a_chord_is_no_part_of_a_secret() {
-    let mut screen = people();
+    let mut screen = waiting_for_people();
     asks(&mut screen);
     // What a terminal makes of Esc and p at once, and of Ctrl-W.
     for modifiers in [KeyModifiers::ALT, KeyModifiers::CONTROL] {
@@ -90,7 +90,7 @@ fn a_chord_is_no_part_of_a_secret() {
 
 #[test]
 fn a_refused_secret_is_told_where_the_next_one_is_wanted() {
-    let mut screen = people();
+    let mut screen = waiting_for_people();
     asks(&mut screen);
     assert!(!screen.text(80, 24).contains("not accepted"));
     screen.press("x<Enter>");
@@ -112,13 +112,13 @@ fn a_refused_secret_is_told_where_the_next_one_is_wanted() {
 #[test]
 fn no_box_opens_over_something_else() {
     for before in ["/", "?", "q", "l<Esc>", "<Enter><Enter>", "ll", "C"] {
-        let mut screen = people();
+        let mut screen = waiting_for_people();
         screen.press(before);
         let (popup, zoom) = (screen.ui.popup.clone(), screen.ui.zoom);
         let busy = popup.is_some() || zoom.is_some() || screen.ui.editing;
         assert_eq!(asks(&mut screen).is_some(), !busy, "{before}");
     }
-    let mut screen = people();
+    let mut screen = waiting_for_people();
     screen.text(30, 5);
     assert_eq!(
         screen.ui.popup, None,
@@ -135,7 +135,7 @@ fn no_box_opens_over_something_else() {
 
 #[test]
 fn a_device_that_goes_away_takes_its_box_with_it_and_nothing_goes_to_the_next() {
-    let mut screen = people();
+    let mut screen = waiting_for_people();
     asks(&mut screen);
     screen.press("half of a pass");
     screen
@@ -155,16 +155,16 @@ fn a_device_that_goes_away_takes_its_box_with_it_and_nothing_goes_to_the_next() 
 
 #[test]
 fn a_waiting_device_is_cancelled_as_ever() {
-    let mut screen = people();
+    let mut screen = waiting_for_people();
     asks(&mut screen);
     screen.press("<Esc>");
     asks(&mut screen);
     screen.press("<Esc>");
     screen.select("vault-03");
-    let cancel = Action::Intend(Intent::Cancel(DeviceId::new("vault-03")));
+    let cancel = Effect::Intend(Intent::Cancel(DeviceId::new("vault-03")));
     assert_eq!(screen.press("cy"), [cancel]);
     screen.select("vault-02");
-    let cancel = Action::Intend(Intent::Cancel(DeviceId::new("vault-02")));
+    let cancel = Effect::Intend(Intent::Cancel(DeviceId::new("vault-02")));
     assert_eq!(screen.press("cy"), [cancel]);
     screen.press("p");
     assert_eq!(asks(&mut screen).as_deref(), Some("vault-01"));
@@ -172,10 +172,10 @@ fn a_waiting_device_is_cancelled_as_ever() {
 
 #[test]
 fn ctrl_c_stops_and_wipes() {
-    let mut screen = people();
+    let mut screen = waiting_for_people();
     asks(&mut screen);
     screen.press("half");
-    assert_eq!(screen.press("<C-c>"), [Action::Intend(Intent::Interrupt)]);
+    assert_eq!(screen.press("<C-c>"), [Effect::Intend(Intent::Interrupt)]);
     assert_eq!(
         (&screen.ui.popup, screen.ui.secrets.typed.len()),
         (&None, 0)
@@ -184,7 +184,7 @@ fn ctrl_c_stops_and_wipes() {
 
 #[test]
 fn the_first_line_of_what_is_pasted_is_taken() {
-    let mut screen = people();
+    let mut screen = waiting_for_people();
     asks(&mut screen);
     paste(&mut screen, "correct horse\r\nqqyy");
     assert_eq!(
@@ -215,7 +215,7 @@ fn pasted_text_is_never_taken_for_keys() {
 
 #[test]
 fn nothing_typed_is_on_the_screen_in_an_action_or_in_the_log() {
-    let mut screen = people();
+    let mut screen = waiting_for_people();
     asks(&mut screen);
     screen.press("hunter2-hunter2");
     for (width, height) in [(40, 10), (80, 24), (200, 50)] {
@@ -241,7 +241,7 @@ fn what_is_pasted_into_the_filter_is_cut_and_said_to_be() {
 
 #[test]
 fn what_is_longer_than_any_secret_is_not_taken_at_all() {
-    let mut screen = people();
+    let mut screen = waiting_for_people();
     asks(&mut screen);
     paste(&mut screen, &"x".repeat(200_000));
     assert_eq!(screen.ui.secrets.typed.len(), 0);

@@ -4,9 +4,11 @@ use crate::engine::{DeviceFact, Intent, Mode};
 use crate::model::{DeviceId, MaxFailures, Outcome, Stage, Touched, Unproven, Verdict};
 
 use crate::tui::device_order::Sort;
-use crate::tui::fixtures::{TestScreen, audited, finished, people, plan, running, seeds};
-use crate::tui::layout::{Wish, Zoom};
-use crate::tui::ui::{Action, Popup};
+use crate::tui::fixtures::{
+    TestScreen, audited, finished, plan, running, seeds, waiting_for_people,
+};
+use crate::tui::layout::{PaneChoice, Zoom};
+use crate::tui::ui::{Effect, Popup};
 
 fn names(screen: &TestScreen) -> Vec<&str> {
     let rows = screen.run.fleet.devices();
@@ -27,11 +29,11 @@ fn selected(screen: &TestScreen) -> String {
         .to_string()
 }
 
-fn intents(actions: &[Action]) -> Vec<&Intent> {
+fn intents(actions: &[Effect]) -> Vec<&Intent> {
     actions
         .iter()
         .filter_map(|a| match a {
-            Action::Intend(intent) => Some(intent),
+            Effect::Intend(intent) => Some(intent),
             _ => None,
         })
         .collect()
@@ -86,12 +88,12 @@ fn escape_clears_the_number_and_then_asks_and_never_leaves_by_itself() {
     assert_eq!(screen.ui.popup, Some(Popup::LeavePlan));
     assert_eq!(screen.press("<Esc>"), []);
     assert_eq!(screen.ui.popup, None);
-    assert_eq!(screen.press("<Esc>y"), [Action::Leave]);
+    assert_eq!(screen.press("<Esc>y"), [Effect::Leave]);
 }
 
 #[test]
 fn q_leaves_the_plan_at_once_for_nothing_was_changed() {
-    assert_eq!(plan().press("q"), [Action::Leave]);
+    assert_eq!(plan().press("q"), [Effect::Leave]);
 }
 
 #[test]
@@ -101,7 +103,7 @@ fn a_plan_with_nothing_to_do_is_confirmed_by_leaving() {
         screen.run.planned(seed.id.as_str(), Verdict::Current);
     }
     let actions = screen.press("<Enter>");
-    assert_eq!(actions, [Action::Intend(Intent::Confirm), Action::Leave]);
+    assert_eq!(actions, [Effect::Intend(Intent::Confirm), Effect::Leave]);
     assert!(
         screen
             .run
@@ -356,7 +358,7 @@ fn quitting_asks_while_devices_are_in_flight_and_then_drains() {
 
 #[test]
 fn when_nothing_runs_q_quits_at_once() {
-    assert_eq!(finished().press("q"), [Action::Leave]);
+    assert_eq!(finished().press("q"), [Effect::Leave]);
 }
 
 #[test]
@@ -388,7 +390,7 @@ fn escape_goes_back_step_by_step_and_never_quits() {
     screen.press("<Esc>");
     assert_eq!(screen.ui.filter.value(), "");
     screen.press("<Esc>");
-    assert_eq!(screen.ui.detail, Wish::Off);
+    assert_eq!(screen.ui.detail, PaneChoice::Off);
     assert_eq!(screen.press("<Esc><Esc>"), []);
 }
 
@@ -421,8 +423,8 @@ fn filters_know_what_logs_say_and_who_is_waited_for() {
         (audited, "missing", 1),
         (audited, "unavailable", 2),
         (audited, "upgraded confirmed insecure", 1),
-        (people, "secret", 2),
-        (people, "phone", 2),
+        (waiting_for_people, "secret", 2),
+        (waiting_for_people, "phone", 2),
     ] {
         let mut screen = screen();
         screen.press("/");
@@ -436,7 +438,7 @@ fn sorted_by_state_what_needs_a_person_comes_first() {
     let mut screen = audited();
     screen.press("s");
     assert_eq!(names(&screen)[..2], ["vault-02", "vault-04"]);
-    let mut screen = people();
+    let mut screen = waiting_for_people();
     screen.press("s");
     let first = ["vault-01", "vault-02", "vault-03", "vault-04"];
     assert_eq!(names(&screen)[..4], first);
@@ -534,7 +536,7 @@ fn panes_go_from_off_to_on_to_the_whole_screen_to_off() {
 fn the_last_error_is_copied_with_its_hint() {
     let mut screen = running();
     screen.select("vault-05");
-    let Some(Action::Copy(text)) = screen.press("y").pop() else {
+    let Some(Effect::Copy(text)) = screen.press("y").pop() else {
         panic!("nothing copied");
     };
     assert!(

@@ -10,7 +10,7 @@ use ratatui::text::{Line, Span};
 use crate::engine::{DeviceState, audit_hint};
 use crate::model::{AuditEntry, AuditLog, AuditReport, AuditType, LogEnd, counted};
 
-use super::text::{fit, left, right, rule, span, wrap};
+use super::text_layout::{fit, left, right, rule, span, wrap};
 use super::{Scene, put};
 use crate::tui::theme::{Mark, POINTER, Tone};
 

@@ -13,7 +13,7 @@ use crate::model::{LinkTrust, Outcome, Touched, human_duration};
 
 use super::audit;
 use super::device_message::message;
-use super::text::{fit, left, right, rule, span, time_of_day, wrap};
+use super::text_layout::{fit, left, right, rule, span, time_of_day, wrap};
 use super::{Scene, put};
 use crate::tui::layout::Zoom;
 use crate::tui::theme::{Mark, Tone};

@@ -11,7 +11,7 @@ use crate::model::{Outcome, Scope, Stage, human_duration};
 
 use super::Scene;
 use super::progress_bar::bar;
-use super::text::{between, clock, fit, span, time_of_day};
+use super::text_layout::{between, clock, fit, span, time_of_day};
 use crate::tui::device_order::contradicted;
 use crate::tui::theme::{Mark, Tone};
 
@@ -177,7 +177,7 @@ fn paused(scene: &Scene<'_>, pause: &Pause, width: usize) -> String {
     if room < 8 {
         return next;
     }
-    format!("{next} · {}", super::text::cut(&why, room))
+    format!("{next} · {}", super::text_layout::cut(&why, room))
 }
 
 fn upload(active: &Active, sent: u64, total: u64, width: usize) -> Vec<Span<'static>> {

@@ -5,9 +5,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::text::{cut, span};
+use super::text_layout::{cut, span};
 use super::{Scene, put};
-use crate::tui::keymap::{self, Act, Binding};
+use crate::tui::keymap::{self, Action, Binding};
 use crate::tui::theme::Tone;
 
 /// Draws one line.
@@ -27,12 +27,12 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
 }
 
 fn keys(scene: &Scene<'_>, width: usize) -> Vec<Span<'static>> {
-    let place = scene.ui.place(scene.fleet);
-    let mut shown: Vec<&Binding> = keymap::of(place)
-        .filter(|b| b.rank > 0 && scene.ui.possible(b.act, place, scene.fleet))
+    let focus = scene.ui.focus(scene.fleet);
+    let mut shown: Vec<&Binding> = keymap::of(focus)
+        .filter(|b| b.rank > 0 && scene.ui.possible(b.action, focus, scene.fleet))
         .collect();
     // The second interrupt is another one than the first, and not to be left out.
-    let again = |b: &Binding| b.act == Act::Interrupt && scene.fleet.stop().is_some();
+    let again = |b: &Binding| b.action == Action::Interrupt && scene.fleet.stop().is_some();
     let label = |b: &Binding| if again(b) { "stop at once" } else { b.label };
     let rank = |b: &Binding| if again(b) { 0 } else { b.rank };
     let size = |b: &Binding| b.shown.chars().count() + 1 + label(b).chars().count() + 2;

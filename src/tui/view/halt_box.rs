@@ -6,17 +6,17 @@ use crate::model::{DeviceId, OutcomeKind, counted};
 use ratatui::text::Line;
 
 use super::header::in_flight;
-use super::popup::Text;
-use super::text::span;
+use super::popup::BoxText;
+use super::text_layout::span;
 use crate::tui::theme::Tone;
 
 /// The question, in at most `room` lines.
-pub(super) fn question(text: &mut Text, fleet: &Fleet, typed: &str, room: usize) {
+pub(super) fn question(text: &mut BoxText, fleet: &Fleet, typed: &str, room: usize) {
     let Some(halt) = fleet.run_halt() else {
         return;
     };
     text.say(&what_happened(&halt, fleet), Tone::Bad);
-    let mut tail = Text::new(text.width);
+    let mut tail = BoxText::new(text.width);
     tail.say(&what_waits(fleet), Tone::Plain);
     tail.lines.push(Line::from(vec![
         span(
@@ -38,7 +38,7 @@ pub(super) fn question(text: &mut Text, fleet: &Fleet, typed: &str, room: usize)
     }
     let lines = room.saturating_sub(text.lines.len() + tail.lines.len());
     let ids: Vec<&str> = halt.devices.iter().map(DeviceId::as_str).collect();
-    let mut names = Text::new(text.width);
+    let mut names = BoxText::new(text.width);
     names.say(&ids.join(", "), Tone::Plain);
     if names.lines.len() > lines {
         names.lines.truncate(lines.saturating_sub(1));

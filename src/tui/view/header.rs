@@ -13,7 +13,7 @@ use crate::model::{ImageFacts, OutcomeKind, PayloadFacts, counted, human_bytes};
 use super::device_message::countdown;
 use super::halt_box;
 use super::progress_bar::{bar, percent};
-use super::text::{clock, cut, ends, span};
+use super::text_layout::{clock, cut, ends, span};
 use super::{Scene, put};
 use crate::tui::device_order::contradicted;
 use crate::tui::theme::{Mark, Tone};

@@ -5,7 +5,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::text::{fit, rule, span, time_of_day, wrap};
+use super::text_layout::{fit, rule, span, time_of_day, wrap};
 use super::{Scene, put};
 use crate::tui::layout::Zoom;
 use crate::tui::theme::Tone;

@@ -35,7 +35,7 @@ mod retry_box;
 mod table;
 #[cfg(test)]
 mod tests;
-mod text;
+mod text_layout;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -54,7 +54,7 @@ use super::ui::{Popup, Ui, on_plan};
 pub(super) struct Scene<'a> {
     pub(super) fleet: &'a Fleet,
     pub(super) ui: &'a Ui,
-    pub(super) look: Theme,
+    pub(super) theme: Theme,
     /// The time of this frame.
     pub(super) now: Timestamp,
     pub(super) zone: &'a TimeZone,
@@ -98,7 +98,7 @@ pub(super) fn draw(scene: &Scene<'_>, buf: &mut Buffer) {
     {
         popup::draw(scene, popup, popup_area(scene.ui), buf);
     }
-    scene.look.apply(buf);
+    scene.theme.apply(buf);
 }
 
 /// Brings what the screen remembers up to date with the fleet and the size, before it is drawn.

@@ -13,7 +13,7 @@ use crate::model::{Verdict, VerdictKind, counted};
 
 use super::device_message::doing;
 use super::table::{link, pad, pointer, title};
-use super::text::{cut, rule, span, wrap};
+use super::text_layout::{cut, rule, span, wrap};
 use super::{Scene, put};
 use crate::tui::theme::{Mark, SELECTED, Tone};
 

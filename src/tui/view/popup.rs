@@ -13,8 +13,8 @@ use super::Scene;
 use super::halt_box;
 use super::header::in_flight;
 use super::retry_box;
-use super::text::{cut, fit, left, span, wrap};
-use crate::tui::keymap::{self, Act, Place};
+use super::text_layout::{cut, fit, left, span, wrap};
+use crate::tui::keymap::{self, Action, Focus};
 use crate::tui::theme::{Mark, Tone};
 use crate::tui::ui::{Popup, Ui, on_plan};
 
@@ -31,25 +31,25 @@ pub(super) fn draw(scene: &Scene<'_>, popup: &Popup, area: Rect, buf: &mut Buffe
     };
     let wanted = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX);
     let height = wanted.min(area.height);
-    let place = Rect {
+    let focus = Rect {
         x: area.x + (area.width - width) / 2,
         y: area.y + (area.height - height) / 2,
         width,
         height,
     };
-    Clear.render(place, buf);
+    Clear.render(focus, buf);
     let block = Block::bordered()
         .border_type(BorderType::Plain)
         .border_style(Tone::Live.style())
         .title(span(title, Tone::Live.bold()));
-    block.render(place, buf);
+    block.render(focus, buf);
     let room = usize::from(height.saturating_sub(2));
     let scroll = match popup {
         Popup::Help => scene.ui.scroll.min(lines.len().saturating_sub(room)),
         _ => 0,
     };
     for (n, line) in (1..).zip(lines.iter().skip(scroll).take(room)) {
-        buf.set_line(place.x + 2, place.y + n, line, width.saturating_sub(4));
+        buf.set_line(focus.x + 2, focus.y + n, line, width.saturating_sub(4));
     }
 }
 
@@ -62,16 +62,16 @@ pub(super) fn help_overflow(ui: &Ui, fleet: &Fleet, area: Rect) -> usize {
 }
 
 fn help(ui: &Ui, fleet: &Fleet, width: usize) -> Vec<Line<'static>> {
-    let place = if on_plan(fleet) {
-        Place::Plan
+    let focus = if on_plan(fleet) {
+        Focus::Plan
     } else if ui.zoom.is_some() {
-        Place::Reading
+        Focus::Reading
     } else {
-        Place::Devices
+        Focus::Devices
     };
-    let mut lines: Vec<Line<'static>> = keymap::of(place)
+    let mut lines: Vec<Line<'static>> = keymap::of(focus)
         .filter(|b| !b.help.is_empty())
-        .filter(|b| b.act != Act::Budget || ui.possible(b.act, place, fleet))
+        .filter(|b| b.action != Action::Budget || ui.possible(b.action, focus, fleet))
         .map(|b| {
             Line::from(fit(
                 vec![
@@ -111,7 +111,7 @@ fn help(ui: &Ui, fleet: &Fleet, width: usize) -> Vec<Line<'static>> {
 
 fn question(scene: &Scene<'_>, popup: &Popup, width: usize, room: usize) -> Vec<Line<'static>> {
     let fleet = scene.fleet;
-    let mut text = Text::new(width);
+    let mut text = BoxText::new(width);
     match popup {
         Popup::Help => {}
         Popup::RetryBox(asked) => retry_box::question(&mut text, asked, fleet, room),
@@ -167,7 +167,7 @@ fn cancel_means(row: Option<&DeviceState>) -> String {
 }
 
 /// Names the device whose secret is wanted and what its link is worth; of the secret, its length only.
-fn secret(text: &mut Text, scene: &Scene<'_>, id: &DeviceId) {
+fn secret(text: &mut BoxText, scene: &Scene<'_>, id: &DeviceId) {
     let row = scene.fleet.device(id);
     let group = row.and_then(|row| row.group.as_deref());
     let group = group.map_or_else(String::new, |group| format!(", group {group}"));
@@ -217,7 +217,7 @@ fn secret(text: &mut Text, scene: &Scene<'_>, id: &DeviceId) {
 }
 
 /// Lists the devices in flight, and says what each way out means for them.
-fn quit(text: &mut Text, fleet: &Fleet) {
+fn quit(text: &mut BoxText, fleet: &Fleet) {
     let counts = fleet.counts();
     let flying: Vec<&DeviceState> = in_flight(fleet).collect();
     if fleet.stop().is_some() {
@@ -268,12 +268,12 @@ fn quit(text: &mut Text, fleet: &Fleet) {
 }
 
 /// Lines of a question.
-pub(super) struct Text {
+pub(super) struct BoxText {
     pub(super) width: usize,
     pub(super) lines: Vec<Line<'static>>,
 }
 
-impl Text {
+impl BoxText {
     pub(super) fn new(width: usize) -> Self {
         Self {
             width,

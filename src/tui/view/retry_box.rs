@@ -4,20 +4,20 @@
 use crate::engine::{DeviceState, Fleet};
 use crate::model::OutcomeKind;
 
-use super::popup::Text;
-use super::text::{cut, left};
-use crate::tui::retry_box::{Does, Group, RetryBox};
+use super::popup::BoxText;
+use super::text_layout::{cut, left};
+use crate::tui::retry_box::{Group, RetryBox, RetryKind};
 use crate::tui::theme::Tone;
 
 /// Columns from which on reason and deed stand in one line.
 const ONE_LINE: usize = 60;
 
 /// The question, in at most `room` lines: what is done and what the keys are comes before the reasons.
-pub(super) fn question(text: &mut Text, asked: &RetryBox, fleet: &Fleet, room: usize) {
+pub(super) fn question(text: &mut BoxText, asked: &RetryBox, fleet: &Fleet, room: usize) {
     let groups = asked.groups(fleet);
     let chosen: usize = groups.iter().map(|group| group.rows.len()).sum();
     text.say(&summary(&groups, chosen), Tone::Warn);
-    let mut tail = Text::new(text.width);
+    let mut tail = BoxText::new(text.width);
     choices(&mut tail, asked, fleet);
     logins(&mut tail, asked, fleet);
     if fleet.is_halted() {
@@ -38,13 +38,13 @@ pub(super) fn question(text: &mut Text, asked: &RetryBox, fleet: &Fleet, room: u
 
 /// `Retry 7 devices? 3 watch only, 4 upload and install again.`
 fn summary(groups: &[Group<'_>], chosen: usize) -> String {
-    let number = |does: Does| -> usize {
-        let alike = groups.iter().filter(|group| group.does == does);
+    let number = |retry: RetryKind| -> usize {
+        let alike = groups.iter().filter(|group| group.retry == retry);
         alike.map(|group| group.rows.len()).sum()
     };
-    let parts: Vec<String> = Does::ALL
+    let parts: Vec<String> = RetryKind::ALL
         .into_iter()
-        .map(|does| (number(does), does.words()))
+        .map(|retry| (number(retry), retry.words()))
         .filter(|(n, _)| *n > 0)
         .map(|(n, words)| format!("{n} {words}"))
         .collect();
@@ -55,7 +55,7 @@ fn summary(groups: &[Group<'_>], chosen: usize) -> String {
     }
 }
 
-fn reasons(text: &mut Text, groups: &[Group<'_>], lines: usize) {
+fn reasons(text: &mut BoxText, groups: &[Group<'_>], lines: usize) {
     let each = if text.width < ONE_LINE { 2 } else { 1 };
     let fits = lines / each;
     let shown = if groups.len() <= fits {
@@ -71,13 +71,13 @@ fn reasons(text: &mut Text, groups: &[Group<'_>], lines: usize) {
             group.kind,
             group.reason
         );
-        let does = group.does.words();
+        let retry = group.retry.words();
         if each == 1 {
-            let room = text.width.saturating_sub(does.len() + 2);
-            text.line(&format!("{}  {does}", left(&what, room)), Tone::Plain);
+            let room = text.width.saturating_sub(retry.len() + 2);
+            text.line(&format!("{}  {retry}", left(&what, room)), Tone::Plain);
         } else {
             text.line(&what, Tone::Plain);
-            text.line(&format!("      → {does}"), Tone::Plain);
+            text.line(&format!("      → {retry}"), Tone::Plain);
         }
     }
     if shown < groups.len() && lines > 0 {
@@ -86,7 +86,7 @@ fn reasons(text: &mut Text, groups: &[Group<'_>], lines: usize) {
     }
 }
 
-fn choices(text: &mut Text, asked: &RetryBox, fleet: &Fleet) {
+fn choices(text: &mut BoxText, asked: &RetryBox, fleet: &Fleet) {
     for (key, kind, is_in) in [
         ("b", OutcomeKind::RolledBack, asked.rolled_back),
         ("c", OutcomeKind::Cancelled, asked.cancelled),
@@ -104,7 +104,7 @@ fn choices(text: &mut Text, asked: &RetryBox, fleet: &Fleet) {
     }
 }
 
-fn logins(text: &mut Text, asked: &RetryBox, fleet: &Fleet) {
+fn logins(text: &mut BoxText, asked: &RetryBox, fleet: &Fleet) {
     let locked_out = asked.locked_out(fleet);
     if !locked_out.is_empty() {
         let names = names(&locked_out, |row| row.id.to_string());

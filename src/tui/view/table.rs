@@ -10,7 +10,7 @@ use crate::engine::{DevicePhase, DeviceState};
 use crate::model::{AuditVerdict, Outcome, Stage};
 
 use super::device_message::message;
-use super::text::{clock, fit, left, right, rule, span};
+use super::text_layout::{clock, fit, left, right, rule, span};
 use super::{Scene, put};
 use crate::tui::theme::{Mark, POINTER, SELECTED, Tone};
 

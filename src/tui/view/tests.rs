@@ -7,34 +7,37 @@ use ratatui::style::{Color, Modifier};
 use crate::engine::{Intent, Mode};
 use crate::model::{FailureKind, Outcome, Skip, Stage, Unproven, Verdict};
 use crate::tui::fixtures::{
-    TestScreen, app_only, audited, both, expired, finished, log_contradicts, people, plan, running,
-    seeds, staged, windowed,
+    TestScreen, app_only, audited, both, expired, finished, log_contradicts, plan, running, seeds,
+    staged, waiting_for_people, windowed,
 };
 use crate::tui::tests::ui::bad_image;
 
-macro_rules! screens {
-    ($name:literal, $screen:expr, $($width:literal x $height:literal),+) => {
-        $(assert_snapshot!(
-            concat!($name, "_", stringify!($width), "x", stringify!($height)),
-            $screen.text($width, $height)
-        );)+
-    };
+/// Compares the screen at each size, columns by lines, with its snapshot.
+fn screens(name: &str, screen: &mut TestScreen, sizes: &[(u16, u16)]) {
+    for &(width, height) in sizes {
+        let text = screen.text(width, height);
+        assert_snapshot!(format!("{name}_{width}x{height}"), text);
+    }
 }
 
 #[test]
 fn the_plan() {
     let mut screen = plan();
-    screens!("plan", screen, 60 x 20, 80 x 24, 120 x 30, 200 x 30);
+    screens(
+        "plan",
+        &mut screen,
+        &[(60, 20), (80, 24), (120, 30), (200, 30)],
+    );
     screen.select("vault-09");
     screen.press("7");
-    screens!("plan_of_what_cannot", screen, 80 x 24, 120 x 24);
+    screens("plan_of_what_cannot", &mut screen, &[(80, 24), (120, 24)]);
 }
 
 #[test]
 fn the_plan_with_a_wrong_number() {
     let mut screen = plan();
     screen.press("12<Enter>");
-    screens!("plan_wrong_number", screen, 80 x 24);
+    screens("plan_wrong_number", &mut screen, &[(80, 24)]);
 }
 
 #[test]
@@ -42,7 +45,7 @@ fn the_plan_while_devices_are_looked_at() {
     let mut screen = TestScreen::new(Mode::Confirm, seeds());
     screen.run.planned("vault-02", expired().into());
     screen.run.start("vault-01", crate::model::Stage::Probe, 1);
-    screens!("planning", screen, 80 x 24);
+    screens("planning", &mut screen, &[(80, 24)]);
 }
 
 #[test]
@@ -51,19 +54,27 @@ fn a_plan_with_nothing_to_do() {
     for row in seeds() {
         screen.run.planned(row.id.as_str(), Verdict::Current);
     }
-    screens!("plan_nothing_to_do", screen, 80 x 24);
+    screens("plan_nothing_to_do", &mut screen, &[(80, 24)]);
 }
 
 #[test]
 fn a_run() {
     let mut screen = running();
-    screens!("running", screen, 60 x 20, 80 x 24, 120 x 30, 200 x 50);
+    screens(
+        "running",
+        &mut screen,
+        &[(60, 20), (80, 24), (120, 30), (200, 50)],
+    );
 }
 
 #[test]
 fn the_end_of_a_run() {
     let mut screen = finished();
-    screens!("finished", screen, 60 x 20, 80 x 24, 120 x 34, 200 x 50);
+    screens(
+        "finished",
+        &mut screen,
+        &[(60, 20), (80, 24), (120, 34), (200, 50)],
+    );
 }
 
 #[test]
@@ -71,12 +82,12 @@ fn the_detail_of_a_device() {
     let mut screen = running();
     screen.select("vault-05");
     screen.press("<Enter>");
-    screens!("detail", screen, 60 x 24, 80 x 24);
+    screens("detail", &mut screen, &[(60, 24), (80, 24)]);
     screen.press("<Enter>");
-    screens!("detail_zoomed", screen, 80 x 24);
+    screens("detail_zoomed", &mut screen, &[(80, 24)]);
     screen.press("<Esc>");
     screen.select("vault-03");
-    screens!("detail_of_an_insecure_link", screen, 80 x 24);
+    screens("detail_of_an_insecure_link", &mut screen, &[(80, 24)]);
 }
 
 #[test]
@@ -91,46 +102,62 @@ fn several_attempts() {
     screen.run.start("vault-05", crate::model::Stage::Check, 1);
     screen.run.wait(7);
     screen.press("<Enter><Enter>");
-    screens!("detail_of_a_second_attempt", screen, 80 x 24);
+    screens("detail_of_a_second_attempt", &mut screen, &[(80, 24)]);
 }
 
 #[test]
 fn a_halted_run() {
     let mut screen = bad_image();
-    screens!("halted", screen, 40 x 10, 60 x 20, 80 x 24, 120 x 40);
+    screens(
+        "halted",
+        &mut screen,
+        &[(40, 10), (60, 20), (80, 24), (120, 40)],
+    );
     screen.press("<Esc>");
-    screens!("halted_later", screen, 80 x 24, 39 x 5);
+    screens("halted_later", &mut screen, &[(80, 24), (39, 5)]);
     screen.press("bx");
-    screens!("halted_for_good", screen, 80 x 24);
+    screens("halted_for_good", &mut screen, &[(80, 24)]);
 }
 
 #[test]
 fn retrying_all() {
     let mut screen = finished();
     screen.press("R");
-    screens!("retry_all", screen, 40 x 10, 60 x 20, 80 x 24, 120 x 34);
+    screens(
+        "retry_all",
+        &mut screen,
+        &[(40, 10), (60, 20), (80, 24), (120, 34)],
+    );
     screen.press("bc");
-    screens!("retry_all_but_cancelled", screen, 80 x 24);
+    screens("retry_all_but_cancelled", &mut screen, &[(80, 24)]);
 }
 
 #[test]
 fn the_log() {
     let mut screen = finished();
     screen.press("l");
-    screens!("log", screen, 80 x 24, 120 x 40);
+    screens("log", &mut screen, &[(80, 24), (120, 40)]);
     screen.press("l<Up><Up>");
-    screens!("log_zoomed", screen, 80 x 24);
+    screens("log_zoomed", &mut screen, &[(80, 24)]);
 }
 
 #[test]
 fn what_the_logs_say() {
     let mut screen = audited();
     screen.select("vault-02");
-    screens!("audited", screen, 60 x 20, 120 x 35, 200 x 50, 80 x 24);
+    screens(
+        "audited",
+        &mut screen,
+        &[(60, 20), (120, 35), (200, 50), (80, 24)],
+    );
     screen.press("<Enter>");
-    screens!("audited_detail", screen, 60 x 24, 80 x 30, 80 x 24);
+    screens(
+        "audited_detail",
+        &mut screen,
+        &[(60, 24), (80, 30), (80, 24)],
+    );
     screen.press("<Enter>");
-    screens!("audited_detail_zoomed", screen, 80 x 24);
+    screens("audited_detail_zoomed", &mut screen, &[(80, 24)]);
 }
 
 #[test]
@@ -170,27 +197,31 @@ fn a_log_that_contradicts_needs_a_look_like_a_failure_does() {
 fn the_entries_of_a_log() {
     let mut screen = audited();
     screen.press("a");
-    screens!("log_confirmed", screen, 60 x 20, 80 x 24, 120 x 35);
+    screens(
+        "log_confirmed",
+        &mut screen,
+        &[(60, 20), (80, 24), (120, 35)],
+    );
     screen.press("<Esc>");
     screen.select("vault-02");
     screen.press("a");
-    screens!("log_contradicted", screen, 80 x 24);
+    screens("log_contradicted", &mut screen, &[(80, 24)]);
     screen.press("<Esc>");
     screen.select("vault-04");
     screen.press("a");
-    screens!("log_that_does_not_verify", screen, 80 x 24);
+    screens("log_that_does_not_verify", &mut screen, &[(80, 24)]);
     screen.press("<Esc>");
     screen.select("vault-05");
     screen.press("a");
-    screens!("log_missing", screen, 80 x 24);
+    screens("log_missing", &mut screen, &[(80, 24)]);
     screen.press("<Esc>");
     screen.select("vault-06");
     screen.press("a");
-    screens!("log_unavailable", screen, 80 x 24);
+    screens("log_unavailable", &mut screen, &[(80, 24)]);
     screen.press("a");
     screen.select("vault-08");
     screen.press("a");
-    screens!("log_cut_short", screen, 80 x 24);
+    screens("log_cut_short", &mut screen, &[(80, 24)]);
     screen.press("a");
     screen.select("vault-07");
     screen.press("a");
@@ -202,7 +233,7 @@ fn of_a_long_log_a_window_is_shown_and_what_is_left_out_is_said() {
     let mut screen = windowed(48, 54);
     screen.select("vault-02");
     screen.press("a");
-    screens!("log_window", screen, 80 x 24, 120 x 35);
+    screens("log_window", &mut screen, &[(80, 24), (120, 35)]);
     screen.press("<Esc><Enter>");
     let text = screen.text(120, 35);
     assert!(text.contains("a shows 7 of the log's 60 entries"), "{text}");
@@ -227,7 +258,7 @@ fn the_entry_in_question_is_scrolled_into_view_wherever_it_stands() {
 #[test]
 fn a_log_that_contradicts_is_loud_but_the_device_stays_green() {
     let mut screen = audited();
-    screen.ui.detail = crate::tui::layout::Wish::Off;
+    screen.ui.detail = crate::tui::layout::PaneChoice::Off;
     for width in [80, 120] {
         let buffer = screen.buffer(width, 24);
         for y in 3..23 {
@@ -271,27 +302,27 @@ fn no_screen_says_that_a_log_proves() {
 
 #[test]
 fn people_that_are_waited_for() {
-    let mut screen = people();
+    let mut screen = waiting_for_people();
     screen.run.wait(11);
-    screens!("secret", screen, 60 x 20, 80 x 24, 120 x 35);
+    screens("secret", &mut screen, &[(60, 20), (80, 24), (120, 35)]);
     screen.press("correct horse");
-    screens!("secret_typed", screen, 80 x 24);
+    screens("secret_typed", &mut screen, &[(80, 24)]);
     screen.press("<Esc>");
-    screens!("secret_of_the_next", screen, 80 x 24);
+    screens("secret_of_the_next", &mut screen, &[(80, 24)]);
     screen.press("<Esc>");
-    screens!("people", screen, 60 x 20, 120 x 35, 80 x 24);
+    screens("people", &mut screen, &[(60, 20), (120, 35), (80, 24)]);
     screen.select("vault-02");
     screen.press("<Enter>");
-    screens!("people_detail", screen, 80 x 24);
+    screens("people_detail", &mut screen, &[(80, 24)]);
     screen.run.wait(31);
     let text = screen.text(120, 35);
     assert!(text.contains("(vault-04 0:00)"), "{text}");
-    screens!("people_tiny", screen, 39 x 5);
+    screens("people_tiny", &mut screen, &[(39, 5)]);
 }
 
 #[test]
 fn a_countdown_goes_on_by_itself() {
-    let mut screen = people();
+    let mut screen = waiting_for_people();
     for _ in 0..2 {
         screen.text(80, 24);
         screen.press("<Esc>");
@@ -330,74 +361,86 @@ fn downgrades() {
         }
     }
     screen.select("vault-02");
-    screens!("plan_of_downgrades", screen, 60 x 20, 80 x 24, 120 x 30);
+    screens(
+        "plan_of_downgrades",
+        &mut screen,
+        &[(60, 20), (80, 24), (120, 30)],
+    );
 }
 
 #[test]
 fn the_management_app() {
     let mut screen = staged();
-    screens!("app_and_firmware", screen, 60 x 20, 120 x 35, 80 x 24);
+    screens(
+        "app_and_firmware",
+        &mut screen,
+        &[(60, 20), (120, 35), (80, 24)],
+    );
     screen.select("vault-04");
     screen.press("<Enter>");
-    screens!("app_and_firmware_detail", screen, 80 x 24);
+    screens("app_and_firmware_detail", &mut screen, &[(80, 24)]);
     let mut screen = TestScreen::of(Mode::Confirm, seeds(), app_only());
     for row in seeds() {
         screen.run.planned_upgrade(row.id.as_str(), &[]);
     }
-    screens!("plan_of_an_app", screen, 80 x 24, 120 x 30);
+    screens("plan_of_an_app", &mut screen, &[(80, 24), (120, 30)]);
     let mut screen = TestScreen::of(Mode::Confirm, seeds(), both());
     for row in seeds() {
         screen.run.planned_upgrade(row.id.as_str(), &[]);
     }
-    screens!("plan_of_both", screen, 60 x 20, 80 x 24, 160 x 30);
+    screens(
+        "plan_of_both",
+        &mut screen,
+        &[(60, 20), (80, 24), (160, 30)],
+    );
 }
 
 #[test]
 fn help() {
     let mut screen = running();
     screen.press("?");
-    screens!("help", screen, 60 x 20, 80 x 24);
+    screens("help", &mut screen, &[(60, 20), (80, 24)]);
     let mut screen = plan();
     screen.press("?");
-    screens!("help_on_the_plan", screen, 80 x 24);
+    screens("help_on_the_plan", &mut screen, &[(80, 24)]);
 }
 
 #[test]
 fn questions() {
     let mut screen = running();
     screen.press("q");
-    screens!("quit", screen, 60 x 20, 80 x 24);
+    screens("quit", &mut screen, &[(60, 20), (80, 24)]);
     screen.press("n");
     screen.select("vault-02");
     screen.press("c");
-    screens!("cancel", screen, 80 x 24);
+    screens("cancel", &mut screen, &[(80, 24)]);
     screen.press("n");
     screen.select("vault-04");
     screen.press("c");
-    screens!("cancel_past_the_install", screen, 80 x 24);
+    screens("cancel_past_the_install", &mut screen, &[(80, 24)]);
 }
 
 #[test]
 fn stopping() {
     let mut screen = running();
     screen.run.intend(Intent::Interrupt);
-    screens!("draining", screen, 80 x 24, 120 x 30);
+    screens("draining", &mut screen, &[(80, 24), (120, 30)]);
     screen.press("q");
-    screens!("quit_while_draining", screen, 80 x 24);
+    screens("quit_while_draining", &mut screen, &[(80, 24)]);
     screen.press("<Esc>");
     screen.run.intend(Intent::Interrupt);
-    screens!("aborting", screen, 80 x 24);
+    screens("aborting", &mut screen, &[(80, 24)]);
 }
 
 #[test]
 fn a_filter() {
     let mut screen = running();
     screen.press("/berlin");
-    screens!("filter_typing", screen, 80 x 24);
+    screens("filter_typing", &mut screen, &[(80, 24)]);
     screen.press("<Enter>");
-    screens!("filter", screen, 80 x 24);
+    screens("filter", &mut screen, &[(80, 24)]);
     screen.press("/x");
-    screens!("filter_without_a_match", screen, 80 x 24);
+    screens("filter_without_a_match", &mut screen, &[(80, 24)]);
 }
 
 #[test]
@@ -405,15 +448,15 @@ fn ascii_without_colours() {
     let mut screen = finished();
     screen.theme.ascii = true;
     screen.theme.colour = false;
-    screens!("ascii", screen, 80 x 24);
+    screens("ascii", &mut screen, &[(80, 24)]);
     let mut screen = audited();
     screen.theme.ascii = true;
     screen.theme.colour = false;
-    screens!("ascii_audited", screen, 120 x 30);
+    screens("ascii_audited", &mut screen, &[(120, 30)]);
     let mut screen = running();
     screen.theme.ascii = true;
     screen.theme.colour = false;
-    screens!("ascii_running", screen, 120 x 30);
+    screens("ascii_running", &mut screen, &[(120, 30)]);
     let buffer = screen.buffer(120, 30);
     for cell in &buffer.content {
         assert!(cell.symbol().is_ascii(), "{:?}", cell.symbol());
@@ -426,8 +469,8 @@ fn ascii_without_colours() {
 #[test]
 fn tiny_screens_are_one_line() {
     let mut screen = finished();
-    screens!("tiny", screen, 39 x 3, 100 x 2);
-    screens!("tiny_plan", plan(), 39 x 5);
+    screens("tiny", &mut screen, &[(39, 3), (100, 2)]);
+    screens("tiny_plan", &mut plan(), &[(39, 5)]);
     screen.text(1, 1);
     screen.text(0, 0);
 }
@@ -454,7 +497,7 @@ fn only_the_sixteen_colours_and_no_reversed_video() {
         plan(),
         finished(),
         audited(),
-        people(),
+        waiting_for_people(),
         staged(),
     ] {
         for cell in &screen.buffer(200, 50).content {
@@ -477,7 +520,7 @@ fn only_the_sixteen_colours_and_no_reversed_video() {
 #[test]
 fn only_upgraded_devices_are_green() {
     let mut screen = finished();
-    screen.ui.detail = crate::tui::layout::Wish::Off;
+    screen.ui.detail = crate::tui::layout::PaneChoice::Off;
     let buffer = screen.buffer(120, 24);
     for y in 3..23 {
         let line: String = (0..120).map(|x| buffer[(x, y)].symbol()).collect();
@@ -526,7 +569,7 @@ proptest! {
             1 => running(),
             2 => finished(),
             3 => audited(),
-            4 => people(),
+            4 => waiting_for_people(),
             5 => staged(),
             6 => TestScreen::of(Mode::Confirm, seeds(), app_only()),
             _ => TestScreen::new(Mode::Confirm, seeds()),
@@ -557,5 +600,5 @@ fn names_in_wide_characters_keep_the_columns() {
         FailureKind::WrongSecret,
         crate::model::Touched::Nothing,
     );
-    screens!("wide_names", screen, 80 x 24);
+    screens("wide_names", &mut screen, &[(80, 24)]);
 }

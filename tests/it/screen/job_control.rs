@@ -59,7 +59,7 @@ fn ctrl_z_at_a_secrets_prompt_gives_the_echo_back_and_fg_asks_again_without_it()
     for asked in 1..3 {
         tty.press("hunter2");
         tty.press(CTRL_Z);
-        tty.look("the shell", || times(&tty, "Stopped") == asked);
+        tty.wait_until("the shell", || times(&tty, "Stopped") == asked);
         tty.wait_for_echo(true);
         // In the background it waits, and is not stopped for reading.
         if asked == 2 {
@@ -69,7 +69,7 @@ fn ctrl_z_at_a_secrets_prompt_gives_the_echo_back_and_fg_asks_again_without_it()
             tty.wait_for_echo(true);
         }
         tty.press("fg\r");
-        tty.look("the question again", || {
+        tty.wait_until("the question again", || {
             times(&tty, "Warsaw vaults: ") == asked + 1
         });
         tty.wait_for_echo(false);
@@ -93,7 +93,7 @@ fn quitting_at_a_secrets_prompt_gives_the_echo_back() {
     tty.wait_for("Warsaw vaults: ");
     // Nobody would continue it here: it is not stopped, and asks again.
     tty.press(CTRL_Z);
-    tty.look("the question again", || times(&tty, "Warsaw vaults: ") == 2);
+    tty.wait_until("the question again", || times(&tty, "Warsaw vaults: ") == 2);
     tty.wait_for_echo(false);
     tty.signal("USR1");
     tty.press(CTRL_BACKSLASH);
@@ -112,7 +112,7 @@ fn a_stopped_dashboard_lends_the_terminal_and_goes_on_without_it_in_the_backgrou
     let id = id.trim();
 
     signal(id, "TSTP");
-    tty.look("the shell", || times(&tty, "Stopped") == 1);
+    tty.wait_until("the shell", || times(&tty, "Stopped") == 1);
     tty.wait("the normal screen", |s| {
         !s.alternate_screen() && !s.hide_cursor()
     });
@@ -132,13 +132,13 @@ fn a_stopped_dashboard_lends_the_terminal_and_goes_on_without_it_in_the_backgrou
 
     // Without a word; what the shell finds is not our doing, but fg has to mend it.
     signal(id, "STOP");
-    tty.look("the shell", || times(&tty, "Stopped") == 2);
+    tty.wait_until("the shell", || times(&tty, "Stopped") == 2);
     tty.press("fg\r");
     tty.wait_for_echo(false);
     tty.wait_for_line(&["NAME", "STAGE"]);
 
     signal(id, "TSTP");
-    tty.look("the shell", || times(&tty, "Stopped") == 3);
+    tty.wait_until("the shell", || times(&tty, "Stopped") == 3);
     tty.press("bg\r");
     tty.wait_for_log("gone-1: UPGRADED");
     // What is typed goes to the shell all the while.
@@ -184,7 +184,7 @@ fn ctrl_c_after_fg_still_stops_at_a_prompt() {
     tty.press(CTRL_Z);
     tty.wait_for("Stopped");
     tty.press("fg\r");
-    tty.look("the question again", || times(&tty, "Warsaw vaults: ") == 2);
+    tty.wait_until("the question again", || times(&tty, "Warsaw vaults: ") == 2);
     tty.wait_for_echo(false);
     tty.press(CTRL_C);
     tty.wait_for_echo(true);

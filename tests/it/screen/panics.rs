@@ -7,7 +7,7 @@ use hemfleet::engine::{
 use hemfleet::model::{
     Credentials, DeviceId, LinkTrust, Outcome, PayloadFacts, RunId, Stage, Touched,
 };
-use hemfleet::tui::{self, Exit, Options, Theme};
+use hemfleet::tui::{self, DashboardExit, Options, Theme};
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 
@@ -88,7 +88,7 @@ fn child() {
         let mut session = FleetRun::new(fleet, Careless);
         let (_tx, mut interrupts) = mpsc::channel(1);
         let options = Options {
-            look: Theme::from_env(false, |_| None),
+            theme: Theme::from_env(false, |_| None),
             zone: TimeZone::UTC,
             may_start: &mut || Box::pin(async { Ok(()) }),
             on_event: &mut |_, event| {
@@ -98,5 +98,5 @@ fn child() {
         };
         tui::run(&mut session, &mut interrupts, options).await
     });
-    assert_eq!(exit.unwrap(), Exit::Interrupted);
+    assert_eq!(exit.unwrap(), DashboardExit::Interrupted);
 }

@@ -9,12 +9,12 @@ use super::{CTRL_C, ENTER, ESC};
 const PASSPHRASE: &str = "correct horse — bateria ósma";
 
 /// A simulated fleet in a terminal of its own.
-struct Lab {
+struct SimulatedFleet {
     sim: Tty,
     inventory: PathBuf,
 }
 
-impl Lab {
+impl SimulatedFleet {
     fn new(scenario: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("scenario.toml");
@@ -47,14 +47,14 @@ impl Lab {
     }
 }
 
-impl Drop for Lab {
+impl Drop for SimulatedFleet {
     fn drop(&mut self) {
         self.sim.press(CTRL_C);
     }
 }
 
 /// Two devices that are well.
-const TWO: &str = r#"
+const TWO_DEVICES: &str = r#"
 about = "for a person"
 tempo = 0.01
 client = { quick = true, concurrency = 2, timeouts = { reboot = "50s" } }
@@ -68,7 +68,7 @@ name = "vault-02"
 
 #[test]
 fn a_secret_is_typed_or_pasted_and_is_nowhere_to_be_seen() {
-    let lab = Lab::typed(TWO);
+    let lab = SimulatedFleet::typed(TWO_DEVICES);
     let mut tty = lab.run(&["--concurrency", "1"], 80, 24);
     tty.wait_for("The passphrase of vault-01");
     tty.press("hunter2-żółw");
@@ -105,7 +105,7 @@ fn a_secret_is_typed_or_pasted_and_is_nowhere_to_be_seen() {
 #[test]
 fn a_secret_typed_at_a_prompt_is_nowhere_to_be_seen() {
     for output in ["plain", "json"] {
-        let lab = Lab::typed(TWO);
+        let lab = SimulatedFleet::typed(TWO_DEVICES);
         let mut tty = lab.run(&["--output", output, "--only", "vault-01"], 200, 50);
         tty.wait_for("passphrase of vault-01:");
         tty.press("hunter2\r");
@@ -122,7 +122,7 @@ fn a_secret_typed_at_a_prompt_is_nowhere_to_be_seen() {
 
 #[test]
 fn one_ctrl_c_at_a_secrets_prompt_is_the_first_one_only() {
-    let lab = Lab::typed(TWO);
+    let lab = SimulatedFleet::typed(TWO_DEVICES);
     let mut tty = lab.run(&["--output", "plain"], 120, 40);
     // Whichever comes first.
     tty.wait_for("passphrase of vault-0");
@@ -156,7 +156,7 @@ fn who_waits_for_whom_counts_down_and_what_is_given_up_is_withdrawn() {
         let withdrawn = log.matches("method=DELETE path=\"/notify/event/\" status=200");
         made > 0 && withdrawn.count() == made
     };
-    let lab = Lab::new(PHONE);
+    let lab = SimulatedFleet::new(PHONE);
     let mut tty = lab.run(&["--concurrency", "2"], 80, 24);
     tty.wait("one phone that is asked, and one device behind it", |s| {
         let text = s.contents();

@@ -13,7 +13,7 @@ fn stall(tty: &mut Tty) {
         tty.pretend(190, 60);
         tty.press("s");
         // Taken in one by one, and not as one burst: the log has a line when the fleet hears of something.
-        tty.look_a_moment();
+        tty.pause_briefly();
     }
 }
 
@@ -64,7 +64,7 @@ fn a_huge_terminal_is_drawn_within_bounds() {
     tty.pretend(u16::MAX, u16::MAX);
     tty.press("?");
     // Drawn, if not where this screen here has room for it.
-    tty.look("the help", || tty.output().contains("unproven"));
+    tty.wait_until("the help", || tty.output().contains("unproven"));
     tty.press("\x1b");
     tty.pretend(80, 24);
     tty.wait_for_line(&["refused-1", "failed"]);

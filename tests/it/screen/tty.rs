@@ -158,19 +158,19 @@ impl Tty {
                 .split([' ', '(', ')'])
                 .any(|m| m == "ECHO")
         };
-        self.look(&format!("the echo to be {on}"), || echoes() == on);
+        self.wait_until(&format!("the echo to be {on}"), || echoes() == on);
     }
 
     /// Waits until the log holds `text`.
     pub(super) fn wait_for_log(&self, text: &str) {
-        self.look(&format!("{text:?} in the log"), || {
+        self.wait_until(&format!("{text:?} in the log"), || {
             let path = self.dir.path().join("hemfleet/hemfleet.log");
             std::fs::read_to_string(path).is_ok_and(|log| log.contains(text))
         });
     }
 
     /// Waits for what tells nobody when it changes: it is looked at until patience ends.
-    pub(super) fn look(&self, what: &str, done: impl Fn() -> bool) {
+    pub(super) fn wait_until(&self, what: &str, done: impl Fn() -> bool) {
         const LOOK: Duration = Duration::from_millis(20);
         let mut looks = PATIENCE.as_millis() / LOOK.as_millis();
         while !done() {
@@ -238,7 +238,7 @@ impl Tty {
 
     /// Gives the program a moment to take in what was typed, where nothing shows whether it has: nothing that is
     /// asserted hangs on it.
-    pub(super) fn look_a_moment(&self) {
+    pub(super) fn pause_briefly(&self) {
         let _ = self.ended.recv_timeout(Duration::from_millis(40));
     }
 
@@ -268,7 +268,7 @@ impl Tty {
         // The reader lets go of the terminal with the next frame, which clocks bring within a second.
         self.closing.store(true, Ordering::SeqCst);
         self.slave = None;
-        self.look("the reader to let go of the terminal", || {
+        self.wait_until("the reader to let go of the terminal", || {
             Arc::strong_count(&self.screen) == 1
         });
         self.writer = Box::new(std::io::sink());
