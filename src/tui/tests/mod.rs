@@ -1,6 +1,45 @@
 //! Keys, one by one, against fleets as they are in a run.
 
 #[cfg(test)]
-pub(super) mod secret_box;
-#[cfg(test)]
-pub(super) mod ui;
+pub(super) mod halt_box;
+mod plan;
+mod retry_box;
+mod secret_box;
+mod ui;
+
+use super::fixtures::TestScreen;
+use super::ui::Effect;
+use crate::engine::Intent;
+
+fn names(screen: &TestScreen) -> Vec<&str> {
+    let rows = screen.run.fleet.devices();
+    screen
+        .ui
+        .order
+        .iter()
+        .map(|&n| rows[n].id.as_str())
+        .collect()
+}
+
+fn selected(screen: &TestScreen) -> String {
+    screen
+        .ui
+        .selected(&screen.run.fleet)
+        .unwrap()
+        .id
+        .to_string()
+}
+
+fn intents(actions: &[Effect]) -> Vec<&Intent> {
+    actions
+        .iter()
+        .filter_map(|a| match a {
+            Effect::Intend(intent) => Some(intent),
+            _ => None,
+        })
+        .collect()
+}
+
+fn notice(screen: &TestScreen) -> &str {
+    screen.ui.notice.as_ref().map_or("", |(_, text)| text)
+}

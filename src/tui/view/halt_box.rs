@@ -5,7 +5,7 @@ use crate::engine::{DeviceState, Fleet, RunHalt};
 use crate::model::{DeviceId, OutcomeKind, counted};
 use ratatui::text::Line;
 
-use super::header::in_flight;
+use super::banner::in_flight;
 use super::popup::BoxText;
 use super::text_layout::span;
 use crate::tui::theme::Tone;

@@ -7,15 +7,12 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use crate::engine::{Audits, DeviceState, Fleet, Mode, Person, Progress, Stop};
+use crate::engine::{Audits, Fleet};
 use crate::model::{ImageFacts, OutcomeKind, PayloadFacts, counted, human_bytes};
 
-use super::device_message::countdown;
-use super::halt_box;
 use super::progress_bar::{bar, percent};
 use super::text_layout::{clock, cut, ends, span};
 use super::{Scene, put};
-use crate::tui::device_order::contradicted;
 use crate::tui::theme::{Mark, Tone};
 use crate::tui::ui::waits_for_person;
 
@@ -228,165 +225,6 @@ fn progress(fleet: &Fleet, columns: usize) -> Vec<Span<'static>> {
         Tone::Plain.bold(),
     ));
     spans
-}
-
-/// The line below the header: what a stop waits for, or that the run is over.
-pub(super) fn draw_banner(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
-    let (tone, text) = match scene.fleet.stop() {
-        Some(stop) => stopping(scene.fleet, stop),
-        None if scene.fleet.is_halted() && !scene.fleet.is_over() => {
-            (Tone::Bad, halt_box::banner(scene.fleet))
-        }
-        None => over(scene.fleet),
-    };
-    let text = cut(&text, usize::from(area.width).saturating_sub(2));
-    put(buf, area, 0, &format!(" {text}").into());
-    buf.set_style(area, tone.bold());
-}
-
-fn stopping(fleet: &Fleet, stop: Stop) -> (Tone, String) {
-    // Those past their install take longest, and are the ones in doubt if it must be at once.
-    let (past, before): (Vec<&DeviceState>, Vec<&DeviceState>) =
-        in_flight(fleet).partition(|row| row.is_past_install());
-    let names = |rows: &[&DeviceState]| -> String {
-        let names: Vec<&str> = rows.iter().map(|r| r.id.as_str()).collect();
-        names.join(", ")
-    };
-    let all: Vec<&DeviceState> = past.iter().chain(&before).copied().collect();
-    match stop {
-        Stop::Draining if all.is_empty() => {
-            (Tone::Warn, "STOPPING: nothing is in flight".to_owned())
-        }
-        Stop::Draining => (
-            Tone::Warn,
-            format!(
-                "STOPPING safely, Ctrl-C again stops at once. Waiting for {}",
-                names(&all)
-            ),
-        ),
-        Stop::Aborting if past.is_empty() => (Tone::Bad, "STOPPING NOW".to_owned()),
-        Stop::Aborting => (
-            Tone::Bad,
-            format!("STOPPING NOW. In doubt: {}", names(&past)),
-        ),
-    }
-}
-
-/// Who waits for a person, and until when.
-pub(super) fn draw_people(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
-    let (mut secrets, mut phones) = (0, Vec::new());
-    for row in scene.fleet.devices() {
-        match row.active().and_then(|active| active.person.as_ref()) {
-            Some(Person::Secret) => secrets += 1,
-            Some(Person::Phone { until, .. }) => phones.push((*until, row.id.as_str())),
-            None => {}
-        }
-    }
-    let queued = scene
-        .fleet
-        .devices()
-        .iter()
-        .filter(|row| is_queued(row))
-        .count();
-    let mut parts = Vec::new();
-    if secrets > 0 {
-        let secrets = counted(secrets, "secret", "secrets");
-        let key = match scene.fleet.stop() {
-            None => " (p types)",
-            Some(_) => "",
-        };
-        parts.push(format!("{secrets}{key}"));
-    }
-    if let Some((until, id)) = phones.iter().min() {
-        let left = countdown(scene.now, *until);
-        let phones = counted(phones.len(), "phone", "phones");
-        parts.push(format!("{phones} ({id} {left})"));
-    }
-    if queued > 0 {
-        parts.push(format!("{queued} queued"));
-    }
-    let text = format!("WAITING: {}", parts.join(" · "));
-    let text = cut(&text, usize::from(area.width).saturating_sub(2));
-    put(buf, area, 0, &format!(" {text}").into());
-    buf.set_style(area, Tone::Warn.bold());
-}
-
-/// Whether its turn to ask a phone has not come.
-fn is_queued(row: &DeviceState) -> bool {
-    let progress = row.active().and_then(|active| active.progress.as_ref());
-    matches!(progress, Some(Progress::Queued)) && !waits_for_person(row)
-}
-
-fn over(fleet: &Fleet) -> (Tone, String) {
-    let counts = fleet.counts();
-    let good = counts.of(OutcomeKind::Upgraded)
-        + counts.of(OutcomeKind::Current)
-        + counts.of(OutcomeKind::Skipped)
-        + counts.of(OutcomeKind::Audited);
-    let rest = counts.done() - good;
-    // Those whose log contradicts need a look like those that did not end well, and some are both.
-    let doubted = fleet
-        .devices()
-        .iter()
-        .filter(|row| contradicted(row))
-        .count();
-    let rest = rest + fleet.devices().iter().filter(|row| only_log(row)).count();
-    if rest == 0 && matches!(fleet.mode(), Mode::Audit { .. }) {
-        return (
-            Tone::Plain,
-            "OVER: every log was read. q leaves.".to_owned(),
-        );
-    }
-    if rest == 0 {
-        return (
-            Tone::Good,
-            "OVER: every device is upgraded, current or skipped. q leaves.".to_owned(),
-        );
-    }
-    let need = counted(rest, "device needs", "devices need");
-    let tone = if counts.of(OutcomeKind::Failed)
-        + counts.of(OutcomeKind::RolledBack)
-        + counts.of(OutcomeKind::Lost)
-        + doubted
-        > 0
-    {
-        Tone::Bad
-    } else {
-        Tone::Warn
-    };
-    // R leaves alone what changed unproven.
-    let all = match rest - counts.of(OutcomeKind::Unproven) {
-        0 => "",
-        _ => ", R all",
-    };
-    let how = if fleet.is_halted() { "HALTED" } else { "OVER" };
-    let logs = match (doubted, rest) {
-        (0, _) => String::new(),
-        (1, 1) => ": its log contradicts (a)".to_owned(),
-        (n, rest) if n == rest => ": their logs contradict (a)".to_owned(),
-        (1, _) => ", 1 by its log (a)".to_owned(),
-        (n, _) => format!(", {n} by their logs (a)"),
-    };
-    let keys = if doubted == rest {
-        String::new()
-    } else {
-        format!(" r retries the selected{all},")
-    };
-    (tone, format!("{how}: {need} a look{logs}.{keys} q leaves."))
-}
-
-/// Whether a device ended well, and its log alone says otherwise.
-fn only_log(row: &DeviceState) -> bool {
-    let well = matches!(
-        row.outcome_kind(),
-        Some(OutcomeKind::Upgraded | OutcomeKind::Current | OutcomeKind::Skipped)
-    );
-    well && contradicted(row)
-}
-
-/// The devices that a task works on.
-pub(super) fn in_flight(fleet: &Fleet) -> impl Iterator<Item = &DeviceState> {
-    fleet.devices().iter().filter(|r| r.has_task())
 }
 
 /// The plan's one line.

@@ -22,6 +22,7 @@
 //! Owns: drawing. Must not: change anything, read a clock, or build what is not on the screen.
 
 mod audit;
+mod banner;
 mod detail;
 mod device_message;
 mod footer;
@@ -88,10 +89,10 @@ pub(super) fn draw(scene: &Scene<'_>, buf: &mut Buffer) {
         footer::draw(scene, areas.footer, buf);
     }
     if areas.banner.height > 0 {
-        header::draw_banner(scene, areas.banner, buf);
+        banner::draw(scene, areas.banner, buf);
     }
     if areas.people.height > 0 {
-        header::draw_people(scene, areas.people, buf);
+        banner::draw_people(scene, areas.people, buf);
     }
     if let Some(popup) = &scene.ui.popup
         && areas.tiny.is_none()

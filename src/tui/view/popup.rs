@@ -10,8 +10,8 @@ use crate::engine::{DeviceState, Fleet};
 use crate::model::{DeviceId, LinkTrust, OutcomeKind, Stage};
 
 use super::Scene;
+use super::banner::in_flight;
 use super::halt_box;
-use super::header::in_flight;
 use super::retry_box;
 use super::text_layout::{cut, fit, left, span, wrap};
 use crate::tui::keymap::{self, Action, Focus};

@@ -1,0 +1,91 @@
+//! Keys on the plan: what starts a run, what leaves the plan, and what does neither.
+
+use crate::engine::{Intent, Mode};
+use crate::model::{DeviceId, Outcome, Verdict};
+
+use super::{intents, notice};
+use crate::tui::fixtures::{TestScreen, plan, seeds};
+use crate::tui::ui::{Effect, Popup};
+
+#[test]
+fn only_the_exact_number_starts() {
+    for wrong in ["", "7", "08", "88", "9"] {
+        let mut screen = plan();
+        assert_eq!(screen.press(&format!("{wrong}<Enter>")), []);
+        assert!(
+            notice(&screen).contains('8'),
+            "{wrong}: {}",
+            notice(&screen)
+        );
+        assert_eq!(screen.ui.typed, "");
+    }
+    let mut screen = plan();
+    assert_eq!(
+        intents(&screen.press("9<Back>8<Enter>")),
+        [&Intent::Confirm]
+    );
+    assert!(!crate::tui::ui::on_plan(&screen.run.fleet));
+}
+
+#[test]
+fn nothing_starts_while_devices_are_still_looked_at() {
+    let mut screen = TestScreen::new(Mode::Confirm, seeds());
+    screen.run.planned_upgrade("vault-01", &[]);
+    assert_eq!(screen.press("1<Enter>"), []);
+    assert_eq!(screen.ui.typed, "");
+    assert_eq!(notice(&screen), "still looking at devices");
+}
+
+#[test]
+fn letters_on_the_plan_never_reach_the_number_and_never_start() {
+    let mut screen = plan();
+    assert_eq!(screen.press("jxk8a"), []);
+    assert_eq!(screen.ui.typed, "8");
+}
+
+#[test]
+fn escape_clears_the_number_and_then_asks_and_never_leaves_by_itself() {
+    let mut screen = plan();
+    assert_eq!(screen.press("12<Esc>"), []);
+    assert_eq!((screen.ui.typed.as_str(), &screen.ui.popup), ("", &None));
+    assert_eq!(screen.press("<Esc>"), []);
+    assert_eq!(screen.ui.popup, Some(Popup::LeavePlan));
+    assert_eq!(screen.press("<Esc>"), []);
+    assert_eq!(screen.ui.popup, None);
+    assert_eq!(screen.press("<Esc>y"), [Effect::Leave]);
+}
+
+#[test]
+fn q_leaves_the_plan_at_once_for_nothing_was_changed() {
+    assert_eq!(plan().press("q"), [Effect::Leave]);
+}
+
+#[test]
+fn a_plan_with_nothing_to_do_is_confirmed_by_leaving() {
+    let mut screen = TestScreen::new(Mode::Confirm, seeds());
+    for seed in seeds() {
+        screen.run.planned(seed.id.as_str(), Verdict::Current);
+    }
+    let actions = screen.press("<Enter>");
+    assert_eq!(actions, [Effect::Intend(Intent::Confirm), Effect::Leave]);
+    assert!(
+        screen
+            .run
+            .fleet
+            .devices()
+            .iter()
+            .all(|r| r.outcome() == Some(&Outcome::Current))
+    );
+}
+
+#[test]
+fn on_the_plan_r_looks_again_and_the_number_must_be_typed_anew() {
+    let mut screen = plan();
+    screen.press("8");
+    screen.select("vault-09");
+    let again = Intent::Retry(DeviceId::new("vault-09"));
+    assert_eq!(intents(&screen.press("r")), [&again]);
+    assert_eq!(screen.ui.typed, "");
+    let all = Intent::RetryAll(vec![DeviceId::new("vault-09"), DeviceId::new("vault-10")]);
+    assert_eq!(intents(&plan().press("R")), [&all]);
+}
