@@ -1,7 +1,6 @@
-//! `hemfleet audit` as a table on the normal screen: one line for each log file as it is read, then one
-//! for each device.
-//! Must not: keep or save a file (that is `cli`), or claim more for a log than section 9 allows: a line is
-//! as trustworthy as the link over which it was read, which therefore stands in each.
+//! The table of `hemfleet audit` on the normal screen: a line for each log file as it is read, then one for each device.
+//! A line is worth no more than the link over which the file was read (section 9), so the link stands in each.
+//! `cli` saves the files.
 
 use std::io::{self, Write};
 

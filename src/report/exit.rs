@@ -1,4 +1,4 @@
-//! The exit codes, in their one place. Must not: end the process (that is `main`).
+//! The exit codes, in one place. `main` ends the process with them.
 
 use crate::engine::{DevicePhase, DeviceState, Fleet, Mode};
 use crate::model::{DeviceId, FailureKind, Outcome, OutcomeKind, Verdict};

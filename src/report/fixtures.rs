@@ -1,4 +1,4 @@
-//! Runs and audit logs that the tests of this room report on. The run itself is `engine::fixtures`'.
+//! Runs and audit logs for the tests of this room. The run itself is built with `engine::fixtures`.
 
 use std::io;
 use std::time::Duration;

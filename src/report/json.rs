@@ -27,7 +27,7 @@
 //! no event of its own: `stage_started` of `install` and `device_finished` say it. `exit_code` is that
 //! of a run or plan that ended like this; the demo exits by its scenario.
 //!
-//! Must not: write anything but these lines, or show what a device said unescaped (JSON escapes it).
+//! Nothing but these lines is written. JSON escapes what a device says.
 
 mod device;
 

@@ -1,9 +1,9 @@
-//! Headless subscribers of a run: they see the same events and the same state as the dashboard.
+//! What hemfleet writes about a run outside the dashboard: JSON lines ([`JsonLines`]), plain lines ([`Plain`]), the
+//! table of the plan ([`plan_table()`]) and of audit logs ([`AuditTable`]), the final summary ([`print_summary`]) and
+//! the exit codes ([`Exit`]).
 //!
-//! Owns: JSON lines ([`JsonLines`]), plain lines ([`Plain`]), the plan's table ([`plan_table()`]), the
-//! table of audit logs ([`AuditTable`]), the final summary ([`print_summary`]) and the exit codes ([`Exit`]).
-//! Must not: decide anything about a device, know a file or a terminal (each writes to `impl Write`),
-//! or keep what can be derived from the fleet's state.
+//! Each part sees the same events and the same fleet as the dashboard, and writes to an `impl Write`: `cli` opens files
+//! and terminals.
 
 mod audit_table;
 mod exit;

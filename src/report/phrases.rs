@@ -1,5 +1,5 @@
-//! Phrases that plain lines, the plan and the summary share.
-//! Must not: write anywhere.
+//! Phrases that plain lines, the plan and the summary share. Phrases that the dashboard needs too are in
+//! `engine::headline`.
 
 use crate::engine::{Audits, Counts, DeviceState, Fleet};
 use crate::model::{AuditWord, LinkTrust, Outcome, OutcomeKind, PayloadFacts, counted};
@@ -70,7 +70,7 @@ pub(super) fn link_warning(link: LinkTrust) -> Option<&'static str> {
     }
 }
 
-/// The same, short enough for a table.
+/// The warning of [`link_warning`], short enough for a table.
 pub(super) fn link_mark(link: LinkTrust) -> Option<&'static str> {
     match link {
         LinkTrust::Http => Some("LINK: plain http"),

@@ -1,5 +1,5 @@
-//! Plain lines: what matters of a run, one line for each event, for a CI log or a screen reader.
-//! Must not: move the cursor, overwrite a line, or say by colour or glyph what words do not say.
+//! Plain lines, for a CI log or a screen reader: one line for each event that matters. The cursor never moves back, and
+//! the words say everything that colour says.
 
 use std::collections::HashMap;
 use std::io::{self, Write};

@@ -1,5 +1,5 @@
-//! The plan as a table on the normal screen: `hemfleet plan`, and what is asked about before a start.
-//! Must not: cut what does not fit; a pipe has no width.
+//! The plan as a table on the normal screen: for `hemfleet plan`, and before the question whether to start. Nothing
+//! is cut, because a pipe has no width. The dashboard's plan is `tui::view::plan`.
 
 use std::io::{self, Write};
 

@@ -1,9 +1,9 @@
-//! LineStyle for lines on a normal screen: the 16 colours of the terminal, and only where asked for.
-//! Must not: say anything that the words beside it do not say as well.
+//! The styles of lines on a normal screen: bold, dim and the terminal's own colours, and only where asked for. The words
+//! alone say everything. The dashboard's styles are in `tui::theme`.
 
 use crate::model::{OutcomeKind, VerdictKind};
 
-/// What a line means.
+/// What a line means, and so how it looks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum LineStyle {
     /// Proven.
@@ -12,7 +12,7 @@ pub(super) enum LineStyle {
     Warn,
     /// Failed.
     Bad,
-    /// Done and dull.
+    /// Of no further interest.
     Dull,
     /// A heading.
     Heading,

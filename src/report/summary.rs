@@ -1,5 +1,5 @@
-//! The last word on a run, on the normal screen: after the dashboard as after plain lines.
-//! Must not: repeat what the lines said on the way; it says how each device stands now.
+//! The last words on a run, on the normal screen: how each device stands now. It follows the dashboard as well as plain
+//! lines, and does not repeat what they said on the way.
 
 use std::io::{self, Write};
 

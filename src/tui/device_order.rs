@@ -1,5 +1,5 @@
-//! Which devices are shown, and in what order: an index into the fleet's rows.
-//! Must not: be computed while drawing; it changes only when the fleet or a wish changed.
+//! Which devices the table shows and in what order: the filter and the sorting. `ui` keeps the result and computes it
+//! again only when the fleet, the filter or the sorting has changed.
 
 use crate::engine::{DevicePhase, DeviceState, Fleet, Person};
 use crate::model::{OutcomeKind, Verdict};

@@ -1,6 +1,5 @@
-//! The dashboard's loop: keys, events, signals and time come in; frames go out, few and only when
-//! something changed.
-//! Must not: decide what a key means (that is `ui`), or what anything looks like (that is `view`).
+//! The dashboard's loop. Keys, events, signals and time come in; a frame goes out when something has changed.
+//! `ui` decides what a key does, `view` what the screen looks like.
 
 use std::io;
 use std::time::Duration;
@@ -29,9 +28,9 @@ const TICK: Duration = Duration::from_secs(1);
 /// How long a frame may be on its way until the screen is drawn anew as a whole: by then somebody else may have
 /// written there.
 const STALL: Duration = Duration::from_secs(1);
-/// How often it is looked whether a process in the background has come to the foreground: nobody tells it.
+/// How often to check whether the process has come back to the foreground: no signal tells it.
 const FOREGROUND: Duration = Duration::from_millis(300);
-/// Events, or keys, taken in at once before the others have their turn again.
+/// The most events, or keys, taken in before the others have their turn.
 const BATCH: usize = 2048;
 /// For how long after the terminal was lost signals count as part of that: a hang-up is one wish to stop,
 /// but shell and kernel may each send a SIGHUP for it.

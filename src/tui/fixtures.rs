@@ -1,4 +1,4 @@
-//! Fleets on a screen, for tests. The run behind the screen is `engine::fixtures`'.
+//! Screens for tests, in front of runs. The run itself is built with `engine::fixtures`.
 
 mod audits;
 

@@ -1,8 +1,7 @@
-//! The keys, as a table: (place, key) → act. Footer and help are drawn from it.
-//! Must not: carry anything out, or know whether a key makes sense right now (that is `ui`).
+//! All keys, as a table: (focus, key) → action. Footer and help are drawn from it; `ui` carries the actions out.
 //!
-//! Not to be used as keys: Ctrl-A and Ctrl-B (screen, tmux), Ctrl-Z (stop), Ctrl-S and Ctrl-Q (flow
-//! control), Ctrl-D (end of input), Ctrl-Shift (terminals take those).
+//! Some keys must not be used because something else takes them: Ctrl-A and Ctrl-B (screen, tmux), Ctrl-Z (stop),
+//! Ctrl-S and Ctrl-Q (flow control), Ctrl-D (end of input), and Ctrl-Shift with any key (terminals).
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
@@ -52,7 +51,7 @@ pub(super) enum Action {
     Cancel,
     CancelAll,
     Filter,
-    /// The filter is good.
+    /// Keep the filter that is typed.
     Keep,
     Sort,
     Copy,
@@ -60,24 +59,24 @@ pub(super) enum Action {
     Audit,
     /// Ask for the secret that a device waits for.
     Secret,
-    /// The secret is typed.
+    /// Send the secret that is typed.
     Send,
-    /// The secret can wait.
+    /// Put the question off.
     Later,
     Help,
     Quit,
     Interrupt,
     Yes,
     No,
-    /// Those that rolled back: retried or not.
+    /// Take devices that rolled back in or out.
     RolledBack,
-    /// Those that were cancelled: retried or not.
+    /// Take devices that were cancelled in or out.
     Cancelled,
     /// Ask whether a halted run goes on.
     Budget,
-    /// It does, with the budget that is typed.
+    /// Go on with the budget that is typed.
     GoOn,
-    /// It does not.
+    /// Stop the rollout.
     StopRollout,
 }
 
@@ -229,14 +228,14 @@ pub(super) const BINDINGS: &[Binding] = bindings! {
     Help: [CTRL_C] "Ctrl-C" => Interrupt, 0 "", "";
 };
 
-/// What a key does in a place; nothing where it has no meaning there.
+/// What a key does while the focus is here; nothing where it has no meaning.
 pub(super) fn action(focus: Focus, event: &KeyEvent) -> Option<Action> {
     of(focus)
         .find(|b| b.keys.iter().any(|k| k.matches(event)))
         .map(|b| b.action)
 }
 
-/// The keys of a place.
+/// The keys of a focus.
 pub(super) fn of(focus: Focus) -> impl Iterator<Item = &'static Binding> {
     BINDINGS.iter().filter(move |b| b.focus == focus)
 }

@@ -1,5 +1,5 @@
-//! Which part of the screen stands where, for a size and the panes that are wanted.
-//! Must not: draw.
+//! Where the parts of the screen are, computed from its size and from which panes are wanted. `view` draws into
+//! these areas.
 
 use ratatui::layout::{Rect, Size};
 

@@ -1,23 +1,18 @@
-//! The dashboard.
+//! The dashboard: everything about the screen. ratatui and crossterm are used only here.
 //!
-//! keys → `keymap` → `ui` → actions; events → `ui`, fleet; state → `view` → frame.
-//! `frames` turns the wheel, `terminal` holds the terminal and gives it back; `input` and `frame_writer` are its two
-//! threads, so that nothing waits for a terminal.
+//! keys → `keymap` → `ui` → effects; events → fleet and `ui`; both → `view` → frame.
+//! `event_loop` runs it. `terminal` takes the terminal and gives it back, with a thread that reads and one
+//! that writes, so that the dashboard never waits for a terminal.
 //!
-//! Owns: everything about the screen; ratatui and crossterm live here only.
-//! Must not: reach devices or decide what starts; wishes go to the session.
+//! What is to happen to devices leaves as an [`Intent`](crate::engine::Intent): the reducer decides what starts.
 
-mod actions;
 mod device_order;
 mod event_loop;
 #[cfg(test)]
 mod fixtures;
-mod halt_box;
 mod keymap;
 mod layout;
 mod recent_log;
-mod retry_box;
-mod secret_box;
 mod terminal;
 #[cfg(test)]
 mod tests;

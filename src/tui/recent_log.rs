@@ -1,5 +1,4 @@
-//! The last headlines of the run, for the log pane.
-//! Must not: grow without bound; the log file has everything.
+//! The last headlines of the run, for the log pane. It keeps a fixed number of them; the log file has all.
 
 use std::collections::VecDeque;
 

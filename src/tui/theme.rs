@@ -1,5 +1,5 @@
-//! How states look: glyph, word and colour, in this order of meaning; and what a poorer terminal gets.
-//! Must not: know where on the screen anything stands.
+//! How a state looks: glyph, word and colour, and what replaces them on a terminal without colours or Unicode.
+//! The styles of plain lines are in `report::style`.
 
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier, Style};

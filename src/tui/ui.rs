@@ -1,5 +1,11 @@
-//! What the screen remembers: selection, panes, filter, question. Keys and events change it.
-//! Must not: draw, do IO, or look at a clock; wishes leave as [`Effect`]s.
+//! The state of the screen: selection, panes, filter, open box. Keys and events change it, and what is to be
+//! done outside leaves as [`Effect`]s. `keymap` says what a key means, `view` draws this state, and the files in
+//! `ui` hold the parts for actions on devices and for the boxes with a state of their own.
+
+mod actions;
+mod halt_box;
+pub(super) mod retry_box;
+mod secret_box;
 
 use std::time::Duration;
 
@@ -10,26 +16,26 @@ use tui_input::{Input, InputRequest};
 use crate::engine::{DeviceFact, DeviceState, Event, Fact, Fleet, Intent, Mode, Phase};
 use crate::model::{DeviceId, OutcomeKind, Stage};
 
-use super::actions::can_cancel_any;
+use self::actions::can_cancel_any;
+use self::halt_box::Budget;
+use self::retry_box::RetryBox;
+use self::secret_box::Secrets;
 use super::device_order::{Sort, order};
-use super::halt_box::Budget;
 use super::keymap::{self, Action, Focus};
 use super::layout::{Areas, LayoutRequest, PaneChoice, Zoom};
 use super::recent_log::RecentLog;
-use super::retry_box::RetryBox;
-use super::secret_box::Secrets;
 use super::theme::Tone;
 
-/// Bytes from which on a filter takes no more: each key costs the more the longer it is, and a name is shorter.
+/// The most bytes that a filter takes: the longer it is the more each key costs, and names are shorter.
 const LONGEST_FILTER: usize = 256;
 
-/// What is said then.
+/// The notice when a filter takes no more.
 pub(super) const FILTER_IS_FULL: &str = "the filter is full: the rest is left out";
 
-/// What is to be done outside of the screen.
+/// What a key asks for outside of the screen.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Effect {
-    /// A wish for the fleet.
+    /// Tell the fleet.
     Intend(Intent),
     /// Leave the dashboard.
     Leave,
@@ -59,7 +65,7 @@ pub(super) enum Popup {
     PastInstall(DeviceId),
 }
 
-/// See the module's head.
+/// The state of the screen.
 pub(super) struct Ui {
     pub(super) size: Size,
     pub(super) sort: Sort,
@@ -81,7 +87,7 @@ pub(super) struct Ui {
     pub(super) popup: Option<Popup>,
     /// The plan's input.
     pub(super) typed: String,
-    /// What the last key led to, until the next.
+    /// What the last key led to, shown until the next key.
     pub(super) notice: Option<(Tone, String)>,
     pub(super) log: RecentLog,
     pub(super) secrets: Secrets,
@@ -122,7 +128,7 @@ impl Ui {
         }
     }
 
-    /// Takes in an event that the fleet has taken in already.
+    /// Takes in an event, after the fleet has.
     pub(super) fn event(&mut self, event: &Event) {
         self.log.take(event);
         let Fact::Device { device, fact, .. } = &event.fact else {
@@ -326,7 +332,7 @@ impl Ui {
                 if can_cancel_any(fleet) {
                     self.popup = Some(Popup::CancelAll);
                 } else {
-                    self.warn("nothing that could still be cancelled");
+                    self.warn("nothing can be cancelled any more");
                 }
             }
             Action::Copy => return self.copy(fleet),

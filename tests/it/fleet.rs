@@ -1,5 +1,5 @@
-//! The real stack against simulated devices on real sockets: every file of `tests/scenarios`, played
-//! by the library's own wiring. What a device counted is asserted beside what hemfleet says.
+//! The real stack against simulated devices on real sockets: each file of `tests/scenarios`, played with the library's
+//! own wiring. The tests compare what hemfleet says, and what the devices counted, with what the file expects.
 
 use std::collections::HashMap;
 use std::io;

@@ -1,4 +1,5 @@
-//! The tests that see hemfleet from outside, in one binary: walls, files, the real stack, the screen.
+//! The tests that see hemfleet from outside, in one binary: the walls between rooms, configuration, the command line,
+//! the real stack against simulated devices, and the screen.
 
 #[cfg(test)]
 mod cli;

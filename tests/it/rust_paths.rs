@@ -1,7 +1,7 @@
 //! Reads the paths that Rust source names, without comments and literals, with `use` groups taken
 //! apart and `self` and `super` resolved.
 //!
-//! Must not: judge them (that is `layers`). It sees text, not what macros make of it.
+//! It sees the text only, not what macros make of it. `layers` judges the paths.
 
 /// A path as it would be written from the root of the crate, or from another crate's name.
 #[derive(Debug)]

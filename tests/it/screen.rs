@@ -1,4 +1,4 @@
-//! The real binary in a terminal: keys in, screen out, and the terminal given back on every way out.
+//! The real binary in a terminal: keys go in, the screen comes out, and the terminal is given back on every way out.
 
 mod job_control;
 mod panics;

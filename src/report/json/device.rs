@@ -1,4 +1,4 @@
-//! The line of an event of a device. Must not: write it.
+//! The fields of a line about a device. `json` writes the line.
 
 use jiff::Timestamp;
 use serde::Serialize;

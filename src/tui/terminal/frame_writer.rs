@@ -1,6 +1,6 @@
-//! The thread that writes frames to the terminal, so that the dashboard never waits for one that takes nothing.
-//! One frame is under way at a time: while it is, no other is drawn, and each is made against a screen that
-//! really shows the one before. What a frame is made of is `terminal`'s.
+//! Writes frames to the terminal in a thread of its own, so that the dashboard never waits for a terminal that takes
+//! nothing. One frame is written at a time, and none is drawn meanwhile: each frame is the difference to the one that
+//! the terminal really shows.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -14,8 +14,8 @@ use rustix::fs::OFlags;
 use rustix::termios::{QueueSelector, tcflush, ttyname};
 use tokio::sync::Notify;
 
-/// How often a terminal that takes nothing is looked at again, for the case that nobody wakes us.
-const LOOK: Timespec = Timespec {
+/// How often to try a terminal again that takes nothing, in case nothing wakes this thread.
+const RETRY: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 100_000_000,
 };
@@ -201,7 +201,7 @@ fn write(shared: &Shared, mut file: &File, mut bytes: &[u8]) -> io::Result<()> {
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
                 let mut fds = [PollFd::new(&file, PollFlags::OUT)];
-                match poll(&mut fds, Some(&LOOK)) {
+                match poll(&mut fds, Some(&RETRY)) {
                     Ok(_) | Err(rustix::io::Errno::INTR) => {}
                     Err(e) => return Err(e.into()),
                 }

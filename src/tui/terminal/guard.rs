@@ -1,5 +1,5 @@
-//! The terminal as the dashboard needs it, and given back on every way out.
-//! Must not: draw, or print anything while the dashboard is on.
+//! The terminal while the dashboard has it, given back on every way out: at the end, after a panic, while the process
+//! is stopped. Nothing may be printed to the terminal meanwhile, except through here.
 
 use std::cell::Cell;
 use std::future::Future;

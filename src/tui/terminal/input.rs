@@ -1,5 +1,5 @@
-//! Keys, pastes and resizes, read in a thread of their own: the dashboard goes on while a key's escape sequence
-//! is not whole yet. Reading pauses while another program has the terminal. What a key means is `ui`'s.
+//! Reads keys, pastes and resizes in a thread of its own, so that an escape sequence that is not complete yet holds
+//! nothing up. Reading pauses while another program has the terminal. `keymap` says what a key means.
 
 use std::io;
 use std::thread;

@@ -1,4 +1,5 @@
-//! The terminal: guarded, read and written without waiting for it.
+//! The terminal: `guard` takes it and gives it back, `input` reads it and `frame_writer` writes to it, each in a
+//! thread of its own.
 
 pub(super) mod frame_writer;
 pub(super) mod guard;

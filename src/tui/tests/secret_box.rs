@@ -1,4 +1,4 @@
-//! Secrets at the keyboard: who is asked, what is sent, and that nothing of it is ever seen.
+//! Secrets at the keyboard: who is asked, what is sent, and that no secret is ever shown.
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::layout::Size;

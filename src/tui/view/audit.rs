@@ -1,5 +1,5 @@
-//! What a device's audit log says: the verdict with what it rests on, and the entries, decoded.
-//! Must not: claim more than section 9 allows; the link stands beside every verdict that rests on it.
+//! The audit log of a device: the verdict with what it rests on, and the decoded entries. The trust in the link stands
+//! beside each verdict, because a log is worth no more than that (section 9).
 
 use std::fmt::Write as _;
 

@@ -10,7 +10,7 @@ use crate::model::{OutcomeKind, counted};
 use super::device_message::countdown;
 use super::halt_box;
 use super::text_layout::cut;
-use super::{Scene, put};
+use super::{Scene, in_flight, put};
 use crate::tui::device_order::contradicted;
 use crate::tui::theme::Tone;
 use crate::tui::ui::waits_for_person;
@@ -167,9 +167,4 @@ fn only_log(row: &DeviceState) -> bool {
         Some(OutcomeKind::Upgraded | OutcomeKind::Current | OutcomeKind::Skipped)
     );
     well && contradicted(row)
-}
-
-/// The devices that a task works on.
-pub(super) fn in_flight(fleet: &Fleet) -> impl Iterator<Item = &DeviceState> {
-    fleet.devices().iter().filter(|r| r.has_task())
 }

@@ -1,6 +1,5 @@
-//! The detail of the selected device: every try of every stage, what was touched, and the last error
-//! with what to do about it.
-//! Must not: shorten an error where it is the thing to be read.
+//! The detail of the selected device: every try of every stage, what was touched, and the last error in full with what
+//! to do about it.
 
 use std::fmt::Write as _;
 

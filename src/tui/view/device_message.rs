@@ -1,5 +1,4 @@
-//! What the table says of one device in its widest column: what goes on, or what became of it.
-//! Must not: say more than is known.
+//! The widest column of the table: what a device is doing, or how it ended. The other columns are in `table`.
 
 use std::time::Duration;
 

@@ -1,5 +1,4 @@
-//! The footer: the keys that work now, or what the last key led to.
-//! Must not: know any key (that is `keymap`).
+//! The last line of the screen: the keys that do something now, or the notice that the last key led to.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

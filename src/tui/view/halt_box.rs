@@ -1,13 +1,11 @@
-//! The box of a halted run, in words, and what its banner says.
-//! Must not: say more of an image than what its installs did.
+//! The text of the box of a halted run, and of its banner. `ui::halt_box` takes the keys.
 
 use crate::engine::{DeviceState, Fleet, RunHalt};
 use crate::model::{DeviceId, OutcomeKind, counted};
 use ratatui::text::Line;
 
-use super::banner::in_flight;
-use super::popup::BoxText;
-use super::text_layout::span;
+use super::in_flight;
+use super::text_layout::{BoxText, span};
 use crate::tui::theme::Tone;
 
 /// The question, in at most `room` lines.

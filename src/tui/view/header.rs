@@ -1,5 +1,5 @@
-//! The header: image, run, counts, how far the fleet is; and the line below it when a run ends or stops.
-//! Must not: list devices, but for those that a stop waits for.
+//! The header: what is rolled out, the counts, and how far the fleet is; and the whole screen in one line where there
+//! is no room for more. The lines below the header are in `banner`.
 
 use std::fmt::Write as _;
 

@@ -1,5 +1,4 @@
-//! The log pane: the newest headlines last.
-//! Must not: keep them (that is `log` of the state).
+//! The log pane, the newest headline at its end. `recent_log` keeps the headlines.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

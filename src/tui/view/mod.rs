@@ -4,7 +4,7 @@
 //!  hemfleet  Encedo nGINE FW v1.2.3  AgICAgIC…  run 7f3a0000          3:41  left 2–4 min   header
 //!  ✔ 5 upgraded  ● 4 running  … 1 waiting  ✖ 1 failed        ██████████▌·········  54 %
 //!  STOPPING safely, Ctrl-C again stops at once. Waiting for vault-02                       its banner
-//!  WAITING for people: 2 phones, the next until 12:07:11 · 1 secret, p types it             who waits
+//!  WAITING: 1 secret (p types) · 2 phones (vault-04 0:41)                                  banner
 //! ─ Devices ──────────────────────────────────────────────────────── 12 · by inventory ─   table
 //!    NAME      GROUP   STAGE     AUDIT        PROGRESS                         FIRMWARE    TRY TIME
 //!  ✔ vault-01  warsaw  upgraded  ✓ confirmed  proven: rebooted, signature ma…  1.2.2 → 1.2.3 1 1:12
@@ -19,7 +19,7 @@
 //! Before that, [`plan`]; over it, [`popup`]. From 160 columns on, detail and log stand side by side;
 //! below 84 the detail takes the lower half when asked for. [`audit`] takes the place of all below the header.
 //!
-//! Owns: drawing. Must not: change anything, read a clock, or build what is not on the screen.
+//! Drawing is a function of [`Scene`]: it changes nothing, and the time is passed in.
 
 mod audit;
 mod banner;
@@ -45,10 +45,10 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Line;
 
-use crate::engine::Fleet;
+use crate::engine::{DeviceState, Fleet};
 
 use super::layout::Zoom;
-use super::theme::{Theme, Tone};
+use super::theme::Theme;
 use super::ui::{Popup, Ui, on_plan};
 
 /// Everything that a drawing is a function of.
@@ -142,6 +142,11 @@ fn scroll_limit(ui: &Ui, fleet: &Fleet) -> usize {
 /// The screen without the footer, which stays visible: it names the keys.
 fn popup_area(ui: &Ui) -> Rect {
     Rect::new(0, 0, ui.size.width, ui.size.height.saturating_sub(1))
+}
+
+/// The devices that a task works on.
+fn in_flight(fleet: &Fleet) -> impl Iterator<Item = &DeviceState> {
+    fleet.devices().iter().filter(|r| r.has_task())
 }
 
 /// Writes a line into an area, if it has that many.

@@ -1,5 +1,5 @@
-//! The plan: what would be done with each device and why, before anything is changed.
-//! Must not: let anything start without the number being typed (that is `ui`).
+//! The plan: what will be done to each device and why, shown before anything is changed. `ui::actions` starts
+//! the run once the number of devices is typed.
 
 use std::fmt::Write as _;
 
@@ -306,7 +306,7 @@ pub(super) fn draw_prompt(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
         }
         _ => (
             Tone::Plain,
-            " This is all: nothing was changed. q leaves.".to_owned(),
+            " This is the plan: nothing was changed. q leaves.".to_owned(),
         ),
     };
     put(buf, area, 2, &line(&text, tone));

@@ -1,5 +1,4 @@
-//! The boxes over the screen: help and questions.
-//! Must not: answer them (that is `ui`).
+//! The boxes over the screen: the help and the questions. `ui` takes the answers.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -10,10 +9,10 @@ use crate::engine::{DeviceState, Fleet};
 use crate::model::{DeviceId, LinkTrust, OutcomeKind, Stage};
 
 use super::Scene;
-use super::banner::in_flight;
 use super::halt_box;
+use super::in_flight;
 use super::retry_box;
-use super::text_layout::{cut, fit, left, span, wrap};
+use super::text_layout::{BoxText, fit, left, span};
 use crate::tui::keymap::{self, Action, Focus};
 use crate::tui::theme::{Mark, Tone};
 use crate::tui::ui::{Popup, Ui, on_plan};
@@ -31,25 +30,25 @@ pub(super) fn draw(scene: &Scene<'_>, popup: &Popup, area: Rect, buf: &mut Buffe
     };
     let wanted = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX);
     let height = wanted.min(area.height);
-    let focus = Rect {
+    let frame = Rect {
         x: area.x + (area.width - width) / 2,
         y: area.y + (area.height - height) / 2,
         width,
         height,
     };
-    Clear.render(focus, buf);
+    Clear.render(frame, buf);
     let block = Block::bordered()
         .border_type(BorderType::Plain)
         .border_style(Tone::Live.style())
         .title(span(title, Tone::Live.bold()));
-    block.render(focus, buf);
+    block.render(frame, buf);
     let room = usize::from(height.saturating_sub(2));
     let scroll = match popup {
         Popup::Help => scene.ui.scroll.min(lines.len().saturating_sub(room)),
         _ => 0,
     };
     for (n, line) in (1..).zip(lines.iter().skip(scroll).take(room)) {
-        buf.set_line(focus.x + 2, focus.y + n, line, width.saturating_sub(4));
+        buf.set_line(frame.x + 2, frame.y + n, line, width.saturating_sub(4));
     }
 }
 
@@ -93,7 +92,7 @@ fn help(ui: &Ui, fleet: &Fleet, width: usize) -> Vec<Line<'static>> {
     marks.extend(Mark::AUDITS);
     marks.push(Mark {
         glyph: "!",
-        word: "a link of little worth: http, or insecure",
+        word: "a weak link: http or insecure",
         tone: Tone::Warn,
     });
     let mut line: Vec<Span<'static>> = Vec::new();
@@ -265,41 +264,4 @@ fn quit(text: &mut BoxText, fleet: &Fleet) {
         ("y", "bring these to a safe point, then leave"),
         ("n", "stay"),
     ]);
-}
-
-/// Lines of a question.
-pub(super) struct BoxText {
-    pub(super) width: usize,
-    pub(super) lines: Vec<Line<'static>>,
-}
-
-impl BoxText {
-    pub(super) fn new(width: usize) -> Self {
-        Self {
-            width,
-            lines: Vec::new(),
-        }
-    }
-
-    pub(super) fn say(&mut self, what: &str, tone: Tone) {
-        for line in wrap(what, self.width) {
-            self.line(&line, tone);
-        }
-    }
-
-    pub(super) fn line(&mut self, what: &str, tone: Tone) {
-        let what = cut(what, self.width);
-        self.lines.push(Line::from(span(what, tone.style())));
-    }
-
-    pub(super) fn keys(&mut self, keys: &[(&'static str, &'static str)]) {
-        self.lines.push(Line::default());
-        let width = keys.iter().map(|(key, _)| key.len() + 1).max().unwrap_or(0);
-        for (key, what) in keys {
-            self.lines.push(Line::from(vec![
-                span(left(key, width.max(5)), Tone::Plain.bold()),
-                span(*what, Tone::Plain.style()),
-            ]));
-        }
-    }
 }

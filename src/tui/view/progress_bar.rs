@@ -1,4 +1,4 @@
-//! Progress bars. Must not: know what progresses.
+//! Progress bars and percentages.
 
 /// A bar of `width` columns, filled to `share` (0 to 1) in eighths of a column.
 ///

@@ -1,13 +1,11 @@
-//! The box of "retry all", in words.
-//! Must not: choose devices (that is `retry` of the room).
+//! The text of the box of "retry all". `ui::retry_box` chooses the devices and takes the keys.
 
 use crate::engine::{DeviceState, Fleet};
 use crate::model::OutcomeKind;
 
-use super::popup::BoxText;
-use super::text_layout::{cut, left};
-use crate::tui::retry_box::{Group, RetryBox, RetryKind};
+use super::text_layout::{BoxText, cut, left};
 use crate::tui::theme::Tone;
+use crate::tui::ui::retry_box::{Group, RetryBox, RetryKind};
 
 /// Columns from which on reason and deed stand in one line.
 const ONE_LINE: usize = 60;

@@ -1,5 +1,4 @@
-//! The table of devices. Builds the rows that are on the screen and no others.
-//! Must not: sort or filter (that is `order`).
+//! The table of devices. It builds only the rows that are on the screen; `device_order` filters and sorts them.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

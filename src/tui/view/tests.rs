@@ -1,4 +1,4 @@
-//! The screen as people see it, at the sizes that matter.
+//! Snapshots of the screen at the sizes that matter.
 
 mod any_screen;
 

@@ -1,5 +1,5 @@
-//! Text in columns: cut, padded and wrapped by the width that it takes on a screen.
-//! Must not: know what the text says.
+//! Text in columns: cut, padded and wrapped by the width that it takes on a screen; and clocks. Text that plain lines
+//! need too is in `model::text`.
 
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use ratatui::text::{Line, Span};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::model::padded;
+use crate::tui::theme::Tone;
 
 /// At most `width` columns of `text`; what does not fit shows as `…`.
 pub(super) fn cut(text: &str, width: usize) -> String {
@@ -147,7 +148,7 @@ pub(super) fn rule(
     end: Vec<Span<'static>>,
     width: usize,
 ) -> Line<'static> {
-    let dull = super::Tone::Dull.style();
+    let dull = Tone::Dull.style();
     let mut head = vec![Span::styled("─ ", dull)];
     head.extend(fit(title, width.saturating_sub(4)));
     head.push(Span::styled(" ", dull));
@@ -172,6 +173,43 @@ pub(super) fn rule(
 /// A span with a style.
 pub(super) fn span(text: impl Into<String>, style: Style) -> Span<'static> {
     Span::styled(text.into(), style)
+}
+
+/// The lines of a box, each at most `width` columns wide.
+pub(super) struct BoxText {
+    pub(super) width: usize,
+    pub(super) lines: Vec<Line<'static>>,
+}
+
+impl BoxText {
+    pub(super) fn new(width: usize) -> Self {
+        Self {
+            width,
+            lines: Vec::new(),
+        }
+    }
+
+    pub(super) fn say(&mut self, what: &str, tone: Tone) {
+        for line in wrap(what, self.width) {
+            self.line(&line, tone);
+        }
+    }
+
+    pub(super) fn line(&mut self, what: &str, tone: Tone) {
+        let what = cut(what, self.width);
+        self.lines.push(Line::from(span(what, tone.style())));
+    }
+
+    pub(super) fn keys(&mut self, keys: &[(&'static str, &'static str)]) {
+        self.lines.push(Line::default());
+        let width = keys.iter().map(|(key, _)| key.len() + 1).max().unwrap_or(0);
+        for (key, what) in keys {
+            self.lines.push(Line::from(vec![
+                span(left(key, width.max(5)), Tone::Plain.bold()),
+                span(*what, Tone::Plain.style()),
+            ]));
+        }
+    }
 }
 
 #[cfg(test)]

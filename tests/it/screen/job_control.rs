@@ -1,4 +1,5 @@
-//! Stopped, continued and quit, under a shell that has job control: whoever gets the terminal gets it as it was.
+//! The program is stopped, continued and quit under a shell with job control: whoever gets the terminal gets it as it
+//! was before.
 
 use std::ffi::OsStr;
 

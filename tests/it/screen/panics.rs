@@ -1,5 +1,5 @@
-//! The terminal after a panic. A panic needs a program that has one: this test binary runs itself in a
-//! terminal, with a session whose devices are a few lines.
+//! The terminal after a panic. The program has no command that panics, so this test binary runs itself in a terminal,
+//! with a session whose devices are a few lines.
 
 use hemfleet::engine::{
     Command, DeviceFact, DeviceSeed, Event, Fact, Fleet, FleetRun, Launcher, Message, Mode,

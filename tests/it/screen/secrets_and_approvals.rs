@@ -1,4 +1,4 @@
-//! What a person does while a run goes on: typing secrets, and approving on a phone.
+//! What a person does during a run: typing secrets, and approving on a phone.
 
 use std::path::PathBuf;
 

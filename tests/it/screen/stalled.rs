@@ -1,4 +1,4 @@
-//! Terminals that take nothing, that say odd things, or that bring more at once than anybody types.
+//! Terminals that take no output, that claim odd sizes, or that send more input at once than anybody types.
 
 use super::tty::Tty;
 use super::{SCENARIO, rebooting};

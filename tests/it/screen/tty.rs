@@ -1,6 +1,5 @@
-//! A program in a terminal of its own, and the screen that it draws.
-//!
-//! Every wait is for something to appear, and bounded; nothing sleeps.
+//! A program in a terminal of its own, and the screen that it draws. Every wait has a limit and waits for something to
+//! appear.
 
 use std::ffi::OsStr;
 use std::io::{Read, Write};

@@ -1,5 +1,5 @@
-//! Secrets that devices wait for: who waits, in which order they are asked for, and what is being typed.
-//! Must not: show or keep a secret. What is typed is wiped when its box closes, however it closes.
+//! The box for a device's secret: which devices wait, who is asked for first, and what is typed. What is typed is
+//! wiped when the box closes, however it closes; `view::popup` shows only its length.
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use zeroize::{Zeroize as _, Zeroizing};
@@ -7,14 +7,14 @@ use zeroize::{Zeroize as _, Zeroizing};
 use crate::engine::{Fleet, Intent};
 use crate::model::{DeviceId, Secret};
 
-use super::keymap::Focus;
-use super::ui::{Effect, Popup, Ui, on_plan};
+use super::{Effect, Popup, Ui, on_plan};
+use crate::tui::keymap::Focus;
 
-/// Bytes of the longest secret that can be pasted; what is longer is none.
+/// The longest text that can be pasted, in bytes; no secret is longer.
 const LONGEST_PASTE: usize = 64 * 1024;
 
 /// What is being typed. Neither `Debug` nor `Display`.
-pub(super) struct SecretInput(Zeroizing<String>);
+pub(in crate::tui) struct SecretInput(Zeroizing<String>);
 
 impl Default for SecretInput {
     fn default() -> Self {
@@ -53,16 +53,16 @@ impl SecretInput {
     }
 
     /// How many characters, which is all that may be shown of it.
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::tui) fn len(&self) -> usize {
         self.0.chars().count()
     }
 }
 
 /// The devices that wait for their secret, the longest waiting first, and what is being typed.
 #[derive(Default)]
-pub(super) struct Secrets {
+pub(in crate::tui) struct Secrets {
     waiting: Vec<Waiting>,
-    pub(super) typed: SecretInput,
+    pub(in crate::tui) typed: SecretInput,
 }
 
 struct Waiting {
@@ -73,7 +73,7 @@ struct Waiting {
 
 impl Secrets {
     /// A device wants its secret, perhaps once more.
-    pub(super) fn wanted(&mut self, device: &DeviceId) {
+    pub(in crate::tui) fn wanted(&mut self, device: &DeviceId) {
         self.waiting.retain(|w| w.device != *device);
         self.waiting.push(Waiting {
             device: device.clone(),
@@ -82,7 +82,7 @@ impl Secrets {
     }
 
     /// All that wait, the longest waiting first.
-    pub(super) fn waiting(&self) -> impl Iterator<Item = &DeviceId> {
+    pub(in crate::tui) fn waiting(&self) -> impl Iterator<Item = &DeviceId> {
         self.waiting.iter().map(|w| &w.device)
     }
 
@@ -101,7 +101,7 @@ fn wants(fleet: &Fleet, device: &DeviceId) -> bool {
 
 impl Ui {
     /// Forgets who no longer waits, and what was typed for a box that is gone.
-    pub(super) fn settle_secrets(&mut self, fleet: &Fleet) {
+    pub(in crate::tui) fn settle_secrets(&mut self, fleet: &Fleet) {
         self.secrets.waiting.retain(|w| wants(fleet, &w.device));
         if let Some(Popup::Secret(device)) = &self.popup
             && !wants(fleet, device)
@@ -119,9 +119,9 @@ impl Ui {
         }
     }
 
-    /// Asks whether a halted run goes on, else for the next secret, where nothing else is open. Only right before a frame is drawn: a key that
-    /// was pressed before the box was there is not meant for it.
-    pub(super) fn ask(&mut self, fleet: &Fleet) {
+    /// Opens the box of a halted run, else the box for the next secret, unless something else is open. Called right
+    /// before a frame is drawn: a key that was pressed before the box was there is not meant for it.
+    pub(in crate::tui) fn ask(&mut self, fleet: &Fleet) {
         let free = self.popup.is_none()
             && self.zoom.is_none()
             && !self.editing
@@ -138,7 +138,7 @@ impl Ui {
     }
 
     /// The key that asks: for the selected device's secret if it waits, else for the first one's.
-    pub(super) fn open_secret(&mut self, fleet: &Fleet) {
+    pub(in crate::tui) fn open_secret(&mut self, fleet: &Fleet) {
         let selected = self.selected(fleet).map(|row| row.id.clone());
         let device = selected
             .filter(|id| self.secrets.waiting().any(|w| w == id))
@@ -150,13 +150,13 @@ impl Ui {
     }
 
     /// The device goes on waiting, and the next one is asked for.
-    pub(super) fn put_off_secret(&mut self) {
+    pub(in crate::tui) fn put_off_secret(&mut self) {
         if let Some(Popup::Secret(device)) = self.popup.take() {
             self.secrets.put_off(|id| *id == device);
         }
     }
 
-    pub(super) fn send_secret(&mut self) -> Vec<Effect> {
+    pub(in crate::tui) fn send_secret(&mut self) -> Vec<Effect> {
         let Some(Popup::Secret(device)) = &self.popup else {
             return Vec::new();
         };
@@ -169,14 +169,14 @@ impl Ui {
         vec![Effect::Intend(intent)]
     }
 
-    pub(super) fn erase_secret(&mut self) {
+    pub(in crate::tui) fn erase_secret(&mut self) {
         // The last bytes stay in the buffer until it is wiped, which is soon.
         self.secrets.typed.0.pop();
     }
 
     /// A key that is no binding goes into the text. Chords do not: a terminal makes Alt-p of Esc and p
     /// that come at once, and a letter that nobody meant is not to be seen here.
-    pub(super) fn type_secret(&mut self, event: &KeyEvent) {
+    pub(in crate::tui) fn type_secret(&mut self, event: &KeyEvent) {
         let control = event.modifiers.contains(KeyModifiers::CONTROL);
         let chord = control || event.modifiers.contains(KeyModifiers::ALT);
         match event.code {
@@ -192,7 +192,7 @@ impl Ui {
 
     /// Takes in pasted text: its first line, and only where text is being typed. As keys, it would do
     /// whatever its letters stand for.
-    pub(super) fn paste(&mut self, text: &Zeroizing<String>, fleet: &Fleet) {
+    pub(in crate::tui) fn paste(&mut self, text: &Zeroizing<String>, fleet: &Fleet) {
         self.settle(fleet);
         self.notice = None;
         let line = text.split(['\r', '\n']).next().unwrap_or_default();

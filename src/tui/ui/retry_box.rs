@@ -1,14 +1,14 @@
-//! The box of "retry all": which of the devices shown are tried again, and what that does to each.
-//! Must not: retry anything; the wish leaves as an [`Effect`].
+//! The box of "retry all": which of the devices shown are tried again, and what a retry does to each.
+//! `view::retry_box` draws it.
 
 use crate::engine::{DevicePhase, DeviceState, Fleet, Intent};
 use crate::model::{Component, DeviceId, Outcome, OutcomeKind, Stage, Touched, Verdict};
 
-use super::ui::{Effect, Popup, Ui};
+use super::{Effect, Popup, Ui};
 
 /// What a further attempt does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord)]
-pub(super) enum RetryKind {
+pub(in crate::tui) enum RetryKind {
     /// An install may have been sent: nothing is ever sent again.
     Watch,
     /// The same of the management app's install; what comes behind it may follow.
@@ -22,7 +22,7 @@ pub(super) enum RetryKind {
 }
 
 impl RetryKind {
-    pub(super) const ALL: [Self; 5] = [
+    pub(in crate::tui) const ALL: [Self; 5] = [
         Self::Watch,
         Self::WatchApp,
         Self::ReadLog,
@@ -45,7 +45,7 @@ impl RetryKind {
         }
     }
 
-    pub(super) fn words(self) -> &'static str {
+    pub(in crate::tui) fn words(self) -> &'static str {
         match self {
             Self::Watch => "watch only",
             Self::WatchApp => "watch, then go on",
@@ -61,26 +61,26 @@ impl RetryKind {
     }
 }
 
-/// The box, with the devices that were shown when it was opened: what ends badly meanwhile is not meant.
+/// The box, with the devices that were shown when it was opened: those that fail later are not in it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct RetryBox {
+pub(in crate::tui) struct RetryBox {
     devices: Vec<DeviceId>,
-    /// Whether those are meant whose bootloader refused the image.
-    pub(super) rolled_back: bool,
-    /// Whether those are meant that were stopped.
-    pub(super) cancelled: bool,
+    /// Whether devices whose bootloader refused the image are in.
+    pub(in crate::tui) rolled_back: bool,
+    /// Whether cancelled devices are in.
+    pub(in crate::tui) cancelled: bool,
 }
 
 /// Devices that ended alike, and are treated alike.
 #[derive(Debug)]
-pub(super) struct Group<'f> {
-    pub(super) kind: OutcomeKind,
-    pub(super) stage: Option<Stage>,
+pub(in crate::tui) struct Group<'f> {
+    pub(in crate::tui) kind: OutcomeKind,
+    pub(in crate::tui) stage: Option<Stage>,
     code: &'static str,
     /// Why, in the words of the first of them.
-    pub(super) reason: String,
-    pub(super) retry: RetryKind,
-    pub(super) rows: Vec<&'f DeviceState>,
+    pub(in crate::tui) reason: String,
+    pub(in crate::tui) retry: RetryKind,
+    pub(in crate::tui) rows: Vec<&'f DeviceState>,
 }
 
 impl RetryBox {
@@ -103,18 +103,18 @@ impl RetryBox {
     }
 
     /// The devices that no login is tried on any more: they are left out.
-    pub(super) fn locked_out<'f>(&self, fleet: &'f Fleet) -> Vec<&'f DeviceState> {
+    pub(in crate::tui) fn locked_out<'f>(&self, fleet: &'f Fleet) -> Vec<&'f DeviceState> {
         self.rows(fleet).filter(|row| is_locked_out(row)).collect()
     }
 
     /// The devices of a kind that could be tried again, in or out.
-    pub(super) fn of_kind(&self, fleet: &Fleet, kind: OutcomeKind) -> usize {
+    pub(in crate::tui) fn of_kind(&self, fleet: &Fleet, kind: OutcomeKind) -> usize {
         let open = self.rows(fleet).filter(|row| !is_locked_out(row));
         open.filter(|row| row.outcome_kind() == Some(kind)).count()
     }
 
     /// The devices that are tried again.
-    pub(super) fn chosen<'f>(&self, fleet: &'f Fleet) -> Vec<&'f DeviceState> {
+    pub(in crate::tui) fn chosen<'f>(&self, fleet: &'f Fleet) -> Vec<&'f DeviceState> {
         let is_in = |row: &&DeviceState| match row.outcome_kind() {
             Some(OutcomeKind::RolledBack) => self.rolled_back,
             Some(OutcomeKind::Cancelled) => self.cancelled,
@@ -125,7 +125,7 @@ impl RetryBox {
     }
 
     /// The same by outcome, reason and what is done; the most first.
-    pub(super) fn groups<'f>(&self, fleet: &'f Fleet) -> Vec<Group<'f>> {
+    pub(in crate::tui) fn groups<'f>(&self, fleet: &'f Fleet) -> Vec<Group<'f>> {
         let mut groups: Vec<Group<'f>> = Vec::new();
         for row in self.chosen(fleet) {
             let Some(outcome) = row.outcome() else {
@@ -176,34 +176,34 @@ fn cannot(row: &DeviceState) -> bool {
 
 impl Ui {
     /// Whether the key would do something on the plan.
-    pub(super) fn can_look_again(&self, fleet: &Fleet) -> bool {
+    pub(in crate::tui) fn can_look_again(&self, fleet: &Fleet) -> bool {
         shown(self, fleet).any(cannot)
     }
 
     /// Whether the key would do something on the dashboard.
-    pub(super) fn can_retry_all(&self, fleet: &Fleet) -> bool {
+    pub(in crate::tui) fn can_retry_all(&self, fleet: &Fleet) -> bool {
         shown(self, fleet).any(is_meant)
     }
 
     /// On the plan: looks change nothing, and nobody is asked.
-    pub(super) fn look_again(&self, fleet: &Fleet) -> Vec<Effect> {
+    pub(in crate::tui) fn look_again(&self, fleet: &Fleet) -> Vec<Effect> {
         let again = shown(self, fleet).filter(|row| cannot(row));
         let devices = again.map(|row| row.id.clone()).collect();
         vec![Effect::Intend(Intent::RetryAll(devices))]
     }
 
     /// On the dashboard: asks first.
-    pub(super) fn ask_retry_all(&mut self, fleet: &Fleet) {
+    pub(in crate::tui) fn ask_retry_all(&mut self, fleet: &Fleet) {
         self.popup = RetryBox::open(self, fleet).map(Popup::RetryBox);
     }
 
     /// Whether the box has devices of this kind to take in or out.
-    pub(super) fn has_choice(&self, kind: OutcomeKind, fleet: &Fleet) -> bool {
+    pub(in crate::tui) fn has_choice(&self, kind: OutcomeKind, fleet: &Fleet) -> bool {
         matches!(&self.popup, Some(Popup::RetryBox(asked)) if asked.of_kind(fleet, kind) > 0)
     }
 
     /// Takes a choice of the box in or out.
-    pub(super) fn choose(&mut self, kind: OutcomeKind) {
+    pub(in crate::tui) fn choose(&mut self, kind: OutcomeKind) {
         if let Some(Popup::RetryBox(asked)) = &mut self.popup {
             match kind {
                 OutcomeKind::RolledBack => asked.rolled_back ^= true,
@@ -213,7 +213,7 @@ impl Ui {
     }
 
     /// The box is answered with yes.
-    pub(super) fn retry_chosen(&mut self, asked: RetryBox, fleet: &Fleet) -> Vec<Effect> {
+    pub(in crate::tui) fn retry_chosen(&mut self, asked: RetryBox, fleet: &Fleet) -> Vec<Effect> {
         let chosen = asked.chosen(fleet);
         if chosen.is_empty() {
             self.warn("no device is chosen");

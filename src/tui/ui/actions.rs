@@ -1,17 +1,16 @@
-//! Keys that wish something for the fleet: start, retry, cancel. Whether they make sense now, what must be
-//! asked first, and what is said where they do not.
-//! Must not: carry anything out; wishes leave as [`Effect`]s.
+//! Keys that act on devices, such as start, retry and cancel: whether they make sense now, which question comes
+//! first, and the notice where they do nothing. Retrying all devices is in `retry_box`.
 
 use crate::engine::{DevicePhase, DeviceState, Fleet, Intent, Mode, Phase};
 use crate::model::{OutcomeKind, Verdict};
 
-use super::keymap::{Action, Focus};
-use super::layout::Zoom;
-use super::theme::Tone;
-use super::ui::{Effect, Popup, Ui};
+use super::{Effect, Popup, Ui};
+use crate::tui::keymap::{Action, Focus};
+use crate::tui::layout::Zoom;
+use crate::tui::theme::Tone;
 
 impl Ui {
-    pub(super) fn start(&mut self, fleet: &Fleet) -> Vec<Effect> {
+    pub(in crate::tui) fn start(&mut self, fleet: &Fleet) -> Vec<Effect> {
         if fleet.phase() != Phase::Planned {
             self.warn("still looking at devices");
             return Vec::new();
@@ -37,7 +36,7 @@ impl Ui {
         Vec::new()
     }
 
-    pub(super) fn retry(&mut self, focus: Focus, fleet: &Fleet) -> Vec<Effect> {
+    pub(in crate::tui) fn retry(&mut self, focus: Focus, fleet: &Fleet) -> Vec<Effect> {
         let Some(row) = self.selected(fleet) else {
             return Vec::new();
         };
@@ -54,7 +53,7 @@ impl Ui {
         Vec::new()
     }
 
-    pub(super) fn retry_failed(&mut self, focus: Focus, fleet: &Fleet) -> Vec<Effect> {
+    pub(in crate::tui) fn retry_failed(&mut self, focus: Focus, fleet: &Fleet) -> Vec<Effect> {
         if self.possible(Action::RetryFailed, focus, fleet) {
             if focus == Focus::Plan {
                 self.typed.clear();
@@ -73,7 +72,7 @@ impl Ui {
         Vec::new()
     }
 
-    pub(super) fn ask_cancel(&mut self, fleet: &Fleet) {
+    pub(in crate::tui) fn ask_cancel(&mut self, fleet: &Fleet) {
         let Some(row) = self.selected(fleet) else {
             return;
         };
@@ -90,7 +89,7 @@ impl Ui {
         }
     }
 
-    pub(super) fn yes(&mut self, fleet: &Fleet) -> Vec<Effect> {
+    pub(in crate::tui) fn yes(&mut self, fleet: &Fleet) -> Vec<Effect> {
         match self.popup.take() {
             Some(Popup::LeavePlan) => vec![Effect::Leave],
             Some(Popup::Quit) if fleet.is_over() => vec![Effect::Leave],
@@ -112,7 +111,7 @@ impl Ui {
         }
     }
 
-    pub(super) fn copy(&mut self, fleet: &Fleet) -> Vec<Effect> {
+    pub(in crate::tui) fn copy(&mut self, fleet: &Fleet) -> Vec<Effect> {
         let Some(text) = self.selected(fleet).and_then(last_error) else {
             self.warn("no error to copy");
             return Vec::new();
@@ -125,7 +124,7 @@ impl Ui {
     }
 
     /// Whether a key would do something now; the footer shows only those.
-    pub(super) fn possible(&self, action: Action, focus: Focus, fleet: &Fleet) -> bool {
+    pub(in crate::tui) fn possible(&self, action: Action, focus: Focus, fleet: &Fleet) -> bool {
         let row = self.selected(fleet);
         let free = fleet.stop().is_none();
         match action {
@@ -153,12 +152,12 @@ impl Ui {
         }
     }
 
-    pub(super) fn warn(&mut self, text: &str) {
+    pub(in crate::tui) fn warn(&mut self, text: &str) {
         self.notice = Some((Tone::Warn, text.to_owned()));
     }
 }
 
-pub(super) fn can_cancel_any(fleet: &Fleet) -> bool {
+pub(in crate::tui) fn can_cancel_any(fleet: &Fleet) -> bool {
     fleet.stop().is_none() && fleet.devices().iter().any(can_cancel)
 }
 

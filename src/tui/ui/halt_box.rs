@@ -1,26 +1,26 @@
-//! The box of a halted run: a person stops it, or types another budget with which it goes on.
-//! Must not: decide what a budget is worth (that is the fleet).
+//! The box of a halted run: a person stops the run, or types a new budget with which it goes on. The fleet decides
+//! whether a budget is enough (`engine::fleet::failure_budget`); `view::halt_box` draws the box.
 
 use crate::engine::{Fleet, Intent};
 use crate::model::MaxFailures;
 
-use super::ui::{Effect, Popup, Ui};
+use super::{Effect, Popup, Ui};
 
 /// Digits of a budget.
 const DIGITS: usize = 6;
 
-/// What is remembered of it.
+/// The state of the box.
 #[derive(Debug, Default)]
-pub(super) struct Budget {
+pub(in crate::tui) struct Budget {
     /// The new budget, as far as it is typed.
-    pub(super) typed: String,
+    pub(in crate::tui) typed: String,
     /// Put off by a person: it is not asked for by itself any more.
     later: bool,
 }
 
 impl Ui {
     /// Forgets what was typed for a box that is gone, and that it was put off once the run goes on.
-    pub(super) fn settle_budget(&mut self, fleet: &Fleet) {
+    pub(in crate::tui) fn settle_budget(&mut self, fleet: &Fleet) {
         if !fleet.waits_for_budget() {
             self.budget.later = false;
             if self.popup == Some(Popup::Budget) {
@@ -33,7 +33,7 @@ impl Ui {
     }
 
     /// Asks where nothing else is open; whether it does. Only right before a frame is drawn, as for secrets.
-    pub(super) fn ask_budget(&mut self, fleet: &Fleet) -> bool {
+    pub(in crate::tui) fn ask_budget(&mut self, fleet: &Fleet) -> bool {
         let asks = fleet.waits_for_budget() && !self.budget.later;
         if asks {
             self.popup = Some(Popup::Budget);
@@ -42,7 +42,7 @@ impl Ui {
     }
 
     /// The key that asks.
-    pub(super) fn open_budget(&mut self, fleet: &Fleet) {
+    pub(in crate::tui) fn open_budget(&mut self, fleet: &Fleet) {
         if fleet.waits_for_budget() {
             self.popup = Some(Popup::Budget);
         } else {
@@ -51,19 +51,19 @@ impl Ui {
     }
 
     /// The devices go on waiting.
-    pub(super) fn put_off_budget(&mut self) {
+    pub(in crate::tui) fn put_off_budget(&mut self) {
         self.budget.later = true;
         self.popup = None;
     }
 
-    pub(super) fn type_budget(&mut self, c: char) {
+    pub(in crate::tui) fn type_budget(&mut self, c: char) {
         if self.budget.typed.len() < DIGITS {
             self.budget.typed.push(c);
         }
     }
 
     /// The run goes on, if the budget that was typed allows it.
-    pub(super) fn go_on(&mut self, fleet: &Fleet) -> Vec<Effect> {
+    pub(in crate::tui) fn go_on(&mut self, fleet: &Fleet) -> Vec<Effect> {
         let typed = std::mem::take(&mut self.budget.typed);
         let harm = fleet.harm();
         match typed.parse::<MaxFailures>() {
@@ -73,7 +73,7 @@ impl Ui {
             }
             Ok(_) => {
                 self.warn(&format!(
-                    "{typed} is spent already: {harm} is counted, so type more than that"
+                    "{typed} is not enough: {harm} is counted already, so type a larger number"
                 ));
                 Vec::new()
             }
@@ -85,7 +85,7 @@ impl Ui {
     }
 
     /// The run does not go on.
-    pub(super) fn stop_rollout(&mut self) -> Vec<Effect> {
+    pub(in crate::tui) fn stop_rollout(&mut self) -> Vec<Effect> {
         self.popup = None;
         vec![Effect::Intend(Intent::Halt)]
     }
