@@ -3,8 +3,7 @@
 
 use crate::model::{DeviceId, MaxFailures, Outcome, Secret};
 
-use super::event::{Event, Resume};
-use super::fleet::failure_budget::RunHalt;
+use super::event::{Event, Resume, RunHalt};
 
 /// A wish of a person, by key, signal or command line.
 #[derive(Clone, PartialEq, Eq, Debug)]

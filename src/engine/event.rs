@@ -12,8 +12,6 @@ use crate::model::{
     FailureKind, Fws, LogRead, MaxFailures, Outcome, PayloadFacts, RunId, Scope, Stage, Verdict,
 };
 
-use super::fleet::failure_budget::RunHalt;
-
 /// Something that happened.
 #[derive(Clone, Debug)]
 pub struct Event {
@@ -78,6 +76,19 @@ pub enum Fact {
         /// Whether a person stopped it before its end.
         interrupted: bool,
     },
+}
+
+/// What is told when the budget is spent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RunHalt {
+    /// The harm that was counted.
+    pub harm: usize,
+    /// At how much the run is halted.
+    pub allowed: usize,
+    /// The budget as it was given.
+    pub max_failures: MaxFailures,
+    /// The devices that were counted.
+    pub devices: Vec<DeviceId>,
 }
 
 /// What happened to one device.

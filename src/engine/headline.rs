@@ -8,8 +8,7 @@ use crate::model::{
     human_duration,
 };
 
-use super::event::{DeviceFact, Fact, Progress};
-use super::fleet::failure_budget::RunHalt;
+use super::event::{DeviceFact, Fact, Progress, RunHalt};
 use super::fleet::reducer::Fleet;
 
 /// Names of devices in one line.

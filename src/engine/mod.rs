@@ -19,13 +19,12 @@ mod procedure;
 mod tests;
 
 pub use command::{Command, Intent, Message, TaskEnd};
-pub use event::{DeviceFact, Event, Fact, PendingInstall, Progress, Resume, Seen};
+pub use event::{DeviceFact, Event, Fact, PendingInstall, Progress, Resume, RunHalt, Seen};
 pub use fleet::counts::{Audits, Counts};
 pub use fleet::device_state::{Active, DevicePhase, DeviceSeed, DeviceState, Pause, Person, Step};
 pub use fleet::eta::Eta;
-pub use fleet::failure_budget::RunHalt;
 pub use fleet::reducer::{Fleet, Mode, Phase, Stop};
 pub use fleet_run::FleetRun;
 pub use headline::{audit_hint, plan_counts};
 pub use pool::{Launcher, Pool};
-pub use procedure::audit_log::LogKeeper;
+pub use procedure::attempt::LogKeeper;

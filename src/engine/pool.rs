@@ -15,8 +15,8 @@ use crate::model::{DeviceId, Payload, Policy, RunId, Secret, Touched, printable}
 
 use super::command::{Command, Message, TaskEnd};
 use super::fleet::device_history::DeviceHistory;
+use super::procedure::attempt::LogKeeper;
 use super::procedure::attempt::{Attempt, EventSender};
-use super::procedure::audit_log::LogKeeper;
 use super::procedure::install_permit::InstallPermit;
 
 /// Whatever carries out the reducer's commands.

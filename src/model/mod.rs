@@ -14,9 +14,8 @@ mod text;
 pub use audit::log::{
     AuditEntry, AuditExtra, AuditLog, AuditResult, AuditTime, AuditType, LogEnd, LogFault, LogId,
 };
-pub use audit::verdict::{
-    AuditObstacle, AuditReport, AuditVerdict, AuditWord, Contradiction, LogRead,
-};
+pub use audit::report::{AuditReport, AuditWord, LogRead};
+pub use audit::verdict::{AuditObstacle, AuditVerdict, Contradiction};
 pub use device::facts::{CheckinReport, DeviceMark, DeviceStatus, DeviceVersion, FlsState};
 pub use device::id::{DeviceId, RunId};
 pub use device::link_trust::LinkTrust;

@@ -1,18 +1,16 @@
-//! What is known of one device in this run.
-//! Must not: decide what is done with it (that is `fleet`).
+//! What is known of one device in this run, and what follows from it. How events change it is in `device_events`;
+//! what is done with the device is decided in `reducer`.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::model::{
-    AuditReport, AuditVerdict, Component, Credentials, Derivation, DeviceId, DeviceSpec,
-    DeviceVersion, Failure, FailureKind, LinkTrust, Outcome, OutcomeKind, Scope, Stage, Touched,
-    Verdict,
+    AuditReport, AuditVerdict, Credentials, Derivation, DeviceId, DeviceSpec, DeviceVersion,
+    Failure, FailureKind, LinkTrust, Outcome, OutcomeKind, Scope, Stage, Touched, Verdict,
 };
 
-use super::failure_budget::harm_of;
-use crate::engine::event::{DeviceFact, PendingInstall, Progress, Resume, Seen};
+use crate::engine::event::{PendingInstall, Progress, Resume, Seen};
 
 /// What is known of one device.
 #[expect(
@@ -255,11 +253,6 @@ impl DeviceState {
         })
     }
 
-    /// Its secret was typed.
-    pub(in crate::engine) fn answered(&mut self) {
-        self.waits_for(None);
-    }
-
     /// Whether it waits for its secret to be typed.
     pub fn wants_secret(&self) -> bool {
         self.active()
@@ -373,164 +366,5 @@ impl DeviceState {
             _ => 0.0,
         };
         from + (to - from) * inside
-    }
-
-    /// What this attempt saw of an install before its log was read. Only the firmware's own stage ends well
-    /// after a reboot that was seen.
-    fn seen_of(&self, component: Component) -> Outcome {
-        let mut tries = self.timeline.iter().rev();
-        match component {
-            Component::Ui => Outcome::AppInstalled,
-            Component::Firmware
-                if tries.any(|s| {
-                    s.attempt == self.attempt && s.stage == Stage::Verify && s.failure.is_none()
-                }) =>
-            {
-                Outcome::Upgraded
-            }
-            Component::Firmware => Outcome::Current,
-        }
-    }
-
-    /// The refusal that the last try of this attempt ended with: what is looked up of it changes nothing.
-    fn refused(&self) -> Option<Outcome> {
-        let last = self.timeline.last().filter(|s| s.attempt == self.attempt)?;
-        Some(Outcome::Failed(Failure {
-            stage: last.stage,
-            kind: last.failure.clone()?,
-            touched: self.touched(),
-        }))
-    }
-
-    fn waits_for(&mut self, person: Option<Person>) {
-        if let DevicePhase::Running(active) = &mut self.state {
-            active.person = person;
-        }
-    }
-
-    /// Takes in what happened at `at` in the current attempt.
-    pub(super) fn apply(&mut self, at: Timestamp, fact: &DeviceFact) {
-        match fact {
-            DeviceFact::StageStarted { stage, try_no } => {
-                self.started.get_or_insert(at);
-                if *stage == Stage::Audit && self.judged.is_none() {
-                    self.judged = self.refused();
-                }
-                self.state = DevicePhase::Running(Active {
-                    stage: *stage,
-                    since: at,
-                    try_no: *try_no,
-                    progress: None,
-                    progress_at: at,
-                    pause: None,
-                    person: None,
-                });
-            }
-            DeviceFact::StageProgress { stage, progress } => {
-                if let DevicePhase::Running(active) = &mut self.state
-                    && active.stage == *stage
-                {
-                    active.progress = Some(progress.clone());
-                    active.progress_at = at;
-                }
-            }
-            DeviceFact::StageFinished {
-                stage,
-                try_no,
-                took,
-                status,
-                note,
-                failure,
-            } => {
-                self.waits_for(None);
-                let began = at.checked_sub(*took).unwrap_or(at);
-                self.timeline.push(Step {
-                    attempt: self.attempt,
-                    stage: *stage,
-                    try_no: *try_no,
-                    at: began,
-                    took: *took,
-                    status: *status,
-                    note: note.clone(),
-                    failure: failure.clone(),
-                });
-            }
-            DeviceFact::RetryScheduled {
-                next_try,
-                of,
-                wait,
-                after,
-                ..
-            } => {
-                if let DevicePhase::Running(active) = &mut self.state {
-                    active.pause = Some(Pause {
-                        until: at.checked_add(*wait).unwrap_or(at),
-                        next_try: *next_try,
-                        of: *of,
-                        after: after.clone(),
-                    });
-                }
-            }
-            DeviceFact::Planned { seen, verdict } => {
-                // A later look that got no answer does not make what is known unknown.
-                if seen.is_some() {
-                    self.seen.clone_from(seen);
-                }
-                self.verdict = Some(verdict.clone());
-            }
-            DeviceFact::SecretWanted => self.waits_for(Some(Person::Secret)),
-            DeviceFact::ApprovalRequested { scope, until, note } => {
-                let (scope, until, note) = (*scope, *until, note.clone());
-                self.waits_for(Some(Person::Phone { scope, until, note }));
-            }
-            DeviceFact::LoggedIn { derivation, .. } => {
-                self.waits_for(None);
-                self.derivation = derivation.or(self.derivation);
-            }
-            DeviceFact::LogRead { .. } => {}
-            DeviceFact::LoginRefused { left } => self.logins_left = Some(*left),
-            DeviceFact::PermitAsked => (self.wants_permit, self.permit) = (true, false),
-            DeviceFact::Audited { report } => self.audit = Some(report.clone()),
-            DeviceFact::InstallBegun { pending } => {
-                self.pending = Some((**pending).clone());
-                (self.wants_permit, self.permit) = (false, false);
-            }
-            DeviceFact::Returned {
-                component,
-                version,
-                outcome,
-            } => {
-                self.after = Some((**version).clone());
-                self.judged.clone_from(outcome);
-                // Counted at once: its log may take a while.
-                self.harm = outcome.as_ref().and_then(harm_of).unwrap_or(self.harm);
-                if *component == Component::Ui && outcome.is_none() {
-                    // Seen and done: what comes is the firmware, or the end.
-                    self.pending = None;
-                }
-            }
-            DeviceFact::Finished { outcome } => self.ends(at, outcome),
-        }
-    }
-
-    fn ends(&mut self, at: Timestamp, outcome: &Outcome) {
-        self.judged = None;
-        self.reread = match outcome {
-            Outcome::Failed(failure) if failure.is_about_log() => {
-                let watched = self.pending.take().map(|pending| Resume::Log {
-                    judged: self.seen_of(pending.component),
-                    mark: pending.mark,
-                });
-                watched.or(self.reread.take())
-            }
-            _ => None,
-        };
-        if !outcome.leaves_doubt() {
-            self.pending = None;
-        }
-        self.harm = harm_of(outcome).unwrap_or(self.harm);
-        (self.wants_permit, self.permit) = (false, false);
-        self.state = DevicePhase::Done(outcome.clone());
-        self.ended = Some(at);
     }
 }

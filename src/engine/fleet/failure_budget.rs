@@ -3,40 +3,12 @@
 //! Must not: count (that is `counters`), or ask a person (whoever shows the run does, and says
 //! [`Intent::Halt`](crate::engine::Intent::Halt) or [`Intent::GoOn`](crate::engine::Intent::GoOn)).
 
-use crate::model::{DeviceId, FailureKind, MaxFailures, Outcome, OutcomeKind, Rollout, Touched};
+use crate::model::{MaxFailures, Outcome, Rollout, Touched};
 
 use super::device_state::DevicePhase;
 use super::reducer::{Fleet, Phase};
 use crate::engine::command::Command;
-
-/// What is told when the budget is spent.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct RunHalt {
-    /// The harm that was counted.
-    pub harm: usize,
-    /// At how much the run is halted.
-    pub allowed: usize,
-    /// The budget as it was given.
-    pub max_failures: MaxFailures,
-    /// The devices that were counted.
-    pub devices: Vec<DeviceId>,
-}
-
-/// The harm that an install did to a device that ended like this; nothing where that says nothing of it:
-/// what failed before the install, or was stopped, leaves a device as an earlier attempt left it.
-pub(in crate::engine) fn harm_of(outcome: &Outcome) -> Option<usize> {
-    match outcome {
-        Outcome::RolledBack => Some(1),
-        Outcome::Failed(f) if matches!(f.kind, FailureKind::FaultAfterwards(_)) => Some(1),
-        // Somebody has to go there, or at least to look: that is worse than an image that was refused.
-        Outcome::Lost | Outcome::Unknown(_) => Some(2),
-        Outcome::Failed(f) if f.is_about_log() => Some(0),
-        _ => match outcome.kind() {
-            OutcomeKind::Upgraded | OutcomeKind::Current => Some(0),
-            _ => None,
-        },
-    }
-}
+use crate::engine::event::RunHalt;
 
 impl Fleet {
     /// The same fleet, held back like this.

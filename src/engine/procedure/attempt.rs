@@ -5,20 +5,28 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::device::RawLog;
 use crate::model::{
-    DeviceId, Failure, FailureKind, FirmwareImage, Outcome, Payload, Policy, RunId, Secret, Stage,
-    Touched,
+    DeviceId, Failure, FailureKind, FirmwareImage, LogId, Outcome, Payload, Policy, RunId, Secret,
+    Stage, Touched,
 };
 
-use super::audit_log::LogKeeper;
 use super::install_permit::InstallPermit;
 use crate::engine::command::Message;
 use crate::engine::event::{DeviceFact, Event, Progress};
 use crate::engine::fleet::device_history::DeviceHistory;
+
+/// Keeps log files that are read, for whoever started the run.
+pub trait LogKeeper: Send + Sync {
+    /// A place for the bytes of this file of this device, whose log key answered with `key`. Never blocks:
+    /// what cannot be kept is told when the first bytes come.
+    fn begin(&self, device: &DeviceId, file: &LogId, key: &Bytes) -> Box<dyn RawLog>;
+}
 
 /// Says what happens to one device in one attempt.
 #[derive(Clone)]
@@ -194,6 +202,15 @@ impl<D> Attempt<D> {
             kind,
             touched: self.touched,
         })
+    }
+
+    /// How an attempt ends that was asked to stop.
+    pub(in crate::engine) fn stopped(&self) -> Outcome {
+        if self.permit.is_refused() {
+            Outcome::Halted(self.touched)
+        } else {
+            Outcome::Cancelled(self.touched)
+        }
     }
 
     /// Waits, unless asked to stop.

@@ -3,13 +3,11 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use bytes::Bytes;
-
-use crate::device::{Device, LogFile, ProvenKey, RawLog, Session};
+use crate::device::{Device, LogFile, ProvenKey, Session};
 use crate::hem::audit::Search;
-use crate::model::{AuditObstacle, DeviceId, FailureKind, LogId, Stage, printable};
+use crate::model::{AuditObstacle, FailureKind, LogId, Stage, printable};
 
-use super::attempt::Attempt;
+use super::attempt::{Attempt, LogKeeper};
 use crate::engine::event::Progress;
 
 /// Pages that are asked for at most.
@@ -18,13 +16,6 @@ const MAX_PAGES: usize = 1000;
 const MAX_FILES: usize = 16_384;
 /// Longest text that is kept of what stood in the way.
 const MAX_TEXT: usize = 200;
-
-/// Keeps log files that are read, for whoever started the run.
-pub trait LogKeeper: Send + Sync {
-    /// A place for the bytes of this file of this device, whose log key answered with `key`. Never blocks:
-    /// what cannot be kept is told when the first bytes come.
-    fn begin(&self, device: &DeviceId, file: &LogId, key: &Bytes) -> Box<dyn RawLog>;
-}
 
 /// The log of a device.
 pub(in crate::engine) struct OpenLog {

@@ -4,12 +4,12 @@
 
 use tokio::time::Instant;
 
-use crate::device::{Device, InstallAnswer, Validated};
+use crate::device::{Device, InstallAnswer, Session, Validated};
 use crate::model::{Component, FailureKind, Outcome, Stage, Touched, Verdict};
 
 use super::attempt::{Attempt, AttemptEnd, Running};
 use super::login::Access;
-use super::reboot::NORMAL_SILENCE;
+use super::reboot::{Answered, NORMAL_SILENCE};
 use super::upgrade::Look;
 use crate::engine::event::{DeviceFact, PendingInstall, Progress, Seen};
 
@@ -31,17 +31,6 @@ enum Change {
     Done(Box<Seen>),
     /// It has rebooted, or changed otherwise: the login and what was staged are lost, and it is looked at anew.
     Other(&'static str),
-}
-
-/// How an install was answered, where that did not end the attempt.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(in crate::engine) enum Answered {
-    /// 200.
-    Accepted,
-    /// Not at all.
-    Lost,
-    /// With a status that is neither: of a proxy or tunnel, perhaps.
-    Odd(u16),
 }
 
 impl<D: Device> Attempt<D> {
@@ -137,6 +126,27 @@ impl<D: Device> Attempt<D> {
             answer,
             running,
         })
+    }
+
+    /// Asks for permit to install, and waits for it: while a run is halted that may take until somebody has
+    /// made up their mind. What was known of the device is old by then, so the last look comes after it; the
+    /// login before it, unless the wait outlives the token.
+    pub(in crate::engine) async fn permit(
+        &mut self,
+        access: &mut Access,
+    ) -> Result<Session, Outcome> {
+        let need = self.policy.timeouts.request;
+        self.session(access, need).await?;
+        self.permit.take_back();
+        self.unless_cancelled(self.events.send(DeviceFact::PermitAsked))
+            .await?;
+        self.unless_cancelled(self.permit.given()).await?;
+        self.session(access, need).await
+    }
+
+    /// Whether permit still stands. A run may be halted while a device is looked at for the last time.
+    pub(super) fn has_permit(&self) -> bool {
+        self.permit.is_given()
     }
 
     /// What has changed since the attempt found the device, if anything.

@@ -1,16 +1,9 @@
-//! The permit to install: how a device's task asks the reducer for it, and notices that it was taken back.
-//! Must not: decide who gets it (that is `budget`).
+//! The permit to install, which a device's task shares with the pool. Who gets it is decided in
+//! `fleet::failure_budget`; how a task waits for it is in `install`.
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
-
-use crate::device::{Device, Session};
-use crate::model::Outcome;
-
-use super::attempt::Attempt;
-use super::login::Access;
-use crate::engine::event::DeviceFact;
 
 /// Where permit stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,7 +44,7 @@ impl InstallPermit {
         *self.0.borrow() == State::Refused
     }
 
-    fn is_given(&self) -> bool {
+    pub(super) fn is_given(&self) -> bool {
         *self.0.borrow() == State::Given
     }
 
@@ -65,47 +58,13 @@ impl InstallPermit {
         });
     }
 
-    async fn given(&self) {
+    pub(super) async fn given(&self) {
         // The sender is held here, so that this ends with the permit alone.
         let _ = self
             .0
             .subscribe()
             .wait_for(|state| *state == State::Given)
             .await;
-    }
-}
-
-impl<D: Device> Attempt<D> {
-    /// Asks for permit to install, and waits for it: while a run is halted that may take until somebody has
-    /// made up their mind. What was known of the device is old by then, so the last look comes after it; the
-    /// login before it, unless the wait outlives the token.
-    pub(in crate::engine) async fn permit(
-        &mut self,
-        access: &mut Access,
-    ) -> Result<Session, Outcome> {
-        let need = self.policy.timeouts.request;
-        self.session(access, need).await?;
-        self.permit.take_back();
-        self.unless_cancelled(self.events.send(DeviceFact::PermitAsked))
-            .await?;
-        self.unless_cancelled(self.permit.given()).await?;
-        self.session(access, need).await
-    }
-
-    /// Whether permit still stands. A run may be halted while a device is looked at for the last time.
-    pub(super) fn has_permit(&self) -> bool {
-        self.permit.is_given()
-    }
-}
-
-impl<D> Attempt<D> {
-    /// How an attempt ends that was asked to stop.
-    pub(in crate::engine) fn stopped(&self) -> Outcome {
-        if self.permit.is_refused() {
-            Outcome::Halted(self.touched)
-        } else {
-            Outcome::Cancelled(self.touched)
-        }
     }
 }
 

@@ -13,9 +13,8 @@ use crate::model::{
 };
 
 use super::attempt::{Attempt, AttemptEnd};
-use super::install::Answered;
 use super::login::Access;
-use super::reboot::outcome_of_last_look;
+use super::reboot::{Answered, outcome_of_last_look};
 use crate::engine::event::{DeviceFact, PendingInstall, Seen};
 
 /// The longest `uis` that is shown, in characters; base64 of 32 bytes has 44.

@@ -13,7 +13,6 @@ use crate::model::{
 };
 
 use super::attempt::{Attempt, Running};
-use super::install::Answered;
 use super::upgrade::Look;
 use crate::engine::event::{DeviceFact, PendingInstall, Progress};
 
@@ -27,6 +26,17 @@ impl PendingInstall {
         (status.fw_upgrade && !self.fw_upgrade_before)
             || (status.uptime.div_f64(FAST_CLOCK) < since && status.uptime < self.uptime_before)
     }
+}
+
+/// How an install was answered, where that did not end the attempt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::engine) enum Answered {
+    /// 200.
+    Accepted,
+    /// Not at all.
+    Lost,
+    /// With a status that is neither: of a proxy or tunnel, perhaps.
+    Odd(u16),
 }
 
 /// How often a device is looked at after this machine stood still, before it is called lost: the network may

@@ -186,7 +186,7 @@ proptest! {
             let rollout = Rollout { max_failures: MaxFailures::Number(max) };
             let policy = Policy::default();
             let extra = (rollout, None);
-            let mut run = session_held(&fakes, Mode::Go, concurrency, payload, policy, extra);
+            let mut run = run_held(&fakes, Mode::Go, concurrency, payload, policy, extra);
             run.intend(Intent::Begin);
             let mut watcher = Watcher { fakes: &fakes, halted_at: None };
             for wish in wishes {

@@ -123,7 +123,7 @@ fn intend(run: &mut FleetRun, fake: &Fake, wish: &Wish) {
 async fn play(fake: &Fake, payload: Payload, policy: Policy, wishes: Vec<Wish>) {
     let required = policy.audit.mode == AuditMode::Required;
     let fakes = std::slice::from_ref(fake);
-    let mut run = session_with(fakes, Mode::Go, 1, payload, policy);
+    let mut run = run_with(fakes, Mode::Go, 1, payload, policy);
     run.intend(Intent::Begin);
     tokio::task::yield_now().await;
     let mut frozen = None;

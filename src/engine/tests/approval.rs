@@ -199,7 +199,7 @@ async fn phones_are_asked_in_turn_and_a_turn_is_for_nothing_else() {
         },
         ..Policy::default()
     };
-    let mut run = session_with(&fakes, Mode::Go, 8, image().into(), policy);
+    let mut run = run_with(&fakes, Mode::Go, 8, image().into(), policy);
     run.intend(Intent::Begin);
     let events = run_to_end(&mut run).await;
     assert_eq!(run.fleet().counts().of(OutcomeKind::Upgraded), 8);
@@ -275,7 +275,7 @@ async fn a_device_that_waits_for_its_turn_before_the_upgrade_outwaits_silent_own
         },
         ..Policy::default()
     };
-    let mut run = session_with(&fakes, Mode::Go, 3, image().into(), policy);
+    let mut run = run_with(&fakes, Mode::Go, 3, image().into(), policy);
     run.intend(Intent::Begin);
     run_to_end(&mut run).await;
     let ends: Vec<_> = run

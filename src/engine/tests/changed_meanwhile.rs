@@ -199,7 +199,7 @@ async fn the_app_is_not_installed_to_a_device_that_rebooted_either() {
         w.deaf_while_away = false;
     });
     let fakes = std::slice::from_ref(&fake);
-    let mut run = session_with(fakes, Mode::Go, 1, payload(), patient());
+    let mut run = run_with(fakes, Mode::Go, 1, payload(), patient());
     run.intend(Intent::Begin);
     run_to_end(&mut run).await;
     assert_eq!(outcome(&run), &Outcome::Upgraded);
@@ -215,7 +215,7 @@ async fn the_app_is_not_installed_to_a_device_that_rebooted_either() {
         w.deaf_while_away = false;
     });
     let fakes = std::slice::from_ref(&fake);
-    let mut run = session_with(fakes, Mode::Go, 1, payload(), patient());
+    let mut run = run_with(fakes, Mode::Go, 1, payload(), patient());
     run.intend(Intent::Begin);
     run_to_end(&mut run).await;
     assert_eq!(outcome(&run), &Outcome::AppInstalled);

@@ -189,7 +189,7 @@ async fn an_older_image_is_refused_unless_it_is_allowed() {
     let mut diag = image();
     diag.facts.footer.as_mut().unwrap().name = "Encedo nGINE FW v1.2.3-DIAG".to_owned();
     let fakes = [device("1.2.2")];
-    let mut run = session_with(&fakes, Mode::Go, 1, diag.into(), Policy::default());
+    let mut run = run_with(&fakes, Mode::Go, 1, diag.into(), Policy::default());
     run.intend(Intent::Begin);
     run_to_end(&mut run).await;
     assert!(notes(&run).contains("into a diagnostic"), "{}", notes(&run));
@@ -200,13 +200,13 @@ async fn an_older_image_is_refused_unless_it_is_allowed() {
         firmware: None,
         ..payload.clone()
     };
-    let mut run = session_with(&fakes, Mode::Go, 1, app, Policy::default());
+    let mut run = run_with(&fakes, Mode::Go, 1, app, Policy::default());
     run.intend(Intent::Begin);
     run_to_end(&mut run).await;
     assert_eq!(outcome(&run), &Outcome::AppInstalled);
     // With the firmware in hand, the app is not sent either.
     let fakes = [device("9.9.9")];
-    let mut run = session_with(&fakes, Mode::Go, 1, payload, Policy::default());
+    let mut run = run_with(&fakes, Mode::Go, 1, payload, Policy::default());
     run.intend(Intent::Begin);
     run_to_end(&mut run).await;
     assert_eq!(failed(&run).1.code(), "downgrade");
@@ -247,4 +247,54 @@ async fn an_expired_certificate_leads_to_one_checkin_in_clear_where_that_is_want
     assert_eq!(newcrt.as_deref(), Some("OK"));
     assert_eq!(stays.count("checkin in clear"), 1);
     assert_eq!(stays.count("login"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_403_or_clocks_apart_lead_to_one_checkin_and_one_more_login() {
+    for error in [
+        LoginError::ClockUnset,
+        LoginError::ClockApart { seconds: 300 },
+    ] {
+        let fake = Fake::new().with(|w| w.logins.push_back(error.clone()));
+        let (run, _) = upgrade(&fake).await;
+        assert_eq!(outcome(&run), &Outcome::Upgraded, "{error:?}");
+        // The last check-in is the one before the log is read.
+        assert_eq!((fake.count("login"), fake.count("checkin")), (2, 2));
+        let twice = Fake::new().with(|w| w.logins.extend([error.clone(), error.clone()]));
+        let (run, _) = upgrade(&twice).await;
+        assert_eq!(failed(&run).0, Stage::Login);
+        assert_eq!((twice.count("login"), twice.count("checkin")), (2, 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_secret_is_never_tried_again_by_itself() {
+    let fake = Fake::new().with(|w| {
+        w.logins
+            .push_back(LoginError::Failed(FailureKind::WrongSecret));
+    });
+    let (run, _) = upgrade(&fake).await;
+    assert_eq!(
+        failed(&run),
+        (Stage::Login, FailureKind::WrongSecret, Touched::Nothing)
+    );
+    assert_eq!(fake.count("login"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_401_with_a_clock_that_the_status_shows_to_be_off_is_checked_in_once() {
+    let wrong = || LoginError::Failed(FailureKind::WrongSecret);
+    let fake = Fake::new().with(|w| {
+        w.clock_offset = 7200;
+        w.logins.push_back(wrong());
+    });
+    let (run, _) = upgrade(&fake).await;
+    assert_eq!(outcome(&run), &Outcome::Upgraded);
+    let twice = Fake::new().with(|w| {
+        w.clock_offset = 7200;
+        w.logins.extend([wrong(), wrong()]);
+    });
+    let (run, _) = upgrade(&twice).await;
+    assert_eq!(failed(&run).1, FailureKind::WrongSecret);
+    assert_eq!((twice.count("login"), twice.count("checkin")), (2, 1));
 }

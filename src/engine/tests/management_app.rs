@@ -50,7 +50,7 @@ fn required() -> Policy {
 
 async fn roll(fake: &Fake, payload: Payload, policy: Policy) -> (FleetRun, Vec<Event>) {
     let fakes = std::slice::from_ref(fake);
-    let mut run = session_with(fakes, Mode::Go, 1, payload, policy);
+    let mut run = run_with(fakes, Mode::Go, 1, payload, policy);
     run.intend(Intent::Begin);
     let events = run_to_end(&mut run).await;
     (run, events)
@@ -139,7 +139,7 @@ async fn the_app_alone_reboots_nothing_and_its_entry_is_not_asked_for() {
 #[tokio::test(start_paused = true)]
 async fn the_check_of_the_app_is_left_alone_at_first() {
     let fake = Fake::new();
-    let mut run = session_with(
+    let mut run = run_with(
         std::slice::from_ref(&fake),
         Mode::Go,
         1,
@@ -265,7 +265,7 @@ async fn a_stop_after_the_app_says_that_it_was_installed() {
     for wishes in 1..=2 {
         let fake = Fake::new();
         let fakes = std::slice::from_ref(&fake);
-        let mut run = session_with(fakes, Mode::Go, 1, both(), Policy::default());
+        let mut run = run_with(fakes, Mode::Go, 1, both(), Policy::default());
         run.intend(Intent::Begin);
         until(&mut run, |f| {
             matches!(
@@ -290,7 +290,7 @@ async fn a_stop_after_the_app_says_that_it_was_installed() {
     // Between its install and what it serves then: in doubt, and watched.
     let fake = Fake::new();
     let fakes = std::slice::from_ref(&fake);
-    let mut run = session_with(fakes, Mode::Go, 1, both(), Policy::default());
+    let mut run = run_with(fakes, Mode::Go, 1, both(), Policy::default());
     run.intend(Intent::Begin);
     until(
         &mut run,

@@ -215,7 +215,7 @@ async fn the_management_app_asks_for_leave_as_well() {
     for fake in &fakes[..3] {
         fake.world().upload_takes = Duration::ZERO;
     }
-    let mut run = session_with(
+    let mut run = run_with(
         &fakes,
         Mode::Go,
         4,

@@ -7,7 +7,7 @@ use crate::model::{AuditMode, AuditPolicy, Component, FirmwareImage, OnExpired, 
 /// Upgrades one device with this in hand.
 async fn upgrade_with(fake: &Fake, payload: Payload, policy: Policy) -> (FleetRun, Vec<Event>) {
     let fakes = std::slice::from_ref(fake);
-    let mut run = session_with(fakes, Mode::Go, 1, payload, policy);
+    let mut run = run_with(fakes, Mode::Go, 1, payload, policy);
     run.intend(Intent::Begin);
     let events = run_to_end(&mut run).await;
     (run, events)
@@ -263,7 +263,7 @@ async fn the_notes_of_the_plan_are_said_where_they_are_true() {
         ),
     ] {
         let fakes = [fake];
-        let mut run = session_with(&fakes, Mode::Plan, 1, payload, policy(mode));
+        let mut run = run_with(&fakes, Mode::Plan, 1, payload, policy(mode));
         run.intend(Intent::Begin);
         run_to_end(&mut run).await;
         let notes = notes(&run);

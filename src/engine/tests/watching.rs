@@ -11,7 +11,7 @@ async fn changed_at(
     change: impl FnOnce(&Fake),
 ) -> FleetRun {
     let fakes = std::slice::from_ref(fake);
-    let mut run = session_with(fakes, Mode::Go, 1, image().into(), policy);
+    let mut run = run_with(fakes, Mode::Go, 1, image().into(), policy);
     run.intend(Intent::Begin);
     until(
         &mut run,
