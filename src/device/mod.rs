@@ -1,7 +1,7 @@
-//! The port to a device: what the engine may ask of one, and nothing about how it travels.
+//! The port to a device: what the engine may ask of one, whatever the way to it.
 //!
-//! Owns: [`Device`], the types that make an install unrepeatable, and the HTTP adapter.
-//! Must not: decide what is retried, what an answer means for the upgrade, or what comes next.
+//! Here are the trait [`Device`] and the types that make an install unrepeatable. The adapter that speaks HTTP is in
+//! [`http`]; what is retried, and what an answer means for the upgrade, is decided in `engine`.
 
 pub mod http;
 

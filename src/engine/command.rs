@@ -1,5 +1,5 @@
-//! What is wished for ([`Intent`]), and what is ordered ([`Command`]).
-//! Must not: do either.
+//! What the reducer takes in ([`Message`], [`Intent`]) and what it orders ([`Command`]). Facts are in `event`; the pool
+//! and [`FleetRun`](crate::engine::FleetRun) carry the commands out.
 
 use crate::model::{DeviceId, MaxFailures, Outcome, Secret};
 

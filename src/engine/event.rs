@@ -1,5 +1,6 @@
-//! Events: past-tense facts with time, device and attempt; the JSON lines are these.
-//! Must not: carry display policy, or decide anything.
+//! Events: facts in the past tense, each with its time, device and attempt. The JSON lines are made from them.
+//!
+//! Must not: say how a fact is shown.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! A run as its subscribers see it: the fleet's state, the next event, and a place for wishes.
-//! Must not: decide what starts (that is `fleet`) or how (that is `pool`).
+//! A run as its subscribers see it: the fleet's state, the next event, and a place for intents. Whoever shows the run
+//! owns its [`FleetRun`].
 
 use std::collections::VecDeque;
 

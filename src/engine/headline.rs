@@ -1,5 +1,6 @@
-//! One line of text for each event that matters: plain output, the log pane and the log file share it.
-//! Must not: know where the line is shown; no colour, no width.
+//! One line of text for each event that matters, shared by plain output, the log pane and the log file.
+//!
+//! Must not: use colours or assume a width; `report` and `tui` add them.
 
 use std::fmt::{self, Write as _};
 

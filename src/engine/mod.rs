@@ -3,8 +3,8 @@
 //! keys, signals → [`Intent`] → [`Fleet::update`] → [`Command`] → [`Pool`] → `procedure` → device, and
 //! back: `procedure` → [`Event`] → [`Fleet::update`] → state → screen, lines, JSON.
 //!
-//! Owns: the events, the reducer, one device's upgrade and the tasks that run it.
-//! Must not: know how a device is reached, or how anything is shown.
+//! `fleet` is the reducer and its state, `procedure` is the work on one device, and [`FleetRun`] ties both together. How a
+//! device is reached is in `device`; how a run is shown is in `report` and `tui`.
 
 mod command;
 mod event;
@@ -22,7 +22,7 @@ pub use command::{Command, Intent, Message, TaskEnd};
 pub use event::{DeviceFact, Event, Fact, PendingInstall, Progress, Resume, RunHalt, Seen};
 pub use fleet::counts::{Audits, Counts};
 pub use fleet::device_state::{Active, DevicePhase, DeviceSeed, DeviceState, Pause, Person, Step};
-pub use fleet::eta::Eta;
+pub use fleet::progress::Eta;
 pub use fleet::reducer::{Fleet, Mode, Phase, Stop};
 pub use fleet_run::FleetRun;
 pub use headline::{audit_hint, plan_counts};

@@ -1,5 +1,5 @@
-//! Tasks: one for each device that is worked on, each under a supervisor that tells of its death.
-//! Must not: decide what starts (that is `fleet`).
+//! The tasks: one for each device that is worked on, under a supervisor that reports its death. What starts is decided
+//! in `fleet::reducer`.
 
 use std::collections::HashMap;
 use std::future::Future;

@@ -1,7 +1,5 @@
-//! The vocabulary of hemfleet as plain values, shared by every room.
-//!
-//! Owns: names, outcomes, failures with their hints, secrets, and what a device said of itself.
-//! Must not: do IO, know tokio, or import any other room.
+//! The vocabulary of hemfleet as plain values, shared by every room: devices, images, settings, audit logs, outcomes and
+//! failures with their hints, and secrets. No IO, no tokio.
 
 mod audit;
 mod device;

@@ -1,4 +1,4 @@
-//! Secrets by type. Must not: read them (that is `config`) or show them (nobody does).
+//! Secrets by type: never shown, and wiped when dropped. They are read in `config::secrets`.
 
 use std::fmt;
 use std::path::PathBuf;

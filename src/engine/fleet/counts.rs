@@ -1,16 +1,11 @@
-//! How many devices stand where, and how far the run is as a whole.
+//! How many devices stand where.
 //!
-//! [`FleetCounts`] is kept up to date with each change of a device, so that a message costs the same in a fleet of
-//! any size. It counts only what [`DeviceState`] shows by itself. How long the run will take is in `eta`.
-
-use std::time::Duration;
-
-use jiff::Timestamp;
+//! [`FleetCounts`] is kept up to date with each change of a device, so that a message costs the same in a fleet of any
+//! size. It counts only what [`DeviceState`] shows by itself. What the numbers say of the run is in `progress`.
 
 use crate::model::{AuditWord, OutcomeKind, VerdictKind};
 
 use super::device_state::{DevicePhase, DeviceState};
-use super::reducer::{Fleet, Mode, Phase};
 
 /// How many devices stand where.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -144,77 +139,6 @@ impl FleetCounts {
         by(&mut self.wanted, usize::from(is_wanted(row)));
         by(&mut self.harm, row.harm);
         by(&mut self.to_install, usize::from(row.is_to_install()));
-    }
-}
-
-impl Fleet {
-    /// What the audit logs say so far. A device counts from its verdict on, which comes before its end.
-    pub fn audits(&self) -> Audits {
-        self.counters().audits
-    }
-
-    /// How long devices have been upgraded: from the first stage after the plan to the end of the
-    /// last attempt. The time that a person spent on reading the plan does not count.
-    pub fn elapsed(&self, now: Timestamp) -> Option<Duration> {
-        let since = self.upgrading_since()?;
-        let end = if self.counters().busy() > 0 {
-            now
-        } else {
-            let last = self.devices().iter().filter_map(|r| r.ended).max();
-            last.or(self.ended()).unwrap_or(now)
-        };
-        Some(Duration::try_from(end.duration_since(since)).unwrap_or_default())
-    }
-
-    /// How many devices a person may ask to be tried again.
-    pub fn retryable(&self) -> usize {
-        self.counters().retryable
-    }
-
-    /// How many devices stand where.
-    pub fn counts(&self) -> Counts {
-        self.counters().counts
-    }
-
-    /// How many devices the plan would treat like this.
-    pub fn planned(&self, kind: VerdictKind) -> usize {
-        self.counters().verdicts[kind as usize]
-    }
-
-    /// How many devices an install would be sent to once the plan is confirmed: the number to type.
-    pub fn to_confirm(&self) -> usize {
-        self.counters().to_confirm
-    }
-
-    /// How many devices the plan refuses since the image is older than what they run.
-    pub fn refused_downgrades(&self) -> usize {
-        self.counters().refused_downgrades
-    }
-
-    /// How many devices wait for their secret to be typed.
-    pub fn secrets_wanted(&self) -> usize {
-        self.counters().secrets
-    }
-
-    /// Whether nothing runs and nothing will start by itself.
-    pub fn is_over(&self) -> bool {
-        let idle = self.counters().busy() == 0;
-        let waits_for_plan = matches!(self.phase(), Phase::Planning | Phase::Idle)
-            || (self.phase() == Phase::Planned && self.mode() == Mode::Confirm);
-        idle && (self.stop().is_some() || !waits_for_plan)
-    }
-
-    /// How far the fleet is, 0 to 1.
-    #[expect(clippy::cast_precision_loss, reason = "a share for a progress bar")]
-    pub fn fraction(&self) -> f64 {
-        if self.devices().is_empty() {
-            return 0.0;
-        }
-        self.devices()
-            .iter()
-            .map(DeviceState::fraction)
-            .sum::<f64>()
-            / self.devices().len() as f64
     }
 }
 

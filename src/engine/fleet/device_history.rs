@@ -1,6 +1,8 @@
-//! What a run did to one device in all its attempts: by what its upgrade is known in the device's log
-//! (protocol page, section 9), how often its secret was refused (section 6), what is installed already.
-//! Must not: decide anything, or hold a secret.
+//! What a run did to one device in all its attempts: the tokens by which its log knows an upgrade (protocol page,
+//! section 9), the refused logins (section 6), and whether its management app is installed. What the dashboard shows of
+//! a device is in `device_state`.
+//!
+//! Must not: hold a secret.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;

@@ -1,6 +1,4 @@
-//! How a device ends that has no task, or whose task is gone: the plan, a cancellation or the last events
-//! say it.
-//! Must not: decide that it ends (that is `fleet`).
+//! How a device ends that has no task, or whose task is gone: by its plan, by a cancellation, or by its last events.
 
 use crate::model::{DeviceId, Doubt, Failure, FailureKind, Outcome, Stage, Touched, Verdict};
 

@@ -1,7 +1,8 @@
-//! When a bad image is halted: the harm that installs did is weighed against `[rollout] max_failures`, and each
-//! install asks for permit here, in one place. How a device's task waits for it is in `permit`.
-//! Must not: count (that is `counters`), or ask a person (whoever shows the run does, and says
-//! [`Intent::Halt`](crate::engine::Intent::Halt) or [`Intent::GoOn`](crate::engine::Intent::GoOn)).
+//! The failure budget: the harm that installs did is weighed against `[rollout] max_failures`, and each install asks
+//! here for its permit. How a device's task waits for the permit is in `procedure::install`.
+//!
+//! Nobody is asked from here. Whoever shows the run asks a person, and answers with
+//! [`Intent::Halt`](crate::engine::Intent::Halt) or [`Intent::GoOn`](crate::engine::Intent::GoOn).
 
 use crate::model::{MaxFailures, Outcome, Rollout, Touched};
 

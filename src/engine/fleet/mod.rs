@@ -5,8 +5,8 @@ pub(super) mod device_events;
 pub(super) mod device_history;
 pub(super) mod device_state;
 pub(super) mod end_without_task;
-pub(super) mod eta;
 pub(super) mod failure_budget;
+pub(super) mod progress;
 pub(super) mod queue;
 pub(super) mod reducer;
 #[cfg(test)]

@@ -1,5 +1,4 @@
-//! The line of devices that wait for a task, and who starts next.
-//! Must not: decide who stands in it (that is `fleet`).
+//! The devices that wait for a task, and which of them starts next.
 
 use super::device_state::{DevicePhase, DeviceState};
 use super::reducer::{Fleet, Mode, Phase};

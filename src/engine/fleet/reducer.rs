@@ -1,7 +1,8 @@
-//! The reducer: it alone decides what starts. Synchronous, without a clock and without IO. What its state
-//! says of the run is in `tally`, who is next in `queue`, when a bad image is halted in `budget`, how a device
-//! without a task ends in `settle`.
-//! Must not: do anything; it returns [`Command`]s.
+//! The reducer: it alone decides what starts. Synchronous, without a clock and without IO: it returns [`Command`]s and
+//! carries none of them out.
+//!
+//! Who is next is in `queue`, when a bad image halts the run in `failure_budget`, how a device ends without a task in
+//! `end_without_task`, and how far the run is in `progress`.
 
 use std::collections::{HashMap, VecDeque};
 

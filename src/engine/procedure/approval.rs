@@ -1,6 +1,5 @@
-//! An approval on the owner's phone (protocol page, section 10): asked for in turn, waited for, and
-//! withdrawn by whoever stops waiting.
-//! Must not: decide what an approval is for, or ask twice by itself.
+//! An approval on the owner's phone (protocol page, section 10): requested when it is its turn, waited for, and
+//! withdrawn by whoever stops waiting. When a login asks for one is decided in `login`.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! What every stage of an attempt needs: saying what happens, trying again, stopping when asked.
-//! Must not: know the stages' contents (that is `procedure` and `watch`).
+//! One attempt on one device, and what all its stages need: sending events, ending a stage, stopping when asked. Tries
+//! are counted in `retry`; the stages themselves are in the files beside it, from `upgrade` on.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,5 +1,5 @@
-//! Reading a device's audit log: its key, its list and its files (protocol page, section 9).
-//! Must not: judge what a log says (that is `audit`), or log in.
+//! Reading a device's audit log: its key, its list and its files (protocol page, section 9). What a log says of an
+//! upgrade is judged in `audit_verdict`; `hemfleet audit` is in `audit_run`.
 
 use std::collections::{HashSet, VecDeque};
 

@@ -1,5 +1,5 @@
-//! `hemfleet audit`: a device's log files, read and verified one by one (protocol page, section 9).
-//! Must not: change anything on the device, or hold a file: what is to be kept goes to [`LogKeeper`](crate::engine::LogKeeper).
+//! `hemfleet audit`: reads and verifies a device's log files one by one (protocol page, section 9). It changes nothing
+//! on the device; files that are to be kept go to [`LogKeeper`](crate::engine::LogKeeper).
 
 use std::sync::Arc;
 use std::time::Duration;

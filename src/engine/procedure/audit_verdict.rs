@@ -1,6 +1,7 @@
-//! What the device's own log says of an attempt (protocol page, section 9), and what its word counts.
-//! Must not: change the device, make an upgrade out of anything else, or fail one whose log need not
-//! confirm it.
+//! What the device's own log says of an attempt (protocol page, section 9), and what follows from it.
+//!
+//! The log never makes an upgrade out of anything else. It fails one only where the inventory requires that the log
+//! confirms it.
 
 use std::future::Future;
 use std::sync::Arc;

@@ -1,6 +1,7 @@
-//! The one install of an image: the last look, the request, its answer (protocol page, section 7).
-//! Must not: send an install without a fresh [`Validated`], or to a device that is not as it was probed; what
-//! comes after the answer is in `watch` and `app`.
+//! The one install of an image: the permit, the last look, the request and its answer (protocol page, section 7). What
+//! follows is in `reboot` for a firmware and in `management_app` for the app.
+//!
+//! Must not: install without a fresh [`Validated`], or on a device that is no longer as it was probed.
 
 use tokio::time::Instant;
 

@@ -1,6 +1,5 @@
-//! Entering a device, with a secret or by its owner's phone, and when to do it anew (protocol page,
-//! sections 5, 6 and 10).
-//! Must not: send anything but logins, nor decide what the login is for.
+//! Logging in to a device, with a secret or by its owner's phone, and when to do it again (protocol page, sections 5,
+//! 6 and 10). The phone's part is in `approval`.
 
 use std::time::Duration;
 

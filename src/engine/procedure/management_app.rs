@@ -1,8 +1,7 @@
-//! The management app: its install, and whether the device serves another one now (protocol page,
-//! section 8). It comes without a reboot; that it serves it is proven by `uis` alone, where that is the hash of
-//! the manifest.
-//! Must not: install an app whose install is open, or go on to the firmware of a device that it cannot
-//! explain.
+//! The management app: its install, and whether the device serves it now (protocol page, section 8). The app comes
+//! without a reboot. Only a `uis` that is the hash of the app's manifest proves that the device serves it.
+//!
+//! Must not: install an app whose install is pending, or go on to the firmware of a device that it cannot explain.
 
 use tokio::time::Instant;
 

@@ -1,5 +1,4 @@
 //! What is to be done with a device, by what it says of itself (protocol page, sections 1, 4 and 11).
-//! Must not: ask or change anything.
 
 use std::cmp::Ordering;
 

@@ -1,5 +1,5 @@
-//! What became of a firmware's install: reboot → verify (protocol page, section 7). The install itself is in
-//! `install`. Must not: send anything but looks.
+//! What became of a firmware's install: reboot → verify (protocol page, section 7). It only looks at the device; the
+//! install itself is in `install`.
 
 use std::time::Duration;
 

@@ -1,6 +1,5 @@
-//! One device's upgrade up to its install: probe → decide → login → upload → check (protocol page,
-//! sections 4 to 7). Straight-line code over [`Device`]; what follows the check is in `watch`.
-//! Must not: know how a device is reached, or touch another device.
+//! One device's upgrade up to its install: probe → decide → login → upload → check (protocol page, sections 4 to 7), as
+//! straight-line code over [`Device`]. The steps are in the files beside it; what follows the check is in `install`.
 
 use std::sync::Arc;
 

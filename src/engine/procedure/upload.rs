@@ -1,5 +1,4 @@
 //! Sending an image, and having the device verify it (protocol page, sections 7 and 8).
-//! Must not: install anything.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

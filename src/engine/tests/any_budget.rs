@@ -1,4 +1,4 @@
-//! Whatever is wished when in a fleet with a budget: while it is halted nothing is installed.
+//! Whatever is asked of a fleet with a failure budget: nothing is installed while it is halted.
 
 use proptest::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Whatever is wished when, and whatever the device does: what may happen once happens once.
+//! Whatever is asked in whatever order, and whatever the device does: what may happen once happens once.
 
 use proptest::prelude::*;
 

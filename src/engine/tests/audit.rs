@@ -1,4 +1,5 @@
-//! What the audit log says of an upgrade, what that counts, and what stands in its way.
+//! What the audit log says of an upgrade, what follows from it, and what stands in its way. `hemfleet audit` is in
+//! `audit_run`.
 
 use super::*;
 

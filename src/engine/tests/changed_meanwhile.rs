@@ -1,6 +1,5 @@
-//! A device that was installed to, or rebooted, by somebody else since it was looked at: another process, a
-//! colleague, a person with a power switch. Nothing is installed twice, and nothing on a device that is not
-//! the one that was looked at.
+//! A device that somebody else installed to or rebooted since it was looked at: another process, a colleague, a person
+//! with a power switch. Nothing is installed twice, and nothing on a device that is not the one that was looked at.
 
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};

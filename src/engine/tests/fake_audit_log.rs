@@ -1,5 +1,5 @@
-//! The audit log of the device in memory: a file for each boot, and all that can be wrong with them.
-//! Must not: be signed; what verifies is the adapter's to find out, and said here.
+//! The audit log of the device in memory: a file for each boot, and everything that can be wrong with them. It is not
+//! signed: the fake says itself what verifies.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;

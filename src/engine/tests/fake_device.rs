@@ -1,4 +1,6 @@
-//! A device in memory, on paused time, for the engine's own tests.
+//! A device in memory, on paused time, for the engine's own tests. Its answers to requests are in `port`, its log in
+//! `fake_audit_log`.
+//!
 //! Must not: be more polite than a real one.
 
 mod port;

@@ -1,4 +1,4 @@
-//! How a device is entered, and what the plan knows of it beforehand.
+//! How a device is logged in to, and what the plan says of that beforehand.
 
 use super::*;
 use crate::model::{Derivation, Fwk, OnExpired, Secret};

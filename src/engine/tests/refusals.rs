@@ -1,4 +1,4 @@
-//! What a device wrote when it refused, looked up where that harms nobody.
+//! A refusal that the device wrote down is looked up where that harms nobody.
 
 use super::*;
 use crate::engine::procedure::audit_verdict::agreed;

@@ -1,4 +1,4 @@
-//! A bad image is halted: what a fleet's devices go through when their installs go wrong.
+//! A bad image halts the run: what a fleet's devices go through when their installs go wrong.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What each step is given, its time and its tries, and what is written down of it.
+//! The time and the tries that each step gets, and what is written down of it.
 
 use super::*;
 use crate::engine::procedure::retry::backoff;

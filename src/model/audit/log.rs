@@ -1,6 +1,5 @@
-//! The audit log as values (protocol page, section 9): entries, and how far a file verifies.
-//!
-//! Must not: read or verify log files (that is `hem`), or judge an upgrade by them (`audit_verdict`).
+//! The audit log as values (protocol page, section 9): entries, and how far a file verifies. Files are read and verified
+//! in `hem::audit`; what they say of an upgrade is in `verdict`.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! What a device says of itself (protocol page, sections 4 and 5), already escaped.
-//! Must not: parse JSON (that is `hem`).
+//! What a device says of itself (protocol page, sections 4 and 5), already escaped, and how far its clock and its logins
+//! can be relied on. The JSON is parsed in `hem::json`.
 
 use std::fmt;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Names of devices and of runs. Must not: hold anything else about them.
+//! Names of devices and of runs.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
-//! Where a device is reached, in one spelling: what tells one device of the world from another, for the
-//! inventory's check and for the locks of runs.
-//! Must not: resolve a name. Two names of one host are two hosts here, and what the user's own ssh calls
-//! by two names may be one machine still.
+//! Where a device is reached, in one spelling. It tells one device from another for the inventory's check and for the
+//! locks of runs.
+//!
+//! Names are not resolved: two names of one host count as two hosts, also behind the user's own ssh settings.
 
 use std::fmt::{self, Write as _};
 use std::net::IpAddr;

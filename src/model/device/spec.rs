@@ -1,5 +1,5 @@
-//! How a device is reached and trusted, as plain values (inventory table `[[device]]`).
-//! Must not: resolve names, read files or hold secrets, but for [`Credential`].
+//! How a device is reached and trusted, as plain values (inventory table `[[device]]`). The only secret here is in
+//! [`Credential`].
 
 use std::fmt;
 

@@ -1,5 +1,4 @@
-//! A jump host, as the inventory names it, and what its ssh may say.
-//! Must not: resolve names, or know how ssh is run.
+//! A jump host as the inventory names it, and what its ssh may say. ssh is run in `device::http::ssh`.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! Firmware images and signatures as values (protocol page, sections 4 and 11).
-//! Must not: parse images (that is `hem`).
+//! Firmware images and signatures as values (protocol page, sections 4 and 11). Files are parsed in
+//! `hem::firmware_image`.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! Firmware versions as people write them, and which of two is newer.
-//! Must not: judge whether a device runs an image; that is `fws` (protocol page, section 4).
+//! Firmware versions as people write them, and which of two is newer. Whether a device runs an image is told by its
+//! `fws` alone (protocol page, section 4), never by its version.
 
 use std::cmp::Ordering;
 

@@ -1,5 +1,5 @@
-//! The management app as a value: its file, its trailer and its version (protocol page, section 8).
-//! Must not: parse the file (that is `hem`).
+//! The management app as a value: its file, its trailer and its version (protocol page, section 8). Files are parsed in
+//! `hem::management_app`.
 
 use std::fmt;
 

@@ -1,5 +1,4 @@
-//! Whose images are rolled out, and which: `[images]` of the inventory.
-//! Must not: verify a signature (that is `hem`).
+//! Whose images may be rolled out, and which (inventory table `[images]`).
 
 use super::firmware::hex;
 use crate::model::Fwk;

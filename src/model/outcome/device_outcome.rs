@@ -1,5 +1,5 @@
-//! What became of a device. One place for words, hints and codes; what the plan says of it is in `verdict`.
-//! Must not: decide it (that is `engine`).
+//! What became of a device, with its words, hints and codes. Why an install is not proven is in `doubt`, why a stage
+//! failed in `failure`, and what the plan says beforehand in `plan_verdict`.
 
 use std::fmt;
 

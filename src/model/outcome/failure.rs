@@ -1,5 +1,5 @@
-//! Why something failed, as typed data.
-//! Must not: decide what is retried (that is `engine`).
+//! Why something failed, as typed data. What the operator does next is in `hint`; what is retried is decided in
+//! `engine::procedure::retry`.
 
 use std::fmt;
 use std::time::Duration;

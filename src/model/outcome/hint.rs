@@ -1,5 +1,4 @@
-//! What the person at 3 a.m. does next, for each way to fail.
-//! Must not: know what happened beyond stage and kind.
+//! What the operator does next, for each way to fail.
 
 use crate::model::{
     BrokerFault, Failure, FailureKind, LinkFault, LocalFault, SshTrouble, Stage, TlsFault,

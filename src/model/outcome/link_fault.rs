@@ -1,5 +1,4 @@
-//! Faults of the ways to devices and to the broker: no usable answer came.
-//! Must not: know what was asked, or decide what is asked again (that is `engine`).
+//! Faults of the links to devices and to the broker: no usable answer came.
 
 use std::time::Duration;
 

@@ -1,5 +1,4 @@
-//! What the plan says of a device before anything is changed.
-//! Must not: decide it (that is `engine`).
+//! What the plan says of a device before anything is changed. It is decided in `engine::procedure::plan`.
 
 use std::fmt;
 

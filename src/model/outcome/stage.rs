@@ -1,4 +1,4 @@
-//! The stages of one device's upgrade. Must not: decide anything about them.
+//! The stages of one device's upgrade.
 
 use std::fmt;
 

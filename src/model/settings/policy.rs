@@ -1,5 +1,4 @@
-//! Time limits, pace and retries (inventory tables `[timeouts]`, `[pace]`, `[retry]`).
-//! Must not: read files; the defaults stand here and nowhere else.
+//! Time limits, pace and retries (inventory tables `[timeouts]`, `[pace]`, `[retry]`), with their defaults.
 
 use std::time::Duration;
 

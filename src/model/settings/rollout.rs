@@ -1,5 +1,4 @@
-//! How a rollout is held back (inventory table `[rollout]`).
-//! Must not: count anything (that is `engine`); the defaults stand here and nowhere else.
+//! How a rollout is held back (inventory table `[rollout]`), with its defaults. The harm is counted in `engine::fleet`.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! What tells of a reboot, of an upgrade and of a cancel in the last moment.
+//! What tells of a reboot and of an upgrade, and a cancellation in the last moment.
 
 use tokio::sync::mpsc;
 
