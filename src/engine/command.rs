@@ -5,7 +5,7 @@ use crate::model::{DeviceId, MaxFailures, Outcome, Secret};
 
 use super::event::{Event, Resume, RunHalt};
 
-/// A wish of a person, by key, signal or command line.
+/// What a person wants, by key, signal or command line.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Intent {
     /// Begin: look at every device, or start right away, as the mode says.
@@ -40,101 +40,101 @@ pub enum Intent {
 pub enum Command {
     /// Look at a device.
     Plan {
-        /// Which.
+        /// The device.
         device: DeviceId,
-        /// In which attempt.
+        /// The attempt.
         attempt: u32,
     },
     /// Upgrade a device, or, with `resume`, only what an earlier attempt left open.
     Start {
-        /// Which.
+        /// The device.
         device: DeviceId,
-        /// In which attempt.
+        /// The attempt.
         attempt: u32,
         /// Present where an earlier attempt's install may have been sent.
         resume: Option<Resume>,
     },
     /// Read a device's audit log, and nothing else.
     Audit {
-        /// Which.
+        /// The device.
         device: DeviceId,
-        /// In which attempt.
+        /// The attempt.
         attempt: u32,
         /// All its files, rather than the newest few.
         all: bool,
     },
     /// Hand a device's task the secret that it waits for.
     Answer {
-        /// Which.
+        /// The device.
         device: DeviceId,
         /// What was typed.
         secret: Secret,
     },
-    /// A device may send its install.
+    /// Allow a device to send its install.
     GivePermit {
-        /// Which.
+        /// The device.
         device: DeviceId,
     },
-    /// A device that had permit may not send its install any more, if it has not sent it yet.
+    /// Take back a device's permit to install, if it has not sent the install yet.
     RevokePermit {
-        /// Which.
+        /// The device.
         device: DeviceId,
     },
     /// Ask a device's task to stop before its install, since the run is halted.
     Halt {
-        /// Which.
+        /// The device.
         device: DeviceId,
     },
-    /// Tell that the budget is spent.
+    /// Announce that the budget is spent.
     AnnounceHalted(RunHalt),
-    /// Tell that the run goes on.
+    /// Announce that the run goes on.
     AnnounceResumed {
         /// The harm that is counted.
         harm: usize,
         /// The new budget.
         max_failures: MaxFailures,
     },
-    /// Declare a device finished that has no task: the plan or a cancellation says how.
+    /// Finish a device that has no task: the plan or a cancellation says how.
     Finish {
-        /// Which.
+        /// The device.
         device: DeviceId,
-        /// In which attempt.
+        /// The attempt.
         attempt: u32,
         /// How it ended.
         outcome: Outcome,
     },
-    /// Ask a device's task to stop at the next point that is safe; past the install it goes on.
+    /// Ask a device's task to stop at the next safe point; past the install it goes on.
     Cancel {
-        /// Which.
+        /// The device.
         device: DeviceId,
     },
     /// Stop a device's task now.
     Abort {
-        /// Which.
+        /// The device.
         device: DeviceId,
     },
 }
 
-/// What the reducer is told.
+/// A message to the reducer.
 #[derive(Clone, Debug)]
 pub enum Message {
     /// Something happened.
     Event(Event),
-    /// Somebody wishes something.
+    /// A person wants something.
     Intent(Intent),
     /// A device's task is gone without having said how its attempt ended. Comes after everything that
     /// the task said.
     TaskLost {
-        /// Which.
+        /// The device.
         device: DeviceId,
-        /// In which attempt.
+        /// The attempt.
         attempt: u32,
-        /// How.
+        /// How it ended.
         how: TaskEnd,
     },
 }
 
-/// How a task went away without a word.
+/// How a task ended without saying how its attempt ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum TaskEnd {
     /// [`Command::Abort`].

@@ -55,9 +55,9 @@ pub enum Fact {
     },
     /// Something about one device.
     Device {
-        /// Which.
+        /// The device.
         device: DeviceId,
-        /// In which attempt; 1 is the first, each retry by a person adds one.
+        /// The attempt; 1 is the first, each retry by a person adds one.
         attempt: u32,
         /// What.
         fact: DeviceFact,
@@ -79,7 +79,7 @@ pub enum Fact {
     },
 }
 
-/// What is told when the budget is spent.
+/// What is announced when the budget is spent.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RunHalt {
     /// The harm that was counted.
@@ -97,23 +97,23 @@ pub struct RunHalt {
 pub enum DeviceFact {
     /// A stage began, or began again after [`DeviceFact::RetryScheduled`].
     StageStarted {
-        /// Which stage.
+        /// The stage.
         stage: Stage,
-        /// The how-manieth try of this stage in this attempt; 1 is the first.
+        /// The number of the try of this stage in this attempt; 1 is the first.
         try_no: u32,
     },
     /// A running stage has news. May be dropped under load.
     StageProgress {
-        /// Which stage.
+        /// The stage.
         stage: Stage,
         /// The news.
         progress: Progress,
     },
     /// A try of a stage ended.
     StageFinished {
-        /// Which stage.
+        /// The stage.
         stage: Stage,
-        /// Which try.
+        /// The number of the try.
         try_no: u32,
         /// How long it took.
         took: Duration,
@@ -126,7 +126,7 @@ pub enum DeviceFact {
     },
     /// The stage will be tried again by itself.
     RetryScheduled {
-        /// Which stage.
+        /// The stage.
         stage: Stage,
         /// The next try's number.
         next_try: u32,
@@ -172,7 +172,7 @@ pub enum DeviceFact {
     PermitAsked,
     /// An install request is about to be sent: from here on the device is watched, never asked again.
     InstallBegun {
-        /// What is needed to judge the device afterwards.
+        /// What it takes to judge the device afterwards.
         pending: Box<PendingInstall>,
     },
     /// The device was looked at after an install, and said this.
@@ -244,7 +244,7 @@ pub struct Seen {
     pub status: DeviceStatus,
 }
 
-/// What is remembered of a device whose install may have been sent, to judge it afterwards.
+/// An install that may have been sent and whose end is not known yet: what it takes to judge the device afterwards.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PendingInstall {
     /// What was installed.
@@ -269,7 +269,7 @@ pub struct PendingInstall {
 /// What an earlier attempt left open, which is all that a further one may do.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Resume {
-    /// An install may have been sent: watch, and never install.
+    /// An install may have been sent: watch the device, never install.
     Install(Box<PendingInstall>),
     /// Judged, but not confirmed by the log: read that again, and do nothing else.
     Log {

@@ -58,7 +58,7 @@ impl FleetRun {
         &self.fleet
     }
 
-    /// Takes in a wish.
+    /// Takes in an intent.
     pub fn intend(&mut self, intent: Intent) {
         tracing::debug!(?intent, "wish");
         self.update(&Message::Intent(intent));

@@ -21,7 +21,8 @@ use super::procedure::install_permit::InstallPermit;
 
 /// Whatever carries out the reducer's commands.
 pub trait Launcher: Send + 'static {
-    /// Carries out one command; never blocks. [`Command::Finish`] never comes here, nor what is to be told.
+    /// Carries out one command; never blocks. [`Command::Finish`] and what
+    /// [`FleetRun`](crate::engine::FleetRun) announces itself never come here.
     fn launch(&mut self, command: Command);
 }
 
@@ -32,7 +33,7 @@ pub struct Pool<D> {
     payload: Arc<Payload>,
     policy: Arc<Policy>,
     inbox: mpsc::Sender<Message>,
-    /// Turns to ask a phone (section 10).
+    /// Limits how many phones are asked at once (section 10).
     turns: Arc<Semaphore>,
     tasks: HashMap<DeviceId, Task>,
     supervisors: JoinSet<()>,

@@ -5,6 +5,7 @@ mod any_budget;
 mod any_order;
 mod approval;
 mod audit;
+mod audit_login;
 mod audit_run;
 mod before_install;
 mod changed_meanwhile;

@@ -7,8 +7,8 @@ use crate::model::{Component, Failure, FailureKind, Outcome, OutcomeKind, Stage}
 
 use super::device_state::{Active, DevicePhase, DeviceState, Pause, Person, Step};
 
-/// The harm that an install did to a device that ended like this; nothing where that says nothing of it:
-/// what failed before the install, or was stopped, leaves a device as an earlier attempt left it.
+/// The harm that an install did to a device that ended like this. `None` where the outcome says nothing of it: an
+/// attempt that failed or stopped before its install leaves a device as an earlier attempt left it.
 pub(in crate::engine) fn harm_of(outcome: &Outcome) -> Option<usize> {
     match outcome {
         Outcome::RolledBack => Some(1),

@@ -23,7 +23,7 @@ pub(in crate::engine) struct DeviceHistory {
     tokens: Vec<Token>,
     /// The uptime at the last look, and when that was answered.
     seen: Option<(Instant, Duration)>,
-    /// How often it was told 401 at a login.
+    /// How often it answered a login with 401.
     refused: u32,
     /// Whether a check-in answered the broker's 401 to a phone's event, and no request came about since.
     clock_was_ahead: bool,
@@ -114,7 +114,7 @@ impl DeviceHistory {
         !std::mem::replace(&mut self.clock_was_ahead, true)
     }
 
-    /// A request came about, or nobody goes on asking: the next one's check-in is another's.
+    /// A request was made, or given up: the next one may check in again.
     pub(in crate::engine) fn asked_phone(&mut self) {
         self.clock_was_ahead = false;
     }

@@ -12,7 +12,7 @@ use crate::model::{
 
 use crate::engine::event::{PendingInstall, Progress, Resume, Seen};
 
-/// What is known of one device.
+/// Everything that is known of one device.
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each says something else, and most go together"
@@ -31,7 +31,7 @@ pub struct DeviceState {
     pub credentials: Credentials,
     /// The current attempt; 0 before the first.
     pub attempt: u32,
-    /// Where it stands.
+    /// The phase it is in.
     pub state: DevicePhase,
     /// What it said of itself at the last look before anything was changed.
     pub seen: Option<Box<Seen>>,
@@ -97,7 +97,7 @@ impl From<&DeviceSpec> for DeviceSeed {
     }
 }
 
-/// Where a device stands.
+/// The phase a device is in.
 #[derive(Clone, Debug)]
 pub enum DevicePhase {
     /// Its turn has not come.
@@ -163,9 +163,9 @@ pub struct Pause {
 /// A try of a stage that ended.
 #[derive(Clone, Debug)]
 pub struct Step {
-    /// In which attempt.
+    /// The attempt.
     pub attempt: u32,
-    /// Which stage.
+    /// The stage.
     pub stage: Stage,
     /// Which try of it.
     pub try_no: u32,
@@ -314,7 +314,7 @@ impl DeviceState {
         self.has_task() || matches!(self.state, DevicePhase::Waiting)
     }
 
-    /// Whether a person may ask for another attempt.
+    /// Whether a person may retry it.
     pub fn is_retryable(&self) -> bool {
         self.outcome_kind().is_some_and(OutcomeKind::is_retryable)
     }

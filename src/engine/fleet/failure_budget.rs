@@ -62,8 +62,8 @@ impl Fleet {
         self.halted && self.stop().is_none() && self.to_install() > 0
     }
 
-    /// After every message: whether the budget is spent now. A permit that was given is taken back then, so that
-    /// a device in its last look sends nothing any more.
+    /// Halts the run if the budget is spent; called after every message. Permits are taken back then, so that a device in
+    /// its last look no longer sends its install.
     pub(in crate::engine) fn check_budget(&mut self, commands: &mut Vec<Command>) {
         let going = self.phase() == Phase::Upgrading && self.stop().is_none();
         if self.halted || !going || self.harm() == 0 || self.harm() < self.allowed_harm() {
@@ -84,7 +84,7 @@ impl Fleet {
 
     /// A device is ready for its install: it may send it, unless the run is halted or it is being stopped.
     pub(super) fn give_permit(&mut self, n: usize, commands: &mut Vec<Command>) {
-        // What this very message says may have spent the budget.
+        // This message may have spent the budget.
         self.check_budget(commands);
         let row = &mut self.devices[n];
         if self.halted || row.cancelling || !row.wants_permit {
@@ -97,7 +97,7 @@ impl Fleet {
         });
     }
 
-    /// Nobody wants the run to go on: all that wait for their install are stopped before it.
+    /// The run is not to go on: all devices that wait for their install are stopped before it.
     pub(in crate::engine) fn halt(&mut self, commands: &mut Vec<Command>) {
         if !self.halted {
             return;
@@ -118,7 +118,7 @@ impl Fleet {
         }
     }
 
-    /// A person gives another budget. One that is spent already changes nothing.
+    /// A person gave another budget. One that is spent already changes nothing.
     pub(super) fn go_on(&mut self, max_failures: MaxFailures, commands: &mut Vec<Command>) {
         let enough = max_failures.allowed(self.counters().wanted) > self.harm();
         if !self.halted || !enough || self.stop().is_some() {

@@ -5,7 +5,7 @@ use super::reducer::{Fleet, Mode, Phase};
 use crate::engine::command::Command;
 
 impl Fleet {
-    /// Puts a device in line. One that is only watched, or whose log alone is open, comes before all that
+    /// Puts a device in the queue. One that is only watched, or whose log alone is open, comes before all that
     /// are still to be installed: whoever asked for it wants to know where it stands.
     pub(super) fn enqueue(&mut self, n: usize) {
         let ticket = (n, self.devices[n].attempt);
@@ -20,7 +20,7 @@ impl Fleet {
         });
     }
 
-    /// The next device in line; once the run is halted none that an install would be sent to.
+    /// The next device in the queue; once the run is halted none that an install would be sent to.
     fn next_in_line(&mut self) -> Option<usize> {
         loop {
             let (n, attempt) = match self.open_ends.pop_front() {
@@ -28,7 +28,7 @@ impl Fleet {
                 None if self.halted => return None,
                 None => self.queue.pop_front()?,
             };
-            // Who was cancelled has left the line, and may stand in it once more.
+            // A cancelled device has left the queue, and may stand in it again.
             let row = &self.devices[n];
             if row.queued && row.attempt == attempt {
                 return Some(n);

@@ -358,7 +358,7 @@ impl Fleet {
         match &event.fact {
             Fact::RunStarted { .. } => self.started = Some(event.at),
             Fact::RunFinished { .. } => self.ended = Some(event.at),
-            // What the reducer itself has said.
+            // The reducer itself caused these.
             Fact::RunHalted(_) | Fact::RunResumed { .. } => {}
             Fact::Device {
                 device,
@@ -369,7 +369,7 @@ impl Fleet {
                     return;
                 };
                 let row = &self.devices[n];
-                // Without a task there is nothing to hear but the end that was ordered for the device.
+                // Without a task only the end that was ordered for the device counts.
                 let hears = match fact {
                     DeviceFact::Finished { .. } => row.is_busy() && !row.queued,
                     _ => row.has_task(),

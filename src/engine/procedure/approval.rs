@@ -165,7 +165,7 @@ impl<D: Device> Attempt<D> {
     }
 }
 
-/// How a request ended without an approval.
+/// How a request ended that was not approved.
 enum Unapproved {
     /// The owner said no.
     Denied,

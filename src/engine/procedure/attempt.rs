@@ -21,14 +21,14 @@ use crate::engine::command::Message;
 use crate::engine::event::{DeviceFact, Event, Progress};
 use crate::engine::fleet::device_history::DeviceHistory;
 
-/// Keeps log files that are read, for whoever started the run.
+/// Keeps the log files that are read.
 pub trait LogKeeper: Send + Sync {
     /// A place for the bytes of this file of this device, whose log key answered with `key`. Never blocks:
-    /// what cannot be kept is told when the first bytes come.
+    /// what cannot be kept is reported when the first bytes come.
     fn begin(&self, device: &DeviceId, file: &LogId, key: &Bytes) -> Box<dyn RawLog>;
 }
 
-/// Says what happens to one device in one attempt.
+/// Sends the events of one device in one attempt.
 #[derive(Clone)]
 pub(in crate::engine) struct EventSender {
     pub(in crate::engine) inbox: mpsc::Sender<Message>,
@@ -41,13 +41,13 @@ impl EventSender {
         Message::Event(Event::of_device(&self.device, self.attempt, fact))
     }
 
-    /// Says it, waiting for room: life-cycle events are never dropped.
+    /// Sends an event, waiting for room: life-cycle events are never dropped.
     pub(super) async fn send(&self, fact: DeviceFact) {
         // A closed inbox means that the session is gone, and this task with it in a moment.
         let _ = self.inbox.send(self.event(fact)).await;
     }
 
-    /// Waits for room to say so many things later.
+    /// Waits until `n` events can be sent later without waiting.
     pub(super) async fn reserve(&self, n: usize) -> Reserved<'_> {
         debug_assert!(n <= self.inbox.max_capacity(), "room that never comes");
         Reserved {
@@ -57,7 +57,7 @@ impl EventSender {
         }
     }
 
-    /// Says it if there is room: progress is news, not history.
+    /// Sends progress if there is room: progress may be dropped.
     pub(in crate::engine) fn send_progress(&self, stage: Stage, progress: Progress) {
         let _ = self
             .inbox
@@ -65,14 +65,14 @@ impl EventSender {
     }
 }
 
-/// Room for words that were not said yet: they are said without waiting.
+/// Room for events to come, which are sent without waiting.
 pub(super) struct Reserved<'a> {
     events: &'a EventSender,
     permits: Option<mpsc::PermitIterator<'a, Message>>,
 }
 
 impl Reserved<'_> {
-    /// Says it now.
+    /// Sends an event now.
     pub(super) fn send(&mut self, fact: DeviceFact) {
         if let Some(permit) = self.permits.as_mut().and_then(Iterator::next) {
             permit.send(self.events.event(fact));
@@ -85,7 +85,7 @@ impl Reserved<'_> {
 pub(in crate::engine) enum AttemptEnd {
     /// It is over.
     Final(Outcome),
-    /// The device is not as it was when the attempt began, which therefore begins anew. Says what changed.
+    /// The device is no longer as it was when the attempt began, so the attempt starts over. Says what changed.
     StartOver(String),
 }
 
@@ -138,7 +138,7 @@ pub(in crate::engine) struct Attempt<D> {
     pub(in crate::engine) run: RunId,
     /// Where secrets come from that a person types.
     pub(in crate::engine) answers: mpsc::Receiver<Secret>,
-    /// Turns to ask a phone, over all devices of the run.
+    /// Limits how many phones are asked at once, over all devices of the run.
     pub(in crate::engine) turns: Arc<Semaphore>,
     /// What this run did to the device in all attempts.
     pub(in crate::engine) history: Arc<Mutex<DeviceHistory>>,
@@ -204,7 +204,7 @@ impl<D> Attempt<D> {
         })
     }
 
-    /// How an attempt ends that was asked to stop.
+    /// How a cancelled attempt ends.
     pub(in crate::engine) fn stopped(&self) -> Outcome {
         if self.permit.is_refused() {
             Outcome::Halted(self.touched)
@@ -213,12 +213,12 @@ impl<D> Attempt<D> {
         }
     }
 
-    /// Waits, unless asked to stop.
+    /// Waits, unless the attempt is cancelled.
     pub(in crate::engine) async fn pause(&self, wait: Duration) -> Result<(), Outcome> {
         self.unless_cancelled(tokio::time::sleep(wait)).await
     }
 
-    /// Does something, unless asked to stop; the something is dropped then.
+    /// Runs `work` to its end, or drops it when the attempt is cancelled.
     pub(super) async fn unless_cancelled<T>(
         &self,
         work: impl Future<Output = T>,
@@ -230,7 +230,7 @@ impl<D> Attempt<D> {
         }
     }
 
-    /// Does a part of a stage, unless asked to stop: then the try ends as stopped, and the attempt too.
+    /// Does a part of a stage. When the attempt is cancelled, the try ends as stopped, and the attempt with it.
     pub(super) async fn during<T>(
         &self,
         running: Running,

@@ -14,7 +14,7 @@ use super::reboot::{Answered, NORMAL_SILENCE};
 use super::upgrade::Look;
 use crate::engine::event::{DeviceFact, PendingInstall, Progress, Seen};
 
-/// What is said between the last look and the request: that the stage begins, and that it is sent.
+/// Events that are sent between the last look and the request: the stage begins, the install is sent.
 const RESERVED: usize = 2;
 
 /// An install that was sent.
@@ -60,7 +60,7 @@ impl<D: Device> Attempt<D> {
         seen: &Seen,
     ) -> Result<Sent, AttemptEnd> {
         let component = validated.component();
-        // A subscriber that is slow to listen is waited for before the look, not after it.
+        // Waiting for a slow subscriber comes before the look, not after it.
         let events = self.events.clone();
         let mut tries = 0;
         let mut session = self.permit(access).await?;
@@ -129,9 +129,9 @@ impl<D: Device> Attempt<D> {
         })
     }
 
-    /// Asks for permit to install, and waits for it: while a run is halted that may take until somebody has
-    /// made up their mind. What was known of the device is old by then, so the last look comes after it; the
-    /// login before it, unless the wait outlives the token.
+    /// Asks for the permit to install, and waits for it: while a run is halted, until a person decides. What was known of
+    /// the device is old by then, so the last look comes after the permit. The login comes before it, unless the wait
+    /// outlives the token.
     pub(in crate::engine) async fn permit(
         &mut self,
         access: &mut Access,
@@ -145,7 +145,7 @@ impl<D: Device> Attempt<D> {
         self.session(access, need).await
     }
 
-    /// Whether permit still stands. A run may be halted while a device is looked at for the last time.
+    /// Whether the permit still stands. A run may be halted while a device is looked at for the last time.
     pub(super) fn has_permit(&self) -> bool {
         self.permit.is_given()
     }
@@ -190,7 +190,7 @@ impl<D: Device> Attempt<D> {
             .await
     }
 
-    /// Somebody else was faster.
+    /// Somebody else has installed the image meanwhile.
     async fn already_there(&mut self, now: Seen) -> Outcome {
         let running = self.begin(Stage::Probe, 1).await;
         if let Some(kind) = self.fault(&now) {

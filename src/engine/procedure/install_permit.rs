@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// Where permit stands.
+/// The state of the permit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum State {
     /// Nobody has given it.
     Wanted,
     /// The install may be sent.
     Given,
-    /// The run was halted for good: the task is stopped as well, and says so.
+    /// The run was halted for good: the task is stopped too, and ends as halted.
     Refused,
 }
 

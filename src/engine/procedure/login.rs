@@ -52,7 +52,7 @@ impl From<LoginError> for Refused {
 pub(super) enum Next {
     /// Once more at once.
     Again(FailureKind),
-    /// The secret was mistyped: it is asked for anew.
+    /// The secret was mistyped: ask for it again.
     AskAgain(FailureKind),
     /// A check-in, then once more.
     Checkin(FailureKind),
@@ -208,7 +208,7 @@ impl<D: Device> Attempt<D> {
 
     /// Waits for the secret to be typed; says whether it was.
     async fn ask_secret(&mut self) -> Result<bool, Outcome> {
-        // One that came when nobody waited for it is nobody's answer.
+        // A secret that came before it was asked for is no answer.
         while self.answers.try_recv().is_ok() {}
         self.events.send(DeviceFact::SecretWanted).await;
         let typed = tokio::select! {

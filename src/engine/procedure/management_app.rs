@@ -19,7 +19,7 @@ use crate::engine::event::{DeviceFact, PendingInstall, Seen};
 /// The longest `uis` that is shown, in characters; base64 of 32 bytes has 44.
 const LONGEST_UIS: usize = 64;
 
-/// What the looks after an install came to.
+/// What the looks after an install found.
 enum AppLook {
     /// It serves this app, by the hash of its manifest.
     Served,
@@ -38,7 +38,7 @@ enum AppLook {
 }
 
 impl<D: Device> Attempt<D> {
-    /// Sends, checks and installs the app. Says whether nothing is left to do on this device.
+    /// Sends, checks and installs the app. Returns whether nothing is left to do on this device.
     pub(super) async fn roll_app(
         &mut self,
         access: &mut Access,

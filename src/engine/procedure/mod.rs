@@ -3,6 +3,7 @@
 pub(super) mod approval;
 pub(super) mod attempt;
 pub(super) mod audit_log;
+pub(super) mod audit_refusal;
 pub(super) mod audit_run;
 pub(super) mod audit_verdict;
 pub(super) mod install;

@@ -186,7 +186,7 @@ impl<D: Device> Attempt<D> {
         notes
     }
 
-    /// What is known beforehand of the log's word.
+    /// What is known beforehand of what the log will say.
     fn note_of_audit(&self, seen: &Seen, work: Work) -> Option<String> {
         let required = self.policy.audit.mode == AuditMode::Required;
         if required && (!seen.status.initialised || self.device.credentials() == Credentials::Token)

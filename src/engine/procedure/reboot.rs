@@ -46,7 +46,7 @@ const LOOKS_AFTER_GAP: u32 = 3;
 /// By how much a wait or a look may be late without this machine having stood still: suspended, or stopped.
 const LATE: Duration = Duration::from_secs(10);
 
-/// What the last look at a rebooting device met.
+/// What the last look at a rebooting device found.
 enum RebootLook {
     /// It answers, without a sign of a reboot.
     Same,
@@ -206,7 +206,7 @@ impl<D: Device> Attempt<D> {
         }
     }
 
-    /// What becomes of a device in whose place another one answers.
+    /// How the attempt ends if another device answers in this one's place.
     pub(super) async fn end_if_replaced(
         &self,
         pending: &PendingInstall,

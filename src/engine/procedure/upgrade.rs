@@ -17,7 +17,7 @@ use super::attempt::{Attempt, AttemptEnd};
 use super::login::Access;
 use crate::engine::event::{DeviceFact, Resume, Seen};
 
-/// How often an attempt begins on a device that is not left alone meanwhile.
+/// How often an attempt starts on a device that somebody else changes meanwhile.
 const MAX_STARTS: u32 = 3;
 
 /// A look at a device.
@@ -59,8 +59,8 @@ impl<D: Device> Attempt<D> {
         self.events.send(DeviceFact::Finished { outcome }).await;
     }
 
-    /// The whole upgrade, from the first look on. On a device that changes meanwhile by somebody else's doing
-    /// it begins anew, and not for ever.
+    /// The whole upgrade, from the first look on. It starts over if somebody else changes the device meanwhile, but not
+    /// for ever.
     pub(super) async fn upgrade_from_start(&mut self) -> Result<Outcome, Outcome> {
         let mut begun = 1;
         let mut device = None;

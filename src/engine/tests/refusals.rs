@@ -1,7 +1,7 @@
 //! A refusal that the device wrote down is looked up where that harms nobody.
 
 use super::*;
-use crate::engine::procedure::audit_verdict::agreed;
+use crate::engine::procedure::audit_refusal::agreed;
 use crate::model::{
     AuditMode, AuditObstacle, AuditPolicy, AuditResult, AuditVerdict, Contradiction, Failure,
     LogFault,
