@@ -138,7 +138,8 @@ impl AuditObstacle {
     }
 }
 
-/// What the audit log says of one upgrade (section 9). Its worth rests on the [`LinkTrust`].
+/// What the audit log says of one upgrade (section 9). Its worth rests on the
+/// [`LinkTrust`](crate::model::LinkTrust).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum AuditVerdict {
     /// The file verifies and holds this upgrade's entry, with OK.
