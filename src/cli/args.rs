@@ -1,4 +1,4 @@
-//! The command line as typed. Must not: check more than its own shape (that is `config`).
+//! The command line as typed. The values are checked by `config` and by the commands.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -13,43 +13,42 @@ use crate::model::{Component, MaxFailures};
 pub(super) struct Cli {
     #[command(subcommand)]
     pub(super) command: Command,
-    /// Log more to standard error, or to the log file under the dashboard (-vv: every request).
-    /// `RUST_LOG` wins
+    /// Log more (-vv: every request). `RUST_LOG` takes precedence
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(super) verbose: u8,
-    /// Log to this file [default: standard error; under the dashboard `hemfleet/hemfleet.log` in the
-    /// user's state folder]
+    /// Log to this file [default: standard error; with the dashboard, `hemfleet/hemfleet.log` in the user's state
+    /// folder]
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) log: Option<PathBuf>,
 }
 
 const AFTER: &str = "Exit codes: 0 every device upgraded, current or skipped; 1 some device failed, rolled back or \
-lost; 2 usage, configuration, image, or devices held by another run, nothing was changed; 3 some device unknown or \
+lost; 2 nothing was changed: wrong usage, configuration or image, or devices held by another run; 3 some device unknown or \
 unproven; 4 halted: max_failures was reached; 130 interrupted.";
 
 #[derive(Subcommand, Debug)]
 pub(super) enum Command {
-    /// Theme only: for each device, what an upgrade would do and why
+    /// Show for each device what an upgrade would do and why; change nothing
     Plan(Plan),
-    /// Plan, confirm, upgrade
+    /// Upgrade devices: plan, confirm, upgrade
     Run(Run),
-    /// Try it all on simulated devices: real sockets, the real dashboard
+    /// Try a run on simulated devices, with real sockets and the real dashboard
     Demo(Demo),
-    /// Serve simulated devices until stopped, with an inventory for them
+    /// Serve simulated devices until stopped, and write an inventory for them
     Sim(Sim),
     /// Read and verify the audit logs of devices, or a saved log file
     Audit(Audit),
-    /// Download what the backend offers devices, and check that it is what was announced
+    /// Download what the backend offers the devices, and check that it is what was announced
     Fetch(Fetch),
-    /// Say what a firmware image or a management app is, whose, and whether it verifies; exit code 2 where a run
-    /// would refuse it
+    /// Show what a firmware image or a management app is, who signed it, and whether it verifies; exit code 2 if a
+    /// run would refuse it
     Inspect(Inspect),
-    /// The documented example of an inventory, and the check of one
+    /// Print a documented example of an inventory, or check one
     #[command(subcommand)]
     Config(Config),
 }
 
-/// Which devices.
+/// Selects devices.
 #[derive(Args, Clone, Debug)]
 pub(super) struct Selection {
     /// The inventory
@@ -58,12 +57,12 @@ pub(super) struct Selection {
     /// Only these devices: names, groups or tags, separated by commas
     #[arg(long, value_name = "WORDS", value_delimiter = ',')]
     pub(super) only: Vec<String>,
-    /// Devices at once; wins over `[fleet] concurrency`
+    /// How many devices to work on at once; overrides `[fleet] concurrency`
     #[arg(long, value_name = "N")]
     pub(super) concurrency: Option<usize>,
 }
 
-/// Which devices and which image.
+/// Selects devices and images.
 #[derive(Args, Debug)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -72,28 +71,28 @@ pub(super) struct Selection {
 pub(super) struct Target {
     #[command(flatten)]
     pub(super) select: Selection,
-    /// What to upgrade: both means the management app first, the firmware last
+    /// What to upgrade; `both` upgrades the management app first, then the firmware
     #[arg(long, value_enum, default_value_t = Components::Firmware)]
     pub(super) component: Components,
-    /// The image; wins over `[fleet] firmware`. "latest" asks the backend first, as `hemfleet fetch`
-    /// does; not for `plan`, since that sets clocks
+    /// The image; overrides `[fleet] firmware`. `latest` asks the backend, as `hemfleet fetch` does; not for `plan`,
+    /// because asking sets the devices' clocks
     #[arg(long, value_name = "FILE|latest")]
     pub(super) firmware: Option<PathBuf>,
-    /// The management app; wins over `[fleet] app`
+    /// The management app; overrides `[fleet] app`
     #[arg(long, value_name = "FILE")]
     pub(super) app: Option<PathBuf>,
-    /// Upgrade devices although they report a latched fault
+    /// Upgrade devices even if they report a latched fault
     #[arg(long)]
     pub(super) force: bool,
-    /// Refuse devices whose running firmware was signed by another key than the image
+    /// Refuse devices whose running firmware was signed with another key than the image
     #[arg(long)]
     pub(super) require_same_key: bool,
-    /// Upgrade devices although the image is older than what they run
+    /// Upgrade devices even if the image is older than what they run
     #[arg(long)]
     pub(super) allow_downgrade: bool,
-    /// Send a file although it looks like no image that a device takes: no signed footer is recognised, its
-    /// signature does not verify, an app has no trailer or is not as its manifest says. The device still
-    /// decides; `[images]` is obeyed all the same
+    /// Send a file even if no device should accept it: an image without a recognised footer or with a signature that
+    /// does not verify, an app without a trailer or with files that differ from its manifest. The device decides;
+    /// `[images]` still applies
     #[arg(long)]
     pub(super) force_image: bool,
 }
@@ -142,8 +141,8 @@ pub(super) struct Run {
     /// Start without showing the plan and asking for the number of devices
     #[arg(short, long)]
     pub(super) yes: bool,
-    /// Halt once installs left so many devices worse or in doubt, or such a share of those to be upgraded
-    /// (lost and unknown count double); wins over `[rollout] max_failures`
+    /// Halt once installs have left this many devices worse or in doubt, or this share of the devices to upgrade
+    /// (lost and unknown count double); overrides `[rollout] max_failures`
     #[arg(long, value_name = "N|N%")]
     pub(super) max_failures: Option<MaxFailures>,
     #[command(flatten)]
@@ -156,7 +155,7 @@ pub(super) struct View {
     /// How to show the run [default: tui in a terminal, else plain]
     #[arg(long, value_enum)]
     pub(super) output: Option<Output>,
-    /// Draw with ASCII characters only [default: where the locale is not UTF-8]
+    /// Draw with ASCII characters only [default: if the locale is not UTF-8]
     #[arg(long)]
     pub(super) ascii: bool,
 }
@@ -181,7 +180,7 @@ pub(super) enum PlanOutput {
 
 #[derive(Args, Debug)]
 pub(super) struct Demo {
-    /// A scenario of one's own instead of the built-in one
+    /// Your own scenario instead of the built-in one
     #[arg(long, value_name = "FILE")]
     pub(super) scenario: Option<PathBuf>,
     #[command(flatten)]
@@ -190,26 +189,26 @@ pub(super) struct Demo {
 
 #[derive(Args, Debug)]
 pub(super) struct Sim {
-    /// How many devices, all well
+    /// How many devices, all without faults
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(super) devices: u16,
     /// Where to write the inventory, the CA, the image, the management app and the secrets
     #[arg(long, value_name = "DIR")]
     pub(super) dir: PathBuf,
-    /// A scenario instead of devices that are all well
+    /// A scenario instead of devices without faults
     #[arg(long, value_name = "FILE", conflicts_with = "devices")]
     pub(super) scenario: Option<PathBuf>,
     /// The address to listen on
     #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
     pub(super) listen: IpAddr,
-    /// The first device's port; the others have those after it [default: any free ports]
+    /// The first device's port; the other devices take the ports after it [default: any free ports]
     #[arg(long, value_name = "PORT")]
     pub(super) port: Option<u16>,
-    /// The same for plain HTTP to devices that speak TLS; may be the same as --port, which then takes
-    /// both [default: any free ports]
+    /// The first port for plain HTTP to devices that speak TLS; with the value of --port, each port takes both
+    /// [default: any free ports]
     #[arg(long, value_name = "PORT")]
     pub(super) http_port: Option<u16>,
-    /// The host name of the devices, in their URLs and certificates, where the scenario has none
+    /// The host name of the devices in their URLs and certificates, unless the scenario names one
     /// [default: my.ence.do]
     #[arg(long, value_name = "NAME")]
     pub(super) host: Option<String>,
@@ -237,14 +236,13 @@ pub(super) struct AuditRead {
     /// Only these devices: names, groups or tags, separated by commas
     #[arg(long, value_name = "WORDS", value_delimiter = ',')]
     pub(super) only: Vec<String>,
-    /// Devices at once; wins over `[fleet] concurrency`
+    /// How many devices to work on at once; overrides `[fleet] concurrency`
     #[arg(long, value_name = "N")]
     pub(super) concurrency: Option<usize>,
-    /// All files of each device, rather than the newest few (`[audit] files`)
+    /// Read all files of each device, not only the newest few (`[audit] files`)
     #[arg(long)]
     pub(super) all_files: bool,
-    /// Keep the files as they came, with the log key and its signed nonce, so that others can verify
-    /// them later
+    /// Save the files unchanged, each with the log key and its signed nonce, so that others can verify them later
     #[arg(long, value_name = "DIR")]
     pub(super) save: Option<PathBuf>,
     /// A table, or one JSON object a line
@@ -254,13 +252,13 @@ pub(super) struct AuditRead {
 
 #[derive(Subcommand, Debug)]
 pub(super) enum AuditSaved {
-    /// Check a saved log file; exit code 0 verified, 1 not (which line, and why), 2 unreadable
+    /// Verify a saved log file; exit code 0 verified, 1 not verified (which line, and why), 2 unreadable
     Verify(AuditVerify),
 }
 
 #[derive(Args, Debug)]
 pub(super) struct AuditVerify {
-    /// The log file, as `GET /api/logger/{id}` gave it
+    /// The log file: the saved answer of `GET /api/logger/{id}`
     pub(super) file: PathBuf,
     /// The log key: the saved answer of `GET /api/logger/key`
     #[arg(long, value_name = "KEY.json")]
@@ -275,13 +273,13 @@ pub(super) struct Fetch {
     /// The inventory
     #[arg(short, long, value_name = "FILE")]
     pub(super) config: PathBuf,
-    /// Ask this device alone
+    /// Ask only this device
     #[arg(long, value_name = "NAME")]
     pub(super) device: Option<String>,
     /// What to fetch
     #[arg(long, value_enum, default_value_t = Components::Firmware)]
     pub(super) component: Components,
-    /// The folder to write to [default: that of the inventory]
+    /// The folder to write to [default: the folder of the inventory]
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
 }
@@ -294,9 +292,9 @@ pub(super) struct Inspect {
 
 #[derive(Subcommand, Debug)]
 pub(super) enum Config {
-    /// Print the documented example: every key with its default
+    /// Print an example with every key, its default and what it does
     Example,
-    /// Say everything that is wrong with an inventory, or that nothing is
+    /// Report everything that is wrong with an inventory
     Check {
         /// The inventory
         #[arg(short, long, value_name = "FILE")]

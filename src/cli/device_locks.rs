@@ -1,6 +1,5 @@
-//! The devices of a run, claimed: no other hemfleet of this user may work on one of them meanwhile.
-//! The files that say so are `claim::lock`'s.
-//! Must not: decide when a claim is needed; `run` and the confirmation of the plan do.
+//! Locks the devices of a run, so that no other hemfleet of this user works on them at the same time. The lock files
+//! are in `device_locks::lock_file`.
 
 use std::fmt;
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -12,7 +11,7 @@ use jiff::tz::TimeZone;
 use rustix::process::{Resource, getrlimit};
 use serde::{Deserialize, Serialize};
 
-use self::lock_file::{Folder, Held, Taken};
+use self::lock_file::{Folder, HeldLock, LockAttempt};
 use super::process::private_file;
 use crate::model::{DeviceId, DeviceSpec, Reach, RunId, printable};
 
@@ -37,7 +36,7 @@ enum State {
     Open,
     /// Held until dropped.
     Held {
-        _locks: Vec<Held>,
+        _locks: Vec<HeldLock>,
     },
     Refused(LocksRefused),
 }
@@ -140,14 +139,16 @@ impl DeviceLocks {
         }
     }
 
-    fn lock_all(&self) -> Result<Vec<Held>, LocksRefused> {
+    fn lock_all(&self) -> Result<Vec<HeldLock>, LocksRefused> {
         let mut locks = Vec::with_capacity(self.devices.len());
         let mut busy = Vec::new();
         let folder = Folder::enter(&self.folder).map_err(|e| self.broken(&e, 0))?;
         for (reach, device) in &self.devices {
             match folder.lock(reach) {
-                Ok(Taken::Ours(held)) => locks.push(held),
-                Ok(Taken::Busy(path)) => busy.push((device.clone(), Holder::read(&path).ok())),
+                Ok(LockAttempt::Ours(held)) => locks.push(held),
+                Ok(LockAttempt::Busy(path)) => {
+                    busy.push((device.clone(), Holder::read(&path).ok()))
+                }
                 Err(e) => return Err(self.broken(&e, locks.len())),
             }
         }

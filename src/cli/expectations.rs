@@ -1,13 +1,12 @@
-//! Whether a run over simulated devices ended as its scenario foretells: what hemfleet says of each
-//! device, and what the device itself counted. For the demo and the tests.
-//! Must not: know how the run was shown.
+//! Whether a run over simulated devices ended as its scenario expects: compares what hemfleet reports of each device
+//! with what the device recorded. For the demo and the tests.
 
 use crate::engine::{DeviceState, Fleet};
 use crate::model::{Outcome, OutcomeKind, Stage};
 use crate::sim::{AuditWord, Expect, Recording, Scenario, SimFleet};
 
 /// Everything that is other than the scenario foretells, a line each.
-pub fn surprises(fleet: &Fleet, scenario: &Scenario, sims: &SimFleet) -> Vec<String> {
+pub fn mismatches(fleet: &Fleet, scenario: &Scenario, sims: &SimFleet) -> Vec<String> {
     let mut all = Vec::new();
     for ((row, script), device) in fleet
         .devices()

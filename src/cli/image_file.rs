@@ -1,5 +1,5 @@
-//! Images and management apps as files: read, and judged as far as they can be before any device is touched.
-//! What `hemfleet inspect` prints of them is `commands::inspect`.
+//! Reads images and management apps, and checks them as far as possible before any device is contacted.
+//! `commands::inspect` prints what is known of them.
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! What commands start from: the inventory with the command line's word, the images that it names, a scenario.
-//! How an image is judged is `image_file`'s.
+//! Loads what a command starts from: the inventory with the command line's options, the images it names, or a scenario.
+//! How an image is checked is in `image_file`.
 
 use std::path::{Path, PathBuf};
 

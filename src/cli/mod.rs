@@ -1,7 +1,7 @@
 //! Arguments, wiring and the exit code.
 //!
-//! Owns: what the commands are and how the rooms are put together for each.
-//! Must not: hold rules of an upgrade, of the inventory or of the screen; each has a room.
+//! This room defines the commands and puts the other rooms together for each of them. The rules of an upgrade are in
+//! `engine`, those of the inventory in `config`, the dashboard in `tui`.
 
 mod args;
 mod commands;

@@ -1,5 +1,5 @@
-//! Opens the session of a run: reads the secrets, with the terminal given back whatever happens at a prompt, and
-//! puts the devices together. The prompt itself is `config::secrets::prompt`.
+//! Opens the session of a run: locks the devices, reads the secrets, and restores the terminal if a prompt is
+//! interrupted. The prompt itself is `config::secrets::prompt`.
 
 use std::io;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ pub(super) async fn open_session(
     limits::ensure_files(settings.concurrency, settings.devices.len())?;
     let prompted = |spec: &&DeviceSpec| spec.auth.credentials() == Credentials::Prompt;
     if let Some(spec) = settings.devices.iter().find(prompted)
-        && !HeadlessPrompt::is_manned()
+        && !HeadlessPrompt::has_terminal()
     {
         return Err(CliError::NoTerminalToAsk(spec.id.clone()));
     }
@@ -43,7 +43,7 @@ pub(super) async fn open_session(
     Ok(Some(session))
 }
 
-/// Reads the secrets of the devices; nothing where an interrupt came first.
+/// Reads the secrets of the devices; nothing where an interrupt comes first.
 async fn secrets(
     settings: &Settings,
     interrupts: &mut mpsc::Receiver<()>,

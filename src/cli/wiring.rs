@@ -1,5 +1,5 @@
-//! Settings and image → devices → session: the one place that puts the rooms together, for the
-//! commands and for the tests. Must not: read files, or show anything.
+//! Settings and images → devices → session: puts the rooms together, for the commands and for the tests. Files are read
+//! by `load`, secrets by `open_session`.
 
 use std::sync::Arc;
 

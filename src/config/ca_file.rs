@@ -1,5 +1,5 @@
-//! CA files: read when the inventory is loaded, and looked at before any device is asked.
-//! Must not: judge whether a certificate is good for anything (that is TLS's own matter).
+//! CA files: read and checked when the inventory is loaded, before any device is contacted. Whether a device's
+//! certificate is trusted is up to `device::http::tls`.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -9,25 +9,25 @@ use x509_parser::pem::Pem;
 
 use super::diagnostic::shown_path;
 use super::environment::unreadable;
-use super::toml::value::{Checked, Complaint};
+use super::toml::value::{ValueError, ValueResult};
 
 /// No bundle of CAs in use comes near it.
 const LARGEST: u64 = 4 * 1024 * 1024;
 
 /// The text of a PEM file with at least one certificate in it.
-pub(super) fn certificates(path: &Path) -> Checked<Arc<str>> {
+pub(super) fn certificates(path: &Path) -> ValueResult<Arc<str>> {
     let mut bytes = Vec::new();
     std::fs::File::open(path)
         .and_then(|f| f.take(LARGEST + 1).read_to_end(&mut bytes))
         .map_err(|e| unreadable(path, "CA file", &e))?;
     if bytes.len() as u64 > LARGEST {
         return Err(
-            Complaint::new(format!("the CA file {} is over 4 MiB", shown_path(path)))
+            ValueError::new(format!("the CA file {} is over 4 MiB", shown_path(path)))
                 .hint("is it the right file?"),
         );
     }
     let what_is_wrong =
-        |what: &str| Complaint::new(format!("the CA file {} {what}", shown_path(path)));
+        |what: &str| ValueError::new(format!("the CA file {} {what}", shown_path(path)));
     let der = bytes.starts_with(&[0x30, 0x82]);
     let text = String::from_utf8_lossy(&bytes);
     let mut found = 0;
@@ -47,13 +47,13 @@ pub(super) fn certificates(path: &Path) -> Checked<Arc<str>> {
     if found > 0 {
         return Ok(Arc::from(text));
     }
-    let complaint = what_is_wrong("holds no certificate in PEM form");
+    let error = what_is_wrong("holds no certificate in PEM form");
     Err(if der {
-        complaint.hint(
+        error.hint(
             "it looks like DER; convert it: openssl x509 -inform der -in FILE -out site-ca.pem",
         )
     } else {
-        complaint.hint("it should have a line -----BEGIN CERTIFICATE-----")
+        error.hint("it should have a line -----BEGIN CERTIFICATE-----")
     })
 }
 
@@ -61,7 +61,7 @@ pub(super) fn certificates(path: &Path) -> Checked<Arc<str>> {
 mod tests {
     use super::*;
 
-    fn complaint(bytes: &[u8]) -> Complaint {
+    fn error(bytes: &[u8]) -> ValueError {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ca.pem");
         std::fs::write(&path, bytes).unwrap();
@@ -99,18 +99,18 @@ mod tests {
     #[test]
     fn what_is_no_certificate_is_refused() {
         assert!(
-            complaint(b"")
+            error(b"")
                 .message
                 .ends_with("holds no certificate in PEM form")
         );
         assert!(
-            complaint(b"\xff\xfe")
+            error(b"\xff\xfe")
                 .message
                 .ends_with("holds no certificate in PEM form")
         );
         let broken = b"-----BEGIN CERTIFICATE-----\n????\n-----END CERTIFICATE-----\n";
-        assert!(complaint(broken).message.ends_with("damaged PEM block"));
+        assert!(error(broken).message.ends_with("damaged PEM block"));
         let hollow = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-        assert!(complaint(hollow).message.contains("that is none"));
+        assert!(error(hollow).message.contains("that is none"));
     }
 }

@@ -1,5 +1,4 @@
-//! Diagnostics of an inventory, collected and shown together in the look of compiler messages.
-//! Must not: decide what is a fault, or write to the terminal.
+//! Diagnostics of an inventory, collected and rendered like compiler messages. `cli` prints them.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

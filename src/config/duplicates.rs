@@ -1,27 +1,27 @@
-//! Every device of the inventory stands in it once: by its name, and by the way to it.
-//! Must not: know what makes two ways one (that is [`Reach`]).
+//! Devices that stand in the inventory twice, by name or by the way to them. What makes two ways the same is
+//! [`Reach`]'s rule.
 
 use std::collections::HashMap;
 
 use super::diagnostic::quoted;
 use super::inventory::device::DevicePart;
 use super::inventory::file::File;
-use super::toml::reader::{Given, Reader, Spot};
-use super::toml::value::Complaint;
+use super::toml::reader::{Field, KeySpan, Reader};
+use super::toml::value::ValueError;
 use crate::model::{DeviceSpec, Reach};
 
-/// Complains of two devices of one name.
+/// Reports two devices of one name.
 pub(super) fn names(reader: &mut Reader, file: &File) {
-    let mut seen: HashMap<&str, &Spot> = HashMap::new();
+    let mut seen: HashMap<&str, &KeySpan> = HashMap::new();
     for part in &file.devices {
-        let Some((name, spot)) = part.name.good() else {
+        let Some((name, spot)) = part.name.valid() else {
             continue;
         };
         if let Some(first) = seen.get(name.as_str()) {
             let fault = reader
                 .fault(
                     spot,
-                    Complaint::new(format!("a second device is called {}", quoted(name))).hint(
+                    ValueError::new(format!("a second device is called {}", quoted(name))).hint(
                         "names are how you and your scripts tell devices apart: give each its own",
                     ),
                 )
@@ -42,9 +42,9 @@ pub(super) fn targets(
     let mut seen: HashMap<Reach, (&DeviceSpec, &DevicePart)> = HashMap::new();
     // A way that could not be read is not known to be anybody else's.
     let is_read = |part: &DevicePart| {
-        !matches!(part.connect.or(&defaults.connect), Given::Bad)
-            && !matches!(part.proxy.or(&defaults.proxy), Given::Bad)
-            && !matches!(part.ssh.or(&defaults.ssh), Given::Bad)
+        !matches!(part.connect.or(&defaults.connect), Field::Invalid)
+            && !matches!(part.proxy.or(&defaults.proxy), Field::Invalid)
+            && !matches!(part.ssh.or(&defaults.ssh), Field::Invalid)
     };
     for (spec, part) in devices.iter().filter(|(_, part)| is_read(part)) {
         let reach = Reach::of(spec);
@@ -57,7 +57,7 @@ pub(super) fn targets(
             let fault = reader
                 .fault(
                     place_of(part),
-                    Complaint::new(format!(
+                    ValueError::new(format!(
                         "{} leads to {} {way}, as {} does",
                         quoted(spec.id.as_str()),
                         spec.target(),
@@ -74,9 +74,9 @@ pub(super) fn targets(
 }
 
 /// The key that says where the device is, or the device itself.
-fn place_of(part: &DevicePart) -> &Spot {
-    let connect = part.connect.good().map(|(_, s)| s);
-    let ssh = part.ssh.good().map(|(_, s)| s);
-    let url = part.url.good().map(|(_, s)| s);
+fn place_of(part: &DevicePart) -> &KeySpan {
+    let connect = part.connect.valid().map(|(_, s)| s);
+    let ssh = part.ssh.valid().map(|(_, s)| s);
+    let url = part.url.valid().map(|(_, s)| s);
     connect.or(ssh).or(url).unwrap_or(&part.spot)
 }

@@ -1,12 +1,12 @@
-//! What the inventory needs from around it, variables and files, and what is said where one is missing or
-//! cannot be read.
+//! What an inventory needs from its surroundings: environment variables and files, and the messages for those that
+//! are missing or unreadable.
 
 use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
 use super::diagnostic::{quoted, shown_path};
-use super::toml::value::Complaint;
+use super::toml::value::ValueError;
 
 /// How the environment is asked for a variable.
 pub type Env<'e> = dyn Fn(&str) -> Option<OsString> + 'e;
@@ -17,23 +17,23 @@ pub fn process_env(name: &str) -> Option<OsString> {
 }
 
 /// A variable that is not there, or is there and empty.
-pub(super) fn unset(name: &str, empty: bool) -> Complaint {
+pub(super) fn unset(name: &str, empty: bool) -> ValueError {
     let what = if empty { "is empty" } else { "is not set" };
-    Complaint::new(format!("the environment variable {} {what}", quoted(name))).hint(format!(
+    ValueError::new(format!("the environment variable {} {what}", quoted(name))).hint(format!(
         "set it without leaving it in the shell's history: read -rs {name} && export {name}"
     ))
 }
 
 /// What reading a file said, with the path as it was looked for.
-pub(super) fn unreadable(path: &Path, what: &str, error: &io::Error) -> Complaint {
+pub(super) fn unreadable(path: &Path, what: &str, error: &io::Error) -> ValueError {
     let shown = shown_path(path);
-    let complaint = Complaint::new(format!("cannot read the {what} {shown}: {}", reason(error)));
+    let value_error = ValueError::new(format!("cannot read the {what} {shown}: {}", reason(error)));
     if shown.contains("~/") {
-        complaint.hint("`~` is not expanded: write the whole path")
+        value_error.hint("`~` is not expanded: write the whole path")
     } else if error.kind() == io::ErrorKind::NotFound {
-        complaint.hint("a relative path starts from the folder of the inventory")
+        value_error.hint("a relative path starts from the folder of the inventory")
     } else {
-        complaint
+        value_error
     }
 }
 

@@ -1,11 +1,10 @@
 //! Inventory and settings: TOML, environment and command line → one validated [`Settings`].
 //!
-//! Owns: the names of the file's keys, their bounds, every message about a bad file, and how secrets
-//! are fetched. Must not: talk to a device, print, or read the process's environment by itself (it
-//! is handed in, so that tests do not race).
+//! This room owns the names of the file's keys, their bounds, every message about a bad file, and how secrets are
+//! read. It is given the process's environment, so that tests do not depend on it.
 //!
-//! The way of a file: `syntax` (text → document) → `file` (document → values as typed) → `resolve`
-//! (values → [`Settings`]); each adds what is wrong to one list of [`Diagnostics`], and none stops early.
+//! A file goes through `toml::parser` (text → document), `inventory::file` (document → values as typed) and `resolve`
+//! (values → [`Settings`]). Each adds what is wrong to one list of [`Diagnostics`], and none stops early.
 
 mod ca_file;
 mod diagnostic;
@@ -161,16 +160,16 @@ pub fn load_text(path: &Path, text: &str, overrides: &Overrides, env: &Env<'_>) 
     let settings = resolve::resolve(&mut reader, &typed, overrides, env, path);
     if let Some(n) = overrides.concurrency {
         let n = i64::try_from(n).unwrap_or(i64::MAX);
-        if let Err(complaint) = toml::value::number_within(n, &inventory::file::CONCURRENCY) {
-            let fault = Diagnostic::new(complaint.message)
-                .place(Place::Argument("--concurrency".to_owned()));
-            reader.push(fault.hint(complaint.hint.unwrap_or_default()));
+        if let Err(error) = toml::value::number_within(n, &inventory::file::CONCURRENCY) {
+            let fault =
+                Diagnostic::new(error.message).place(Place::Argument("--concurrency".to_owned()));
+            reader.push(fault.hint(error.hint.unwrap_or_default()));
         }
     }
     let in_file =
-        |given: &toml::reader::Given<PathBuf>| given.good().map(|(_, s)| reader.location(s));
+        |given: &toml::reader::Field<PathBuf>| given.valid().map(|(_, s)| reader.location(s));
     let (firmware_at, app_at) = (in_file(&typed.firmware), in_file(&typed.app));
-    let faults = reader.into_faults();
+    let faults = reader.into_diagnostics();
     Loaded {
         firmware: settings.firmware.clone(),
         firmware_at: named("--firmware", overrides.firmware.as_deref(), firmware_at),

@@ -1,6 +1,5 @@
-//! The file as typed → plain settings: defaults filled in, values compared with each other, and the
-//! files that the inventory names looked at.
-//! Must not: read a secret; presence and mode are all that is asked of it here.
+//! The file as typed → plain settings: fills in defaults, compares values with each other, and checks the files that
+//! the inventory names. Of a secret it checks only that it is there; `secrets::source` reads it.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -14,8 +13,8 @@ use super::inventory::auth::AuthPart;
 use super::inventory::device::{DevicePart, TlsPart};
 use super::inventory::file::File;
 use super::secrets::file;
-use super::toml::reader::{Given, Reader, Spot};
-use super::toml::value::{self, Complaint};
+use super::toml::reader::{Field, KeySpan, Reader};
+use super::toml::value::{self, ValueError};
 use super::{BrokerSettings, DEFAULT_BROKER, DEFAULT_CONCURRENCY, Overrides, Settings};
 use crate::model::{
     AuthMethod, DeviceId, DeviceSpec, Endpoint, ImageTrust, Scheme, SecretSource, TlsTrust,
@@ -94,14 +93,14 @@ fn resolve_broker(
 ) -> BrokerSettings {
     let ca_pem = file
         .broker_ca
-        .good()
+        .valid()
         .and_then(|(path, spot)| certificates.read(reader, path, spot));
     let given = file.broker_url.value();
-    if let (Some((Scheme::Http, _, _)), Some((_, spot))) = (given, file.broker_ca.good()) {
-        let complaint = Complaint::new("a CA for a broker without https");
-        reader.complain(
+    if let (Some((Scheme::Http, _, _)), Some((_, spot))) = (given, file.broker_ca.valid()) {
+        let error = ValueError::new("a CA for a broker without https");
+        reader.report(
             spot,
-            complaint.hint("remove it, or write https:// in broker.url"),
+            error.hint("remove it, or write https:// in broker.url"),
         );
     }
     BrokerSettings {
@@ -117,24 +116,24 @@ fn resolve_device(
     certificates: &mut Certificates,
 ) -> Option<DeviceSpec> {
     if part.name.is_absent() {
-        let complaint = Complaint::new("a device without a name");
-        reader.missing(&part.spot, complaint.hint("add name = \"vault-01\""));
+        let error = ValueError::new("a device without a name");
+        reader.missing(&part.spot, error.hint("add name = \"vault-01\""));
     }
     let url = part.url.or(&defaults.url);
     if url.is_absent() {
-        let complaint = Complaint::new("a device without a url");
+        let error = ValueError::new("a device without a url");
         reader.missing(
             &part.spot,
-            complaint.hint("add url = \"https://my.ence.do\", here or once for all in [defaults]"),
+            error.hint("add url = \"https://my.ence.do\", here or once for all in [defaults]"),
         );
     }
     if !(part.ssh.is_absent() && part.proxy.is_absent()) {
         one_route(reader, part, defaults);
     }
     // The device's own way to trust it makes sense over TLS only; one from [defaults] is for the others.
-    if let (Some(((Scheme::Http, _), _)), Some((_, spot))) = (url.good(), part.tls.good()) {
-        let complaint = Complaint::new("tls for a device without https");
-        reader.complain(spot, complaint.hint("remove it, or write https:// in url"));
+    if let (Some(((Scheme::Http, _), _)), Some((_, spot))) = (url.valid(), part.tls.valid()) {
+        let error = ValueError::new("tls for a device without https");
+        reader.report(spot, error.hint("remove it, or write https:// in url"));
     }
     let tls = trust(reader, part.tls.or(&defaults.tls), certificates);
     let (scheme, authority) = url.value()?.clone();
@@ -173,13 +172,13 @@ fn resolve_device(
 fn one_route(reader: &mut Reader, part: &DevicePart, defaults: &DevicePart) {
     let proxy = part.proxy.or(&defaults.proxy);
     let ssh = part.ssh.or(&defaults.ssh);
-    if let (Some((Some(_), proxy)), Some((Some(_), jump))) = (proxy.good(), ssh.good()) {
+    if let (Some((Some(_), proxy)), Some((Some(_), jump))) = (proxy.valid(), ssh.valid()) {
         // What the device says itself is where the slip is.
         let at = if part.ssh.is_absent() { proxy } else { jump };
-        let complaint = Complaint::new("a device behind a proxy and behind ssh at once").hint(
+        let error = ValueError::new("a device behind a proxy and behind ssh at once").hint(
             "keep one of them; proxy = \"direct\" or ssh = \"direct\" sets aside what [defaults] says",
         );
-        reader.complain(at, complaint);
+        reader.report(at, error);
     }
 }
 
@@ -188,8 +187,8 @@ fn auth_of<'p>(part: &'p DevicePart, defaults: &'p DevicePart) -> Option<&'p Aut
 }
 
 /// What makes a certificate trusted, with its CA file read.
-fn trust(reader: &mut Reader, tls: &Given<TlsPart>, certificates: &mut Certificates) -> TlsTrust {
-    match tls.good() {
+fn trust(reader: &mut Reader, tls: &Field<TlsPart>, certificates: &mut Certificates) -> TlsTrust {
+    match tls.valid() {
         None | Some((TlsPart::System, _)) => TlsTrust::System,
         Some((TlsPart::Pin(pin), _)) => TlsTrust::Pin(*pin),
         Some((TlsPart::Insecure, _)) => TlsTrust::Insecure,
@@ -199,17 +198,17 @@ fn trust(reader: &mut Reader, tls: &Given<TlsPart>, certificates: &mut Certifica
     }
 }
 
-/// The CA files of the inventory, each read (and complained of) once.
+/// The CA files of the inventory, each read (and reported) once.
 #[derive(Default)]
 struct Certificates(HashMap<PathBuf, Option<Arc<str>>>);
 
 impl Certificates {
-    fn read(&mut self, reader: &mut Reader, path: &Path, spot: &Spot) -> Option<Arc<str>> {
+    fn read(&mut self, reader: &mut Reader, path: &Path, spot: &KeySpan) -> Option<Arc<str>> {
         self.0
             .entry(path.to_path_buf())
             .or_insert_with(|| {
                 ca_file::certificates(path)
-                    .map_err(|complaint| reader.complain(spot, complaint))
+                    .map_err(|error| reader.report(spot, error))
                     .ok()
             })
             .clone()
@@ -281,13 +280,13 @@ fn secrets_are_there<'f>(
         let Some(source) = auth.method.source().filter(|s| seen.insert(s)) else {
             continue;
         };
-        if let Err(complaint) = is_there(source, env) {
-            reader.complain(&auth.secret, complaint);
+        if let Err(error) = is_there(source, env) {
+            reader.report(&auth.secret, error);
         }
     }
 }
 
-fn is_there(source: &SecretSource, env: &Env<'_>) -> value::Checked<()> {
+fn is_there(source: &SecretSource, env: &Env<'_>) -> value::ValueResult<()> {
     match source {
         SecretSource::Env(name) => {
             // The value is dropped again, and wiped: only its absence matters here.

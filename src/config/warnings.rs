@@ -1,16 +1,15 @@
-//! What is worth a word about an inventory in which nothing is wrong.
-//! Must not: refuse anything (that is `resolve`, and later the plan).
+//! Warnings about an inventory that has no faults.
 
 use super::diagnostic::quoted;
 use super::{Loaded, Settings};
 use crate::model::{AuthMethod, DeviceSpec, LinkTrust};
 
-/// Names that a remark says before it counts the rest.
+/// Names that a warning lists before it counts the rest.
 const NAMES: usize = 8;
 
 impl Loaded {
-    /// Links that prove little, logins that will be refused, secrets that nobody uses: one line each.
-    pub fn remarks(&self) -> Vec<String> {
+    /// One line for each kind: links that prove little, logins that will be refused, secrets that no device uses.
+    pub fn warnings(&self) -> Vec<String> {
         let mut all: Vec<String> = self.settings.iter().flat_map(of_devices).collect();
         if !self.unused_secrets.is_empty() {
             let names = list(self.unused_secrets.iter().map(String::as_str));
@@ -23,7 +22,7 @@ impl Loaded {
 fn of_devices(settings: &Settings) -> Vec<String> {
     let on = |link| move |d: &&DeviceSpec| d.link() == link;
     let logs_in = |d: &&DeviceSpec| d.auth != AuthMethod::None;
-    let remark = |what: &str, which: &dyn Fn(&&DeviceSpec) -> bool| {
+    let warning = |what: &str, which: &dyn Fn(&&DeviceSpec) -> bool| {
         let found: Vec<&str> = settings
             .devices
             .iter()
@@ -32,22 +31,22 @@ fn of_devices(settings: &Settings) -> Vec<String> {
             .collect();
         (!found.is_empty()).then(|| format!("{what}: {}", list(found)))
     };
-    let remarks = [
-        remark(
+    let warnings = [
+        warning(
             "reached with any certificate at all (tls = { insecure = true })",
             &on(LinkTrust::Insecure),
         ),
-        remark("reached unencrypted (http://)", &on(LinkTrust::Http)),
-        remark(
+        warning("reached unencrypted (http://)", &on(LinkTrust::Http)),
+        warning(
             "will be refused, for they log in over http:// without allow_plain_login = true",
             &|d| on(LinkTrust::Http)(d) && logs_in(d) && !d.allow_plain_login,
         ),
-        remark(
+        warning(
             "log in over http://, where the token travels in clear",
             &|d| on(LinkTrust::Http)(d) && logs_in(d) && d.allow_plain_login,
         ),
     ];
-    remarks.into_iter().flatten().collect()
+    warnings.into_iter().flatten().collect()
 }
 
 fn list<'n>(names: impl IntoIterator<Item = &'n str>) -> String {

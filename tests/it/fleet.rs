@@ -231,20 +231,20 @@ async fn play(scenario: &Scenario) -> Vec<String> {
     session.intend(Intent::Begin);
     until_over(&mut session, &mut retries).await;
 
-    let mut surprises = expectations::surprises(session.fleet(), scenario, &sims);
+    let mut mismatches = expectations::mismatches(session.fleet(), scenario, &sims);
     for (row, script) in session.fleet().devices().iter().zip(&scenario.devices) {
         let got = retries.get(&row.id).copied().unwrap_or(0);
         if script.expect.retries.is_some_and(|wanted| wanted != got) {
-            surprises.push(format!("{}: {got} retries", row.id));
+            mismatches.push(format!("{}: {got} retries", row.id));
         }
     }
     for device in sims.devices() {
         let journal = device.recording();
         if journal.max_overlap > 1 {
-            surprises.push(format!("{}: overlapping requests", device.name()));
+            mismatches.push(format!("{}: overlapping requests", device.name()));
         }
         if journal.too_soon > 0 {
-            surprises.push(format!(
+            mismatches.push(format!(
                 "{}: {} requests too soon",
                 device.name(),
                 journal.too_soon
@@ -266,19 +266,19 @@ async fn play(scenario: &Scenario) -> Vec<String> {
             if script.expect.after_retry.is_some()
                 && row.outcome_kind() != script.expect.after_retry
             {
-                surprises.push(format!("{}: after the retry {:?}", row.id, row.outcome()));
+                mismatches.push(format!("{}: after the retry {:?}", row.id, row.outcome()));
             }
         }
     }
     // A fault that never struck proves nothing of what the scenario is about.
     for device in sims.devices() {
         for fault in device.idle_faults() {
-            surprises.push(format!("{}: never struck: {fault:?}", device.name()));
+            mismatches.push(format!("{}: never struck: {fault:?}", device.name()));
         }
     }
     for row in session.fleet().devices() {
-        if !surprises.is_empty() {
-            surprises.push(format!(
+        if !mismatches.is_empty() {
+            mismatches.push(format!(
                 "{}: {:?} {:#?}",
                 row.id,
                 row.outcome(),
@@ -287,7 +287,7 @@ async fn play(scenario: &Scenario) -> Vec<String> {
         }
     }
     sims.shutdown().await;
-    surprises
+    mismatches
 }
 
 fn play_file(name: &str) {
@@ -298,8 +298,8 @@ fn play_file(name: &str) {
         .enable_all()
         .build()
         .unwrap();
-    let surprises = runtime.block_on(play(&scenario));
-    assert!(surprises.is_empty(), "{}", surprises.join("\n"));
+    let mismatches = runtime.block_on(play(&scenario));
+    assert!(mismatches.is_empty(), "{}", mismatches.join("\n"));
 }
 
 // A test for each file, so that each runs in parallel, fails under its own name, and can be run alone. A loop over

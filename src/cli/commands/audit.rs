@@ -1,5 +1,5 @@
-//! `hemfleet audit`: the logs of devices, read and kept, and saved ones checked without any device.
-//! Must not: say that a log proves anything; it is as good as the way it was read (section 9).
+//! `hemfleet audit`: reads and saves the logs of devices, and verifies saved ones without a device. A verified log is
+//! as trustworthy as the link over which it was read (section 9).
 
 use std::error::Error;
 use std::fs::File;
@@ -18,10 +18,10 @@ use crate::report::{AuditTable, Exit, JsonLines, Reporter};
 
 use crate::cli::args::{AuditRead, AuditVerify, Cli, PlanOutput, Selection};
 use crate::cli::open_session::open_session;
-use crate::cli::output::session::{self, Show};
-use crate::cli::output::stdout_writer::Page;
+use crate::cli::output::session::{self, OutputMode};
+use crate::cli::output::stdout_writer::OutputBuffer;
 use crate::cli::output::{headless, logging};
-use crate::cli::process::private_file::Growing;
+use crate::cli::process::private_file::PartialFile;
 use crate::cli::process::{private_file, signals};
 use crate::cli::{CliError, load, runtime, wiring};
 
@@ -31,8 +31,8 @@ const PIECE: usize = 64 * 1024;
 /// `hemfleet audit`: reads and verifies the logs of devices. Its exit codes stand at [`Exit`].
 pub(in crate::cli) fn read_logs(cli: &Cli, args: &AuditRead) -> Result<Exit, CliError> {
     let how = match args.output {
-        PlanOutput::Plain => Show::Plain,
-        PlanOutput::Json => Show::Json,
+        PlanOutput::Plain => OutputMode::Plain,
+        PlanOutput::Json => OutputMode::Json,
     };
     logging::start(cli, how)?;
     let settings = load::settings(&Selection {
@@ -55,7 +55,7 @@ pub(in crate::cli) fn read_logs(cli: &Cli, args: &AuditRead) -> Result<Exit, Cli
         let keeper = args
             .save
             .clone()
-            .map(|dir| Arc::new(Keeper { dir }) as Arc<dyn LogKeeper>);
+            .map(|dir| Arc::new(LogFolder { dir }) as Arc<dyn LogKeeper>);
         let payload = Payload::default();
         let opened = open_session(
             wiring::run_id()?,
@@ -69,9 +69,9 @@ pub(in crate::cli) fn read_logs(cli: &Cli, args: &AuditRead) -> Result<Exit, Cli
         let Some(mut session) = opened else {
             return Ok(Exit::Interrupted);
         };
-        let page = Page::default();
+        let page = OutputBuffer::default();
         let mut told: Box<dyn Reporter> = match how {
-            Show::Json => Box::new(JsonLines::new(page.clone())),
+            OutputMode::Json => Box::new(JsonLines::new(page.clone())),
             _ => Box::new(AuditTable::new(page.clone(), session::color())),
         };
         let told = headless::run(&mut session, &mut *told, page, None, &mut interrupts).await;
@@ -85,49 +85,49 @@ pub(in crate::cli) fn read_logs(cli: &Cli, args: &AuditRead) -> Result<Exit, Cli
 }
 
 /// Keeps the files that are read, a folder for each device.
-struct Keeper {
+struct LogFolder {
     dir: PathBuf,
 }
 
-impl LogKeeper for Keeper {
+impl LogKeeper for LogFolder {
     fn begin(&self, device: &DeviceId, file: &LogId, key: &Bytes) -> Box<dyn RawLog> {
-        Box::new(KeptLog {
+        Box::new(LogFile {
             dir: self.dir.join(private_file::file_name(device.as_str())),
             file: file.clone(),
             key: key.clone(),
-            came: None,
+            partial: None,
         })
     }
 }
 
 /// A log file on its way to the disk.
-struct KeptLog {
+struct LogFile {
     dir: PathBuf,
     file: LogId,
     key: Bytes,
     /// Absent before the first byte.
-    came: Option<Growing>,
+    partial: Option<PartialFile>,
 }
 
-impl RawLog for KeptLog {
+impl RawLog for LogFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let came = match &mut self.came {
-            Some(came) => came,
-            none => none.insert(Growing::new(&self.dir)?),
+        let partial = match &mut self.partial {
+            Some(partial) => partial,
+            none => none.insert(PartialFile::new(&self.dir)?),
         };
-        came.write(bytes)
+        partial.write(bytes)
     }
 
     fn keep(self: Box<Self>, whole: bool) -> io::Result<()> {
-        let Some(came) = self.came else {
-            // A file of nothing says nothing.
+        let Some(partial) = self.partial else {
+            // An empty file is not worth keeping.
             return Ok(());
         };
-        // Of a file that came short nothing in the file itself tells: what came is whole lines at times.
+        // The file itself may not show that it was cut short: it may end with a whole line.
         let ending = if whole { "log" } else { "cut.log" };
-        let (log, _) = came.beside_others(self.file.as_str(), ending)?;
-        // The nonce is another one each time: the key goes with the file that it was read with. Where an
-        // earlier run was stopped between the two, this one's is as good: it has just been tried on the file.
+        let (log, _) = partial.persist_unique(self.file.as_str(), ending)?;
+        // The nonce differs each time, so that each file keeps the key it was read with. If an earlier run was stopped
+        // between the two, this key will do: it has just verified the file.
         match private_file::new_file(&log.with_extension("key.json"), &self.key) {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             other => other,
@@ -135,13 +135,13 @@ impl RawLog for KeptLog {
     }
 }
 
-/// Exit code 0 verified, 1 not, 2 unreadable.
+/// `hemfleet audit verify`. Exit code 0 if the file verifies, 1 if not, 2 if it cannot be read.
 pub(in crate::cli) fn verify(args: &AuditVerify) -> Result<ExitCode, CliError> {
     let mut key = Vec::new();
     open(&args.key)?
         .read_to_end(&mut key)
         .map_err(|e| unreadable(&args.key, e))?;
-    // Before the key is judged, so that all that is missing is told as such.
+    // Opened before the key is checked, so that a missing file is reported as missing.
     open(&args.file)?;
     let key = audit::parse_key_answer(&key).map_err(|e| bad_key(&args.key, e))?;
     let mut out = io::stdout().lock();
@@ -155,7 +155,7 @@ pub(in crate::cli) fn verify(args: &AuditVerify) -> Result<ExitCode, CliError> {
         Err(fault) => return Err(bad_key(&args.key, fault)),
     };
     let (log, count) = read_through(&args.file, &key, args.entries, &mut out)?;
-    tell(&args.file, &log, count, &key, &mut out)?;
+    print_verdict(&args.file, &log, count, &key, &mut out)?;
     Ok(match log.end {
         LogEnd::Whole => ExitCode::SUCCESS,
         _ => Exit::Failed.into(),
@@ -202,7 +202,7 @@ fn read_through(
         if let LogLine::Entry(entry) = seen {
             count += 1;
             if entries && written.is_ok() {
-                written = writeln!(out, "{}", line(&entry));
+                written = writeln!(out, "{}", entry_line(&entry));
             }
         }
     };
@@ -219,7 +219,7 @@ fn read_through(
     Ok((end, count))
 }
 
-fn tell(
+fn print_verdict(
     path: &Path,
     log: &Verified,
     count: usize,
@@ -245,7 +245,7 @@ fn tell(
 }
 
 /// One entry, for people: line, counter, time, type, result, subject and what its extra field says.
-fn line(entry: &AuditEntry) -> String {
+fn entry_line(entry: &AuditEntry) -> String {
     printable(
         &format!(
             "{:>5}  {:>8x}  {:<20}  {:<22}  {:<6}  {:<4}  {}",

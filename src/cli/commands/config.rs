@@ -1,4 +1,4 @@
-//! `hemfleet config example` and `hemfleet config check`. What is checked is `config`'s and `load`'s.
+//! `hemfleet config example` and `hemfleet config check`.
 
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -26,7 +26,7 @@ pub(in crate::cli) fn check(path: &Path) -> Result<ExitCode, CliError> {
     {
         loaded.faults.push(*fault);
     }
-    let remarks = loaded.remarks();
+    let warnings = loaded.warnings();
     let settings = load::settings_of(loaded)?;
     let mut out = io::stdout().lock();
     writeln!(
@@ -35,8 +35,8 @@ pub(in crate::cli) fn check(path: &Path) -> Result<ExitCode, CliError> {
         path.display(),
         settings.devices.len()
     )?;
-    for remark in remarks {
-        writeln!(out, "WARNING: {remark}")?;
+    for warning in warnings {
+        writeln!(out, "WARNING: {warning}")?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,5 @@
-//! `hemfleet demo`: simulated devices on real sockets, the real run, and whether it ended as foretold.
-//! Must not: be more lenient than `hemfleet run`: inventory, secrets and TLS go the same way.
+//! `hemfleet demo`: a real run over simulated devices on real sockets, compared with what its scenario expects.
+//! Inventory, secrets and TLS go the same way as in `hemfleet run`.
 
 mod folder;
 
@@ -13,7 +13,7 @@ use self::folder::DemoFolder;
 use crate::cli::args::{Cli, Components, Demo, Selection, Target};
 use crate::cli::device_locks::DeviceLocks;
 use crate::cli::open_session::{open_session, take_locks};
-use crate::cli::output::session::{self, Show};
+use crate::cli::output::session::{self, OutputMode};
 use crate::cli::output::{line_writer, logging, stdout_writer};
 use crate::cli::process::{limits, signals};
 use crate::cli::{CliError, expectations, load, runtime, wiring};
@@ -23,7 +23,7 @@ const SCENARIO: &str = include_str!("../../../tests/scenarios/demo.toml");
 
 /// Runs the demo. Exit code 0 where every device ended as the scenario foretells.
 pub(in crate::cli) fn demo(cli: &Cli, args: &Demo) -> Result<ExitCode, CliError> {
-    let how = Show::choose(&args.view)?;
+    let how = OutputMode::choose(&args.view)?;
     let scenario = match &args.scenario {
         Some(path) => load::scenario(path)?,
         None => Scenario::parse(SCENARIO)?,
@@ -58,20 +58,20 @@ pub(in crate::cli) fn demo(cli: &Cli, args: &Demo) -> Result<ExitCode, CliError>
         let mut interrupts = signals::interrupts()?;
         let run = wiring::run_id()?;
         // Locks of its own: its devices are nobody else's, whatever runs beside it.
-        let claim = DeviceLocks::within(lab.path().join("locks"), &run, &settings.devices);
-        if !take_locks(&claim, &mut interrupts).await? {
+        let locks = DeviceLocks::within(lab.path().join("locks"), &run, &settings.devices);
+        if !take_locks(&locks, &mut interrupts).await? {
             return Ok(Exit::Interrupted.into());
         }
         let opened = open_session(run, &settings, payload, Mode::Go, None, &mut interrupts).await?;
         let Some(mut session) = opened else {
             return Ok(Exit::Interrupted.into());
         };
-        let told = session::show(&mut session, how, &claim, &mut interrupts).await?;
+        let told = session::show(&mut session, how, &locks, &mut interrupts).await?;
         let fleet = session.fleet();
         session::summary(fleet, how, None, log.as_deref(), told, &mut interrupts).await;
         let (code, text) = verdict(fleet, &scenario, &sims);
         // Standard output is for JSON alone. The exit code says it too, so a lost line is no harm.
-        if how == Show::Json || !told {
+        if how == OutputMode::Json || !told {
             line_writer::say(&text);
         } else {
             stdout_writer::print(text.into_bytes(), fleet.stop().is_some(), &mut interrupts).await;
@@ -88,10 +88,10 @@ fn verdict(fleet: &Fleet, scenario: &Scenario, sims: &SimFleet) -> (ExitCode, St
     if fleet.stop().is_some() {
         return (Exit::Interrupted.into(), String::new());
     }
-    let surprises = expectations::surprises(fleet, scenario, sims);
-    if surprises.is_empty() {
+    let mismatches = expectations::mismatches(fleet, scenario, sims);
+    if mismatches.is_empty() {
         let text = "Every device ended as the scenario foretells.\n".to_owned();
         return (ExitCode::SUCCESS, text);
     }
-    (Exit::Failed.into(), surprises.join("\n") + "\n")
+    (Exit::Failed.into(), mismatches.join("\n") + "\n")
 }

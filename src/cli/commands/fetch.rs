@@ -1,5 +1,5 @@
-//! `hemfleet fetch`, and `--firmware latest`: what the backend offers devices, downloaded and checked.
-//! Must not: install anything, or keep a file that is not the one that was announced.
+//! `hemfleet fetch`, and `--firmware latest`: asks the backend what it offers the devices, and downloads it. Whether a
+//! download is what was announced is checked in `fetch::announcement`.
 
 pub(in crate::cli) mod announcement;
 
@@ -25,7 +25,7 @@ use crate::report::Exit;
 
 use crate::cli::args::{Cli, Components, Fetch, Selection};
 use crate::cli::error::chain;
-use crate::cli::output::session::Show;
+use crate::cli::output::session::OutputMode;
 use crate::cli::output::{line_writer, logging};
 use crate::cli::process::{limits, private_file, signals};
 use crate::cli::{CliError, image_file, load, runtime, wiring};
@@ -38,7 +38,7 @@ const REDRAW: Duration = Duration::from_millis(100);
 
 /// `hemfleet fetch`. Exit code 0 where everything offered is here, also where that is nothing.
 pub(in crate::cli) fn fetch(cli: &Cli, args: &Fetch) -> Result<Exit, CliError> {
-    logging::start(cli, Show::Plain)?;
+    logging::start(cli, OutputMode::Plain)?;
     let settings = load::settings(&Selection {
         config: args.config.clone(),
         only: args.device.iter().cloned().collect(),
@@ -105,7 +105,7 @@ pub(super) struct Latest {
     pub(super) not_asked: Vec<DeviceId>,
 }
 
-/// Fetches the one firmware that is offered to selected devices; nothing where an interrupt came first.
+/// Fetches the one firmware that is offered to selected devices; nothing where an interrupt comes first.
 ///
 /// # Errors
 ///
@@ -134,7 +134,7 @@ async fn newest(settings: &Settings, dir: &Path) -> Result<Latest, CliError> {
         let lists: Vec<String> = offers.iter().map(Offer::names).collect();
         return Err(CliError::DifferentOffers(lists.join(" / ")));
     };
-    let Got { path, .. } = download(&asked.broker, offer, dir, &settings.images).await?;
+    let Downloaded { path, .. } = download(&asked.broker, offer, dir, &settings.images).await?;
     say(&format!(
         "{}: {}, as announced",
         offer.title(),
@@ -152,7 +152,7 @@ async fn newest(settings: &Settings, dir: &Path) -> Result<Latest, CliError> {
 }
 
 /// What devices were told by the backend.
-struct Asked {
+struct Checkins {
     broker: Arc<Broker>,
     answers: Vec<(DeviceId, Result<CheckinReport, FailureKind>)>,
 }
@@ -165,7 +165,7 @@ struct Offer {
 }
 
 /// Checks every device in: that is how the backend says what is newer (section 5). No login, no token.
-async fn ask(settings: &Settings) -> Result<Asked, CliError> {
+async fn ask(settings: &Settings) -> Result<Checkins, CliError> {
     limits::ensure_files(settings.concurrency, settings.devices.len())?;
     let broker = wiring::broker(settings)?;
     let devices = wiring::devices_of(settings, &broker, |_| Credential::None)?;
@@ -187,10 +187,10 @@ async fn ask(settings: &Settings) -> Result<Asked, CliError> {
         .buffered(settings.concurrency)
         .collect()
         .await;
-    Ok(Asked { broker, answers })
+    Ok(Checkins { broker, answers })
 }
 
-impl Asked {
+impl Checkins {
     /// Says which devices could not be asked, and why.
     fn complain(&self) -> Vec<DeviceId> {
         let mut not_asked = Vec::new();
@@ -247,7 +247,7 @@ impl Offer {
 }
 
 /// A download that was kept.
-struct Got {
+struct Downloaded {
     path: PathBuf,
     sha256: [u8; 32],
 }
@@ -260,8 +260,8 @@ async fn download(
     offer: &Offer,
     dir: &Path,
     trust: &ImageTrust,
-) -> Result<Got, DownloadError> {
-    let mut line = Line::new(offer.component);
+) -> Result<Downloaded, DownloadError> {
+    let mut line = ProgressLine::new(offer.component);
     let bytes = broker
         .download(offer.component, &offer.announced, &mut |got, total| {
             line.show(got, total);
@@ -282,11 +282,11 @@ async fn download(
         fwk: None,
         signer: None,
     };
-    let judged = match offer.component {
+    let identified = match offer.component {
         Component::Firmware => announcement::firmware(&bytes, &mut facts)?,
         Component::Ui => announcement::app(&bytes, &mut facts)?,
     };
-    trust.of_signer(judged.signer, judged.sha256)?;
+    trust.of_signer(identified.signer, identified.sha256)?;
     let ending = match offer.component {
         Component::Firmware => "bin",
         Component::Ui => "tar",
@@ -296,14 +296,14 @@ async fn download(
         source,
     };
     let (path, new) =
-        private_file::beside_others(dir, &judged.stem, ending, &bytes).map_err(unwritten)?;
+        private_file::persist_unique(dir, &identified.stem, ending, &bytes).map_err(unwritten)?;
     if new {
         let mut json = serde_json::to_vec_pretty(&facts).map_err(|e| unwritten(e.into()))?;
         json.push(b'\n');
-        private_file::beside_others(dir, &file_stem(&path), "json", &json).map_err(unwritten)?;
+        private_file::persist_unique(dir, &file_stem(&path), "json", &json).map_err(unwritten)?;
     }
-    let sha256 = judged.sha256;
-    Ok(Got { path, sha256 })
+    let sha256 = identified.sha256;
+    Ok(Downloaded { path, sha256 })
 }
 
 fn file_stem(path: &Path) -> String {
@@ -312,13 +312,13 @@ fn file_stem(path: &Path) -> String {
 }
 
 /// The progress of a download, on standard error where that is a terminal.
-struct Line {
+struct ProgressLine {
     component: Component,
     shown: Option<Instant>,
     terminal: bool,
 }
 
-impl Line {
+impl ProgressLine {
     fn new(component: Component) -> Self {
         Self {
             component,

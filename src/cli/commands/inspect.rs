@@ -1,5 +1,4 @@
-//! `hemfleet inspect`: prints what an image or a management app is. How a file is read and judged is
-//! `cli::image_file`'s.
+//! `hemfleet inspect`: prints what an image or a management app is. Files are read and checked by `cli::image_file`.
 
 use std::io::{self, Write};
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! The commands, one file each.
+//! The commands, one file each. What several of them share is one level up.
 
 pub(super) mod audit;
 pub(super) mod config;

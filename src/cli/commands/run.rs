@@ -1,5 +1,4 @@
-//! `hemfleet plan`, `run` and `config check`: inventory and image → devices → session.
-//! Must not: show anything of a run (that is `show`).
+//! `hemfleet plan` and `hemfleet run`. How a run is shown is in `cli::output`.
 
 use std::io::{self, IsTerminal as _, Write as _};
 
@@ -11,33 +10,33 @@ use super::fetch;
 use crate::cli::args::{Cli, Plan, PlanOutput, Run};
 use crate::cli::device_locks::DeviceLocks;
 use crate::cli::open_session::{nothing_sent, open_session, take_locks};
-use crate::cli::output::session::{self, Show};
-use crate::cli::output::stdout_writer::{self, Page};
+use crate::cli::output::session::{self, OutputMode};
+use crate::cli::output::stdout_writer::{self, OutputBuffer};
 use crate::cli::output::{headless, logging};
 use crate::cli::process::{limits, signals};
 use crate::cli::{CliError, load, runtime, wiring};
 
 /// `hemfleet plan`.
 pub(in crate::cli) fn plan(cli: &Cli, args: &Plan) -> Result<Exit, CliError> {
-    logging::start(cli, Show::Plain)?;
+    logging::start(cli, OutputMode::Plain)?;
     if args.target.wants_latest() {
         return Err(CliError::PlanOfLatest);
     }
     let (mut settings, payload) = load::run(&args.target)?;
-    // It changes nothing, and a check-in sets a clock; before a run is confirmed the inventory may want one.
+    // A plan changes nothing, and a check-in sets a clock.
     settings.policy.on_expired = OnExpired::Fail;
     limits::ensure_files(settings.concurrency, settings.devices.len())?;
-    // A look needs no secret, so none is read.
+    // A plan needs no secret, so none is read.
     let devices = wiring::devices(&settings, |_| Credential::None)?;
     let mut session = wiring::session(&settings, payload, devices, Mode::Plan)?;
     if io::stderr().is_terminal() {
-        // Absent devices take their time; a silent tool looks dead.
+        // Absent devices take long to time out, and a silent tool looks dead.
         let _ = writeln!(io::stderr(), "asking {} devices…", settings.devices.len());
     }
     let runtime = runtime()?;
     let exit = runtime.block_on(async {
         let mut interrupts = signals::interrupts()?;
-        let page = Page::default();
+        let page = OutputBuffer::default();
         let mut json = JsonLines::new(page.clone());
         let reporter: &mut dyn Reporter = match args.output {
             PlanOutput::Json => &mut json,
@@ -57,9 +56,9 @@ pub(in crate::cli) fn plan(cli: &Cli, args: &Plan) -> Result<Exit, CliError> {
 
 /// `hemfleet run`.
 pub(in crate::cli) fn run(cli: &Cli, args: &Run) -> Result<Exit, CliError> {
-    let how = Show::choose(&args.view)?;
-    let asks = !args.yes && !matches!(how, Show::Tui { .. });
-    if asks && (how == Show::Json || !io::stdin().is_terminal()) {
+    let how = OutputMode::choose(&args.view)?;
+    let asks = !args.yes && !matches!(how, OutputMode::Tui { .. });
+    if asks && (how == OutputMode::Json || !io::stdin().is_terminal()) {
         return Err(CliError::NoTerminalToConfirm);
     }
     let (mut settings, mut payload) = load::run(&args.target)?;
@@ -72,13 +71,13 @@ pub(in crate::cli) fn run(cli: &Cli, args: &Run) -> Result<Exit, CliError> {
     // Each lock is an open file.
     limits::ensure_files_and_locks(settings.concurrency, settings.devices.len())?;
     // Held until the runtime is gone, and every task with it.
-    let claim = DeviceLocks::new(&run, &settings.devices).map_err(nothing_sent)?;
+    let locks = DeviceLocks::new(&run, &settings.devices).map_err(nothing_sent)?;
     let runtime = runtime()?;
     let exit = runtime.block_on(async {
         let mut interrupts = signals::interrupts()?;
         let mut not_asked = Vec::new();
-        // Nobody confirms: the claim comes before the first request, and before anybody is asked for a secret.
-        if args.yes && !take_locks(&claim, &mut interrupts).await? {
+        // Nobody confirms: the locks come first, before the first request, and before anybody is asked for a secret.
+        if args.yes && !take_locks(&locks, &mut interrupts).await? {
             return Ok(Exit::Interrupted);
         }
         if args.target.wants_latest() {
@@ -92,10 +91,10 @@ pub(in crate::cli) fn run(cli: &Cli, args: &Run) -> Result<Exit, CliError> {
             settings.devices.retain(|spec| offered.contains(&spec.id));
             payload.firmware = image.map(|image| *image);
             if payload.firmware.is_none() {
-                if how != Show::Json {
+                if how != OutputMode::Json {
                     return Ok(Exit::of_asking(&not_asked));
                 }
-                // A run of nobody, so that scripts read its beginning and its end all the same.
+                // A run without devices, so that scripts still read its first and last event.
                 mode = Mode::Go;
             }
         }
@@ -104,8 +103,8 @@ pub(in crate::cli) fn run(cli: &Cli, args: &Run) -> Result<Exit, CliError> {
             return Ok(Exit::Interrupted);
         };
         let mut session = session.leaving_out(&not_asked);
-        let told = session::show(&mut session, how, &claim, &mut interrupts).await?;
-        if let Some(refused) = claim.refused() {
+        let told = session::show(&mut session, how, &locks, &mut interrupts).await?;
+        if let Some(refused) = locks.refused() {
             let sent = "no device was changed, they were only looked at";
             return Err(CliError::Locks { refused, sent });
         }
@@ -123,6 +122,6 @@ pub(in crate::cli) fn run(cli: &Cli, args: &Run) -> Result<Exit, CliError> {
         Ok(exit)
     });
     runtime.shutdown_background();
-    drop(claim);
+    drop(locks);
     exit
 }

@@ -1,4 +1,4 @@
-//! `hemfleet sim`: serves simulated devices until stopped. Must not: upgrade anything.
+//! `hemfleet sim`: serves simulated devices until it is stopped.
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -7,13 +7,13 @@ use crate::sim::{LabDir, PhoneAnswer, Scenario, SimDevice, SimFleet, SimOptions}
 
 use crate::cli::args::{Cli, Sim};
 use crate::cli::output::logging;
-use crate::cli::output::session::Show;
+use crate::cli::output::session::OutputMode;
 use crate::cli::process::{limits, signals};
 use crate::cli::{CliError, load, runtime};
 
 /// Serves until SIGINT, SIGTERM or SIGHUP.
 pub(in crate::cli) fn sim(cli: &Cli, args: &Sim) -> Result<ExitCode, CliError> {
-    logging::start(cli, Show::Plain)?;
+    logging::start(cli, OutputMode::Plain)?;
     let scenario = match &args.scenario {
         Some(path) => load::scenario(path)?,
         None => Scenario::plain(usize::from(args.devices)),
@@ -33,7 +33,7 @@ pub(in crate::cli) fn sim(cli: &Cli, args: &Sim) -> Result<ExitCode, CliError> {
         let sims = SimFleet::start(&scenario, &options).await?;
         let lab = sims.write_lab(&args.dir)?;
         let mut out = io::stdout().lock();
-        tell(&mut out, &sims, &lab)?;
+        print_lab(&mut out, &sims, &lab)?;
         out.flush()?;
         drop(out);
         interrupts.recv().await;
@@ -45,7 +45,7 @@ pub(in crate::cli) fn sim(cli: &Cli, args: &Sim) -> Result<ExitCode, CliError> {
 }
 
 /// Everything that somebody needs who wants to talk to the devices.
-fn tell(out: &mut impl io::Write, sims: &SimFleet, lab: &LabDir) -> io::Result<()> {
+fn print_lab(out: &mut impl io::Write, sims: &SimFleet, lab: &LabDir) -> io::Result<()> {
     let devices = sims.devices();
     writeln!(
         out,

@@ -1,10 +1,8 @@
-//! Locks as files: one for each way to a device, locked by the kernel while its holder lives.
+//! Lock files: one for each way to a device, locked by the kernel as long as its holder lives.
 //!
-//! A file is removed by whoever holds its lock, when it is given up, so that none pile up; hence the
-//! file that was locked is looked at once more: it may have been removed in between, and then its lock
-//! says nothing. The files that a killed run left behind are removed by the next one.
-//!
-//! Must not: know who the holder is, or wait for one.
+//! The holder removes the file when it gives the lock up. Another process may have opened it before that, so a file is
+//! checked once more after it is locked: a lock on a removed file means nothing. Files left by a killed run are removed
+//! by the next one.
 
 use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions, TryLockError};
 use std::io;
@@ -30,7 +28,7 @@ const ENDING: &str = ".lock";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How often it is tried.
-const KNOCK: Duration = Duration::from_millis(20);
+const RETRY: Duration = Duration::from_millis(20);
 
 /// The folder of the locks, entered by this process alone until it is dropped.
 pub(super) struct Folder {
@@ -40,15 +38,15 @@ pub(super) struct Folder {
 
 /// A lock that is held until dropped.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct HeldLock {
     file: File,
     path: PathBuf,
 }
 
 /// What came of trying to lock.
-pub(super) enum Taken {
+pub(super) enum LockAttempt {
     /// It is held now.
-    Ours(Held),
+    Ours(HeldLock),
     /// Another one holds it, and says who it is in this file.
     Busy(PathBuf),
 }
@@ -69,7 +67,7 @@ impl Folder {
             std::fs::set_permissions(path, Permissions::from_mode(0o700))?;
         }
         let gate = open(&path.join(GATE))?;
-        for _ in 0..PATIENCE.as_millis() / KNOCK.as_millis() {
+        for _ in 0..PATIENCE.as_millis() / RETRY.as_millis() {
             match gate.try_lock() {
                 Ok(()) => {
                     return Ok(Self {
@@ -88,8 +86,8 @@ impl Folder {
     }
 
     /// Locks the device at `reach`, unless another process does.
-    pub(super) fn lock(&self, reach: &Reach) -> io::Result<Taken> {
-        Taken::of(&self.path.join(file_name(reach)))
+    pub(super) fn lock(&self, reach: &Reach) -> io::Result<LockAttempt> {
+        LockAttempt::of(&self.path.join(file_name(reach)))
     }
 
     /// Removes the files of runs that were killed. What cannot be removed stays: it does no harm.
@@ -100,7 +98,7 @@ impl Folder {
         for entry in entries.flatten() {
             let name = entry.file_name();
             if is_lock(&name.to_string_lossy())
-                && let Ok(Taken::Ours(left)) = Taken::of(&entry.path())
+                && let Ok(LockAttempt::Ours(left)) = LockAttempt::of(&entry.path())
             {
                 drop(left);
             }
@@ -108,19 +106,19 @@ impl Folder {
     }
 }
 
-impl Taken {
+impl LockAttempt {
     /// Tries to lock the file at `path`, made where it is not there.
-    fn of(path: &Path) -> io::Result<Taken> {
+    fn of(path: &Path) -> io::Result<LockAttempt> {
         loop {
             let file = open(path)?;
             match file.try_lock() {
                 Ok(()) => {}
-                Err(TryLockError::WouldBlock) => return Ok(Taken::Busy(path.to_path_buf())),
+                Err(TryLockError::WouldBlock) => return Ok(LockAttempt::Busy(path.to_path_buf())),
                 Err(TryLockError::Error(e)) => return Err(e),
             }
             // Its holder may have removed it after it was opened here: then there is another one now.
             if is_at(&file, path) {
-                return Ok(Taken::Ours(Held {
+                return Ok(LockAttempt::Ours(HeldLock {
                     file,
                     path: path.to_path_buf(),
                 }));
@@ -129,14 +127,14 @@ impl Taken {
     }
 }
 
-impl Held {
+impl HeldLock {
     /// Where the holder says who it is.
     pub(super) fn file(&mut self) -> &mut File {
         &mut self.file
     }
 }
 
-impl Drop for Held {
+impl Drop for HeldLock {
     /// The file goes first, the lock with the descriptor.
     fn drop(&mut self) {
         if is_at(&self.file, &self.path) {
@@ -192,5 +190,5 @@ pub(super) fn is_lock(name: &str) -> bool {
     reason = "on a thread for blocking work, at a gate that no event tells of"
 )]
 fn pause() {
-    std::thread::sleep(KNOCK);
+    std::thread::sleep(RETRY);
 }

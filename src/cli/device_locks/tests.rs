@@ -1,4 +1,4 @@
-//! Claims of several runs in one folder: each open file has its own lock, so that one process can play all.
+//! Locks of several runs in one folder. Each open file has its own lock, so that one process can play all runs.
 
 use super::*;
 use std::collections::BTreeSet;

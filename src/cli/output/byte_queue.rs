@@ -1,6 +1,6 @@
-//! Bytes on their way to a file that may stop taking them, and the thread that writes them: whoever hands
-//! bytes over never waits. What to do about a file that is behind is up to its two users: [`super::stdout_writer`]
-//! gives it up, [`super::line_writer`] loses lines and counts them.
+//! A queue of bytes in front of a file, and the thread that writes them. Whoever adds bytes never waits, even if the
+//! file takes nothing. When the file falls behind, [`super::stdout_writer`] gives it up, and [`super::line_writer`]
+//! drops lines and counts them.
 
 use std::collections::VecDeque;
 use std::fs::File;

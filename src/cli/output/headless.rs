@@ -1,5 +1,5 @@
-//! A run without the dashboard: events to a reporter, signals to the reducer, the confirmation from
-//! the terminal. It never waits for whoever reads. Must not: decide what starts, or how an event is worded.
+//! A run without the dashboard: events go to a reporter, signals to the reducer, and the confirmation comes from the
+//! terminal. It never waits for whoever reads its output. The wording of events is in `report`.
 
 use std::io::{self, BufRead, Write};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::report::{Reporter, plan_table};
 
 use super::headless_prompt::HeadlessPrompt;
 use super::line_writer::say;
-use super::stdout_writer::{Closed, Page, StdoutWriter};
+use super::stdout_writer::{Closed, OutputBuffer, StdoutWriter};
 use crate::cli::device_locks::DeviceLocks;
 
 /// A reporter that says nothing: what there is to say comes at the end.
@@ -31,21 +31,21 @@ impl Reporter for Silent {
 /// A reader that only stops for a while keeps the run from nothing: devices are watched on, and its lines wait.
 /// At the end it is waited for, until an interrupt.
 ///
-/// `reporter` writes to `page`. A plan that is confirmed starts once `claim` is held; where it is
-/// refused the run ends there, and the claim says why.
+/// `reporter` writes to `page`. A plan that is confirmed starts once `locks` are held; where it is
+/// refused the run ends there, and the locks say why.
 pub(in crate::cli) async fn run(
     session: &mut FleetRun,
     reporter: &mut dyn Reporter,
-    page: Page,
-    claim: Option<&Arc<DeviceLocks>>,
+    page: OutputBuffer,
+    locks: Option<&Arc<DeviceLocks>>,
     interrupts: &mut mpsc::Receiver<()>,
 ) -> bool {
     let mut out = StdoutWriter::stdout(page.clone()).ok();
-    let mut desk = HeadlessPrompt::default();
+    let mut prompt = HeadlessPrompt::default();
     session.intend(Intent::Begin);
     while !session.fleet().is_over() {
         if is_to_confirm(session.fleet()) {
-            if !confirm(session, page.clone(), &mut out, claim, interrupts).await {
+            if !confirm(session, page.clone(), &mut out, locks, interrupts).await {
                 return out.is_some();
             }
             continue;
@@ -55,16 +55,16 @@ pub(in crate::cli) async fn run(
             session.intend(Intent::Halt);
             continue;
         }
-        desk.attend(session.fleet());
+        prompt.ask_next(session.fleet());
         tokio::select! {
             event = session.next() => tell(session, reporter, &event, &mut out),
             Some(()) = interrupts.recv() => interrupt(session),
-            wish = desk.answer() => if let Some(wish) = wish {
-                session.intend(wish);
+            intent = prompt.answer() => if let Some(intent) = intent {
+                session.intend(intent);
             },
         }
     }
-    drop(desk);
+    drop(prompt);
     session.finish();
     while let Some(event) = session.try_next() {
         tell(session, reporter, &event, &mut out);
@@ -129,9 +129,9 @@ fn is_to_confirm(fleet: &Fleet) -> bool {
 /// interrupt leaves. False where the devices could not be claimed.
 async fn confirm(
     session: &mut FleetRun,
-    mut page: Page,
+    mut page: OutputBuffer,
     out: &mut Option<StdoutWriter>,
-    claim: Option<&Arc<DeviceLocks>>,
+    locks: Option<&Arc<DeviceLocks>>,
     interrupts: &mut mpsc::Receiver<()>,
 ) -> bool {
     // A page takes everything.
@@ -152,7 +152,7 @@ async fn confirm(
         match typed.as_deref().map(str::trim) {
             None | Some("") => session.intend(Intent::Drain),
             Some(number) if number == wanted.to_string() => {
-                return start(session, claim, interrupts).await;
+                return start(session, locks, interrupts).await;
             }
             Some(other) => {
                 let _ = writeln!(page, "{} is not {wanted}.", printable(other, 20));
@@ -165,12 +165,12 @@ async fn confirm(
 /// Starts what the plan says, once the devices are claimed; false where they are not to be had.
 async fn start(
     session: &mut FleetRun,
-    claim: Option<&Arc<DeviceLocks>>,
+    locks: Option<&Arc<DeviceLocks>>,
     interrupts: &mut mpsc::Receiver<()>,
 ) -> bool {
-    if let Some(claim) = claim {
+    if let Some(locks) = locks {
         tokio::select! {
-            taken = claim.take() => if taken.is_err() {
+            taken = locks.take() => if taken.is_err() {
                 return false;
             },
             Some(()) = interrupts.recv() => {

@@ -1,5 +1,5 @@
-//! The prompts for secrets that are typed while a run goes on without the dashboard, one at a time.
-//! Must not: keep what was typed, or let a prompt that nobody answers hold the run up.
+//! Prompts for secrets that are typed during a run without the dashboard, one at a time. The run goes on while a prompt
+//! is open.
 
 use std::future;
 use std::io;
@@ -25,13 +25,13 @@ struct Prompt {
 
 impl HeadlessPrompt {
     /// Whether there is anybody to be asked.
-    pub(in crate::cli) fn is_manned() -> bool {
+    pub(in crate::cli) fn has_terminal() -> bool {
         prompt::has_terminal()
     }
 
     /// Opens the prompt of the first device that waits for its secret, unless one is open. Once the run
     /// is being stopped nobody is asked any more.
-    pub(super) fn attend(&mut self, fleet: &Fleet) {
+    pub(super) fn ask_next(&mut self, fleet: &Fleet) {
         if self.open.is_some() || fleet.stop().is_some() || fleet.secrets_wanted() == 0 {
             return;
         }

@@ -1,5 +1,5 @@
-//! Standard error and log files, written beside the run: nobody waits for a terminal, a pipe or a disk that
-//! takes nothing. Lines that find no room are lost and counted, and the count stands where they are missing.
+//! Standard error and log files, written by a thread: nobody waits for a terminal, a pipe or a disk that takes nothing.
+//! Lines that find no room are dropped, and their number is written where they are missing.
 
 use std::fs::File;
 use std::io::{self, Write};

@@ -1,6 +1,5 @@
-//! Where the log goes: standard error, or a private file while the dashboard owns the terminal.
-//! Must not: log anything itself, or let a log line reach the dashboard's screen. Nobody who logs waits for
-//! whoever takes the lines.
+//! Where the log goes: standard error, or a private file while the dashboard owns the terminal. Log lines are written by
+//! `line_writer`, so that logging never blocks.
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io;
@@ -11,7 +10,7 @@ use std::sync::OnceLock;
 use tracing_subscriber::EnvFilter;
 
 use super::line_writer::{self, LineWriter};
-use super::session::Show;
+use super::session::OutputMode;
 use crate::cli::args::Cli;
 use crate::cli::process::private_file;
 
@@ -36,9 +35,9 @@ impl Drop for Finish {
 }
 
 /// Logs where `how` leaves room for it; the file, if it is one.
-pub(in crate::cli) fn start(cli: &Cli, how: Show) -> io::Result<Option<PathBuf>> {
+pub(in crate::cli) fn start(cli: &Cli, how: OutputMode) -> io::Result<Option<PathBuf>> {
     match (how, &cli.log) {
-        (Show::Plain | Show::Json, None) => {
+        (OutputMode::Plain | OutputMode::Json, None) => {
             to_stderr(cli.verbose)?;
             Ok(None)
         }

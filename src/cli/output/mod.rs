@@ -1,4 +1,4 @@
-//! A run shown: on the dashboard, as lines, as JSON; and the writers that never wait for a reader.
+//! How a run is shown, on the dashboard, as lines or as JSON; and the writers that never wait for a reader.
 
 pub(super) mod byte_queue;
 pub(super) mod headless;

@@ -1,5 +1,4 @@
-//! Shows a session as asked: dashboard, plain lines or JSON; then the summary and the exit code.
-//! Must not: know where the session's devices come from.
+//! Shows a session in the chosen way (dashboard, plain lines or JSON), then its summary.
 
 use std::io::{self, IsTerminal as _};
 use std::path::Path;
@@ -15,20 +14,20 @@ use crate::tui::{self, Options, Theme};
 
 use super::headless;
 use super::line_writer;
-use super::stdout_writer::{self, Page};
+use super::stdout_writer::{self, OutputBuffer};
 use crate::cli::CliError;
 use crate::cli::args::{Output, View};
 use crate::cli::device_locks::DeviceLocks;
 
 /// How a run is shown, once it is known what there is to show it on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(in crate::cli) enum Show {
+pub(in crate::cli) enum OutputMode {
     Tui { ascii: bool },
     Plain,
     Json,
 }
 
-impl Show {
+impl OutputMode {
     /// The dashboard needs a terminal on both ends.
     pub(in crate::cli) fn choose(view: &View) -> Result<Self, CliError> {
         let terminal = io::stdin().is_terminal()
@@ -50,28 +49,28 @@ pub(in crate::cli) fn color() -> bool {
 }
 
 /// Shows the session to its end; whether all of it could be told. A plan that is confirmed starts once
-/// `claim` is held.
+/// `locks` are held.
 ///
 /// # Errors
 ///
 /// The terminal could not be taken; nothing has been begun then.
 pub(in crate::cli) async fn show(
     session: &mut FleetRun,
-    how: Show,
-    claim: &Arc<DeviceLocks>,
+    how: OutputMode,
+    locks: &Arc<DeviceLocks>,
     interrupts: &mut mpsc::Receiver<()>,
 ) -> io::Result<bool> {
-    let page = Page::default();
+    let page = OutputBuffer::default();
     match how {
-        Show::Json => {
+        OutputMode::Json => {
             let mut json = JsonLines::new(page.clone());
-            Ok(headless::run(session, &mut json, page, Some(claim), interrupts).await)
+            Ok(headless::run(session, &mut json, page, Some(locks), interrupts).await)
         }
-        Show::Plain => {
+        OutputMode::Plain => {
             let mut plain = Plain::new(page.clone(), TimeZone::system(), color());
-            Ok(headless::run(session, &mut plain, page, Some(claim), interrupts).await)
+            Ok(headless::run(session, &mut plain, page, Some(locks), interrupts).await)
         }
-        Show::Tui { ascii } => dashboard(session, ascii, claim, interrupts)
+        OutputMode::Tui { ascii } => dashboard(session, ascii, locks, interrupts)
             .await
             .map(|()| true),
     }
@@ -80,7 +79,7 @@ pub(in crate::cli) async fn show(
 async fn dashboard(
     session: &mut FleetRun,
     ascii: bool,
-    claim: &Arc<DeviceLocks>,
+    locks: &Arc<DeviceLocks>,
     interrupts: &mut mpsc::Receiver<()>,
 ) -> io::Result<()> {
     let theme = Theme::from_env(ascii, |name| std::env::var(name).ok());
@@ -88,8 +87,8 @@ async fn dashboard(
         theme,
         zone: TimeZone::system(),
         may_start: &mut || {
-            let claim = Arc::clone(claim);
-            Box::pin(async move { claim.take().await.map_err(|refused| refused.line()) })
+            let locks = Arc::clone(locks);
+            Box::pin(async move { locks.take().await.map_err(|refused| refused.line()) })
         },
         on_event: &mut |_, event| {
             if let Some(line) = event.fact.headline() {
@@ -113,7 +112,7 @@ pub(in crate::cli) fn no_color() -> bool {
 /// it must not turn into "nothing was sent".
 pub(in crate::cli) async fn summary(
     fleet: &Fleet,
-    how: Show,
+    how: OutputMode,
     exit: Option<Exit>,
     log: Option<&Path>,
     told: bool,
@@ -121,7 +120,7 @@ pub(in crate::cli) async fn summary(
 ) {
     let mut text = Vec::new();
     match (told, how) {
-        (true, Show::Json) => {}
+        (true, OutputMode::Json) => {}
         (true, _) => {
             // A vector takes everything.
             let _ = print(fleet, exit, log, color(), &mut text);

@@ -1,6 +1,5 @@
-//! Standard output for a run's events, written beside the run: a reader that stops reading stops neither the
-//! run nor anybody from interrupting it. Nothing is dropped before [`ROOM`] is full; then the reader counts as
-//! gone. What is written is not known here.
+//! Standard output of a run, written by a thread: a reader that stops reading stops neither the run nor an interrupt.
+//! Nothing is dropped until [`ROOM`] is full; then the reader counts as gone.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -25,15 +24,15 @@ const QUIET: Duration = Duration::from_secs(1);
 
 /// Where a reporter writes; [`StdoutWriter::flush`] takes it from there.
 #[derive(Clone, Default)]
-pub(in crate::cli) struct Page(Rc<RefCell<Vec<u8>>>);
+pub(in crate::cli) struct OutputBuffer(Rc<RefCell<Vec<u8>>>);
 
-impl Page {
+impl OutputBuffer {
     fn take(&self) -> Vec<u8> {
         self.0.take()
     }
 }
 
-impl Write for Page {
+impl Write for OutputBuffer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.borrow_mut().extend_from_slice(bytes);
         Ok(bytes.len())
@@ -46,7 +45,7 @@ impl Write for Page {
 
 /// Writes pages to standard output in a thread of its own.
 pub(super) struct StdoutWriter {
-    page: Page,
+    page: OutputBuffer,
     queue: ByteQueue,
 }
 
@@ -61,7 +60,7 @@ pub(super) enum Closed {
 
 impl StdoutWriter {
     /// Takes what is written to `page` to standard output.
-    pub(in crate::cli) fn stdout(page: Page) -> io::Result<Self> {
+    pub(in crate::cli) fn stdout(page: OutputBuffer) -> io::Result<Self> {
         let own = File::from(io::stdout().as_fd().try_clone_to_owned()?);
         Ok(Self {
             page,
@@ -135,7 +134,7 @@ pub(in crate::cli) async fn print(
     hurried: bool,
     interrupts: &mut mpsc::Receiver<()>,
 ) -> bool {
-    let mut page = Page::default();
+    let mut page = OutputBuffer::default();
     // A page takes everything.
     let _ = page.write_all(&text);
     match StdoutWriter::stdout(page) {

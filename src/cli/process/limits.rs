@@ -1,6 +1,6 @@
-//! Limits of this process: enough open files for a run, raised before it begins, and no core dumps. Without file
-//! descriptors a healthy device could not be reached after its install. What a run may need is estimated
-//! beforehand; what is open is not counted.
+//! Limits of this process: enough open files for a run, ensured before it begins, and no core dumps. Without file
+//! descriptors a healthy device could not be reached after its install. The need is estimated beforehand; open files are
+//! not counted.
 
 use std::io;
 

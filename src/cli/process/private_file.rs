@@ -1,5 +1,5 @@
-//! Files that outlive a command: private, whole or not there at all, and never over another one.
-//! Must not: know what is in them.
+//! Files that outlive a command: private, complete or absent, and never written over another file. Also the folder in
+//! which hemfleet keeps its own.
 
 use std::fs::{DirBuilder, File};
 use std::io::{self, BufRead as _, BufReader, Write as _};
@@ -32,7 +32,7 @@ pub(in crate::cli) fn state_folder() -> io::Result<PathBuf> {
 /// [`io::ErrorKind::AlreadyExists`] where the name is taken.
 pub(in crate::cli) fn new_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let dir = path.parent().filter(|p| !p.as_os_str().is_empty());
-    let mut file = Growing::new(dir.unwrap_or(Path::new(".")))?;
+    let mut file = PartialFile::new(dir.unwrap_or(Path::new(".")))?;
     file.write(bytes)?;
     file.file.as_file().sync_all()?;
     file.file.persist_noclobber(path)?;
@@ -41,12 +41,12 @@ pub(in crate::cli) fn new_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// A file that has no name of its own before it is whole, for its owner alone; dropped before that it is gone.
 #[derive(Debug)]
-pub(in crate::cli) struct Growing {
+pub(in crate::cli) struct PartialFile {
     file: NamedTempFile,
     dir: PathBuf,
 }
 
-impl Growing {
+impl PartialFile {
     /// Begins one in `dir`, which is made if it is not there.
     pub(in crate::cli) fn new(dir: &Path) -> io::Result<Self> {
         folder(dir)?;
@@ -64,7 +64,7 @@ impl Growing {
     /// Names it `{stem}.{ending}`, or `{stem}.2.{ending}` and so on where that name has other contents. The
     /// path, and whether the file is new; where one has these very contents already, that one's path, and this
     /// is dropped.
-    pub(in crate::cli) fn beside_others(
+    pub(in crate::cli) fn persist_unique(
         self,
         stem: &str,
         ending: &str,
@@ -93,16 +93,16 @@ impl Growing {
     }
 }
 
-/// [`Growing::beside_others`] for bytes that are there already.
-pub(in crate::cli) fn beside_others(
+/// [`PartialFile::persist_unique`] for bytes that are there already.
+pub(in crate::cli) fn persist_unique(
     dir: &Path,
     stem: &str,
     ending: &str,
     bytes: &[u8],
 ) -> io::Result<(PathBuf, bool)> {
-    let mut file = Growing::new(dir)?;
+    let mut file = PartialFile::new(dir)?;
     file.write(bytes)?;
-    file.beside_others(stem, ending)
+    file.persist_unique(stem, ending)
 }
 
 /// Whether two files have the same contents; neither is held in memory.
@@ -168,11 +168,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = |name: &str| dir.path().join(name);
         let keep = |bytes: &[u8]| {
-            let mut file = Growing::new(dir.path()).unwrap();
+            let mut file = PartialFile::new(dir.path()).unwrap();
             for piece in bytes.chunks(3) {
                 file.write(piece).unwrap();
             }
-            file.beside_others("62310ba5", "log").unwrap()
+            file.persist_unique("62310ba5", "log").unwrap()
         };
         assert_eq!(keep(b"a"), (path("62310ba5.log"), true));
         assert_eq!(keep(b"ab"), (path("62310ba5.2.log"), true));
@@ -182,7 +182,7 @@ mod tests {
         assert_eq!(keep(&long), (path("62310ba5.3.log"), true));
         assert_eq!(keep(&b"x".repeat(20_001)), (path("62310ba5.4.log"), true));
         assert_eq!(keep(&long), (path("62310ba5.3.log"), false));
-        drop(Growing::new(dir.path()).unwrap());
+        drop(PartialFile::new(dir.path()).unwrap());
         let there = std::fs::read_dir(dir.path()).unwrap().count();
         assert_eq!(there, 4, "nothing else is left behind");
         let mode = std::fs::metadata(path("62310ba5.log"))

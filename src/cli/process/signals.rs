@@ -1,5 +1,5 @@
-//! Signals: those that ask to stop as one stream of interrupts, and those of a shell's job control.
-//! Must not: decide what an interrupt does (that is the reducer).
+//! Signals: those that ask to stop become one stream of interrupts, and those of job control hand the terminal over. What
+//! an interrupt does is up to the reducer.
 
 use std::io;
 

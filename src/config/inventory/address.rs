@@ -1,5 +1,5 @@
-//! Where a device or a proxy is, and the pin of a key: text → checked value, or what is wrong with it.
-//! Must not: resolve names, or repeat a text that may hold a credential.
+//! Addresses of devices, proxies, jump hosts and brokers, and pins of keys: text → checked value. Nothing is looked up,
+//! and an error never repeats a text that may hold a password.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::config::diagnostic::quoted;
-use crate::config::toml::value::{Checked, Complaint, is_odd};
+use crate::config::toml::value::{ValueError, ValueResult, is_unprintable};
 use crate::model::{HostPort, Proxy, ProxyKind, Scheme, SpkiPin, SshJump, printable};
 
 /// What the parts of a URL may be.
@@ -20,37 +20,37 @@ pub(super) enum UrlPath {
 }
 
 /// An `http` or `https` URL without credentials, query and fragment.
-pub(super) fn http_url(text: &str, path: UrlPath) -> Checked<(Scheme, HostPort, String)> {
+pub(super) fn http_url(text: &str, path: UrlPath) -> ValueResult<(Scheme, HostPort, String)> {
     let example = "write it as \"https://my.ence.do\"";
     if text.is_empty() {
-        return Err(Complaint::new("empty URL").hint(example));
+        return Err(ValueError::new("empty URL").hint(example));
     }
-    if is_odd(text) || text.contains(char::is_whitespace) || text.contains('\\') {
+    if is_unprintable(text) || text.contains(char::is_whitespace) || text.contains('\\') {
         return Err(
-            Complaint::new("blanks, backslashes or control characters in a URL").hint(example),
+            ValueError::new("blanks, backslashes or control characters in a URL").hint(example),
         );
     }
     if text.contains('@') {
-        return Err(Complaint::new("a user name or password in a URL").hint(
+        return Err(ValueError::new("a user name or password in a URL").hint(
             "remove everything up to the `@`; how to log in is said by `auth`, with the secret in { env = … } or { file = … }",
         ));
     }
     no_query(text, "a URL")?;
     let Some((_, rest)) = text.split_once("://") else {
-        let complaint = Complaint::new("a URL without a scheme");
-        return Err(complaint.hint(format!("write it as \"https://{}\"", printable(text, 80))));
+        let error = ValueError::new("a URL without a scheme");
+        return Err(error.hint(format!("write it as \"https://{}\"", printable(text, 80))));
     };
     // The URL standard quietly repairs `https:///host`; here it is a mistake to be shown.
     if rest.is_empty() || rest.starts_with(['/', ':']) {
-        return Err(Complaint::new("a URL without a host").hint(example));
+        return Err(ValueError::new("a URL without a host").hint(example));
     }
     let url = url::Url::parse(text)
-        .map_err(|e| Complaint::new(format!("not a URL: {e}")).hint(example))?;
+        .map_err(|e| ValueError::new(format!("not a URL: {e}")).hint(example))?;
     let scheme = match url.scheme() {
         "https" => Scheme::Https,
         "http" => Scheme::Http,
         other => {
-            return Err(Complaint::new(format!(
+            return Err(ValueError::new(format!(
                 "{} is no scheme for a device or a relay",
                 quoted(other)
             ))
@@ -61,14 +61,14 @@ pub(super) fn http_url(text: &str, path: UrlPath) -> Checked<(Scheme, HostPort, 
         Some(url::Host::Domain(d)) => d.to_owned(),
         Some(url::Host::Ipv4(a)) => canonical_v4(a, rest)?,
         Some(url::Host::Ipv6(a)) => a.to_string(),
-        None => return Err(Complaint::new("a URL without a host").hint(example)),
+        None => return Err(ValueError::new("a URL without a host").hint(example)),
     };
     let port = url.port_or_known_default().unwrap_or(scheme.default_port());
     if port == 0 {
-        return Err(Complaint::new("port 0 in a URL").hint("ports are 1 to 65535"));
+        return Err(ValueError::new("port 0 in a URL").hint("ports are 1 to 65535"));
     }
     if path == UrlPath::Refused && url.path() != "/" {
-        return Err(Complaint::new("a device's URL with a path")
+        return Err(ValueError::new("a device's URL with a path")
             .hint("end it after host and port; the paths of the device are known"));
     }
     let text = url.as_str().trim_end_matches('/').to_owned();
@@ -76,22 +76,24 @@ pub(super) fn http_url(text: &str, path: UrlPath) -> Checked<(Scheme, HostPort, 
 }
 
 /// Refuses a query or a fragment before anything of the text is repeated: it may hold a secret.
-fn no_query(text: &str, what: &str) -> Checked<()> {
+fn no_query(text: &str, what: &str) -> ValueResult<()> {
     if text.contains(['?', '#']) {
-        return Err(Complaint::new(format!("{what} with a query or a fragment"))
-            .hint("end it before the `?` or `#`"));
+        return Err(
+            ValueError::new(format!("{what} with a query or a fragment"))
+                .hint("end it before the `?` or `#`"),
+        );
     }
     Ok(())
 }
 
 /// Refuses the short and hexadecimal spellings that URLs allow (`https://1` is `0.0.0.1`).
-fn canonical_v4(address: Ipv4Addr, rest: &str) -> Checked<String> {
+fn canonical_v4(address: Ipv4Addr, rest: &str) -> ValueResult<String> {
     let canonical = address.to_string();
     let written = rest.split(['/', ':']).next().unwrap_or_default();
     if written == canonical {
         Ok(canonical)
     } else {
-        Err(Complaint::new(format!(
+        Err(ValueError::new(format!(
             "{} would be read as the address {canonical}",
             quoted(written)
         ))
@@ -100,10 +102,10 @@ fn canonical_v4(address: Ipv4Addr, rest: &str) -> Checked<String> {
 }
 
 /// `host:port` or `[address]:port`.
-pub(super) fn host_port(text: &str, default_port: u16) -> Checked<HostPort> {
+pub(super) fn host_port(text: &str, default_port: u16) -> ValueResult<HostPort> {
     if text.contains('@') {
         return Err(
-            Complaint::new("a user name or password before a host").hint(format!(
+            ValueError::new("a user name or password before a host").hint(format!(
                 "write host and port only, as in \"127.0.0.1:{default_port}\""
             )),
         );
@@ -111,17 +113,17 @@ pub(super) fn host_port(text: &str, default_port: u16) -> Checked<HostPort> {
     no_query(text, "host and port")?;
     if text.contains("://") {
         return Err(
-            Complaint::new("a URL where host and port are wanted").hint(format!(
+            ValueError::new("a URL where host and port are wanted").hint(format!(
                 "write it without scheme, as in \"127.0.0.1:{default_port}\""
             )),
         );
     }
     if text.parse::<Ipv6Addr>().is_ok() {
-        return Err(Complaint::new("an IPv6 address without brackets and port")
+        return Err(ValueError::new("an IPv6 address without brackets and port")
             .hint(format!("write \"[{text}]:{default_port}\"")));
     }
     let shape = |m: &str| {
-        Complaint::new(m).hint(format!(
+        ValueError::new(m).hint(format!(
             "write host and port, as in \"127.0.0.1:{default_port}\" or \"[::1]:{default_port}\""
         ))
     };
@@ -135,9 +137,8 @@ pub(super) fn host_port(text: &str, default_port: u16) -> Checked<HostPort> {
     let port = match port.parse::<u16>() {
         Ok(p) if p > 0 && port.bytes().all(|b| b.is_ascii_digit()) => p,
         _ => {
-            return Err(
-                Complaint::new(format!("{} is no port", quoted(port))).hint("ports are 1 to 65535")
-            );
+            return Err(ValueError::new(format!("{} is no port", quoted(port)))
+                .hint("ports are 1 to 65535"));
         }
     };
     if let Some(inner) = host.strip_prefix('[') {
@@ -156,7 +157,9 @@ pub(super) fn host_port(text: &str, default_port: u16) -> Checked<HostPort> {
         return Err(shape("a port without a host"));
     }
     match url::Host::parse(host) {
-        Ok(url::Host::Domain(d)) if !is_odd(host) && !host.contains(char::is_whitespace) => {
+        Ok(url::Host::Domain(d))
+            if !is_unprintable(host) && !host.contains(char::is_whitespace) =>
+        {
             Ok(HostPort { host: d, port })
         }
         Ok(url::Host::Ipv4(a)) => Ok(HostPort {
@@ -171,53 +174,53 @@ pub(super) fn host_port(text: &str, default_port: u16) -> Checked<HostPort> {
 }
 
 /// `socks5h://`, `socks5://` or `http://` with host and port; `direct` says that there is none.
-pub(in crate::config) fn proxy(text: &str) -> Checked<Option<Proxy>> {
+pub(in crate::config) fn proxy(text: &str) -> ValueResult<Option<Proxy>> {
     let example = "write it as \"socks5h://jump-7:1080\" or \"http://jump-7:3128\"";
     if text == "direct" {
         return Ok(None);
     }
     if text.contains('@') {
-        return Err(Complaint::new("a user name or password in a proxy's URL").hint(
+        return Err(ValueError::new("a user name or password in a proxy's URL").hint(
             "proxies that want a login are not supported: remove everything up to the `@`, or let ssh or a local proxy log in",
         ));
     }
     no_query(text, "a proxy")?;
     let Some((scheme, rest)) = text.split_once("://") else {
-        return Err(Complaint::new("a proxy without a scheme").hint(example));
+        return Err(ValueError::new("a proxy without a scheme").hint(example));
     };
     let (kind, port) = match scheme.to_ascii_lowercase().as_str() {
         "socks5h" | "socks5" => (ProxyKind::Socks5, 1080),
         "http" => (ProxyKind::Http, 3128),
         other => {
             return Err(
-                Complaint::new(format!("{} is no kind of proxy", quoted(other)))
+                ValueError::new(format!("{} is no kind of proxy", quoted(other)))
                     .hint("socks5h://, socks5:// and http:// are known"),
             );
         }
     };
     let rest = rest.strip_suffix('/').unwrap_or(rest);
     if rest.contains('/') {
-        return Err(Complaint::new("a proxy with a path").hint(example));
+        return Err(ValueError::new("a proxy with a path").hint(example));
     }
     let at = host_port(rest, port)
-        .map_err(|c| Complaint::new(format!("in a proxy's URL: {}", c.message)).hint(example))?;
+        .map_err(|c| ValueError::new(format!("in a proxy's URL: {}", c.message)).hint(example))?;
     Ok(Some(Proxy { kind, at }))
 }
 
 /// What `ssh` takes as its destination; `direct` says that there is none.
-pub(in crate::config) fn ssh(text: &str) -> Checked<Option<SshJump>> {
+pub(in crate::config) fn ssh(text: &str) -> ValueResult<Option<SshJump>> {
     const HINT: &str =
         "write it as for ssh itself: \"host7\", \"admin@host7\" or \"ssh://admin@host7:2222\"";
     if text == "direct" {
         return Ok(None);
     }
     if ssh_user(text).is_some_and(|user| user.contains(':')) {
-        return Err(Complaint::new("a password before a jump host")
+        return Err(ValueError::new("a password before a jump host")
             .hint("ssh takes none: it asks for it, or has a key in its agent"));
     }
     SshJump::parse(text)
         .map(Some)
-        .map_err(|e| Complaint::new(format!("not a destination of ssh: {e}")).hint(HINT))
+        .map_err(|e| ValueError::new(format!("not a destination of ssh: {e}")).hint(HINT))
 }
 
 /// What stands before the `@` of a destination of ssh.
@@ -227,19 +230,19 @@ pub(in crate::config) fn ssh_user(text: &str) -> Option<&str> {
 }
 
 /// `sha256//BASE64`, as curl writes it.
-pub(in crate::config) fn pin(text: &str) -> Checked<SpkiPin> {
+pub(in crate::config) fn pin(text: &str) -> ValueResult<SpkiPin> {
     const HINT: &str = "the SHA-256 of the certificate's public key: sha256// and 44 characters of base64, as curl's --pinnedpubkey takes it";
     let Some(base64) = text.strip_prefix("sha256//") else {
-        return Err(Complaint::new("a pin that does not begin with sha256//").hint(HINT));
+        return Err(ValueError::new("a pin that does not begin with sha256//").hint(HINT));
     };
     let bytes = STANDARD
         .decode(base64)
-        .map_err(|_| Complaint::new("a pin that is not base64").hint(HINT))?;
+        .map_err(|_| ValueError::new("a pin that is not base64").hint(HINT))?;
     let long = bytes.len();
     bytes
         .try_into()
         .map(SpkiPin)
-        .map_err(|_| Complaint::new(format!("a pin of {long} bytes; a SHA-256 has 32")).hint(HINT))
+        .map_err(|_| ValueError::new(format!("a pin of {long} bytes; a SHA-256 has 32")).hint(HINT))
 }
 
 /// Whether a host is this very machine, where plain HTTP reaches nobody else.
@@ -262,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_query_is_refused_before_anything_is_repeated() {
-        let said = |c: Complaint| format!("{} {}", c.message, c.hint.unwrap_or_default());
+        let said = |c: ValueError| format!("{} {}", c.message, c.hint.unwrap_or_default());
         for text in [
             "https://h/?hunter2",
             "https://h/#hunter2",
@@ -382,9 +385,9 @@ mod tests {
             "http://u:p@h:1",
             "http://h:1/x",
         ] {
-            let complaint = proxy(text).unwrap_err();
-            assert!(complaint.hint.is_some(), "{text}");
-            assert!(!complaint.message.contains("u:p"), "{text}");
+            let error = proxy(text).unwrap_err();
+            assert!(error.hint.is_some(), "{text}");
+            assert!(!error.message.contains("u:p"), "{text}");
         }
     }
 
@@ -400,16 +403,16 @@ mod tests {
             "admin@",
             "admin:hunter2@host7",
         ] {
-            let complaint = ssh(text).unwrap_err();
-            assert!(complaint.hint.is_some(), "{text}");
-            assert!(!complaint.message.contains("hunter2"), "{text}");
+            let error = ssh(text).unwrap_err();
+            assert!(error.hint.is_some(), "{text}");
+            assert!(!error.message.contains("hunter2"), "{text}");
         }
     }
 
     #[test]
     fn pins() {
-        let good = format!("sha256//{}", STANDARD.encode([7; 32]));
-        assert_eq!(pin(&good), Ok(SpkiPin([7; 32])));
+        let valid = format!("sha256//{}", STANDARD.encode([7; 32]));
+        assert_eq!(pin(&valid), Ok(SpkiPin([7; 32])));
         for text in ["", "sha1//x", "sha256//", "sha256//???", "sha256//AAAA"] {
             assert!(pin(text).is_err(), "{text}");
         }

@@ -1,12 +1,11 @@
-//! `auth` of the inventory: which kind of login it is, and what belongs to that kind.
-//! Must not: read a secret, or repeat one that stands in the file by mistake.
+//! `auth` of a device: the kind of login and the keys that belong to it. Its `secret` is in `shared_secret`.
 
 use toml::de::DeValue;
 
 use super::shared_secret::{SOURCES, SharedSecrets, WRITE_SECRET, read_secret};
 use crate::config::diagnostic::quoted;
-use crate::config::toml::reader::{Given, Reader, Section, Spot, choice, mismatch, text};
-use crate::config::toml::value::{self, Checked, Complaint};
+use crate::config::toml::reader::{Field, KeySpan, Reader, Section, choice, mismatch, text};
+use crate::config::toml::value::{self, ValueError, ValueResult};
 use crate::model::{AuthMethod, KdfChoice, SecretSource, WordsChoice};
 
 const AUTH: &[&str] = &["kind", "secret", "kdf", "legacy"];
@@ -37,7 +36,7 @@ pub(in crate::config) fn kinds() -> impl Iterator<Item = &'static str> {
 #[derive(Clone, Debug)]
 pub(in crate::config) struct AuthPart {
     pub(in crate::config) method: AuthMethod,
-    pub(in crate::config) secret: Spot,
+    pub(in crate::config) secret: KeySpan,
 }
 
 /// The `auth` of a device or of `[defaults]`.
@@ -45,11 +44,11 @@ pub(super) fn read_auth(
     reader: &mut Reader,
     device: &Section<'_>,
     shared: &mut SharedSecrets,
-) -> Given<AuthPart> {
+) -> Field<AuthPart> {
     let Some((value, spot)) = device.get("auth") else {
-        return Given::Absent;
+        return Field::Absent;
     };
-    let part = |method, secret| Given::Good(AuthPart { method, secret }, spot.clone());
+    let part = |method, secret| Field::Valid(AuthPart { method, secret }, spot.clone());
     let table = match (value.get_ref(), value.get_ref().as_str()) {
         (DeValue::Table(table), _) => table,
         (_, Some("prompt")) => return part(AuthMethod::Prompt, spot.clone()),
@@ -60,8 +59,8 @@ pub(super) fn read_auth(
                 }
                 _ => "write auth = { kind = \"passphrase\", secret = { env = \"HEM_PASSPHRASE\" } }, or auth = \"prompt\"".to_owned(),
             };
-            reader.complain(&spot, mismatch("a table", other).hint(hint));
-            return Given::Bad;
+            reader.report(&spot, mismatch("a table", other).hint(hint));
+            return Field::Invalid;
         }
     };
     let s = Section::open(reader, table, spot.clone(), AUTH, |key| match key {
@@ -76,16 +75,16 @@ pub(super) fn read_auth(
     if kind.is_absent() {
         let known: Vec<String> = kinds().map(|k| format!("\"{k}\"")).collect();
         let hint = format!("add kind = one of {}", known.join(", "));
-        reader.missing(&spot, Complaint::new("auth without a kind").hint(hint));
+        reader.missing(&spot, ValueError::new("auth without a kind").hint(hint));
     }
     let Some((kind, keys)) = kind.value() else {
-        return Given::Bad;
+        return Field::Invalid;
     };
     if strangers(reader, &s, kind, keys)
-        || matches!(kdf, Given::Bad)
-        || matches!(legacy, Given::Bad)
+        || matches!(kdf, Field::Invalid)
+        || matches!(legacy, Field::Invalid)
     {
-        return Given::Bad;
+        return Field::Invalid;
     }
     if !keys.contains(&"secret") {
         let method = match *kind {
@@ -96,13 +95,12 @@ pub(super) fn read_auth(
         return part(method, spot.clone());
     }
     match secret {
-        Given::Good(source, at) => part(with_secret(kind, source, &kdf, &legacy), at),
-        Given::Bad => Given::Bad,
-        Given::Absent => {
-            let complaint =
-                Complaint::new(format!("auth of kind {} without a secret", quoted(kind)));
-            reader.missing(&spot, complaint.hint(WRITE_SECRET));
-            Given::Bad
+        Field::Valid(source, at) => part(with_secret(kind, source, &kdf, &legacy), at),
+        Field::Invalid => Field::Invalid,
+        Field::Absent => {
+            let error = ValueError::new(format!("auth of kind {} without a secret", quoted(kind)));
+            reader.missing(&spot, error.hint(WRITE_SECRET));
+            Field::Invalid
         }
     }
 }
@@ -110,8 +108,8 @@ pub(super) fn read_auth(
 fn with_secret(
     kind: &str,
     source: SecretSource,
-    kdf: &Given<KdfChoice>,
-    legacy: &Given<WordsChoice>,
+    kdf: &Field<KdfChoice>,
+    legacy: &Field<WordsChoice>,
 ) -> AuthMethod {
     match kind {
         "token" => AuthMethod::Token(source),
@@ -122,7 +120,7 @@ fn with_secret(
     }
 }
 
-/// Complains of the keys that other kinds have.
+/// Reports the keys that other kinds have.
 fn strangers(reader: &mut Reader, auth: &Section<'_>, kind: &str, keys: &[&str]) -> bool {
     let mut found = false;
     for key in AUTH.iter().filter(|k| **k != "kind" && !keys.contains(k)) {
@@ -135,14 +133,14 @@ fn strangers(reader: &mut Reader, auth: &Section<'_>, kind: &str, keys: &[&str])
             .filter(|(_, keys)| keys.contains(key))
             .map(|(kind, _)| format!("\"{kind}\""))
             .collect();
-        let complaint = Complaint::new(format!("auth of kind {} has no `{key}`", quoted(kind)));
+        let error = ValueError::new(format!("auth of kind {} has no `{key}`", quoted(kind)));
         let hint = format!("remove it, or write kind = {}", owners.join(" or "));
-        reader.complain(&spot, complaint.hint(hint));
+        reader.report(&spot, error.hint(hint));
     }
     found
 }
 
-fn kind(text: &str) -> Checked<(&'static str, &'static [&'static str])> {
+fn kind(text: &str) -> ValueResult<(&'static str, &'static [&'static str])> {
     if let Some(known) = KINDS.iter().find(|(kind, _)| *kind == text) {
         return Ok(*known);
     }
@@ -150,16 +148,16 @@ fn kind(text: &str) -> Checked<(&'static str, &'static [&'static str])> {
         Some(near) => format!("did you mean \"{near}\"?"),
         None => format!("known: {}", kinds().collect::<Vec<_>>().join(", ")),
     };
-    Err(Complaint::new(format!("{} is no kind of login", quoted(text))).hint(hint))
+    Err(ValueError::new(format!("{} is no kind of login", quoted(text))).hint(hint))
 }
 
 /// `true`, `false` or `"auto"`.
-fn legacy(value: &DeValue<'_>) -> Checked<WordsChoice> {
+fn legacy(value: &DeValue<'_>) -> ValueResult<WordsChoice> {
     match (value.as_bool(), value.as_str()) {
         (Some(true), _) => Ok(WordsChoice::Legacy),
         (Some(false), _) => Ok(WordsChoice::Current),
         (None, Some("auto")) => Ok(WordsChoice::Auto),
-        _ => Err(Complaint::new("neither true, nor false, nor \"auto\"")
+        _ => Err(ValueError::new("neither true, nor false, nor \"auto\"")
             .hint("true: words of Manager 1; false: of Manager 2; \"auto\" tries both")),
     }
 }

@@ -1,5 +1,4 @@
-//! One `[[device]]`, or `[defaults]`, as typed: every key optional, every value checked by itself.
-//! Must not: fill in defaults, or compare values with each other (that is `resolve`).
+//! One `[[device]]`, or `[defaults]`, as typed. `config::resolve` combines the two.
 
 use std::path::PathBuf;
 
@@ -9,8 +8,8 @@ use super::address::{self, UrlPath};
 use super::auth::{AuthPart, read_auth};
 use super::keys::{home_of, path};
 use super::shared_secret::SharedSecrets;
-use crate::config::toml::reader::{Given, Reader, Section, Spot, flag, mismatch, text};
-use crate::config::toml::value::{self, Complaint};
+use crate::config::toml::reader::{Field, KeySpan, Reader, Section, flag, mismatch, text};
+use crate::config::toml::value::{self, ValueError};
 use crate::model::{HostPort, Proxy, Scheme, SpkiPin, SshJump};
 
 const TLS: &[&str] = &["ca", "pin", "insecure", "system"];
@@ -28,25 +27,25 @@ pub(in crate::config) enum TlsPart {
 #[derive(Debug, Default)]
 pub(in crate::config) struct DevicePart {
     /// Where the table begins.
-    pub(in crate::config) spot: Spot,
-    pub(in crate::config) name: Given<String>,
-    pub(in crate::config) url: Given<(Scheme, HostPort)>,
-    pub(in crate::config) connect: Given<HostPort>,
-    pub(in crate::config) http_connect: Given<HostPort>,
-    pub(in crate::config) proxy: Given<Option<Proxy>>,
-    pub(in crate::config) ssh: Given<Option<SshJump>>,
-    pub(in crate::config) group: Given<String>,
-    pub(in crate::config) tags: Given<Vec<String>>,
-    pub(in crate::config) tls: Given<TlsPart>,
-    pub(in crate::config) auth: Given<AuthPart>,
-    pub(in crate::config) allow_plain_login: Given<bool>,
+    pub(in crate::config) spot: KeySpan,
+    pub(in crate::config) name: Field<String>,
+    pub(in crate::config) url: Field<(Scheme, HostPort)>,
+    pub(in crate::config) connect: Field<HostPort>,
+    pub(in crate::config) http_connect: Field<HostPort>,
+    pub(in crate::config) proxy: Field<Option<Proxy>>,
+    pub(in crate::config) ssh: Field<Option<SshJump>>,
+    pub(in crate::config) group: Field<String>,
+    pub(in crate::config) tags: Field<Vec<String>>,
+    pub(in crate::config) tls: Field<TlsPart>,
+    pub(in crate::config) auth: Field<AuthPart>,
+    pub(in crate::config) allow_plain_login: Field<bool>,
 }
 
 /// Reads one of them; `known` is [`DEVICE`](super::keys::DEVICE) or [`DEFAULTS`](super::keys::DEFAULTS).
 pub(super) fn read_device(
     reader: &mut Reader,
     table: &DeTable<'_>,
-    mut spot: Spot,
+    mut spot: KeySpan,
     known: &[&str],
     shared: &mut SharedSecrets,
 ) -> DevicePart {
@@ -65,7 +64,7 @@ pub(super) fn read_device(
         name: if known.contains(&"name") {
             s.take(reader, "name", word)
         } else {
-            Given::Absent
+            Field::Absent
         },
         url: s.take(reader, "url", |v| {
             address::http_url(text(v)?, UrlPath::Refused).map(|(scheme, at, _)| (scheme, at))
@@ -96,50 +95,50 @@ fn elsewhere(key: &str) -> Option<String> {
     }
 }
 
-fn read_tags(reader: &mut Reader, device: &Section<'_>) -> Given<Vec<String>> {
+fn read_tags(reader: &mut Reader, device: &Section<'_>) -> Field<Vec<String>> {
     let Some((value, spot)) = device.get("tags") else {
-        return Given::Absent;
+        return Field::Absent;
     };
     let Some(items) = value.get_ref().as_array() else {
-        reader.complain(
+        reader.report(
             &spot,
             mismatch("a list of words", value.get_ref()).hint("write tags = [\"usb\", \"lab\"]"),
         );
-        return Given::Bad;
+        return Field::Invalid;
     };
     let mut tags = Vec::new();
     let mut bad = false;
     for (i, item) in items.iter().enumerate() {
         match text(item.get_ref()).and_then(value::word) {
             Ok(tag) => tags.push(tag),
-            Err(complaint) => {
+            Err(error) => {
                 bad = true;
-                reader.complain(&spot.item(i, item.span()), complaint);
+                reader.report(&spot.item(i, item.span()), error);
             }
         }
     }
     if bad {
-        Given::Bad
+        Field::Invalid
     } else {
-        Given::Good(tags, spot)
+        Field::Valid(tags, spot)
     }
 }
 
-fn read_tls(reader: &mut Reader, device: &Section<'_>) -> Given<TlsPart> {
+fn read_tls(reader: &mut Reader, device: &Section<'_>) -> Field<TlsPart> {
     const HINT: &str = "write one of tls = { ca = \"site-ca.pem\" }, { pin = \"sha256//…\" }, { system = true } or { insecure = true }";
     let Some((value, spot)) = device.get("tls") else {
-        return Given::Absent;
+        return Field::Absent;
     };
     let Some(table) = value.get_ref().as_table() else {
-        reader.complain(&spot, mismatch("a table", value.get_ref()).hint(HINT));
-        return Given::Bad;
+        reader.report(&spot, mismatch("a table", value.get_ref()).hint(HINT));
+        return Field::Invalid;
     };
     let s = Section::open(reader, table, spot.clone(), TLS, home_of);
     let only_true = |v: &DeValue<'_>| {
         if flag(v)? {
             Ok(())
         } else {
-            Err(Complaint::new("`false` says nothing here")
+            Err(ValueError::new("`false` says nothing here")
                 .hint("remove it, or say how the certificate is trusted instead"))
         }
     };
@@ -153,21 +152,21 @@ fn read_tls(reader: &mut Reader, device: &Section<'_>) -> Given<TlsPart> {
     ];
     let mut given = ways.into_iter().filter(|w| !w.is_absent());
     match (given.next(), given.next()) {
-        (Some(Given::Good(way, _)), None) => Given::Good(way, spot),
+        (Some(Field::Valid(way, _)), None) => Field::Valid(way, spot),
         (Some(_), Some(_)) => {
-            let complaint = Complaint::new("more than one way to trust a certificate");
-            reader.complain(
+            let error = ValueError::new("more than one way to trust a certificate");
+            reader.report(
                 &spot,
-                complaint.hint("keep one of ca, pin, system and insecure"),
+                error.hint("keep one of ca, pin, system and insecure"),
             );
-            Given::Bad
+            Field::Invalid
         }
-        (Some(_), None) => Given::Bad,
+        (Some(_), None) => Field::Invalid,
         (None, _) => {
             if table.is_empty() {
-                reader.missing(&spot, Complaint::new("an empty table").hint(HINT));
+                reader.missing(&spot, ValueError::new("an empty table").hint(HINT));
             }
-            Given::Bad
+            Field::Invalid
         }
     }
 }

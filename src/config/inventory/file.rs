@@ -1,6 +1,5 @@
-//! The inventory file as typed: every key optional, every value checked by itself.
-//! Must not: fill in defaults, compare values with each other, or look at other files (that is
-//! `resolve`).
+//! The inventory file as a whole: `[fleet]`, `[images]`, `[broker]`, and the other tables through the files beside
+//! this one.
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -13,8 +12,8 @@ use super::device::{DevicePart, read_device};
 use super::keys::{BROKER, DEFAULTS, DEVICE, FLEET, IMAGES, ROOT, as_table, home_of, path, table};
 use super::policy::{self, PolicyPart, RolloutPart};
 use super::shared_secret::SharedSecrets;
-use crate::config::toml::reader::{Given, Reader, Section, Spot, mismatch, number, text};
-use crate::config::toml::value::{self, Checked, Complaint};
+use crate::config::toml::reader::{Field, KeySpan, Reader, Section, mismatch, number, text};
+use crate::config::toml::value::{self, ValueError, ValueResult};
 use crate::model::{Fwk, HostPort, Scheme, SecretSource};
 
 /// How many devices may be worked on at once.
@@ -23,13 +22,13 @@ pub(in crate::config) const CONCURRENCY: RangeInclusive<i64> = 1..=1024;
 /// The whole file.
 #[derive(Debug, Default)]
 pub(in crate::config) struct File {
-    pub(in crate::config) firmware: Given<PathBuf>,
-    pub(in crate::config) app: Given<PathBuf>,
-    pub(in crate::config) concurrency: Given<i64>,
-    pub(in crate::config) signers: Given<Vec<Fwk>>,
-    pub(in crate::config) allow: Given<Vec<[u8; 32]>>,
-    pub(in crate::config) broker_url: Given<(Scheme, HostPort, String)>,
-    pub(in crate::config) broker_ca: Given<PathBuf>,
+    pub(in crate::config) firmware: Field<PathBuf>,
+    pub(in crate::config) app: Field<PathBuf>,
+    pub(in crate::config) concurrency: Field<i64>,
+    pub(in crate::config) signers: Field<Vec<Fwk>>,
+    pub(in crate::config) allow: Field<Vec<[u8; 32]>>,
+    pub(in crate::config) broker_url: Field<(Scheme, HostPort, String)>,
+    pub(in crate::config) broker_ca: Field<PathBuf>,
     pub(in crate::config) rollout: RolloutPart,
     pub(in crate::config) policy: PolicyPart,
     /// The names of `[secrets]` that nobody uses.
@@ -43,7 +42,7 @@ pub(in crate::config) struct File {
 /// Reads the whole document.
 pub(in crate::config) fn read(reader: &mut Reader, root: &DeTable<'_>) -> File {
     let mut file = File::default();
-    let root = Section::open(reader, root, Spot::default(), ROOT, |key| match key {
+    let root = Section::open(reader, root, KeySpan::default(), ROOT, |key| match key {
         "devices" => Some("each device is a table of its own: [[device]]".to_owned()),
         _ => home_of(key),
     });
@@ -84,44 +83,44 @@ pub(in crate::config) fn read(reader: &mut Reader, root: &DeTable<'_>) -> File {
     file
 }
 
-/// A list of texts, each judged by itself and complained of where it stands. An empty one is a slip: it
+/// A list of texts, each judged by itself and reported where it stands. An empty one is a slip: it
 /// would trust nothing at all.
 fn list<T>(
     reader: &mut Reader,
     section: &Section<'_>,
     key: &str,
-    read: impl Fn(&str) -> Checked<T>,
-) -> Given<Vec<T>> {
+    read: impl Fn(&str) -> ValueResult<T>,
+) -> Field<Vec<T>> {
     let Some((value, spot)) = section.get(key) else {
-        return Given::Absent;
+        return Field::Absent;
     };
     let DeValue::Array(items) = value.get_ref() else {
-        let complaint = mismatch("a list of strings", value.get_ref());
-        reader.complain(&spot, complaint.hint("write it in brackets: [\"…\"]"));
-        return Given::Bad;
+        let error = mismatch("a list of strings", value.get_ref());
+        reader.report(&spot, error.hint("write it in brackets: [\"…\"]"));
+        return Field::Invalid;
     };
     if items.is_empty() {
-        let complaint = Complaint::new("an empty list, which trusts nothing");
-        reader.complain(&spot, complaint.hint("remove the key to trust everything"));
-        return Given::Bad;
+        let error = ValueError::new("an empty list, which trusts nothing");
+        reader.report(&spot, error.hint("remove the key to trust everything"));
+        return Field::Invalid;
     }
     let mut all = Vec::new();
     for (n, item) in items.iter().enumerate() {
         match text(item.get_ref()).and_then(&read) {
             Ok(one) => all.push(one),
-            Err(complaint) => reader.complain(&spot.item(n, item.span()), complaint),
+            Err(error) => reader.report(&spot.item(n, item.span()), error),
         }
     }
     if all.len() < items.len() {
-        return Given::Bad;
+        return Field::Invalid;
     }
-    Given::Good(all, spot)
+    Field::Valid(all, spot)
 }
 
-fn broker_url(text: &str) -> Checked<(Scheme, HostPort, String)> {
+fn broker_url(text: &str) -> ValueResult<(Scheme, HostPort, String)> {
     let (scheme, at, url) = address::http_url(text, UrlPath::Kept)?;
     if scheme == Scheme::Http && !address::is_loopback(&at.host) {
-        return Err(Complaint::new("a broker without https")
+        return Err(ValueError::new("a broker without https")
             .hint("write https://; its certificate is always verified, and plain http is for a relay on this very machine (127.0.0.1)"));
     }
     Ok((scheme, at, url))
@@ -143,28 +142,25 @@ fn read_devices(
                 let spot = spot.item(i, item.span());
                 let table = item.get_ref().as_table();
                 if table.is_none() {
-                    let complaint = mismatch("a table", item.get_ref());
-                    reader.complain(
+                    let error = mismatch("a table", item.get_ref());
+                    reader.report(
                         &spot,
-                        complaint.hint("each device is a table of its own: [[device]]"),
+                        error.hint("each device is a table of its own: [[device]]"),
                     );
                 }
                 Some(read_device(reader, table?, spot, DEVICE, shared))
             })
             .collect(),
         DeValue::Table(table) => {
-            let complaint = Complaint::new("one table where a list of devices is wanted");
-            reader.complain(
-                &spot,
-                complaint.hint("write [[device]] with double brackets"),
-            );
+            let error = ValueError::new("one table where a list of devices is wanted");
+            reader.report(&spot, error.hint("write [[device]] with double brackets"));
             vec![read_device(reader, table, spot, DEVICE, shared)]
         }
         other => {
-            let complaint = mismatch("a list of devices", other);
-            reader.complain(
+            let error = mismatch("a list of devices", other);
+            reader.report(
                 &spot,
-                complaint.hint("each device is a table of its own: [[device]]"),
+                error.hint("each device is a table of its own: [[device]]"),
             );
             Vec::new()
         }

@@ -1,11 +1,11 @@
-//! The names of the inventory's keys, which table has which, and how a table or a path is taken from the file.
-//! What the values mean is in the files beside this one.
+//! The names of the inventory's keys, the tables that have them, and how a table or a path is read. What the values
+//! mean is in the files beside this one.
 
 use std::path::PathBuf;
 
 use toml::de::{DeTable, DeValue};
 
-use crate::config::toml::reader::{Given, Reader, Section, Spot, mismatch, text};
+use crate::config::toml::reader::{Field, KeySpan, Reader, Section, mismatch, text};
 use crate::config::toml::value;
 
 pub(super) const ROOT: &[&str] = &[
@@ -73,17 +73,17 @@ pub(super) fn home_of(key: &str) -> Option<String> {
 pub(super) fn as_table<'d>(
     reader: &mut Reader,
     value: &'d DeValue<'d>,
-    spot: &Spot,
+    spot: &KeySpan,
 ) -> Option<&'d DeTable<'d>> {
     let table = value.as_table();
     if table.is_none() {
         let hint = format!("write it as a table: [{}]", spot.key);
-        reader.complain(spot, mismatch("a table", value).hint(hint));
+        reader.report(spot, mismatch("a table", value).hint(hint));
     }
     table
 }
 
-/// The table `key` of the file, its unknown keys complained of.
+/// The table `key` of the file, its unknown keys reported.
 pub(super) fn table<'d>(
     reader: &mut Reader,
     root: &Section<'d>,
@@ -104,7 +104,7 @@ pub(super) fn table<'d>(
 }
 
 /// A path, seen from the folder of the inventory.
-pub(super) fn path(reader: &mut Reader, section: &Section<'_>, key: &str) -> Given<PathBuf> {
+pub(super) fn path(reader: &mut Reader, section: &Section<'_>, key: &str) -> Field<PathBuf> {
     section
         .take(reader, key, |v| value::plain_text(text(v)?, "path"))
         .map(|p| reader.path(&p))

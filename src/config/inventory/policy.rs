@@ -1,5 +1,5 @@
-//! How devices are treated: `[timeouts]`, `[pace]`, `[retry]`, `[tls]`, `[audit]` and `[approval]`.
-//! Must not: hold a default (those stand with the values, in `model`).
+//! How devices are treated: `[timeouts]`, `[pace]`, `[retry]`, `[tls]`, `[audit]`, `[approval]` and `[rollout]`. The
+//! defaults are in `model`, with the values.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -8,8 +8,8 @@ use toml::de::DeValue;
 
 use super::keys::{APPROVAL, AUDIT, PACE, RETRY, ROLLOUT, TIMEOUTS, TLS, table};
 use crate::config::Overrides;
-use crate::config::toml::reader::{Given, Reader, Section, choice, duration, mismatch, number};
-use crate::config::toml::value::{self, Checked, Complaint};
+use crate::config::toml::reader::{Field, Reader, Section, choice, duration, mismatch, number};
+use crate::config::toml::value::{self, ValueError, ValueResult};
 use crate::model::{
     ApprovalPolicy, AuditMode, AuditPolicy, MaxFailures, MaxFailuresError, OnExpired, Pace, Policy,
     Retry, Rollout, Timeouts,
@@ -30,24 +30,24 @@ const HOUR: u64 = 60 * MINUTE;
 /// What the file says of it.
 #[derive(Debug, Default)]
 pub(in crate::config) struct PolicyPart {
-    connect: Given<Duration>,
-    request: Given<Duration>,
-    upload: Given<Duration>,
-    upload_stall: Given<Duration>,
-    check: Given<Duration>,
-    reboot: Given<Duration>,
-    gap: Given<Duration>,
-    check_poll: Given<Duration>,
-    reboot_poll: Given<Duration>,
-    reboot_settle: Given<Duration>,
-    attempts: Given<i64>,
-    backoff: Given<Duration>,
-    on_expired: Given<OnExpired>,
-    audit_mode: Given<AuditMode>,
-    audit_files: Given<i64>,
-    at_once: Given<i64>,
-    wait: Given<Duration>,
-    poll: Given<Duration>,
+    connect: Field<Duration>,
+    request: Field<Duration>,
+    upload: Field<Duration>,
+    upload_stall: Field<Duration>,
+    check: Field<Duration>,
+    reboot: Field<Duration>,
+    gap: Field<Duration>,
+    check_poll: Field<Duration>,
+    reboot_poll: Field<Duration>,
+    reboot_settle: Field<Duration>,
+    attempts: Field<i64>,
+    backoff: Field<Duration>,
+    on_expired: Field<OnExpired>,
+    audit_mode: Field<AuditMode>,
+    audit_files: Field<i64>,
+    at_once: Field<i64>,
+    wait: Field<Duration>,
+    poll: Field<Duration>,
 }
 
 impl PolicyPart {
@@ -91,31 +91,28 @@ impl PolicyPart {
         }
     }
 
-    /// Complains of a part that is longer than the whole: a slip of the pen.
+    /// Reports a part that is longer than the whole: a slip of the pen.
     pub(in crate::config) fn fits(&self, reader: &mut Reader) {
         let all = self.fill(&Overrides::default());
         let (t, pace) = (&all.timeouts, &all.pace);
-        let mut within = |part: (&str, &Given<Duration>, Duration),
-                          whole: (&str, &Given<Duration>, Duration)| {
+        let mut within = |part: (&str, &Field<Duration>, Duration),
+                          whole: (&str, &Field<Duration>, Duration)| {
             // A default is no slip: it gives way to what was said.
-            let Some((_, spot)) = part.1.good() else {
+            let Some((_, spot)) = part.1.valid() else {
                 return;
             };
-            if matches!(whole.1, Given::Bad) || part.2 <= whole.2 {
+            if matches!(whole.1, Field::Invalid) || part.2 <= whole.2 {
                 return;
             }
             let said = |d| humantime::format_duration(d);
-            let complaint = Complaint::new(format!(
+            let error = ValueError::new(format!(
                 "{} ({}) is longer than {} ({})",
                 part.0,
                 said(part.2),
                 whole.0,
                 said(whole.2)
             ));
-            reader.complain(
-                spot,
-                complaint.hint("a part cannot take longer than the whole"),
-            );
+            reader.report(spot, error.hint("a part cannot take longer than the whole"));
         };
         let check = ("timeouts.check", &self.check, t.check);
         let reboot = ("timeouts.reboot", &self.reboot, t.reboot);
@@ -146,17 +143,17 @@ impl PolicyPart {
     }
 }
 
-fn or<T: Copy>(given: &Given<T>, default: T) -> T {
+fn or<T: Copy>(given: &Field<T>, default: T) -> T {
     given.value().copied().unwrap_or(default)
 }
 
-fn count<T: TryFrom<i64>>(given: &Given<i64>, default: T) -> T {
+fn count<T: TryFrom<i64>>(given: &Field<i64>, default: T) -> T {
     let given = given.value().and_then(|n| T::try_from(*n).ok());
     given.unwrap_or(default)
 }
 
 /// A limit that was made short on purpose shortens the pauses within it that nobody spoke of.
-fn share(given: &Given<Duration>, default: Duration, whole: Duration) -> Duration {
+fn share(given: &Field<Duration>, default: Duration, whole: Duration) -> Duration {
     or(given, default.min(whole / 10))
 }
 
@@ -215,7 +212,7 @@ fn read_limits(reader: &mut Reader, root: &Section<'_>, p: &mut PolicyPart) {
 /// What `[rollout]` says.
 #[derive(Debug, Default)]
 pub(in crate::config) struct RolloutPart {
-    max_failures: Given<MaxFailures>,
+    max_failures: Field<MaxFailures>,
 }
 
 impl RolloutPart {
@@ -237,7 +234,7 @@ pub(super) fn read_rollout(reader: &mut Reader, root: &Section<'_>) -> RolloutPa
 }
 
 /// A number of devices, or a share of them in quotes.
-fn max_failures(value: &DeValue<'_>) -> Checked<MaxFailures> {
+fn max_failures(value: &DeValue<'_>) -> ValueResult<MaxFailures> {
     const HINT: &str = "write a number, such as 3, or a share in quotes, such as \"5%\"";
     let parsed = match value {
         DeValue::Integer(_) => number(value)?.to_string().parse(),
@@ -247,5 +244,5 @@ fn max_failures(value: &DeValue<'_>) -> Checked<MaxFailures> {
         },
     };
     // What stands there is not repeated: it may be anything.
-    parsed.map_err(|e: MaxFailuresError| Complaint::new(e.to_string()).hint(HINT))
+    parsed.map_err(|e: MaxFailuresError| ValueError::new(e.to_string()).hint(HINT))
 }

@@ -1,5 +1,4 @@
-//! Finds what may be a secret in an inventory, so that no message ever shows it.
-//! Must not: report anything; it masks too much rather than too little.
+//! Finds what may be a secret in an inventory, so that no message ever shows it. When in doubt it hides too much.
 
 use std::ops::Range;
 

@@ -1,5 +1,5 @@
-//! `secret` of an `auth`, and the named `[secrets.NAME]` that several devices share.
-//! Must not: read a secret, or repeat one that stands in the file by mistake.
+//! `secret` of an `auth`, and the `[secrets.NAME]` that several devices share. The secrets themselves are read by
+//! `secrets::source`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -8,8 +8,8 @@ use toml::de::DeValue;
 
 use super::keys::path;
 use crate::config::diagnostic::quoted;
-use crate::config::toml::reader::{Given, Reader, Section, mismatch, text};
-use crate::config::toml::value::{self, Complaint};
+use crate::config::toml::reader::{Field, Reader, Section, mismatch, text};
+use crate::config::toml::value::{self, ValueError};
 use crate::model::SecretSource;
 
 /// Where a secret may come from.
@@ -25,7 +25,7 @@ const WRITE_SHARED: &str =
 /// The `[secrets]` of an inventory.
 #[derive(Debug, Default)]
 pub(super) struct SharedSecrets {
-    known: BTreeMap<String, Given<SecretSource>>,
+    known: BTreeMap<String, Field<SecretSource>>,
     used: BTreeSet<String>,
 }
 
@@ -37,7 +37,7 @@ impl SharedSecrets {
             return all;
         };
         let Some(table) = value.get_ref().as_table() else {
-            reader.complain(
+            reader.report(
                 &spot,
                 mismatch("a table", value.get_ref()).hint(WRITE_SHARED),
             );
@@ -46,8 +46,8 @@ impl SharedSecrets {
         for (key, value) in table {
             let name = key.get_ref().as_ref();
             let spot = spot.child(name, value.span());
-            if let Err(complaint) = value::word(name) {
-                reader.complain(&spot, complaint);
+            if let Err(error) = value::word(name) {
+                reader.report(&spot, error);
             }
             let source = if let Some(table) = value.get_ref().as_table() {
                 let s = Section::open(reader, table, spot, SOURCES, |key| match key {
@@ -60,8 +60,8 @@ impl SharedSecrets {
                     DeValue::Array(_) => "a list of secrets of one name",
                     _ => "a secret in the inventory itself",
                 };
-                reader.complain(&spot, Complaint::new(message).hint(WRITE_SHARED));
-                Given::Bad
+                reader.report(&spot, ValueError::new(message).hint(WRITE_SHARED));
+                Field::Invalid
             };
             all.known.insert(name.to_owned(), source);
         }
@@ -76,15 +76,15 @@ impl SharedSecrets {
 
     /// Where all of them come from.
     pub(super) fn sources(&self) -> impl Iterator<Item = &SecretSource> {
-        self.known.values().filter_map(Given::value)
+        self.known.values().filter_map(Field::value)
     }
 
     /// The source that `secret = { name = … }` means; its place is that of the source itself.
-    fn find(&mut self, reader: &mut Reader, secret: &Section<'_>) -> Given<SecretSource> {
+    fn find(&mut self, reader: &mut Reader, secret: &Section<'_>) -> Field<SecretSource> {
         let name = match secret.take(reader, "name", |v| text(v).map(str::to_owned)) {
-            Given::Good(name, spot) => (name, spot),
-            Given::Bad => return Given::Bad,
-            Given::Absent => return Given::Absent,
+            Field::Valid(name, spot) => (name, spot),
+            Field::Invalid => return Field::Invalid,
+            Field::Absent => return Field::Absent,
         };
         if let Some(source) = self.known.get(&name.0) {
             self.used.insert(name.0);
@@ -92,21 +92,21 @@ impl SharedSecrets {
         }
         // What is near to no name may be the secret itself, and is not repeated.
         let known = self.known.keys().map(String::as_str);
-        let complaint = match value::nearest(&name.0, known) {
-            Some(near) => Complaint::new(format!("no secret is called {}", quoted(&name.0)))
+        let error = match value::nearest(&name.0, known) {
+            Some(near) => ValueError::new(format!("no secret is called {}", quoted(&name.0)))
                 .hint(format!("did you mean {}?", quoted(near))),
             None if self.known.is_empty() => {
-                Complaint::new("the name of a secret that is not there")
+                ValueError::new("the name of a secret that is not there")
                     .hint("there is no [secrets.NAME] in this inventory")
             }
             None => {
                 let known: Vec<String> = self.known.keys().take(8).map(|k| quoted(k)).collect();
-                Complaint::new("the name of a secret that is not there")
+                ValueError::new("the name of a secret that is not there")
                     .hint(format!("known in [secrets]: {}", known.join(", ")))
             }
         };
-        reader.missing(&name.1, complaint);
-        Given::Bad
+        reader.missing(&name.1, error);
+        Field::Invalid
     }
 }
 
@@ -115,14 +115,14 @@ pub(super) fn read_secret(
     reader: &mut Reader,
     auth: &Section<'_>,
     shared: &mut SharedSecrets,
-) -> Given<SecretSource> {
+) -> Field<SecretSource> {
     let Some((value, spot)) = auth.get("secret") else {
-        return Given::Absent;
+        return Field::Absent;
     };
     let Some(table) = value.get_ref().as_table() else {
-        let complaint = Complaint::new("a secret in the inventory itself");
-        reader.complain(&spot, complaint.hint(WRITE_SECRET));
-        return Given::Bad;
+        let error = ValueError::new("a secret in the inventory itself");
+        reader.report(&spot, error.hint(WRITE_SECRET));
+        return Field::Invalid;
     };
     let s = Section::open(reader, table, spot, SECRET, |_| {
         Some(WRITE_SECRET.to_owned())
@@ -132,12 +132,12 @@ pub(super) fn read_secret(
         return one_source(reader, &s, table.is_empty(), WRITE_SECRET);
     }
     if SOURCES.iter().any(|key| s.get(key).is_some()) {
-        let complaint = Complaint::new("a shared secret with a source of its own");
-        reader.complain(
+        let error = ValueError::new("a shared secret with a source of its own");
+        reader.report(
             &s.spot,
-            complaint.hint("keep name, and say the source in [secrets.NAME]; or keep the source"),
+            error.hint("keep name, and say the source in [secrets.NAME]; or keep the source"),
         );
-        return Given::Bad;
+        return Field::Invalid;
     }
     named
 }
@@ -148,7 +148,7 @@ fn one_source(
     s: &Section<'_>,
     empty: bool,
     hint: &str,
-) -> Given<SecretSource> {
+) -> Field<SecretSource> {
     let ways = [
         s.take(reader, "env", |v| {
             value::env_name(text(v)?).map(SecretSource::Env)
@@ -163,64 +163,66 @@ fn one_source(
     match (given.next(), given.next()) {
         (Some(one), None) => one,
         (Some(_), Some(_)) => {
-            let complaint = Complaint::new("more than one source of a secret");
-            reader.complain(
+            let error = ValueError::new("more than one source of a secret");
+            reader.report(
                 &s.spot,
-                complaint.hint("keep one of env, file, command and prompt"),
+                error.hint("keep one of env, file, command and prompt"),
             );
-            Given::Bad
+            Field::Invalid
         }
         (None, _) => {
             if empty {
-                let complaint = Complaint::new("a secret without a source");
-                reader.missing(&s.spot, complaint.hint(hint));
+                let error = ValueError::new("a secret without a source");
+                reader.missing(&s.spot, error.hint(hint));
             }
-            Given::Bad
+            Field::Invalid
         }
     }
 }
 
-fn read_command(reader: &mut Reader, secret: &Section<'_>) -> Given<Vec<String>> {
+fn read_command(reader: &mut Reader, secret: &Section<'_>) -> Field<Vec<String>> {
     const HINT: &str = "write program and arguments as a list: command = [\"pass\", \"hem/x\"]; no shell is involved";
     let Some((value, spot)) = secret.get("command") else {
-        return Given::Absent;
+        return Field::Absent;
     };
     let DeValue::Array(items) = value.get_ref() else {
-        reader.complain(
+        reader.report(
             &spot,
             mismatch("a list of strings", value.get_ref()).hint(HINT),
         );
-        return Given::Bad;
+        return Field::Invalid;
     };
     if items.is_empty() {
-        reader.complain(&spot, Complaint::new("an empty command").hint(HINT));
-        return Given::Bad;
+        reader.report(&spot, ValueError::new("an empty command").hint(HINT));
+        return Field::Invalid;
     }
     let mut words = Vec::new();
     for (i, item) in items.iter().enumerate() {
         let item_spot = spot.item(i, item.span());
         let checked = text(item.get_ref()).and_then(|word| match word {
             w if i == 0 && w.trim().is_empty() => {
-                Err(Complaint::new("a command without a program").hint(HINT))
+                Err(ValueError::new("a command without a program").hint(HINT))
             }
-            w if w.contains('\0') => Err(Complaint::new("a NUL character in a command").hint(HINT)),
+            w if w.contains('\0') => {
+                Err(ValueError::new("a NUL character in a command").hint(HINT))
+            }
             w => Ok(w.to_owned()),
         });
         match checked {
             Ok(word) => words.push(word),
-            Err(complaint) => reader.complain(&item_spot, complaint),
+            Err(error) => reader.report(&item_spot, error),
         }
     }
     if words.len() < items.len() {
-        return Given::Bad;
+        return Field::Invalid;
     }
-    anchor(reader, &mut words);
-    Given::Good(words, spot)
+    resolve_program(reader, &mut words);
+    Field::Valid(words, spot)
 }
 
 /// A program given as a relative path lies beside the inventory, as every other path in it; one
 /// without a separator is looked up in `PATH`.
-fn anchor(reader: &Reader, words: &mut [String]) {
+fn resolve_program(reader: &Reader, words: &mut [String]) {
     if let Some(program) = words.first_mut()
         && program.contains(std::path::MAIN_SEPARATOR)
         && Path::new(program.as_str()).is_relative()

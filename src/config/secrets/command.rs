@@ -1,8 +1,6 @@
-//! Commands that say a secret: run in a process group of their own, without the secrets of others, for a
-//! limited time, and never longer than this process lives.
-//!
-//! Must not: show what a command wrote, or let one reach for the terminal: it would fight with the
-//! prompts and the dashboard for it.
+//! Commands that print a secret. Each runs in its own process group, without the other secrets in its environment,
+//! for a limited time, and ends with this process at the latest. It cannot use the terminal, which belongs to the
+//! prompts and the dashboard.
 
 use std::io;
 use std::os::unix::process::CommandExt as _;
@@ -17,10 +15,10 @@ use rustix::process::{
 };
 use zeroize::Zeroizing;
 
-use super::source::{line_of, read_bounded};
+use super::source::{first_line, read_bounded};
 use crate::config::diagnostic::quoted;
 use crate::config::environment::reason;
-use crate::config::toml::value::{Checked, Complaint};
+use crate::config::toml::value::{ValueError, ValueResult};
 use crate::model::Secret;
 
 /// How long a command may take to say a secret: it may be asking a person for the key to its store, in a
@@ -51,44 +49,44 @@ impl<'h> Commands<'h> {
     }
 
     /// The first line of what a command writes.
-    pub(super) fn run(&self, words: &[String]) -> Checked<Secret> {
+    pub(super) fn run(&self, words: &[String]) -> ValueResult<Secret> {
         self.run_within(words, LIMIT)
     }
 
-    fn run_within(&self, words: &[String], limit: Duration) -> Checked<Secret> {
+    fn run_within(&self, words: &[String], limit: Duration) -> ValueResult<Secret> {
         let Some((program, arguments)) = words.split_first() else {
-            return Err(Complaint::new("an empty command"));
+            return Err(ValueError::new("an empty command"));
         };
         let name = quoted(program);
         let mut running = self.start(program, arguments).map_err(|e| {
-            Complaint::new(format!("cannot run the command {name}: {}", reason(&e)))
+            ValueError::new(format!("cannot run the command {name}: {}", reason(&e)))
                 .hint("no shell is involved: the first word is the program, looked up in PATH")
         })?;
         let output = running.output_within(limit);
         // Whoever has said all, or too much, is not waited for: it has ended, or is ended now.
         let status = running.end();
         let output = output.map_err(|e| {
-            let complaint = Complaint::new(format!("the command {name}: {}", reason(&e)));
+            let error = ValueError::new(format!("the command {name}: {}", reason(&e)));
             match e.kind() {
-                io::ErrorKind::TimedOut => complaint
+                io::ErrorKind::TimedOut => error
                     .hint("run it by hand: it may wait for an answer that nobody gives here"),
-                io::ErrorKind::WouldBlock => complaint.hint(
+                io::ErrorKind::WouldBlock => error.hint(
                     "a command cannot ask in the terminal here: unlock its store before, or let it ask \
                      in a window of its own, as gpg's agent does",
                 ),
-                _ => complaint,
+                _ => error,
             }
         })?;
         let status =
-            status.map_err(|e| Complaint::new(format!("the command {name}: {}", reason(&e))))?;
+            status.map_err(|e| ValueError::new(format!("the command {name}: {}", reason(&e))))?;
         if !status.success() {
             return Err(
-                Complaint::new(format!("the command {name} ended with {status}"))
+                ValueError::new(format!("the command {name} ended with {status}"))
                     .hint("run it by hand: its first line of output is the secret"),
             );
         }
-        line_of(&output).ok_or_else(|| {
-            Complaint::new(format!("the command {name} wrote no secret"))
+        first_line(&output).ok_or_else(|| {
+            ValueError::new(format!("the command {name} wrote no secret"))
                 .hint("its first line of standard output is the secret")
         })
     }
@@ -207,7 +205,7 @@ mod tests {
         ["sh", "-c", script].map(str::to_owned).to_vec()
     }
 
-    fn run(words: &[String], limit: Duration) -> Checked<Secret> {
+    fn run(words: &[String], limit: Duration) -> ValueResult<Secret> {
         Commands::without(&[]).run_within(words, limit)
     }
 
@@ -233,8 +231,8 @@ mod tests {
             ["sleep", "600", "0"].map(str::to_owned).to_vec(),
             sh("echo hunter2; exec >&-; exec sleep 600"),
         ] {
-            let complaint = run(&words, Duration::from_millis(300)).unwrap_err();
-            assert!(complaint.message.ends_with("it did not end within 300ms"));
+            let error = run(&words, Duration::from_millis(300)).unwrap_err();
+            assert!(error.message.ends_with("it did not end within 300ms"));
         }
     }
 
@@ -258,11 +256,11 @@ mod tests {
 
     #[test]
     fn a_command_that_is_stopped_is_not_waited_for() {
-        let complaint = run(&sh("kill -STOP $$; echo x"), Duration::from_secs(60)).unwrap_err();
+        let error = run(&sh("kill -STOP $$; echo x"), Duration::from_secs(60)).unwrap_err();
         assert!(
-            complaint.message.contains("it was stopped"),
+            error.message.contains("it was stopped"),
             "{}",
-            complaint.message
+            error.message
         );
     }
 
@@ -271,14 +269,14 @@ mod tests {
         // PATH is there in every environment; what it finds needs none.
         let hidden = ["PATH".to_owned()];
         let words = ["/bin/sh", "-c", "/usr/bin/env | /bin/grep -c ^PATH="].map(str::to_owned);
-        let complaint = Commands::without(&hidden)
+        let error = Commands::without(&hidden)
             .run_within(&words, LIMIT)
             .unwrap_err();
         // grep says 0, and ends with 1.
         assert!(
-            complaint.message.contains("exit status: 1"),
+            error.message.contains("exit status: 1"),
             "{}",
-            complaint.message
+            error.message
         );
     }
 }

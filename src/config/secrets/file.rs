@@ -1,16 +1,15 @@
-//! Files that hold a secret: who may read them, before anything is read.
-//! Must not: read.
+//! Opens a secret file, and refuses one that others may read. `source` reads it.
 
 use std::fs::File;
 use std::path::Path;
 
 use crate::config::diagnostic::shown_path;
 use crate::config::environment::unreadable;
-use crate::config::toml::value::{Checked, Complaint};
+use crate::config::toml::value::{ValueError, ValueResult};
 
 /// Opens a secret file, and refuses one that others may read or that is no plain file. The open
 /// file is what is judged, so that nobody can put another in its place in between.
-pub(in crate::config) fn open(path: &Path) -> Checked<File> {
+pub(in crate::config) fn open(path: &Path) -> ValueResult<File> {
     let cannot = |e: &std::io::Error| unreadable(path, "secret file", e);
     // Opening a pipe or a device may block or have effects, so that what is plainly none is not opened.
     let seen = std::fs::metadata(path).map_err(|e| cannot(&e))?;
@@ -22,7 +21,7 @@ pub(in crate::config) fn open(path: &Path) -> Checked<File> {
     Ok(file)
 }
 
-fn is_plain(path: &Path, metadata: &std::fs::Metadata) -> Checked<()> {
+fn is_plain(path: &Path, metadata: &std::fs::Metadata) -> ValueResult<()> {
     if metadata.is_file() {
         return Ok(());
     }
@@ -32,13 +31,13 @@ fn is_plain(path: &Path, metadata: &std::fs::Metadata) -> Checked<()> {
         "no plain file"
     };
     Err(
-        Complaint::new(format!("the secret file {} is {what}", shown_path(path)))
+        ValueError::new(format!("the secret file {} is {what}", shown_path(path)))
             .hint("name a file with the secret on its first line, or use { command = […] }"),
     )
 }
 
 #[cfg(unix)]
-fn is_private(path: &Path, metadata: &std::fs::Metadata) -> Checked<()> {
+fn is_private(path: &Path, metadata: &std::fs::Metadata) -> ValueResult<()> {
     use std::os::unix::fs::PermissionsExt as _;
     let mode = metadata.permissions().mode() & 0o777;
     let others = mode & 0o077;
@@ -46,13 +45,13 @@ fn is_private(path: &Path, metadata: &std::fs::Metadata) -> Checked<()> {
         return Ok(());
     }
     let shown = shown_path(path);
-    Err(Complaint::new(format!(
+    Err(ValueError::new(format!(
         "others may read the secret file {shown} (mode {mode:03o})"
     ))
     .hint(format!("keep it to yourself: chmod 600 {shown}")))
 }
 
 #[cfg(not(unix))]
-fn is_private(_: &Path, _: &std::fs::Metadata) -> Checked<()> {
+fn is_private(_: &Path, _: &std::fs::Metadata) -> ValueResult<()> {
     Ok(())
 }

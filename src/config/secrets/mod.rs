@@ -1,4 +1,4 @@
-//! Where secrets come from: environment, files, commands and prompts.
+//! Secrets from the environment, files, commands and prompts. `source` puts the four together.
 
 mod command;
 pub(super) mod file;

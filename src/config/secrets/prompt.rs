@@ -1,5 +1,5 @@
-//! The question for a secret at the controlling terminal: without echo, and with the terminal given back
-//! whenever somebody else gets it, for a while or for good. Which secret is asked for is `secrets`'.
+//! The question for a secret at the controlling terminal, without echo. The terminal is restored whenever another
+//! process gets it, for a while or for good. Which secret is asked for is up to `source`.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
@@ -31,7 +31,7 @@ pub struct TerminalPrompter;
 impl Prompter for TerminalPrompter {
     fn ask(&mut self, text: &str) -> io::Result<Zeroizing<String>> {
         let mut tty = terminal()?;
-        let _open = Open::begin(tty.try_clone()?, text.to_owned())?;
+        let _open = OpenQuestion::begin(tty.try_clone()?, text.to_owned())?;
         let mut line = Zeroizing::new(Vec::with_capacity(TYPED));
         let mut byte = Zeroizing::new([0]);
         // Byte by byte, so that no buffer keeps a copy; never more than there is room for, so that it does
@@ -73,12 +73,12 @@ struct Question {
     text: String,
     /// How the terminal was set before.
     was: Termios,
-    terminal: Whose,
+    terminal: Owner,
 }
 
 /// Who has the terminal just now.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Whose {
+enum Owner {
     Ours,
     /// The shell, because the process is about to be stopped, or is.
     Stopped,
@@ -91,16 +91,16 @@ fn question() -> MutexGuard<'static, Option<Question>> {
 }
 
 /// Closes the question when dropped.
-struct Open;
+struct OpenQuestion;
 
-impl Open {
+impl OpenQuestion {
     fn begin(tty: File, text: String) -> io::Result<Self> {
         let was = tcgetattr(&tty)?;
         let new = Question {
             tty,
             text,
             was,
-            terminal: Whose::Ours,
+            terminal: Owner::Ours,
         };
         let mut open = question();
         new.ask()?;
@@ -109,10 +109,10 @@ impl Open {
     }
 }
 
-impl Drop for Open {
+impl Drop for OpenQuestion {
     fn drop(&mut self) {
         if let Some(open) = question().take()
-            && open.terminal == Whose::Ours
+            && open.terminal == Owner::Ours
         {
             open.give_back();
         }
@@ -157,10 +157,10 @@ fn show(text: &str, to: &mut impl io::Write) -> io::Result<()> {
 /// open, as do the others here.
 pub fn suspend() {
     if let Some(open) = question().as_mut()
-        && open.terminal == Whose::Ours
+        && open.terminal == Owner::Ours
     {
         open.hand_over();
-        open.terminal = Whose::Stopped;
+        open.terminal = Owner::Stopped;
     }
 }
 
@@ -168,7 +168,7 @@ pub fn suspend() {
 /// the background; there it is done once the process comes to the foreground.
 pub fn resume() {
     if let Some(open) = question().as_mut() {
-        open.terminal = Whose::Background;
+        open.terminal = Owner::Background;
         take_again(open);
     }
 }
@@ -178,7 +178,7 @@ fn take_again(open: &mut Question) {
         // What was typed before is not the beginning of what is typed now.
         let _ = tcflush(&open.tty, QueueSelector::IFlush);
         if open.ask().is_ok() {
-            open.terminal = Whose::Ours;
+            open.terminal = Owner::Ours;
         }
     }
 }
@@ -186,7 +186,7 @@ fn take_again(open: &mut Question) {
 /// Closes the question for good, and gives the terminal back; its answer is not waited for any more.
 pub fn restore() {
     if let Some(open) = question().take()
-        && open.terminal == Whose::Ours
+        && open.terminal == Owner::Ours
     {
         open.hand_over();
     }
@@ -196,10 +196,10 @@ pub fn restore() {
 fn wait_for_input(tty: &File) -> io::Result<()> {
     loop {
         let lent = question().as_mut().is_some_and(|open| {
-            if open.terminal == Whose::Background {
+            if open.terminal == Owner::Background {
                 take_again(open);
             }
-            open.terminal != Whose::Ours
+            open.terminal != Owner::Ours
         });
         // What is typed meanwhile is for others.
         let events = if lent {
@@ -227,10 +227,10 @@ fn is_ours() -> bool {
         // Closed for good: the answer is not waited for any more.
         return true;
     };
-    if open.terminal == Whose::Ours && !open.is_foreground() {
-        open.terminal = Whose::Background;
+    if open.terminal == Owner::Ours && !open.is_foreground() {
+        open.terminal = Owner::Background;
     }
-    open.terminal == Whose::Ours
+    open.terminal == Owner::Ours
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Reads the secrets that the inventory points at, each source once.
-//! Must not: show a secret, or anything a command wrote beside it, in a fault or anywhere else.
+//! Reads the secrets that the inventory points at, each source once. No message shows a secret, or what a command
+//! prints beside it.
 
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Read};
@@ -10,7 +10,7 @@ use super::command::Commands;
 use super::file;
 use crate::config::diagnostic::{Diagnostic, Diagnostics, quoted};
 use crate::config::environment::{Env, reason, unset};
-use crate::config::toml::value::{Checked, Complaint};
+use crate::config::toml::value::{ValueError, ValueResult};
 use crate::model::{AuthMethod, Credential, DeviceSpec, Secret, SecretSource};
 
 /// More than any passphrase or token; what goes on longer is not one.
@@ -20,7 +20,7 @@ const LONGEST: usize = 64 * 1024;
 const PROMPTS: usize = 3;
 
 /// Says what is wrong with a secret that can be judged by itself, without a word of it.
-pub type Judge<'j> = dyn Fn(&AuthMethod, &Secret) -> Result<(), String> + 'j;
+pub type SecretCheck<'j> = dyn Fn(&AuthMethod, &Secret) -> Result<(), String> + 'j;
 
 /// Asks the person at the terminal for a secret.
 pub trait Prompter {
@@ -45,7 +45,7 @@ impl SecretStore {
         prompter: &mut dyn Prompter,
         env: &Env<'_>,
         hidden: &[String],
-        judge: &Judge<'_>,
+        judge: &SecretCheck<'_>,
     ) -> Result<Self, Diagnostics> {
         let mut store = Self::default();
         let mut faults = Diagnostics::default();
@@ -77,9 +77,9 @@ impl SecretStore {
                 Ok(secret) => {
                     store.0.insert(source.clone(), secret);
                 }
-                Err(complaint) => {
+                Err(error) => {
                     failed.insert(source);
-                    faults.push(fault(complaint, users.of_source(source)));
+                    faults.push(fault(error, users.of_source(source)));
                 }
             }
         }
@@ -127,15 +127,15 @@ impl<'d> Users<'d> {
     }
 }
 
-fn fault<'d>(complaint: Complaint, users: impl Iterator<Item = &'d DeviceSpec>) -> Diagnostic {
+fn fault<'d>(error: ValueError, users: impl Iterator<Item = &'d DeviceSpec>) -> Diagnostic {
     let users: Vec<&str> = users.map(|d| d.id.as_str()).collect();
     let first = users.first().copied().unwrap_or_default();
-    let mut fault = Diagnostic::new(complaint.message).key("auth.secret");
+    let mut fault = Diagnostic::new(error.message).key("auth.secret");
     fault = match users.len() {
         0 | 1 => fault.device(first),
         n => fault.device(format!("{first} and {} more", n - 1)),
     };
-    match complaint.hint {
+    match error.hint {
         Some(hint) => fault.hint(hint),
         None => fault,
     }
@@ -147,22 +147,22 @@ fn read(
     prompter: &mut dyn Prompter,
     env: &Env<'_>,
     commands: &Commands<'_>,
-    check: &dyn Fn(&Secret) -> Checked<()>,
-) -> Checked<Secret> {
+    check: &dyn Fn(&Secret) -> ValueResult<()>,
+) -> ValueResult<Secret> {
     match source {
         SecretSource::Env(name) => match env(name) {
             Some(value) => {
                 let value = Zeroizing::new(value.into_encoded_bytes());
-                line_of(&value).ok_or_else(|| unset(name, true))
+                first_line(&value).ok_or_else(|| unset(name, true))
             }
             None => Err(unset(name, false)),
         },
         SecretSource::File(path) => {
             let shown = crate::config::diagnostic::shown_path(path);
             let bytes = read_bounded(&mut file::open(path)?)
-                .map_err(|e| Complaint::new(format!("the secret file {shown}: {}", reason(&e))))?;
-            line_of(&bytes).ok_or_else(|| {
-                Complaint::new(format!(
+                .map_err(|e| ValueError::new(format!("the secret file {shown}: {}", reason(&e))))?;
+            first_line(&bytes).ok_or_else(|| {
+                ValueError::new(format!(
                     "the first line of the secret file {shown} is empty"
                 ))
                 .hint("write the secret on its first line")
@@ -174,15 +174,15 @@ fn read(
 }
 
 /// A token becomes part of a header line; a passphrase may be any bytes; the rest is up to `judge`.
-fn fits(auth: &AuthMethod, secret: &Secret, judge: &Judge<'_>) -> Checked<()> {
+fn fits(auth: &AuthMethod, secret: &Secret, judge: &SecretCheck<'_>) -> ValueResult<()> {
     if matches!(auth, AuthMethod::Token(_)) && !secret.expose().iter().all(u8::is_ascii_graphic) {
         return Err(
-            Complaint::new("the token holds blanks or characters that no token has")
+            ValueError::new("the token holds blanks or characters that no token has")
                 .hint("a token is one word of letters, digits and -._~+/="),
         );
     }
     judge(auth, secret).map_err(|message| {
-        Complaint::new(message).hint(match auth {
+        ValueError::new(message).hint(match auth {
             AuthMethod::MasterWords(..) => {
                 "all 24 words stand on one line, with blanks between them"
             }
@@ -192,7 +192,7 @@ fn fits(auth: &AuthMethod, secret: &Secret, judge: &Judge<'_>) -> Checked<()> {
 }
 
 /// The first line, without its end; `None` if there is nothing in it.
-pub(super) fn line_of(bytes: &[u8]) -> Option<Secret> {
+pub(super) fn first_line(bytes: &[u8]) -> Option<Secret> {
     let line = bytes.split(|b| *b == b'\n').next()?;
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     (!line.is_empty()).then(|| Secret::new(line.to_vec()))
@@ -222,20 +222,20 @@ pub(super) fn read_bounded(from: &mut dyn Read) -> io::Result<Zeroizing<Vec<u8>>
 fn ask(
     text: &str,
     prompter: &mut dyn Prompter,
-    check: &dyn Fn(&Secret) -> Checked<()>,
-) -> Checked<Secret> {
+    check: &dyn Fn(&Secret) -> ValueResult<()>,
+) -> ValueResult<Secret> {
     let mut question = text.to_owned();
     let mut left = PROMPTS;
     loop {
         let answer = prompter.ask(&question).map_err(|e| {
-            Complaint::new(format!("cannot ask for {}: {}", quoted(text), reason(&e)))
+            ValueError::new(format!("cannot ask for {}: {}", quoted(text), reason(&e)))
                 .hint("without a terminal a secret comes from { env }, { file } or { command }")
         })?;
-        let nothing = || Complaint::new(format!("nothing was typed for {}", quoted(text)));
-        let typed = line_of(answer.as_bytes()).ok_or_else(nothing);
+        let nothing = || ValueError::new(format!("nothing was typed for {}", quoted(text)));
+        let typed = first_line(answer.as_bytes()).ok_or_else(nothing);
         left -= 1;
         match typed.and_then(|secret| check(&secret).map(|()| secret)) {
-            Err(complaint) if left > 0 => question = format!("{}; {text}", complaint.message),
+            Err(error) if left > 0 => question = format!("{}; {text}", error.message),
             answered => return answered,
         }
     }

@@ -1,5 +1,5 @@
-//! The text of an inventory: parsed, read key by key, with what may be a secret overwritten.
-//! The keys, and what may be a secret, are known to `inventory`.
+//! The text of an inventory: parsed, and read key by key. Which keys there are, and what may be a secret, is known
+//! to `inventory`.
 
 pub(super) mod parser;
 pub(super) mod reader;

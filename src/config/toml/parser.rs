@@ -1,5 +1,5 @@
-//! Text → TOML document, with all faults of the syntax, and as much of the rest as can be read.
-//! Must not: know the inventory's keys.
+//! Text → TOML document: reads the file, reports the first syntax error, and recovers as much of the rest as it can.
+//! Values are read by `reader`.
 
 use std::io::Read as _;
 use std::ops::Range;
@@ -215,7 +215,7 @@ mod tests {
         let readable = recover(&mut reader, text, errors);
         let keys = parse(&readable).0;
         let keys = keys.keys().map(|k| k.get_ref().to_string()).collect();
-        let shown = reader.into_faults();
+        let shown = reader.into_diagnostics();
         let shown = shown
             .iter()
             .map(|f| (f.location().unwrap().line(), f.message().to_owned()))

@@ -1,5 +1,5 @@
-//! Walks over the parsed document and collects what is wrong, instead of stopping at the first fault.
-//! Must not: know the inventory's keys (that is `file`).
+//! Reads typed values from the parsed document and collects what is wrong with them. The inventory's keys are in
+//! `inventory`.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -11,18 +11,18 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::source::{Location, Source};
-use super::value::{self, Checked, Complaint};
+use super::value::{self, ValueError, ValueResult};
 use crate::config::diagnostic::{Diagnostic, Diagnostics, quoted};
 
 /// Where a value stands: in the file, in the tree of keys, and in which device.
 #[derive(Clone, Debug, Default)]
-pub(in crate::config) struct Spot {
+pub(in crate::config) struct KeySpan {
     pub(in crate::config) span: Range<usize>,
     pub(in crate::config) key: String,
     pub(in crate::config) device: Option<String>,
 }
 
-impl Spot {
+impl KeySpan {
     pub(in crate::config) fn child(&self, key: &str, span: Range<usize>) -> Self {
         let bare = !key.is_empty()
             && key
@@ -53,16 +53,16 @@ impl Spot {
     }
 }
 
-/// A value of the file: not there, there but wrong (and complained of), or good.
+/// A value of the file: not there, there but wrong (and reported), or valid.
 #[derive(Clone, Debug, Default)]
-pub(in crate::config) enum Given<T> {
+pub(in crate::config) enum Field<T> {
     #[default]
     Absent,
-    Bad,
-    Good(T, Spot),
+    Invalid,
+    Valid(T, KeySpan),
 }
 
-impl<T> Given<T> {
+impl<T> Field<T> {
     /// This one, or `other` where this one is not there.
     pub(in crate::config) fn or<'a>(&'a self, other: &'a Self) -> &'a Self {
         match self {
@@ -71,23 +71,23 @@ impl<T> Given<T> {
         }
     }
 
-    pub(in crate::config) fn map<U>(self, f: impl FnOnce(T) -> U) -> Given<U> {
+    pub(in crate::config) fn map<U>(self, f: impl FnOnce(T) -> U) -> Field<U> {
         match self {
-            Self::Absent => Given::Absent,
-            Self::Bad => Given::Bad,
-            Self::Good(v, spot) => Given::Good(f(v), spot),
+            Self::Absent => Field::Absent,
+            Self::Invalid => Field::Invalid,
+            Self::Valid(v, spot) => Field::Valid(f(v), spot),
         }
     }
 
-    pub(in crate::config) fn good(&self) -> Option<(&T, &Spot)> {
+    pub(in crate::config) fn valid(&self) -> Option<(&T, &KeySpan)> {
         match self {
-            Self::Good(v, s) => Some((v, s)),
+            Self::Valid(v, s) => Some((v, s)),
             _ => None,
         }
     }
 
     pub(in crate::config) fn value(&self) -> Option<&T> {
-        self.good().map(|(v, _)| v)
+        self.valid().map(|(v, _)| v)
     }
 
     pub(in crate::config) fn is_absent(&self) -> bool {
@@ -134,13 +134,13 @@ impl Reader {
         self.lost_from = self.lost_from.min(byte);
     }
 
-    pub(in crate::config) fn location(&self, spot: &Spot) -> Location {
+    pub(in crate::config) fn location(&self, spot: &KeySpan) -> Location {
         Location::new(&self.source, spot.span.clone())
     }
 
-    pub(in crate::config) fn fault(&self, spot: &Spot, complaint: Complaint) -> Diagnostic {
-        let mut fault = Diagnostic::new(complaint.message).at(self.location(spot));
-        if let Some(hint) = complaint.hint {
+    pub(in crate::config) fn fault(&self, spot: &KeySpan, error: ValueError) -> Diagnostic {
+        let mut fault = Diagnostic::new(error.message).at(self.location(spot));
+        if let Some(hint) = error.hint {
             fault = fault.hint(hint);
         }
         if !spot.key.is_empty() {
@@ -153,8 +153,8 @@ impl Reader {
     }
 
     /// Something is wrong at `spot`.
-    pub(in crate::config) fn complain(&mut self, spot: &Spot, complaint: Complaint) {
-        self.push(self.fault(spot, complaint));
+    pub(in crate::config) fn report(&mut self, spot: &KeySpan, error: ValueError) {
+        self.push(self.fault(spot, error));
     }
 
     pub(in crate::config) fn push(&mut self, fault: Diagnostic) {
@@ -171,9 +171,9 @@ impl Reader {
         self.bad_lines.is_empty()
     }
 
-    pub(in crate::config) fn missing(&mut self, spot: &Spot, complaint: Complaint) {
+    pub(in crate::config) fn missing(&mut self, spot: &KeySpan, error: ValueError) {
         if self.read_all() {
-            self.complain(spot, complaint);
+            self.report(spot, error);
         }
     }
 
@@ -182,7 +182,7 @@ impl Reader {
         self.base.join(path)
     }
 
-    pub(in crate::config) fn into_faults(self) -> Diagnostics {
+    pub(in crate::config) fn into_diagnostics(self) -> Diagnostics {
         self.faults
     }
 }
@@ -190,7 +190,7 @@ impl Reader {
 /// One table of the file.
 pub(in crate::config) struct Section<'d> {
     table: &'d DeTable<'d>,
-    pub(in crate::config) spot: Spot,
+    pub(in crate::config) spot: KeySpan,
 }
 
 impl<'d> Section<'d> {
@@ -199,7 +199,7 @@ impl<'d> Section<'d> {
     pub(in crate::config) fn open(
         reader: &mut Reader,
         table: &'d DeTable<'d>,
-        spot: Spot,
+        spot: KeySpan,
         known: &[&str],
         elsewhere: impl Fn(&str) -> Option<String>,
     ) -> Self {
@@ -212,15 +212,15 @@ impl<'d> Section<'d> {
                 .map(|near| format!("did you mean `{near}`?"))
                 .or_else(|| elsewhere(name))
                 .unwrap_or_else(|| format!("known here: {}", known.join(", ")));
-            reader.complain(
+            reader.report(
                 &spot.child(name, key.span()),
-                Complaint::new(format!("unknown key {}", quoted(name))).hint(hint),
+                ValueError::new(format!("unknown key {}", quoted(name))).hint(hint),
             );
         }
         Self { table, spot }
     }
 
-    pub(in crate::config) fn get(&self, key: &str) -> Option<(&'d Spanned<DeValue<'d>>, Spot)> {
+    pub(in crate::config) fn get(&self, key: &str) -> Option<(&'d Spanned<DeValue<'d>>, KeySpan)> {
         self.table
             .iter()
             .find(|(k, _)| k.get_ref().as_ref() == key)
@@ -232,47 +232,47 @@ impl<'d> Section<'d> {
         &self,
         reader: &mut Reader,
         key: &str,
-        read: impl FnOnce(&'d DeValue<'d>) -> Checked<T>,
-    ) -> Given<T> {
+        read: impl FnOnce(&'d DeValue<'d>) -> ValueResult<T>,
+    ) -> Field<T> {
         let Some((value, spot)) = self.get(key) else {
-            return Given::Absent;
+            return Field::Absent;
         };
         match read(value.get_ref()) {
-            Ok(v) => Given::Good(v, spot),
-            Err(complaint) => {
-                reader.complain(&spot, complaint);
-                Given::Bad
+            Ok(v) => Field::Valid(v, spot),
+            Err(error) => {
+                reader.report(&spot, error);
+                Field::Invalid
             }
         }
     }
 }
 
 /// "expected a string, found an integer".
-pub(in crate::config) fn mismatch(wanted: &str, found: &DeValue<'_>) -> Complaint {
+pub(in crate::config) fn mismatch(wanted: &str, found: &DeValue<'_>) -> ValueError {
     let kind = found.type_str();
     let article = if kind.starts_with(['a', 'i']) {
         "an"
     } else {
         "a"
     };
-    Complaint::new(format!("expected {wanted}, found {article} {kind}"))
+    ValueError::new(format!("expected {wanted}, found {article} {kind}"))
 }
 
-pub(in crate::config) fn text<'d>(value: &'d DeValue<'d>) -> Checked<&'d str> {
+pub(in crate::config) fn text<'d>(value: &'d DeValue<'d>) -> ValueResult<&'d str> {
     value
         .as_str()
         .ok_or_else(|| mismatch("a string", value).hint("write it in quotes"))
 }
 
-pub(in crate::config) fn number(value: &DeValue<'_>) -> Checked<i64> {
+pub(in crate::config) fn number(value: &DeValue<'_>) -> ValueResult<i64> {
     let integer = value.as_integer().ok_or_else(|| {
         mismatch("a whole number", value).hint("write it without quotes and fraction")
     })?;
     i64::from_str_radix(integer.as_str(), integer.radix())
-        .map_err(|_| Complaint::new("a number beyond all bounds").hint("write a smaller one"))
+        .map_err(|_| ValueError::new("a number beyond all bounds").hint("write a smaller one"))
 }
 
-pub(in crate::config) fn flag(value: &DeValue<'_>) -> Checked<bool> {
+pub(in crate::config) fn flag(value: &DeValue<'_>) -> ValueResult<bool> {
     value
         .as_bool()
         .ok_or_else(|| mismatch("true or false", value).hint("write it without quotes"))
@@ -282,7 +282,7 @@ pub(in crate::config) fn flag(value: &DeValue<'_>) -> Checked<bool> {
 pub(in crate::config) fn choice<T: Copy>(
     value: &DeValue<'_>,
     known: &[(&'static str, T)],
-) -> Checked<T> {
+) -> ValueResult<T> {
     let word = text(value)?;
     if let Some((_, meant)) = known.iter().find(|(k, _)| *k == word) {
         return Ok(*meant);
@@ -293,13 +293,13 @@ pub(in crate::config) fn choice<T: Copy>(
         || format!("known: {}", all.join(", ")),
         |near| format!("did you mean \"{near}\"?"),
     );
-    Err(Complaint::new("a word that is not known here").hint(hint))
+    Err(ValueError::new("a word that is not known here").hint(hint))
 }
 
 pub(in crate::config) fn duration(
     value: &DeValue<'_>,
     allowed: &std::ops::RangeInclusive<Duration>,
-) -> Checked<Duration> {
+) -> ValueResult<Duration> {
     match value {
         DeValue::Integer(n) => Err(mismatch("a duration in quotes", value).hint(format!(
             "write the unit too: \"{n}s\", \"{n}ms\" or \"{n}m\""

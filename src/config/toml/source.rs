@@ -1,5 +1,5 @@
-//! The text of an inventory file, with whatever may be a secret already overwritten, and places in it.
-//! Must not: know what the text means; nobody can get an overwritten byte back out of it.
+//! The text of an inventory file and places in it. Whatever may be a secret is overwritten before it gets here;
+//! `inventory::redact` finds it.
 
 use std::fmt;
 use std::ops::Range;

@@ -1,5 +1,5 @@
-//! Single values of the inventory: words, numbers and durations, or what is wrong with them.
-//! Must not: read files or the environment, or repeat a text that may be a secret.
+//! Single values of the inventory: words, numbers, durations and hashes, or what is wrong with them. An error never
+//! repeats a text that may be a secret.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -9,12 +9,12 @@ use crate::model::{Fwk, printable};
 
 /// What is wrong with a value, before its place is known.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::config) struct Complaint {
+pub(in crate::config) struct ValueError {
     pub(in crate::config) message: String,
     pub(in crate::config) hint: Option<String>,
 }
 
-impl Complaint {
+impl ValueError {
     pub(in crate::config) fn new(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
@@ -28,8 +28,8 @@ impl Complaint {
     }
 }
 
-/// A checked value or a complaint.
-pub(in crate::config) type Checked<T> = Result<T, Complaint>;
+/// A checked value or an error.
+pub(in crate::config) type ValueResult<T> = Result<T, ValueError>;
 
 /// The known word that is nearest to `word`, if one is near at all.
 pub(in crate::config) fn nearest<'k>(
@@ -49,26 +49,26 @@ pub(in crate::config) fn nearest<'k>(
 }
 
 /// Characters that cannot be seen, or that change how others are seen.
-pub(in crate::config) fn is_odd(text: &str) -> bool {
+pub(in crate::config) fn is_unprintable(text: &str) -> bool {
     printable(text, usize::MAX) != text
 }
 
 /// Names, groups and tags: short visible text.
-pub(in crate::config) fn word(text: &str) -> Checked<String> {
+pub(in crate::config) fn word(text: &str) -> ValueResult<String> {
     const LONGEST: usize = 64;
     if text.trim().is_empty() {
-        return Err(Complaint::new("empty text").hint("write at least one visible character"));
+        return Err(ValueError::new("empty text").hint("write at least one visible character"));
     }
-    if is_odd(text) {
-        return Err(Complaint::new("control or invisible characters in a name")
+    if is_unprintable(text) {
+        return Err(ValueError::new("control or invisible characters in a name")
             .hint("write it with visible characters only"));
     }
     if text.trim() != text {
-        return Err(Complaint::new("blanks around a name").hint("remove the blanks"));
+        return Err(ValueError::new("blanks around a name").hint("remove the blanks"));
     }
     let long = text.chars().count();
     if long > LONGEST {
-        return Err(Complaint::new(format!(
+        return Err(ValueError::new(format!(
             "a name of {long} characters; at most {LONGEST} are allowed"
         ))
         .hint("shorten it"));
@@ -77,13 +77,13 @@ pub(in crate::config) fn word(text: &str) -> Checked<String> {
 }
 
 /// Text such as a path or a prompt: not empty, nothing that steers a terminal.
-pub(in crate::config) fn plain_text(text: &str, what: &str) -> Checked<String> {
+pub(in crate::config) fn plain_text(text: &str, what: &str) -> ValueResult<String> {
     if text.trim().is_empty() {
-        return Err(Complaint::new(format!("empty {what}")).hint("write it, or remove the key"));
+        return Err(ValueError::new(format!("empty {what}")).hint("write it, or remove the key"));
     }
-    if is_odd(text) {
+    if is_unprintable(text) {
         return Err(
-            Complaint::new(format!("control or invisible characters in the {what}"))
+            ValueError::new(format!("control or invisible characters in the {what}"))
                 .hint("write it with visible characters only"),
         );
     }
@@ -91,13 +91,13 @@ pub(in crate::config) fn plain_text(text: &str, what: &str) -> Checked<String> {
 }
 
 /// The name of an environment variable.
-pub(in crate::config) fn env_name(text: &str) -> Checked<String> {
+pub(in crate::config) fn env_name(text: &str) -> ValueResult<String> {
     if is_env_name(text) {
         Ok(text.to_owned())
     } else {
         // Not repeated: it may be the secret itself, written in the wrong place.
         Err(
-            Complaint::new("not the name of an environment variable").hint(
+            ValueError::new("not the name of an environment variable").hint(
                 "letters, digits and `_` only, as in env = \"HEM_PASSPHRASE\"; never the secret itself",
             ),
         )
@@ -115,29 +115,29 @@ pub(in crate::config) fn is_env_name(text: &str) -> bool {
 const INSPECT: &str = "hemfleet inspect FILE prints the line to paste";
 
 /// A key that signs images, as `fwk` and `hemfleet inspect` have it.
-pub(in crate::config) fn signer(text: &str) -> Checked<Fwk> {
+pub(in crate::config) fn signer(text: &str) -> ValueResult<Fwk> {
     Fwk::from_base64(text)
         .ok()
         .filter(|key| key.to_string() == text)
         .ok_or_else(|| {
-            Complaint::new("not a signer's key: base64 of 32 bytes is wanted").hint(INSPECT)
+            ValueError::new("not a signer's key: base64 of 32 bytes is wanted").hint(INSPECT)
         })
 }
 
 /// The SHA-256 of a file, as `sha256:` and 64 hex digits.
-pub(in crate::config) fn file_hash(text: &str) -> Checked<[u8; 32]> {
-    let complaint = |what: &str| Err(Complaint::new(what).hint(INSPECT));
+pub(in crate::config) fn file_hash(text: &str) -> ValueResult<[u8; 32]> {
+    let error = |what: &str| Err(ValueError::new(what).hint(INSPECT));
     let Some(digits) = text.strip_prefix("sha256:") else {
-        return complaint("not a file's hash: it begins with sha256:");
+        return error("not a file's hash: it begins with sha256:");
     };
     if digits.len() != 64 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return complaint("not a SHA-256: 64 hex digits are wanted after sha256:");
+        return error("not a SHA-256: 64 hex digits are wanted after sha256:");
     }
     let mut hash = [0; 32];
     for (n, byte) in hash.iter_mut().enumerate() {
         match u8::from_str_radix(&digits[2 * n..2 * n + 2], 16) {
             Ok(value) => *byte = value,
-            Err(_) => return complaint("not a SHA-256: 64 hex digits are wanted after sha256:"),
+            Err(_) => return error("not a SHA-256: 64 hex digits are wanted after sha256:"),
         }
     }
     Ok(hash)
@@ -147,11 +147,11 @@ pub(in crate::config) fn file_hash(text: &str) -> Checked<[u8; 32]> {
 const WITHIN: &str = "choose one within, or leave it out for the default";
 
 /// A whole number within bounds.
-pub(in crate::config) fn number_within(n: i64, allowed: &RangeInclusive<i64>) -> Checked<i64> {
+pub(in crate::config) fn number_within(n: i64, allowed: &RangeInclusive<i64>) -> ValueResult<i64> {
     if allowed.contains(&n) {
         Ok(n)
     } else {
-        Err(Complaint::new(format!(
+        Err(ValueError::new(format!(
             "{n} is out of range: {} to {} are allowed",
             allowed.start(),
             allowed.end()
@@ -164,7 +164,7 @@ pub(in crate::config) fn number_within(n: i64, allowed: &RangeInclusive<i64>) ->
 pub(in crate::config) fn duration(
     text: &str,
     allowed: &RangeInclusive<Duration>,
-) -> Checked<Duration> {
+) -> ValueResult<Duration> {
     let range = || {
         format!(
             "{} to {} are allowed",
@@ -180,12 +180,12 @@ pub(in crate::config) fn duration(
         if !text.is_empty() && text.trim().chars().all(|c| c.is_ascii_digit()) {
             hint = format!("write the unit too: \"{}s\"; {}", text.trim(), range());
         }
-        Complaint::new(format!("{} is no duration", quoted(text))).hint(hint)
+        ValueError::new(format!("{} is no duration", quoted(text))).hint(hint)
     })?;
     if allowed.contains(&parsed) {
         Ok(parsed)
     } else {
-        Err(Complaint::new(format!("{} is out of range: {}", quoted(text), range())).hint(WITHIN))
+        Err(ValueError::new(format!("{} is out of range: {}", quoted(text), range())).hint(WITHIN))
     }
 }
 

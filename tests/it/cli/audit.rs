@@ -10,9 +10,8 @@ fn vector(name: &str) -> PathBuf {
     root().join("tests/vectors/audit").join(name)
 }
 
-/// The exit code and what was printed, of a check of these two files of the vectors.
-fn verify(log: &str, key: &str) -> (i32, String) {
-    let (log, key) = (vector(log), vector(key));
+/// Runs `hemfleet audit verify`; its exit code and what it printed.
+fn verify(log: &Path, key: &Path) -> (i32, String) {
     let output = run(&[
         "audit",
         "verify",
@@ -58,7 +57,7 @@ fn saved_files_are_verified_offline() {
         ("upgrade-ok.log", "absent.json", 2, "is not readable"),
         ("upgrade-ok.log", "gap.log", 2, "log key"),
     ] {
-        let (got, said) = verify(log, key);
+        let (got, said) = verify(&vector(log), &vector(key));
         assert_eq!(got, exit, "{log} {key}: {said}");
         assert!(said.contains(says), "{log} {key}: {said}");
         assert!(!said.contains("prove"), "{said}");
@@ -77,15 +76,9 @@ fn a_key_whose_proof_does_not_fit_verifies_nothing() {
     let path = dir.path().join("key.json");
     std::fs::write(&path, key.replace(&nonce(&key), &nonce(&other))).unwrap();
     let log = vector("upgrade-ok.log");
-    let output = run(&[
-        "audit",
-        "verify",
-        log.to_str().unwrap(),
-        "--key",
-        path.to_str().unwrap(),
-    ]);
-    assert_eq!(code(&output), 1);
-    assert!(text(&output.stdout).contains("did not sign the nonce"));
+    let (exit, said) = verify(&log, &path);
+    assert_eq!(exit, 1, "{said}");
+    assert!(said.contains("did not sign the nonce"), "{said}");
 }
 
 /// `hemfleet audit` over the devices of `lab`.
@@ -116,14 +109,8 @@ fn logs_are_read_kept_and_verified_later() {
     logs.sort();
     assert_eq!(logs.len(), 300);
     let log = &logs[7];
-    let output = run(&[
-        "audit",
-        "verify",
-        log.to_str().unwrap(),
-        "--key",
-        log.with_extension("key.json").to_str().unwrap(),
-    ]);
-    assert_eq!(code(&output), 0, "{}", text(&output.stdout));
+    let (exit, said) = verify(log, &log.with_extension("key.json"));
+    assert_eq!(exit, 0, "{said}");
     let mode = std::fs::metadata(log).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 }
@@ -196,14 +183,8 @@ fn a_key_that_is_missing_beside_its_log_is_written_again() {
     let unchanged: Vec<Vec<u8>> = before.iter().filter(others).map(read).collect();
     assert_eq!(unchanged, contents);
     let log = PathBuf::from(key.to_str().unwrap().replace(".key.json", ".log"));
-    let output = run(&[
-        "audit",
-        "verify",
-        log.to_str().unwrap(),
-        "--key",
-        key.to_str().unwrap(),
-    ]);
-    assert_eq!(code(&output), 0, "{}", text(&output.stdout));
+    let (exit, said) = verify(&log, key);
+    assert_eq!(exit, 0, "{said}");
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! File descriptors: enough are made available, or the run says so before it begins; and running out of them
-//! after an install is not told as the device's fault.
+//! File descriptors: the limit is raised, or the run refuses to begin; and a device is not blamed if they run out after
+//! its install.
 
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use serde_json::Value;

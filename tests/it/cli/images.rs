@@ -1,4 +1,4 @@
-//! What is rolled out, judged before anything is sent: images, management apps, and who may sign them.
+//! Images and management apps are checked before anything is sent: what they are, and who signed them.
 
 use std::path::Path;
 use std::process::Output;

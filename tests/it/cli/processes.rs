@@ -1,4 +1,4 @@
-//! Processes beside each other: runs on one fleet, children that hold on, demos that were killed.
+//! Several processes at once: runs on one fleet, child processes that hang, demos that were killed.
 
 use std::fmt::Write as _;
 use std::fs;

@@ -1,6 +1,5 @@
-//! The real binary and a simulator in a process of its own, for the tests around.
-//!
-//! Every wait is bounded, and its failure says what it waited for.
+//! Runs the real binary, and a simulator in its own process. Every wait is bounded, and says what it waited for when it
+//! fails.
 
 use std::ffi::OsStr;
 use std::io::{self, Read, Write as _};

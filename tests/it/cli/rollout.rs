@@ -1,4 +1,4 @@
-//! A bad image, as a script sees it: the exit code, the events, the summary.
+//! A bad image in a run without the dashboard: exit code, events and summary.
 
 use super::program::{Lab, code, json, of, text};
 

@@ -1,4 +1,4 @@
-//! Pipes that nobody reads: the run goes to its end all the same, and a signal ends it.
+//! Output that nobody reads: the run goes on to its end, and a signal still ends it.
 
 use std::fmt::Write as _;
 

@@ -1,5 +1,5 @@
-//! The folder of a demo: private, marked while its demo lives, and removed by a later demo where its own
-//! was killed. Must not: touch a folder that is not a demo's of this user, or follow a link.
+//! The private folder of a demo. It is marked while its demo lives; a later demo removes the folders of killed ones, and
+//! touches nothing but demo folders of this user.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
@@ -57,8 +57,8 @@ fn sweep(base: &Path) {
     for entry in entries.flatten() {
         let name = entry.file_name();
         let path = entry.path();
-        if is_demos(&name.to_string_lossy())
-            && let Some(_left) = left_behind(&path)
+        if is_demo_folder(&name.to_string_lossy())
+            && let Some(_left) = leftover(&path)
         {
             match fs::remove_dir_all(&path) {
                 Ok(()) => {
@@ -72,18 +72,18 @@ fn sweep(base: &Path) {
     }
 }
 
-fn is_demos(name: &str) -> bool {
+fn is_demo_folder(name: &str) -> bool {
     name.strip_prefix(PREFIX)
         .is_some_and(|tail| tail.len() == 6 && tail.bytes().all(|b| b.is_ascii_alphanumeric()))
 }
 
 /// What a killed demo left: its lock, where it got as far as having one, held so that nobody else removes it.
-struct Left {
+struct Leftover {
     _lock: Option<File>,
 }
 
 /// Whether a folder belongs to no living demo any more.
-fn left_behind(folder: &Path) -> Option<Left> {
+fn leftover(folder: &Path) -> Option<Leftover> {
     let found = folder.symlink_metadata().ok()?;
     let ours = found.uid() == rustix::process::geteuid().as_raw();
     if !found.is_dir() || !ours || found.mode() & 0o077 != 0 {
@@ -97,11 +97,11 @@ fn left_behind(folder: &Path) -> Option<Left> {
     match alive {
         Ok(alive) => {
             alive.try_lock().ok()?;
-            Some(Left { _lock: Some(alive) })
+            Some(Leftover { _lock: Some(alive) })
         }
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
             let age = found.modified().ok()?.elapsed().ok()?;
-            (age > UNMARKED).then_some(Left { _lock: None })
+            (age > UNMARKED).then_some(Leftover { _lock: None })
         }
         Err(_) => None,
     }

@@ -1,5 +1,4 @@
 //! Whether a download is what the backend announced, and the facts that are written beside it.
-//! Must not: fetch or keep anything (that is `fetch`).
 
 use std::io;
 use std::path::PathBuf;
@@ -34,7 +33,7 @@ pub(in crate::cli) struct Facts<'a> {
 }
 
 /// What the download turned out to be.
-pub(in crate::cli) struct Judged {
+pub(in crate::cli) struct Identified {
     /// The beginning of its file's name.
     pub(in crate::cli) stem: String,
     pub(in crate::cli::commands) sha256: [u8; 32],
@@ -104,7 +103,7 @@ impl From<Distrust> for DownloadError {
 pub(in crate::cli) fn firmware(
     bytes: &Bytes,
     facts: &mut Facts<'_>,
-) -> Result<Judged, DownloadError> {
+) -> Result<Identified, DownloadError> {
     let image = firmware_image::read(bytes.clone()).map_err(DownloadError::NoImage)?;
     let Some(footer) = &image.facts.footer else {
         return Err(DownloadError::NoFooter);
@@ -120,7 +119,7 @@ pub(in crate::cli) fn firmware(
     facts.fws = Some(footer.fws.to_string());
     facts.fwk = Some(footer.fwk.to_string());
     let version = private_file::file_name(&image.facts.version_label());
-    Ok(Judged {
+    Ok(Identified {
         stem: format!("firmware-{version}"),
         sha256: image.facts.sha256,
         signer: Some(footer.fwk),
@@ -129,7 +128,10 @@ pub(in crate::cli) fn firmware(
 
 /// A management app is the announced one where its manifest's hash is the `newuis` that was announced, and
 /// all its files are as that manifest says (section 8).
-pub(in crate::cli) fn app(bytes: &Bytes, facts: &mut Facts<'_>) -> Result<Judged, DownloadError> {
+pub(in crate::cli) fn app(
+    bytes: &Bytes,
+    facts: &mut Facts<'_>,
+) -> Result<Identified, DownloadError> {
     let app = management_app::read(bytes.clone()).map_err(DownloadError::NoApp)?;
     if let Some(fault) = app.fault {
         return Err(DownloadError::BadApp(fault));
@@ -145,7 +147,7 @@ pub(in crate::cli) fn app(bytes: &Bytes, facts: &mut Facts<'_>) -> Result<Judged
     facts.sha256 = app.sha256_hex();
     let signer = app.verified_signer();
     facts.signer = signer.map(|key| key.to_string());
-    Ok(Judged {
+    Ok(Identified {
         stem: format!("webroot-{}", &facts.sha256[..8]),
         sha256: app.sha256,
         signer,

@@ -1,4 +1,4 @@
-//! Secrets from every kind of source, and what is said of bad ones. Must not: need a terminal.
+//! Secrets from every kind of source, and the messages for bad ones. No test needs a terminal.
 
 use std::ffi::OsString;
 
@@ -140,7 +140,7 @@ fn an_empty_answer_and_a_missing_terminal_are_faults() {
 #[test]
 fn what_is_judged_bad_is_asked_for_again_or_told() {
     let judge = |auth: &AuthMethod, secret: &Secret| match auth {
-        AuthMethod::MasterWords(..) if secret.expose() != b"good" => Err("bad words".to_owned()),
+        AuthMethod::MasterWords(..) if secret.expose() != b"valid" => Err("bad words".to_owned()),
         _ => Ok(()),
     };
     let words = |name, source| device(name, AuthMethod::MasterWords(source, WordsChoice::Auto));
@@ -148,11 +148,11 @@ fn what_is_judged_bad_is_asked_for_again_or_told() {
     // Also where the first device that uses it would take anything.
     let fleet = [passphrase("a", typed()), words("b", typed())];
     let mut person = Person {
-        answers: vec![Ok(""), Ok("hunter2"), Ok("good")],
+        answers: vec![Ok(""), Ok("hunter2"), Ok("valid")],
         ..Person::default()
     };
     let store = SecretStore::resolve(&fleet, &mut person, &env, &[], &judge).unwrap();
-    assert_eq!(bytes(&store.credential(&fleet[0])), b"good");
+    assert_eq!(bytes(&store.credential(&fleet[0])), b"valid");
     assert_eq!(
         person.asked,
         [
