@@ -147,7 +147,7 @@ impl DeviceLocks {
             match folder.lock(reach) {
                 Ok(LockAttempt::Ours(held)) => locks.push(held),
                 Ok(LockAttempt::Busy(path)) => {
-                    busy.push((device.clone(), Holder::read(&path).ok()))
+                    busy.push((device.clone(), Holder::read(&path).ok()));
                 }
                 Err(e) => return Err(self.broken(&e, locks.len())),
             }
@@ -236,17 +236,17 @@ impl LocksRefused {
     }
 
     /// What to do about it.
-    pub(super) fn hint(&self) -> Option<String> {
+    pub(super) fn hint(&self) -> String {
         let hint = match self {
             Self::Busy(_) => {
                 "wait until that run has ended, or leave these devices out with --only; \
-                 a run that was killed holds nothing any more"
+                 the locks of a killed run are free"
             }
             Self::OutOfFiles { all, .. } => {
-                return Some(format!(
+                return format!(
                     "raise the limit to {} with ulimit -n, or run fewer devices at once with --only",
                     all + 1024
-                ));
+                );
             }
             Self::Folder { .. } => {
                 "make that folder yours and writable, or name another one with XDG_STATE_HOME"
@@ -254,7 +254,7 @@ impl LocksRefused {
             Self::NoFolder(_) => "set XDG_STATE_HOME to a folder that can be written to",
             Self::Bug(_) => "this is a bug; please report it",
         };
-        Some(hint.to_owned())
+        hint.to_owned()
     }
 }
 

@@ -110,7 +110,7 @@ pub enum CliError {
     #[error("no inventory is named")]
     NoInventory,
     /// `plan --firmware latest`.
-    #[error("plan changes nothing, and asking for the latest firmware sets clocks")]
+    #[error("plan changes nothing, but asking for the latest firmware sets the clocks of devices")]
     PlanOfLatest,
     /// The dashboard without a terminal.
     #[error("--output tui needs a terminal; say --output plain or json")]
@@ -119,7 +119,7 @@ pub enum CliError {
     #[error("there is no terminal to confirm the plan in")]
     NoTerminalToConfirm,
     /// A device whose secret is typed, and no terminal.
-    #[error("{0}: its secret is to be typed, and there is no terminal to type it in")]
+    #[error("{0}: its secret must be typed, but there is no terminal")]
     NoTerminalToAsk(DeviceId),
     /// `--firmware latest` found more than one.
     #[error("the backend offers different firmware to different devices: {0}")]
@@ -138,12 +138,12 @@ impl CliError {
         let hint = match self {
             Self::Image(error) => error.hint()?,
             Self::TooFewFiles(error) => return Some(error.hint()),
-            Self::Locks { refused, .. } => return refused.hint(),
+            Self::Locks { refused, .. } => return Some(refused.hint()),
             Self::LogKey { .. } => {
                 "the key is the saved answer of GET /api/logger/key: key, nonce and nonce_signed"
             }
-            Self::NoInventory => "say -c fleet.toml",
-            Self::PlanOfLatest => "hemfleet fetch first, then plan with the file that it wrote",
+            Self::NoInventory => "name one with -c fleet.toml",
+            Self::PlanOfLatest => "run hemfleet fetch first, then plan with the file it wrote",
             Self::NoTerminalToConfirm => "look at it with hemfleet plan, then say --yes",
             Self::NoTerminalToAsk(_) => {
                 "give it a secret from a file, a command or the environment"

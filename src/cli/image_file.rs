@@ -15,11 +15,11 @@ use crate::model::{AppImage, Distrust, FirmwareImage, Fwk, ImageTrust, human_byt
 
 /// The hint for a file that could be sent all the same.
 const FORCE: &str =
-    "name the right file; --force-image sends this one all the same, and the device decides";
+    "name the right file, or send this one with --force-image and let the device decide";
 /// The hint for a file that the inventory does not trust.
-const PASTE: &str = "hemfleet inspect prints the lines of [images] that would trust it; --force-image does not set [images] aside";
+const PASTE: &str = "hemfleet inspect prints the lines of [images] that would trust it; --force-image does not override [images]";
 /// The hint for an untrusted file without a known signer: no line of `signers` would trust it.
-const NO_SIGNER: &str = "name the right file; --force-image does not set [images] aside, and no line of signers would trust this one: only its hash in allow does";
+const NO_SIGNER: &str = "name the right file; --force-image does not override [images]. A file without a known signer is trusted only by its hash in allow";
 
 /// Why a file is not sent.
 #[derive(Debug, thiserror::Error)]
@@ -106,7 +106,7 @@ impl ImageFileError {
 pub(super) fn no_footer(path: &Path, file: &Bytes) -> ImageFileError {
     ImageFileError::NoFooter {
         path: path.to_owned(),
-        looks_like: looks_like(file).to_string(),
+        looks_like: looks_like(file),
     }
 }
 

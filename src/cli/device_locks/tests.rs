@@ -214,5 +214,5 @@ fn locks_that_do_not_work_are_told_with_what_to_do() {
         said.starts_with("1000 of 3000 devices could be locked"),
         "{said}"
     );
-    assert!(refused.hint().unwrap().contains("to 4024 with ulimit -n"));
+    assert!(refused.hint().contains("to 4024 with ulimit -n"));
 }
