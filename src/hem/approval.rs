@@ -1,6 +1,6 @@
-//! What device, broker and phone say of an approval, as JSON (section 10).
+//! The JSON of a mobile approval: what device, broker and phone say to each other ([section 10](crate::hem#10-mobile-approval)).
 //!
-//! Must not: know how the bytes travelled, or wait for anybody.
+//! The requests that carry it are in `device/http/login/approval.rs`.
 
 use serde_json::Value;
 use zeroize::Zeroizing;

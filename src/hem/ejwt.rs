@@ -1,7 +1,7 @@
-//! The eJWT: a JSON web token whose MAC key is a Diffie-Hellman secret (section 6).
+//! The eJWT, a JSON web token whose MAC key is a Diffie-Hellman secret: made by whoever logs in, verified by the
+//! device ([section 6](crate::hem#6-authentication)).
 //!
-//! Owns: the challenge, the key, issuing and verifying.
-//! Must not: read a clock (times are given) or derive keys (that is `kdf`).
+//! Times are given, never read from a clock. The private key comes from `kdf`.
 
 use std::fmt;
 

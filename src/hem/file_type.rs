@@ -1,5 +1,4 @@
-//! What a file that is no image looks like: a word for the person who named the wrong one.
-//! Must not: decide whether it is sent.
+//! What a file looks like that is no image: a phrase for the person who named the wrong file.
 
 use super::intel_hex::is_intel_hex;
 

@@ -1,7 +1,7 @@
-//! The firmware image: what can be known of it before any device is touched (section 11).
+//! The firmware image: what can be known of it before any device is touched ([section 11](crate::hem#11-firmware-image)).
 //!
-//! Owns: limits, footer, signature; reading and, for simulated devices, making one.
-//! Must not: open files, or judge an image whose footer it does not recognise: the device decides.
+//! Reads and verifies the footer and, for simulated devices, makes one. An image whose footer is not recognised is not
+//! refused here: the device decides.
 
 use bytes::Bytes;
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};

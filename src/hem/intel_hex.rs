@@ -1,7 +1,6 @@
-//! Intel HEX, the other way in which a firmware image is written (section 11).
+//! Intel HEX, the other format of a firmware image ([section 11](crate::hem#11-firmware-image)).
 //!
-//! Read strictly: what is uploaded is the file as it stands, so that every doubt about it is better
-//! settled here than on a device. Must not: know what the decoded bytes mean.
+//! It is read strictly: the file is uploaded as it stands, and a doubt is better settled here than on a device.
 
 use crate::model::MAX_IMAGE_BYTES;
 

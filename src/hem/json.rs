@@ -1,8 +1,8 @@
-//! What the endpoints say, as JSON (sections 4 to 6).
+//! The JSON and the paths of the endpoints (sections [4](crate::hem#4-version-and-status) to
+//! [6](crate::hem#6-authentication)). The audit log's are in `audit`, the approvals' in `approval`.
 //!
-//! Devices send extra fields, `null` for absent ones and stale values (section 13), so that only what
-//! an upgrade needs is demanded. All text of a device goes through [`printable`] here, at the border.
-//! Must not: know how the bytes travelled, or what a value means for the upgrade.
+//! Devices send extra fields, `null` for absent ones and stale values ([section 13](crate::hem#13-known-misbehaviour)), so only what an upgrade needs is
+//! required. All text of a device becomes [`printable`] here, at the border.
 
 use std::time::Duration;
 

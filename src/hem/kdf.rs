@@ -1,6 +1,7 @@
-//! From what a person knows to the private key that logs in (section 6).
-//! Must not: keep a secret longer than the call, echo a part of it, or choose between the kinds of
-//! derivation.
+//! Key derivation: from a passphrase or master words to the private key that logs in ([section 6](crate::hem#6-authentication)).
+//!
+//! Which derivation is tried when is decided in `device/http/login/derived_keys.rs`. Secrets are never echoed, not even in
+//! errors.
 
 use argon2::{Argon2, Block, Version};
 use base64::alphabet;

@@ -1,7 +1,7 @@
-//! The device's language: bytes ↔ values (protocol page, sections 3 to 12).
+//! The device's language: bytes ↔ values.
 //!
-//! Owns: the eJWT and the key behind it, the firmware image, the audit log, and the JSON of every endpoint.
-//! Must not: do IO, know tokio or HTTP clients, or decide what an answer means for an upgrade.
+//! Tokens, keys, images, the audit log and the JSON of every endpoint, as the protocol page below has them. No IO, no
+//! async and no HTTP: `device` sends the requests, and the engine decides what an answer means for an upgrade.
 //!
 #![doc = include_str!("protocol.md")]
 

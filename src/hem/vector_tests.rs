@@ -1,5 +1,4 @@
-//! The vectors of `tests/vectors`, made with other software than this.
-//! Must not: contain anything that this crate computed itself.
+//! The vectors of `tests/vectors`, which other software made: nothing in here was computed by this crate.
 
 use std::path::Path;
 

@@ -1,5 +1,4 @@
-//! A fleet of simulated devices with its broker: start, look inside, shut down.
-//! Must not: write files (that is `lab`).
+//! A fleet of simulated devices with its broker: start it, look inside, shut it down.
 
 use std::collections::HashMap;
 use std::future::Future;

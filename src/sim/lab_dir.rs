@@ -1,5 +1,5 @@
-//! The lab folder: everything that a client needs to upgrade a simulated fleet.
-//! Must not: overwrite what it did not write.
+//! The lab folder: all files that a client needs to upgrade a simulated fleet. Files that the simulator did not write
+//! are never overwritten.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -1,15 +1,20 @@
-//! Simulated HEMs and a broker, on real sockets: for the demo, rehearsals and tests.
+//! Simulated HEMs and a broker on real sockets: for the demo, rehearsals and tests.
 //!
-//! Each device is what the protocol page says (sections 1 to 13), whoever asks; it
-//! knows nothing of hemfleet's own client. Faults are scripted: [`script::scenario`] is the reference of
-//! the file format. The firmware signing key, passphrase, master words and the backend's key are fixed
-//! and printed in the source: nothing here protects anything.
+//! Each device keeps to the protocol page, whoever asks; it knows nothing of hemfleet's own client. Faults are scripted:
+//! [`script::scenario`] is the reference of the file format. The firmware signing key, passphrase, master words and the
+//! backend's key are fixed and printed in the source: nothing here protects anything.
 //!
-//! Not simulated: personalisation, pairing of phones, keys and crypto; what else the vendor's API has is
-//! answered where it costs little (`vendor`), and 404 like any unknown path where it does not.
+//! - `device` is one device: its state, its files, its log, and its life on a socket;
+//! - `api` has its endpoints, and `tokens` what it signs;
+//! - `broker` has the check-in relay, downloads, and the phones of owners;
+//! - `script` reads scenario files;
+//! - `fleet` starts it all, and `lab_dir` writes an inventory for it.
 //!
-//! Must not: import `device`, `engine` or `config`: a misunderstanding that client and simulator
-//! shared would cancel out. What both need is `hem`, held by vectors that were made elsewhere.
+//! Personalisation, pairing of phones, keys and crypto are not simulated. The rest of the vendor's API is answered where
+//! that costs little (`api/vendor.rs`), and with 404 like any unknown path where it does not.
+//!
+//! Must not import `device`, `engine` or `config`: a misunderstanding that client and simulator shared would cancel out.
+//! What both need is in `hem`, which is held by vectors that were made elsewhere.
 
 mod fleet;
 mod options;

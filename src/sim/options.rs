@@ -1,5 +1,4 @@
 //! Where and how fast simulated devices run, and the ports that follow from it.
-//! Must not: listen.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

@@ -1,6 +1,6 @@
-//! The port: what each answer of a device means (sections 4, 5 and 7).
+//! Implements [`Device`] for [`HttpDevice`]: which request each method sends, and what each answer means.
 //!
-//! Must not: know how a request travels.
+//! Logins and approvals are in `login`; how a request travels is in `request`.
 
 use std::time::Duration;
 

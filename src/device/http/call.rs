@@ -1,4 +1,4 @@
-//! One request as an endpoint words it, and the failure to get an answer. `request` sends it.
+//! A request as an endpoint describes it, and the error of getting no answer. `request` sends it.
 
 use std::borrow::Cow;
 use std::time::Duration;

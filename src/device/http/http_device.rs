@@ -1,7 +1,6 @@
-//! One device of the inventory, ready to be asked: its route, its login memory, its pacing.
+//! One device of the inventory, ready for requests: its route, what is remembered of its logins, its pacing.
 //!
-//! `request` sends requests to it; `adapter` says what the answers mean. What is wrong with the setup itself, found
-//! before anything is sent, is a [`SetupError`] (`setup_error`).
+//! `request` sends requests to it, `adapter` says what the answers mean.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,6 +1,4 @@
-//! From the errors of sockets, TLS and HTTP to the typed faults of `model`.
-//!
-//! Must not: decide whether anything is tried again.
+//! Turns the errors of sockets, TLS and HTTP into the typed faults of `model`.
 
 use std::error::Error;
 use std::io;

@@ -1,6 +1,4 @@
-//! A log file on its way in: verified, looked through and kept, piece by piece (section 9).
-//!
-//! Must not: hold more of it than a piece and what [`LogReader`] holds.
+//! Downloads a log file: verifies, searches and keeps it piece by piece ([section 9](crate::hem#9-audit-log)), and never holds the whole.
 
 use bytes::Bytes;
 

@@ -1,10 +1,10 @@
-//! Devices over HTTP: the adapter of [`super::Device`] (sections 2 to 10), and the broker's client.
+//! Devices over HTTP: the adapter of [`super::Device`], and the broker's client.
 //!
-//! A connection for each request, opened by `dial` (TCP, proxy or `ssh`, TLS), spoken over by `exchange` or
-//! `upload`; `turn` lets one request through at a time. Every way in which a connection can fail ends
-//! as a typed fault (`fault`).
+//! `request` sends one request at a time (`pacing`), each over a connection of its own. `connection` opens it, through a
+//! proxy or a jump host (`ssh`) and TLS (`tls`), and speaks HTTP over it; `upload` sends images. `adapter` and `login` say
+//! what the answers mean. Every way in which a connection can fail becomes a typed fault in `link_fault`.
 //!
-//! Must not: repeat a request, judge what an answer means for the upgrade, or log anything secret.
+//! Requests are never repeated here, and nothing secret is logged.
 
 mod adapter;
 mod broker;

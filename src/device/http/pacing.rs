@@ -1,6 +1,4 @@
-//! One request at a time to a device, and a gap between them (section 2: devices stall under load).
-//!
-//! Must not: know what a request is.
+//! One request at a time to a device, and a gap between them: devices stall under load ([section 2](crate::hem#2-transport)).
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Sends requests to a device: one at a time, each over a connection of its own (section 2).
+//! Sends requests to a device: one at a time, each over a connection of its own ([section 2](crate::hem#2-transport)).
 //!
 //! What an answer means is in `adapter` and `login`.
 

@@ -1,5 +1,6 @@
-//! What is wrong with an inventory's words for a device or a broker, found before anything is sent.
-//! Must not: hold faults of a connection (those are `model`'s).
+//! What is wrong with the settings of a device or the broker, found before anything is sent.
+//!
+//! Faults of a connection are [`LinkFault`](crate::model::LinkFault)s.
 
 use crate::hem::kdf::MasterWordsError;
 

@@ -1,6 +1,6 @@
-//! Sending an image: progress, standstill, and an answer that may come at any time (section 7).
+//! Sends an image: progress, stalls, and an answer that may come at any time ([section 7](crate::hem#7-firmware-upgrade)).
 //!
-//! Must not: send an image byte after a final answer, or decide whether an upload is tried again.
+//! Not one byte of the image is sent after a final answer; `connection/expect_continue.rs` sees to that.
 
 use std::pin::pin;
 use std::time::Duration;

@@ -1,5 +1,4 @@
-//! The log key and its own signature, and the list of files (section 9).
-//! Must not: remember keys, or decide whether one may change.
+//! The log key and its proof, and the list of log files ([section 9](crate::hem#9-audit-log)).
 
 use std::fmt;
 

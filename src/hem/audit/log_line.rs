@@ -1,5 +1,6 @@
-//! One line of a log file: seven fields, their MAC, and what they mean to people (section 9).
-//! Must not: know its neighbours; counters and keys are `file`'s.
+//! One line of a log file: seven fields, their MAC, and what they mean to people ([section 9](crate::hem#9-audit-log)).
+//!
+//! What connects the lines, such as counters and keys, is in `verifier`.
 
 use base64::Engine as _;
 use base64::alphabet;

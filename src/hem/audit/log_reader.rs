@@ -1,5 +1,6 @@
-//! What of a log file stays in memory while it comes: a window of entries, and what the search found.
-//! Must not: verify (that is `file`), or know whose entry is looked for (that is `search`).
+//! Reads a log file as it comes: verifies it, searches it, and keeps a window of its entries in memory.
+//!
+//! The verification is in `verifier`, the search in `upgrade_search`.
 
 use std::collections::VecDeque;
 

@@ -1,5 +1,4 @@
-//! Writing true log files, as a simulated device does (section 9).
-//! Must not: keep counters, keys or time; the writer of a file has them.
+//! Writes the lines of a log file, as a simulated device does ([section 9](crate::hem#9-audit-log)).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};

@@ -1,11 +1,11 @@
-//! The audit log (section 9): its key, its files, and what a file says of one upgrade.
+//! The audit log ([section 9](crate::hem#9-audit-log)): its key, its files, and what a file says of one upgrade.
 //!
-//! Owns: reading and verifying files as they come ([`LogReader`], [`Verifier`]), the log key and its own
-//! signature ([`prove_key`]), the search for an upgrade's entry ([`Search`], [`upgrade_verdict`]), and writing true files
-//! for a simulator.
-//! Must not: fetch anything, or say more than the page allows. The MAC key stands in clear in its key
-//! line and lines are not chained: what is "verified" here shows accidents and gaps, not somebody who
-//! rewrites a file on its way. A line is as trustworthy as the link over which it was read.
+//! [`LogReader`] and [`Verifier`] read and verify files as they come, [`prove_key`] proves the log key, [`Search`] and
+//! [`upgrade_verdict`] find an upgrade's entry, and simulated devices write their files with [`sign_line`].
+//!
+//! Do not read more into "verified" than the page allows: the MAC key stands in clear in its key line, and lines are not
+//! chained. Verification shows accidents and gaps, not somebody who rewrites a file on its way. A line is as trustworthy
+//! as the link over which it was read.
 
 mod log_key;
 mod log_line;

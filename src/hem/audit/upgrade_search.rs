@@ -1,5 +1,6 @@
-//! Which entry is this upgrade's, and what it says (section 9, "the outcome of an upgrade").
-//! Must not: verify anything (that is `file`); it sees verified entries only, once each, as they come.
+//! Finds the log entry of this run's upgrade, and says what it means ([section 9](crate::hem#9-audit-log), "the entry of an upgrade").
+//!
+//! It sees only verified entries, each once, as they come; `verifier` verifies them.
 
 use std::ops::RangeInclusive;
 

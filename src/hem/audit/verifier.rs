@@ -1,6 +1,6 @@
-//! A log file, line by line as it comes: keys, MACs, counters, and where it ends (section 9).
-//! Must not: look for anything in it (that is `search`), keep entries (that is `window`), or believe a line
-//! before its MAC fits.
+//! Verifies a log file line by line as it comes: keys, MACs, counters, and where it ends ([section 9](crate::hem#9-audit-log)).
+//!
+//! Entries are kept by `log_reader` and searched by `upgrade_search`.
 
 use super::log_key::LogKey;
 use super::log_line::{Fields, MAC_CHARS, MacKey, Numbers};

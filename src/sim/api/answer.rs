@@ -1,8 +1,6 @@
-//! Answers, and what scripted faults make of them on their way out.
+//! The answers of devices and broker, and what scripted faults make of them on their way out.
 //!
-//! Owns: the shape of every response (section 2: `Content-Type: application/json`, errors without a
-//! body) and the faults that strike any endpoint.
-//! Must not: know what an endpoint does.
+//! Every response has its shape from here: `Content-Type: application/json`, and no body for errors ([section 2](crate::hem#2-transport)).
 
 use std::io;
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! One request on its way through the endpoints: its head, its body, its token (sections 2 and 6).
+//! A request as the endpoints see it: its device, its token, its body.
 
 use std::sync::Arc;
 use std::sync::OnceLock;

@@ -1,7 +1,7 @@
-//! Uploading and checking a component, firmware or management app: what both have in common (sections 7 and 8).
+//! Uploading and checking a component: what firmware and management app have in common
+//! (sections [7](crate::hem#7-firmware-upgrade) and [8](crate::hem#8-management-app)).
 //!
-//! What was uploaded stays in `device/staging.rs`. What a valid file is, and what an install does, is in
-//! `upgrade` and `management_app`.
+//! What was uploaded is kept in `device/staging.rs`. Installing is in `upgrade` and `management_app`.
 
 use std::time::Duration;
 

@@ -1,5 +1,6 @@
-//! `/api/system/config`: the settings of a device, and the renewal of its certificate by hand (section 5).
-//! Must not: hold the settings (that is `settings`), or serve a certificate (that is `unit`).
+//! `/api/system/config`: reading and changing the settings, and renewing the certificate by hand ([section 5](crate::hem#5-check-in)).
+//!
+//! The settings themselves are in `device/settings.rs`, the certificates in `device/certificates.rs`.
 
 use serde_json::{Value, json};
 

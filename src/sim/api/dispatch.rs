@@ -1,8 +1,8 @@
-//! What is judged before an endpoint is asked, and what an answer leaves behind (sections 2, 3 and 6).
+//! Finds the endpoint of a request, refuses what can be refused without it, and writes what an answer leaves in the
+//! audit log (sections [2](crate::hem#2-transport), [3](crate::hem#3-status-codes) and [6](crate::hem#6-authentication)).
 //!
-//! The order of judgement, where the page leaves it open: `Origin`, a bad `Authorization` (always
-//! 401), no such endpoint, TLS, length, missing `Authorization`, scope, and last the endpoint itself.
-//! Must not: do what an endpoint does.
+//! Where the page leaves the order of refusals open, it is: `Origin`, a bad `Authorization` (always 401), no such
+//! endpoint, TLS, length, missing `Authorization`, scope, and last the endpoint itself.
 
 use std::sync::Arc;
 

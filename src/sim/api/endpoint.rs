@@ -1,8 +1,7 @@
-//! The device's endpoints: which there are, and what each wants of a request (sections 1, 2 and 6 to 10).
+//! The endpoints that a device has, and what each requires of a request. `dispatch` holds requests to it.
 //!
-//! Beside those of the page there are a few that other software of the vendor's API asks for, as the vendor's
-//! published description of firmware 1.2.2 has them; they are marked so.
-//! Must not: judge a request (that is `api`), or do what an endpoint does.
+//! Beside the endpoints of the protocol page there are some that other software of the vendor's API asks for, from the
+//! vendor's published description of firmware 1.2.2; they are marked.
 
 use crate::hem::json::path;
 use crate::hem::limits::{MAX_JSON_BODY, MAX_UPLOAD_BYTES};

@@ -1,5 +1,4 @@
-//! The audit log's endpoints (section 9).
-//! Must not: write or keep the log; that is `logbook`.
+//! The audit log's endpoints ([section 9](crate::hem#9-audit-log)). The log is written and kept in `device/audit_log.rs`.
 
 use serde_json::json;
 

@@ -1,5 +1,4 @@
-//! Logging in (section 6), with the real cryptography of `hem`.
-//! Must not: judge what a token is good for; that is `api`.
+//! Logging in, with the real cryptography of `hem` ([section 6](crate::hem#6-authentication)). What a token is good for is checked in `dispatch`.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -1,4 +1,4 @@
-//! The endpoints of a simulated device (sections 2 to 10).
+//! The endpoints of a simulated device.
 
 pub(super) mod answer;
 pub(super) mod approval;

@@ -1,5 +1,5 @@
-//! Version, status and the device's two steps of a check-in (sections 4 and 5).
-//! Must not: know tokens; none of these wants one.
+//! Version, status, and the device's two steps of a check-in (sections [4](crate::hem#4-version-and-status) and
+//! [5](crate::hem#5-check-in)). None of these endpoints requires a token.
 
 use hyper::header::HOST;
 use serde::Deserialize;

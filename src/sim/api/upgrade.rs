@@ -1,5 +1,5 @@
-//! The firmware upgrade's endpoints (section 7), the reboot and the shutdown.
-//! Must not: carry the reboot out; that is `life`.
+//! The firmware's endpoints ([section 7](crate::hem#7-firmware-upgrade)), the reboot and the shutdown. Reboots are carried out in
+//! `device/lifecycle.rs`.
 
 use std::time::Duration;
 

@@ -1,8 +1,7 @@
-//! What other software of the vendor's API asks a device for, and an upgrade does not: as the vendor's
-//! published description of firmware 1.2.2 has it, as far as that costs little.
+//! Endpoints that an upgrade does not need, but other software of the vendor's API does, as the vendor's published
+//! description of firmware 1.2.2 has them.
 //!
-//! There are no keys and no crypto here: the repository is empty, and every operation fails for want of a key.
-//! Must not: grow into a key store.
+//! There are no keys and no crypto: the repository is empty, and every operation fails for want of a key.
 
 use hyper::Method;
 use hyper::header::{

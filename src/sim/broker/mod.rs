@@ -1,4 +1,4 @@
-//! The simulated broker: check-ins, downloads, and the phones of owners (sections 5, 10 and 12).
+//! The simulated broker: check-ins, downloads, and the phones of owners.
 
 pub(super) mod notifications;
 pub(super) mod server;

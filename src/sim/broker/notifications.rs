@@ -1,7 +1,7 @@
-//! The broker's notifications, and the phones behind them (sections 10 and 12).
+//! The broker's notifications and the phones behind them: sessions, events, and what each owner decides by the
+//! scenario ([section 10](crate::hem#10-mobile-approval)).
 //!
-//! Owns: sessions, events, and what the owner of each phone decides, as the scenario says.
-//! Must not: know a device's inner state; what it learns, it learns from the requests it is given.
+//! It knows of a device what a request says, and never looks at its state.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

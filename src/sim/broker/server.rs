@@ -1,6 +1,7 @@
-//! The simulated broker: the check-in relay with the backend behind it, and downloads (sections 5, 12).
-//! Notifications are next door, in `notify`.
-//! Must not: know a device's inner state; what it learns, it learns from the check-in itself.
+//! The broker's server: the check-in relay with the backend behind it, and downloads
+//! (sections [5](crate::hem#5-check-in) and [12](crate::hem#12-broker)). Notifications are in `notifications`.
+//!
+//! It knows of a device what a check-in says, and never looks at its state.
 
 use std::collections::HashMap;
 use std::io;

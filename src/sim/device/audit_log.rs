@@ -1,8 +1,7 @@
-//! The audit log as a device keeps it: one file per boot, the running session's last (section 9).
+//! The audit log as a device keeps it: one file for each boot, that of the running session last ([section 9](crate::hem#9-audit-log)).
 //!
-//! Owns: files, their ids, counters and MAC keys, and the files of boots before the simulator started,
-//! which are made anew whenever they are read.
-//! Must not: know HTTP, or who may read what.
+//! Files of boots before the simulator started are not kept, but made anew whenever they are read. The endpoints are in
+//! `api/logger.rs`.
 
 use std::fmt::Write as _;
 

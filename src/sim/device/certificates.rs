@@ -1,5 +1,4 @@
-//! The simulator's certificates: a CA made at start, and leaves good and bad.
-//! Must not: be used for anything but simulated devices.
+//! The simulator's certificates: a CA made at start, the certificates that devices serve, and their renewal.
 
 use std::collections::HashMap;
 use std::io;

@@ -1,5 +1,4 @@
-//! Time as a device has it.
-//! Must not: be asked for the time of anything but the simulated world.
+//! Time as a device has it: a clock that runs at a rate of its own, and the time since boot.
 
 use std::time::Duration;
 

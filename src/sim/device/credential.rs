@@ -1,8 +1,8 @@
-//! What simulated devices accept as their user's or master's secret: the kinds of section 6.
+//! The secrets that simulated devices accept from their user and their master, and the accounts that follow from
+//! them ([section 6](crate::hem#6-authentication)).
 //!
-//! The values are fixed and public, for they protect nothing; the lab folder has them, and
-//! `hemfleet sim` prints them.
-//! Must not: be accepted in place of each other: a device knows one derivation of each, as real ones do.
+//! The values are fixed and public, for they protect nothing: they stand in the lab folder, and `hemfleet sim` prints
+//! them. A device knows one derivation of each, as real ones do.
 
 use crate::hem::ejwt::{self, PrivateKey};
 use crate::hem::kdf;

@@ -1,6 +1,6 @@
-//! One simulated device: who it is, what it is in, and the world around it.
+//! One simulated device: its script, identity and certificates, its state, and what it shares with the fleet.
 //!
-//! Must not: know sockets (that is `life`) or endpoints (that is `api`).
+//! What it is in at the moment is in `state`, its sockets are in `lifecycle`, its endpoints in `api`.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

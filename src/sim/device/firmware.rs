@@ -1,5 +1,4 @@
-//! The firmware of the simulated world: the image that is rolled out, and what runs before it.
-//! Must not: know devices.
+//! The firmware of the simulated world: the image that is rolled out, and what devices run before it.
 
 use bytes::Bytes;
 use ed25519_dalek::{Signature, Signer as _, SigningKey};

@@ -1,7 +1,5 @@
-//! The life of a device on its socket: up, gone for a reboot, up again (sections 2 and 7).
-//!
-//! Owns: connections, TLS, and the reboots that installs ask for.
-//! Must not: know endpoints.
+//! The life of a device on its socket: up, gone for a reboot, up again (sections [2](crate::hem#2-transport) and
+//! [7](crate::hem#7-firmware-upgrade)). Requests are answered in `api/dispatch.rs`.
 
 use std::future::Future;
 use std::io;

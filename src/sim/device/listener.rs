@@ -1,7 +1,4 @@
-//! A device's TCP port and the streams that come out of it, as far below HTTP as faults reach.
-//!
-//! Owns: listening, really not listening, resets.
-//! Must not: know what is spoken over the streams.
+//! A device's TCP ports: listening, not listening, and connections that can be reset.
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,5 +1,4 @@
-//! How a device slows down those who guess (section 6).
-//! Must not: know the scenario's tempo; who asks scales the times.
+//! How a device slows down those who guess ([section 6](crate::hem#6-authentication)). The scenario's tempo is the caller's to apply.
 
 use std::time::Duration;
 

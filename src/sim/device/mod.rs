@@ -1,4 +1,4 @@
-//! One simulated device: its state, its life on a socket, its log, its faults.
+//! One simulated device: its state, its files, its log, its faults, and its life on a socket.
 
 pub(super) mod audit_log;
 pub(super) mod certificates;

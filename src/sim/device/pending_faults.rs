@@ -1,5 +1,4 @@
-//! The book in which a device counts off its scripted faults.
-//! Must not: carry anything out.
+//! Counts a device's scripted faults off as they strike. The part of the simulator that is struck carries them out.
 
 use crate::sim::script::fault::{Act, ScriptedFault};
 use crate::sim::script::fault_point::FaultPoint;

@@ -1,7 +1,4 @@
-//! What really happened at a device: the ground truth that tests assert on.
-//!
-//! Owns: the journal, and the bracket around a request that writes it.
-//! Must not: decide anything.
+//! Records what really happened at a device: the ground truth that tests assert on.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;

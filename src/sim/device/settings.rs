@@ -1,8 +1,7 @@
-//! The device's settings, which `/api/system/config` reads and changes: their values, and the shape of a change, as the
-//! vendor's published description of firmware 1.2.2 has them.
+//! A device's settings, and the shape of a change to them, as the vendor's published description of firmware 1.2.2 has
+//! them. The endpoints are in `api/config.rs`.
 //!
-//! Not simulated: wiping, a new passphrase, requests for certificates, private keys.
-//! Must not: know HTTP; the endpoints stand in `config`.
+//! Wiping, a new passphrase, requests for certificates and private keys are not simulated.
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};

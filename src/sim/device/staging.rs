@@ -1,6 +1,5 @@
-//! What is staged of a component, firmware or management app, and how far its verification is (sections 7 and 8).
-//!
-//! The requests that fill a slot and ask after it are in `api/component.rs`.
+//! What is staged of a component, and how far its verification is (sections [7](crate::hem#7-firmware-upgrade) and
+//! [8](crate::hem#8-management-app)). The requests that fill a slot and ask after it are in `api/component.rs`.
 
 use bytes::Bytes;
 use tokio::time::Instant;

@@ -1,7 +1,5 @@
-//! The inner state of a device: what a boot brings, what is staged, what runs.
-//!
-//! Owns: what survives a reboot and what does not (sections 5 to 7).
-//! Must not: know HTTP or sockets.
+//! What a device is in: what ends with a boot, and what survives it (sections [5](crate::hem#5-check-in) to
+//! [8](crate::hem#8-management-app)).
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! `[client]` of a scenario: what the generated inventory tells the client.
-//! Must not: matter to simulated devices, but for `gap`, which they watch over.
+//! `[client]` of a scenario: what the generated inventory tells the client. Simulated devices themselves heed only
+//! `gap`.
 
 use std::fmt::Write as _;
 use std::time::Duration;

@@ -1,6 +1,4 @@
-//! One `[[device]]` of a scenario: what it is, what goes wrong, what is to become of it. The
-//! reference of all keys stands at [`super::scenario`].
-//! Must not: know sockets.
+//! One `[[device]]` of a scenario. The reference of all keys is in [`super::scenario`].
 
 use std::fmt;
 

@@ -1,6 +1,5 @@
-//! `expect = { … }` of a scenario: what is to become of a device, for tests and the demo. The reference of all
-//! keys stands at [`super::scenario`].
-//! Must not: compare anything; that is for who has played the scenario.
+//! `expect = { … }` of a scenario: what is expected to become of a device. Whoever plays the scenario compares. The
+//! reference of all keys is in [`super::scenario`].
 
 use serde::Deserialize;
 

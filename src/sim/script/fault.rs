@@ -1,9 +1,5 @@
-//! Scripted misbehaviour: what goes wrong, where, and how often.
-//!
-//! Owns: the words of `faults = […]` in scenario files; their reference stands at
-//! [`super::scenario`].
-//! Must not: carry anything out; that is for the part of the simulator that is named by
-//! [`FaultPoint`].
+//! `faults = […]` of a scenario: what goes wrong, where, and how often. Where faults strike is in `fault_point`; the
+//! reference of all words is in [`super::scenario`].
 
 use std::time::Duration;
 

@@ -1,7 +1,5 @@
-//! Where scripted faults strike: the endpoints of device and broker, and what happens behind them.
-//!
-//! Owns: the words for `at = "…"`; their reference stands at [`super::scenario`].
-//! Must not: know what goes wrong there.
+//! Where scripted faults strike: the endpoints of device and broker, and what happens behind them. The words for
+//! `at = "…"` are explained in [`super::scenario`].
 
 use serde::Deserialize;
 

@@ -1,5 +1,5 @@
 //! Values that several tables of a scenario hold: durations (`"300ms"`, `"20s"`, `"72h"`), `http` or `https`, what a
-//! device runs, and the words of `model`.
+//! device runs, and words of `model`.
 
 use std::fmt;
 use std::time::Duration;

@@ -1,6 +1,5 @@
-//! What a scenario says of the world around its devices: the image, the management app, the broker. The
-//! reference of all keys stands at [`super::scenario`].
-//! Must not: make any of it.
+//! What a scenario says of the world around its devices: the image, the management app, the broker. The reference of
+//! all keys is in [`super::scenario`].
 
 use serde::Deserialize;
 

@@ -1,9 +1,8 @@
-//! The check-in's cryptography, both ends of it: the device's question, the backend's reply (section 5).
+//! The check-in's two objects: the device's question and the backend's reply ([section 5](crate::hem#5-check-in)).
 //!
-//! The page leaves open what the two objects hold, clients forward them verbatim. Here each is a JSON
-//! web token whose MAC key the device and the backend agree on by X25519, so that a reply which was
-//! made up, altered or meant for another device or question does not verify.
-//! Must not: know HTTP.
+//! The page leaves open what they hold, as clients forward them unread. Here each is a JSON web token whose MAC key the
+//! device and the backend agree on by X25519, so that a reply that was made up, altered or meant for another device or
+//! question does not verify.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

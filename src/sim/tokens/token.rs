@@ -1,5 +1,4 @@
-//! Small tokens under a MAC: a device's bearer tokens, and both objects of a check-in.
-//! Must not: be eJWTs; those are `hem`'s, for they are the page's.
+//! Small JSON web tokens under a MAC, and random texts to put in them. The eJWT of a login is in `hem/ejwt.rs`.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -1,6 +1,7 @@
-//! The broker: an ordinary web server, spoken to with an ordinary client (sections 5, 10 and 12).
+//! The broker's client: requests and their answers (sections [5](crate::hem#5-check-in),
+//! [10](crate::hem#10-mobile-approval) and [12](crate::hem#12-broker)).
 //!
-//! Must not: look into what it relays, log a body, or ever leave a certificate unverified.
+//! What it relays between device and broker it passes on unread, and never logs. Its certificate is always verified.
 
 use std::error::Error;
 use std::sync::OnceLock;

@@ -1,5 +1,5 @@
-//! Downloads from the broker (section 12): whole files, with progress.
-//! Must not: believe that a file is what was asked for; whoever asked compares it.
+//! Downloads whole files from the broker, with progress ([section 12](crate::hem#12-broker)). Whoever asked for a file checks that it is the
+//! right one.
 
 use bytes::{Bytes, BytesMut};
 use reqwest::header::LOCATION;

@@ -1,4 +1,4 @@
-//! The broker: check-ins, notifications and downloads (sections 5, 10 and 12).
+//! The broker: check-ins, notifications and downloads.
 
 pub(super) mod client;
 pub(super) mod download;

@@ -1,7 +1,4 @@
-//! Opening the connection to a device: directly, through a proxy or through a jump host, then TLS where
-//! the URL says so.
-//!
-//! Must not: know of HTTP requests, but for a proxy's `CONNECT`.
+//! Opens the connection to a device: directly, through a proxy or through a jump host, then TLS where the URL says so.
 
 use std::future::{Future as _, poll_fn};
 use std::net::SocketAddr;

@@ -1,6 +1,4 @@
-//! The lowest layer of a device link: counts what the socket took, and keeps an early answer readable.
-//!
-//! Must not: know of TLS or HTTP, which stand above it.
+//! The lowest layer of a connection: counts the bytes that the socket took, and keeps an early answer readable.
 
 use std::io;
 use std::pin::Pin;

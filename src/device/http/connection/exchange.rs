@@ -1,6 +1,4 @@
-//! One request and its answer on a connection of their own (section 2).
-//!
-//! Must not: open connections, or know what a status means.
+//! One HTTP request and its answer over an open connection ([section 2](crate::hem#2-transport)).
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};

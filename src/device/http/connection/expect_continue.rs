@@ -1,6 +1,4 @@
-//! The body of an upload, held back until the device asks for it (section 7, `Expect: 100-continue`).
-//!
-//! Must not: know what is uploaded, or how long it may take.
+//! The body of an upload, held back until the device asks for it with `100 Continue` ([section 7](crate::hem#7-firmware-upgrade)).
 
 use std::convert::Infallible;
 use std::pin::Pin;

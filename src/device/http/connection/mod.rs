@@ -1,4 +1,4 @@
-//! One connection for each request: how it is opened, what it counts, and what is said on it (section 2).
+//! Connections, one for each request: opening them, counting their bytes, and speaking HTTP over them.
 
 pub(super) mod connect;
 pub(super) mod counting_stream;

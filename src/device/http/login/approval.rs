@@ -1,6 +1,6 @@
-//! Approval on the owner's phone (section 10): the device and the broker in turns.
+//! Approval on the owner's phone: requests to the device and to the broker by turns ([section 10](crate::hem#10-mobile-approval)).
 //!
-//! Must not: wait for the owner (each call asks once), or let the phone's reply out of this room.
+//! Each call asks once. Waiting for the owner is the engine's business.
 
 use std::time::Duration;
 

@@ -1,7 +1,6 @@
-//! The keys of one device: the ways in which its secret may have become one, and what was derived so far
-//! (section 6).
+//! A secret and the keys derived from it: which derivation comes next, and what was derived already ([section 6](crate::hem#6-authentication)).
 //!
-//! Must not: speak with a device, or let the secret or a key out of this room.
+//! The derivations themselves are in `hem/kdf.rs`. Neither the secret nor a key leaves this folder.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};

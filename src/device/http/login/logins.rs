@@ -1,4 +1,4 @@
-//! What is remembered of one device's logins for a run: refusals, the secret at hand, when its clock was set.
+//! What is remembered of a device's logins for one run: refusals, the secret at hand, when its clock was set.
 //!
 //! The login itself is in `token`, the keys are in `derived_keys`.
 

@@ -1,4 +1,5 @@
-//! Getting a token: by passphrase, or by approval on the owner's phone (sections 6 and 10).
+//! Getting a token: by passphrase or master words ([section 6](crate::hem#6-authentication)), or by approval on the
+//! owner's phone ([section 10](crate::hem#10-mobile-approval)).
 
 pub(super) mod approval;
 pub(super) mod derived_keys;

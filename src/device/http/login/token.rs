@@ -1,6 +1,4 @@
-//! Logging in: challenge, key, eJWT, token (section 6).
-//!
-//! Must not: repeat an answered login, or let the secret or the key out of this file.
+//! Logs in: challenge, key, eJWT, token ([section 6](crate::hem#6-authentication)). A login that was answered is never repeated here.
 
 use std::ops::RangeInclusive;
 use std::sync::{Arc, PoisonError};

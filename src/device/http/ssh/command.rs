@@ -1,4 +1,4 @@
-//! How OpenSSH is run for a jump host: without a terminal, without secrets, without questions.
+//! How OpenSSH is started for a jump host: without a terminal, secrets or questions.
 
 use std::ffi::OsString;
 use std::io;

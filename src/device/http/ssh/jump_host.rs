@@ -1,4 +1,4 @@
-//! The jump hosts of a run: one or more shared connections to each, opened when they are needed.
+//! The jump hosts of a run: shared connections to each, opened when they are needed.
 
 use std::collections::HashMap;
 use std::ffi::OsString;

@@ -1,8 +1,7 @@
-//! The ssh that keeps the one connection to a jump host, which all streams share (OpenSSH's
-//! `ControlMaster`).
+//! The ssh that keeps the connection to a jump host, which all streams share (OpenSSH's `ControlMaster`).
 //!
-//! Must not: outlive this process. The connection is ours alone, so that it can be ended: a `ControlPath`
-//! of the user's own configuration is not used.
+//! It never outlives this process: the connection is hemfleet's own, and a `ControlPath` of the user's configuration is
+//! not used.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};

@@ -1,11 +1,10 @@
-//! Ways through a jump host, with the user's own OpenSSH: its configuration, agent, jump hosts and
-//! known host keys.
+//! Jump hosts, reached with the user's own OpenSSH: its configuration, agent, jump hosts and known host keys.
 //!
-//! For each jump host one `ssh` keeps the connection (`master`), and each request goes through it as an
-//! `ssh -W` of its own, whose standard input and output are the stream (`stream`).
+//! For each jump host one `ssh` keeps the connection (`master`), and each request goes through it as an `ssh -W` of its
+//! own, whose standard input and output are the stream (`stream`).
 //!
-//! Must not: ask anything (no password, no host key: what ssh would ask is an error, in ssh's own words),
-//! weaken what ssh checks, or leave a process behind.
+//! Nothing is asked: where ssh would ask for a password or a host key, it fails, and its own words are the error. Nothing
+//! that ssh checks is weakened, and no process is left behind.
 
 mod command;
 mod jump_host;

@@ -1,5 +1,4 @@
-//! What ssh says on standard error.
-//! Must not: show anything, or keep more than the last lines.
+//! Reads what ssh says on standard error: its last lines, and why it refused a stream.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,6 +1,4 @@
-//! One `ssh -W` as a byte stream.
-//!
-//! Must not: open a connection of its own beside the shared one, or outlive the stream.
+//! One `ssh -W` as a byte stream, over the connection that `master` keeps.
 
 use std::future::Future;
 use std::io;

@@ -1,4 +1,4 @@
-//! The adapter against raw servers that misbehave as told. Must not: use the simulator.
+//! The adapter against raw servers that misbehave as told. The simulator is never used here.
 
 mod checkin;
 mod derivations;

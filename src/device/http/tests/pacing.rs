@@ -1,5 +1,5 @@
-//! One request at a time, and a gap between them (section 2), as a device sees it on its socket. The pacing
-//! itself is tested beside it; here it is that every kind of request goes through it.
+//! One request at a time and a gap between them ([section 2](crate::hem#2-transport)), as a device sees it on its
+//! socket. `pacing` has tests of its own; these show that every kind of request goes through it.
 
 use std::future::Future;
 use std::pin::Pin;

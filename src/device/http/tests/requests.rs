@@ -1,4 +1,4 @@
-//! Single requests: what goes out, and every way in which an answer can fail to come.
+//! Single requests: what is sent, and every way in which an answer can fail to come.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

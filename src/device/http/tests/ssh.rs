@@ -1,4 +1,4 @@
-//! Devices behind a jump host, through a real sshd on loopback.
+//! Devices behind a jump host, through a real sshd on loopback. Without an sshd these tests are skipped, and say so.
 
 mod sshd;
 

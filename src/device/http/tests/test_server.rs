@@ -1,5 +1,4 @@
-//! Small raw servers on loopback that misbehave as told, for the tests of this room.
-//! Must not: be mistaken for a device; the simulator is another room and shares nothing with this.
+//! Small raw servers on loopback that misbehave as told. They are no devices, and share nothing with the simulator.
 
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};

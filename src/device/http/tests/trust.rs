@@ -1,4 +1,4 @@
-//! Whom a device's certificate is believed, and what is said when it is not.
+//! Which certificates of a device are trusted, and what is said of the others.
 
 use std::sync::Arc;
 use std::time::Duration;

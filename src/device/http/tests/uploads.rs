@@ -1,4 +1,4 @@
-//! Uploads: the gate, early answers, standstill and progress.
+//! Uploads: `100 Continue`, early answers, stalls and progress.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,6 +1,4 @@
-//! Certificates judged by an authority, with the gravest fault named first.
-//!
-//! Must not: accept anything that the verifier inside refuses.
+//! Verifies certificates against certificate authorities, and names the gravest fault first.
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! TLS configurations: which verifier a kind of trust stands for, and which versions are spoken (section 2).
+//! TLS configurations: which verifier a kind of trust stands for, and which versions of TLS are spoken.
 //!
 //! The configurations of a run's devices are kept in `links`; the verifiers are in `ca_verifier` and `pin_verifier`.
 

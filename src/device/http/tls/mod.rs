@@ -1,4 +1,4 @@
-//! Whom a device's certificate is believed (section 2).
+//! Which certificates of a device are trusted ([section 2](crate::hem#2-transport)).
 
 pub(super) mod ca_verifier;
 pub(super) mod client_config;

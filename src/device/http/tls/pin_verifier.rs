@@ -1,6 +1,5 @@
-//! Certificates judged without any authority: by their public key, or not at all.
-//!
-//! Must not: look at names or dates; a pin stands for the key alone.
+//! Verifies certificates without any authority: by their public key alone, or not at all. Names and dates do not
+//! count.
 
 use std::sync::Arc;
 

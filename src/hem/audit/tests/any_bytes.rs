@@ -1,5 +1,5 @@
-//! Properties: any bytes, any change of a byte, anything that is written.
-//! Must not: depend on luck; what a property once failed on becomes a test of its own.
+//! Properties: any bytes, any change of a byte, anything that is written. What a property once failed on is a test
+//! of its own.
 
 use proptest::prelude::*;
 

@@ -1,5 +1,4 @@
-//! Files of our own writer, whole, cut and spoiled.
-//! Must not: look for upgrades in them.
+//! Files of our own writer: whole, cut short and damaged.
 
 use super::*;
 

@@ -1,5 +1,4 @@
 //! The log key and the answers of the logger.
-//! Must not: read log files.
 
 use super::*;
 

@@ -1,6 +1,5 @@
-//! The verifier against the vectors (made with other software), against files of our own writer, and
-//! against any bytes at all.
-//! Must not: use the verifier to make what it verifies.
+//! The verifier against the vectors, which other software made, against files of our own writer, and against any
+//! bytes at all.
 
 mod any_bytes;
 mod files;

@@ -1,5 +1,4 @@
 //! Which entry is this upgrade's.
-//! Must not: test the verifier.
 
 use super::*;
 

@@ -1,5 +1,4 @@
-//! What stays in memory of a file, in whatever pieces it comes.
-//! Must not: know what of it is shown.
+//! What stays in memory of a file, whatever the pieces in which it comes.
 
 use super::*;
 use crate::hem::limits::MAX_LOG_IDS;

@@ -1,5 +1,4 @@
-//! A real sshd on loopback with everything of its own, for one test.
-//! Must not: touch the user's keys, configuration or known hosts, or outlive the test.
+//! A real sshd on loopback for one test, with keys and configuration of its own: the user's are not touched.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _, stderr};
