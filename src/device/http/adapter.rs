@@ -32,7 +32,7 @@ fn json(answer: Answer) -> Result<Bytes, FailureKind> {
 }
 
 impl HttpDevice {
-    /// The three steps of section 5, the device's two of them over `route` where one is given.
+    /// The three steps of a check-in (section 5); the device's two go over `route` where one is given.
     async fn check_in(&self, route: Option<&Route>) -> Result<CheckinReport, FailureKind> {
         let check = json(self.call(Call::get(path::CHECKIN).over(route)).await?)?;
         json::require_object(&check)?;
@@ -74,7 +74,7 @@ impl Device for HttpDevice {
     }
 
     fn credentials(&self) -> Credentials {
-        // Of the inventory, not of the secret at hand: a plan is made without one.
+        // From the inventory, not from the secret at hand: a plan is made without secrets.
         self.spec.auth.credentials()
     }
 
@@ -91,7 +91,7 @@ impl Device for HttpDevice {
     }
 
     fn give_secret(&self, secret: Secret) {
-        // Any other credential has its secret already, and its own way of derivation.
+        // Any other credential already has its secret and its derivation.
         if matches!(self.credential, Credential::Prompt) {
             self.logins.give(secret);
         }

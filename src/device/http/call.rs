@@ -11,7 +11,7 @@ use crate::device::{LoginError, Session};
 use crate::hem::json::WireError;
 use crate::model::{FailureKind, LinkFault};
 
-/// One request, as an endpoint wants it.
+/// A request as an endpoint takes it.
 pub(super) struct Call<'a> {
     pub(super) path: Cow<'static, str>,
     pub(super) session: Option<&'a Session>,
@@ -19,7 +19,7 @@ pub(super) struct Call<'a> {
     pub(super) body: Option<Bytes>,
     pub(super) need: Need,
     pub(super) limit: Option<Duration>,
-    /// Another way than the device's own.
+    /// Another route than the device's own.
     pub(super) over: Option<&'a Route>,
 }
 
@@ -52,7 +52,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// With a token, where the session has one; of the answer the status alone matters.
+    /// With a token, where the session has one; only the answer's status matters.
     pub(super) fn with(self, session: &'a Session) -> Self {
         Self {
             need: Need::Status,
@@ -60,7 +60,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// For a file, which may be long.
+    /// A 200 brings a file, which may be long.
     pub(super) fn file(self) -> Self {
         Self {
             need: Need::File,
@@ -68,7 +68,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Another way than the device's own, where one is given.
+    /// Over another route than the device's own, where one is given.
     pub(super) fn over(self, route: Option<&'a Route>) -> Self {
         Self {
             over: route,
@@ -76,7 +76,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Answered within `limit` rather than the general one.
+    /// With a time limit of its own.
     pub(super) fn within(self, limit: Duration) -> Self {
         Self {
             limit: Some(limit),

@@ -18,18 +18,18 @@ use super::setup_error::SetupError;
 use crate::hem::kdf;
 use crate::model::{Credential, DeviceSpec, HostPort, Pace, Scheme, Secret, Timeouts, TlsFault};
 
-/// How long a device's `100 Continue` is waited for before the body is sent all the same.
+/// How long to wait for `100 Continue` before the body is sent anyway.
 const CONTINUE_WAIT: Duration = Duration::from_secs(1);
 
-/// One device of the inventory, over HTTP. It lives for one run: what it knows of refused logins and
-/// of its key holds for the run.
+/// One device of the inventory, over HTTP. It lives for one run, and so does what it knows of refused logins and
+/// derived keys.
 pub struct HttpDevice {
     pub(super) spec: DeviceSpec,
     pub(super) credential: Credential,
     pub(super) timeouts: Timeouts,
     pub(super) broker: Arc<Broker>,
     pub(super) route: Route,
-    /// The way to its plain HTTP, where that is known.
+    /// The route to its plain HTTP, where that is known.
     pub(super) clear: Option<Route>,
     pub(super) host: header::HeaderValue,
     pub(super) pacing: Pacing,
@@ -44,7 +44,7 @@ impl HttpDevice {
     /// # Errors
     ///
     /// The inventory's host, token, master words or CA cannot be used at all. A machine without root
-    /// certificates is no such error: it fails, device by device, when a connection is opened.
+    /// certificates is no such error: each device fails when its connection is opened.
     pub fn new(
         spec: DeviceSpec,
         credential: Credential,
@@ -104,8 +104,8 @@ impl HttpDevice {
     }
 }
 
-/// Where a device's plain HTTP is: where the inventory says so, else at port 80 beside port 443. Of any
-/// other port nothing follows.
+/// Where a device's plain HTTP is: where the inventory says, else at port 80 for a device at port 443. For other
+/// ports it is not known.
 fn plain_target(spec: &DeviceSpec) -> Option<HostPort> {
     let target = spec.target();
     match (spec.endpoint.scheme, &spec.endpoint.http_connect) {

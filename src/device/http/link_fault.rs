@@ -11,25 +11,25 @@ use super::connection::counting_stream::is_reset;
 use super::tls::pin_verifier::PinMismatch;
 use crate::model::{LinkFault, LocalFault, TlsFault, printable};
 
-/// Longest text of a stranger (a certificate, a proxy, the operating system) that is kept.
+/// The longest text from outside (a certificate, a proxy, the operating system) that is kept.
 const MAX_TEXT: usize = 200;
 
-/// The fault behind an error while a TCP connection is opened to `target`; `at_once` where the operating
-/// system refused without having asked anybody.
+/// The fault behind an error of opening a TCP connection to `target`; `at_once` where the operating system refused
+/// without asking anybody.
 pub(super) fn connecting(e: &io::Error, target: &str, at_once: bool) -> LinkFault {
     let what = || printable(&e.to_string(), MAX_TEXT);
     match (e.kind(), Errno::from_io_error(e)) {
         (io::ErrorKind::ConnectionRefused, _) => LinkFault::Refused {
             target: target.to_owned(),
         },
-        // Later it means that a neighbour does not answer, which may be the device.
+        // Not at once, it means that a neighbour does not answer, which may be the device.
         (_, Some(Errno::HOSTUNREACH)) if at_once => LocalFault::NoNetwork { what: what() }.into(),
         (_, Some(Errno::ACCESS | Errno::PERM)) => LocalFault::Forbidden { what: what() }.into(),
         _ => io_fault(e),
     }
 }
 
-/// What this machine itself lacked, if that is what an error says.
+/// What this machine itself lacks, if that is the error.
 pub(super) fn local(e: &io::Error) -> Option<LocalFault> {
     let what = || printable(&e.to_string(), MAX_TEXT);
     Some(match Errno::from_io_error(e)? {
@@ -41,7 +41,7 @@ pub(super) fn local(e: &io::Error) -> Option<LocalFault> {
     })
 }
 
-/// The fault behind an error of a connection that stands.
+/// The fault behind an error of an open connection.
 pub(super) fn io_fault(e: &io::Error) -> LinkFault {
     if let Some(local) = local(e) {
         return local.into();
@@ -68,14 +68,14 @@ pub(super) fn handshake(e: &io::Error, wanted: &str) -> LinkFault {
 
 /// The fault behind a failed exchange.
 pub(super) fn exchange(e: &hyper::Error) -> LinkFault {
-    // An answer that cannot be read is told apart first: its cause may be an IO error of the parser.
+    // First, answers that cannot be read: their cause may be an IO error of the parser.
     if e.is_parse_status() {
         return garbled("status code out of range");
     }
     if e.is_parse() {
         return garbled(&e.to_string());
     }
-    // The way under the connection told more than that it ended.
+    // A tunnel below the connection may say more than that it ended.
     if let Some(fault) = find::<LinkFault>(e) {
         return fault.clone();
     }
@@ -95,7 +95,7 @@ pub(super) fn exchange(e: &hyper::Error) -> LinkFault {
     }
 }
 
-/// Something answered, and it is of no use.
+/// An answer came, and it is unusable.
 pub(super) fn garbled(what: &str) -> LinkFault {
     LinkFault::Garbled {
         what: printable(what, MAX_TEXT),
@@ -108,7 +108,7 @@ pub(super) fn chain(e: &(dyn Error + 'static)) -> String {
     let mut cause = e.source();
     while let Some(e) = cause {
         let next = e.to_string();
-        // Some errors repeat their cause's words.
+        // Some errors repeat their cause.
         if !text.ends_with(&next) {
             text.push_str(": ");
             text.push_str(&next);
@@ -165,7 +165,7 @@ fn tls_fault(e: &rustls::Error, wanted: &str) -> TlsFault {
                 names => printable(&names.join(", "), MAX_TEXT),
             },
         },
-        // Signatures of a chain that do not verify are told as an unknown issuer (`ca_verifier`): this is the handshake's.
+        // A signature in the chain that does not verify is an unknown issuer (`ca_verifier`): this is the handshake's.
         CertificateError::BadSignature => TlsFault::WithoutKey,
         CertificateError::Other(inner) => match find::<PinMismatch>(inner) {
             Some(mismatch) => TlsFault::PinMismatch {

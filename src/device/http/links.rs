@@ -13,15 +13,14 @@ use super::ssh::{JumpHost, JumpHosts};
 use super::tls::client_config;
 use crate::model::{SpkiPin, SshJump, TlsTrust};
 
-/// What the devices of a run share: the jump hosts, and the TLS configurations. Each of these is made once
-/// for all devices that trust the same: the system's roots alone cost 0.1 MB and a millisecond or two for
-/// every copy.
+/// What the devices of a run share: jump hosts and TLS configurations. There is one configuration for all devices
+/// with the same trust, since each copy of the system's roots takes 0.1 MB and a millisecond or two.
 #[derive(Debug)]
 pub struct Links {
     provider: Arc<CryptoProvider>,
     configs: Mutex<HashMap<Trust, Arc<ClientConfig>>>,
     jumps: JumpHosts,
-    /// In which way the last typed secret that a device took had become its key.
+    /// How the last typed secret that a device accepted became its key.
     pub(super) typed: Arc<TypedDerivation>,
 }
 
@@ -40,12 +39,12 @@ impl Default for Links {
 }
 
 impl Links {
-    /// Nothing is loaded yet; each trust set is, when the first device needs it.
+    /// Loads nothing yet: roots are loaded when the first device needs them.
     pub fn new() -> Self {
         Self::hiding(&[])
     }
 
-    /// The same, whose ssh is started without these variables of the environment: they hold secrets.
+    /// The same, hiding these environment variables, which hold secrets, from ssh.
     pub fn hiding(variables: &[String]) -> Self {
         Self {
             provider: Arc::new(rustls::crypto::ring::default_provider()),

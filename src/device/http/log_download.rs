@@ -7,12 +7,12 @@ use crate::device::{LogFile, RawLog};
 use crate::hem::audit::{self, Delivery, LogReader};
 use crate::model::FailureKind;
 
-/// The longest piece that is verified on the spot, in bytes: a fraction of a millisecond's work.
+/// The longest piece that is verified on the async thread, in bytes: a fraction of a millisecond's work.
 const QUICK: usize = 16 * 1024;
 
-/// Takes a log file in.
+/// A log file on its way in.
 pub(super) struct LogDownload {
-    /// Absent while a piece is worked on elsewhere, and for good if that panicked.
+    /// Absent while another thread works on a piece, and for good if that thread panicked.
     work: Option<Work>,
     panicked: Option<FailureKind>,
 }
@@ -20,7 +20,7 @@ pub(super) struct LogDownload {
 struct Work {
     reader: LogReader,
     raw: Option<Box<dyn RawLog>>,
-    /// Why the bytes are not kept, though they were to be.
+    /// Why the bytes could not be kept.
     unkept: Option<String>,
 }
 
@@ -62,7 +62,7 @@ impl LogDownload {
         }
     }
 
-    /// Nothing more comes.
+    /// Ends the file: nothing more comes.
     pub(super) async fn finish(mut self, delivery: Delivery) -> Result<LogFile, FailureKind> {
         match self.work.take() {
             Some(work) if work.raw.is_none() => Ok(work.finish(delivery)),
@@ -97,7 +97,7 @@ impl Sink for LogDownload {
     }
 }
 
-/// Does what may take its time, or wait for a disk, off the async threads.
+/// Runs work that may take long or wait for a disk off the async threads.
 async fn off<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, FailureKind> {

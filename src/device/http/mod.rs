@@ -29,5 +29,5 @@ pub use self::http_device::HttpDevice;
 pub use self::links::Links;
 pub use self::setup_error::SetupError;
 
-/// How hemfleet calls itself to devices and to the broker.
+/// The `User-Agent` for devices and broker.
 const USER_AGENT: &str = concat!("hemfleet/", env!("CARGO_PKG_VERSION"));

@@ -13,8 +13,8 @@ pub(super) struct Pacing {
     last: Mutex<Option<Instant>>,
 }
 
-/// The right to ask the device, until dropped. The gap counts from then, also where a request was
-/// given up half-way: the device may still be busy with it.
+/// The permission to send a request. The gap begins when it is dropped, even if the request was abandoned: the
+/// device may still be busy with it.
 #[derive(Debug)]
 pub(super) struct PacingGuard<'a>(MutexGuard<'a, Option<Instant>>);
 
@@ -27,7 +27,7 @@ impl Pacing {
         }
     }
 
-    /// Waits for the device to be free and rested.
+    /// Waits until no other request runs and the gap is over.
     pub(super) async fn wait_for_turn(&self) -> PacingGuard<'_> {
         let last = self.last.lock().await;
         if let Some(ended) = *last {

@@ -20,7 +20,7 @@ use crate::model::{APP_UPLOAD_NAME, FailureKind, LinkFault};
 const UNUSABLE_TOKEN: &str = "a token that no HTTP header can carry";
 
 impl HttpDevice {
-    /// The head that all requests share. `None` where the token can stand in no header.
+    /// The head that all requests share. `None` where no header can carry the token.
     fn head(
         &self,
         method: Method,
@@ -32,7 +32,7 @@ impl HttpDevice {
             .uri(path)
             .header(header::HOST, self.host.clone())
             .header(header::USER_AGENT, USER_AGENT)
-            // The device closes anyway; saying so spares it the wait.
+            // The device closes anyway; this saves it the wait.
             .header(header::CONNECTION, "close");
         if let Some(token) = session.and_then(|s| s.token.as_ref()) {
             head = head.header(header::AUTHORIZATION, bearer(token)?);
@@ -40,7 +40,7 @@ impl HttpDevice {
         Some(head)
     }
 
-    /// Makes a request when it is its turn, over a connection of its own.
+    /// Sends a request when it is its turn, over a connection of its own.
     pub(super) async fn call(&self, call: Call<'_>) -> Result<Answer, RequestError> {
         let mut came = BytesMut::new();
         let answer = self.call_into(call, &mut came).await?;
@@ -94,7 +94,7 @@ impl HttpDevice {
         result
     }
 
-    /// Sends an image when it is its turn (section 7). `Ok` is a 200 for the whole of it.
+    /// Sends an image when it is its turn (section 7). `Ok` is a 200 for the whole image.
     pub(super) async fn send_image(
         &self,
         session: &Session,
@@ -146,7 +146,7 @@ impl HttpDevice {
                 status: 200,
                 whole: true,
             } => Ok(()),
-            // An older image may be staged there, and a check would find that one valid.
+            // An older image may still be staged, and a check would find that one valid.
             upload::Answered {
                 status: 200,
                 whole: false,

@@ -4,10 +4,10 @@
 
 use crate::hem::kdf::MasterWordsError;
 
-/// Why a device or the broker cannot even be tried: found before anything is sent.
+/// Why a device or the broker cannot be tried at all.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SetupError {
-    /// The URL's host can be no name in a certificate or in a `Host` header.
+    /// The URL's host cannot be a name in a certificate or a `Host` header.
     #[error("{host:?} is no host name")]
     BadHost {
         /// The host.
@@ -16,7 +16,7 @@ pub enum SetupError {
     /// A token that no HTTP header can carry.
     #[error("the token is empty or holds characters that no HTTP header may hold")]
     BadToken,
-    /// Master words that are none: found before anything is sent (section 6).
+    /// Invalid master words (section 6).
     #[error(transparent)]
     BadWords(#[from] MasterWordsError),
     /// A CA file without a usable certificate.

@@ -16,7 +16,7 @@ use super::link_fault;
 use crate::device::UploadProgress;
 use crate::model::LinkFault;
 
-/// Progress is told about ten times a second.
+/// How often progress is reported at most.
 const TELL_EVERY: Duration = Duration::from_millis(100);
 
 /// How long each part of an upload may take.
@@ -24,12 +24,12 @@ const TELL_EVERY: Duration = Duration::from_millis(100);
 pub(super) struct Limits {
     /// The wait for `100 Continue`.
     pub(super) continue_wait: Duration,
-    /// The whole.
+    /// For the whole upload.
     pub(super) whole: Duration,
-    /// Without a byte more being taken by the socket.
+    /// Without the socket taking another byte.
     pub(super) stall: Duration,
-    /// From the last byte to the answer; behind a tunnel `stall` longer, since what the tunnel still
-    /// holds may stand still as long as an upload may, and nobody here sees it.
+    /// From the last byte to the answer. Behind a tunnel `stall` is added: the tunnel still holds bytes, and these
+    /// may stall unseen.
     pub(super) answer: Duration,
 }
 
@@ -42,12 +42,11 @@ pub(super) struct Answered {
     pub(super) whole: bool,
 }
 
-/// Sends `image` under `head` and waits for the status, which alone decides: a body of the answer is
-/// not read.
+/// Sends `image` with `head` and waits for the status, which alone decides: the answer's body is not read.
 ///
 /// # Errors
 ///
-/// No answer: broken, standing still, or out of time.
+/// No answer came: the connection broke, the upload stalled, or time ran out.
 pub(super) async fn send(
     connection: Connection,
     head: Request<()>,
@@ -88,7 +87,7 @@ struct UploadWatch {
     told: Option<u64>,
     /// The last count seen and when it was new.
     moved: Option<(u64, Instant)>,
-    /// When the whole image was seen to be gone.
+    /// When the socket was first seen to have taken the whole image.
     whole: Option<Instant>,
 }
 
@@ -127,7 +126,7 @@ impl UploadWatch {
                 after: self.limits.whole,
             });
         }
-        // The gate opens by itself after its wait: until then nothing can stand still.
+        // The body begins by itself after the wait for `100 Continue`; until then nothing can stall.
         let Some(sent) = sent else { return Ok(()) };
         if meter.is_whole() {
             let since = *self.whole.get_or_insert(now);

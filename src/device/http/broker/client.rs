@@ -18,17 +18,17 @@ use crate::hem::json::{self, path};
 use crate::hem::limits::MAX_JSON_BODY;
 use crate::model::{BrokerFault, Timeouts, printable};
 
-/// The longest answer that is read, in bytes; what a device takes is far less.
+/// The longest answer that is read, in bytes; a device takes far less.
 const MAX_ANSWER: usize = 64 * 1024;
 
-/// The broker of a run. Cheap until it is first needed: only then are the system's roots loaded.
+/// The broker of a run. The system's roots are loaded when it is first needed.
 #[derive(Debug)]
 pub struct Broker {
     /// Without query and fragment; its path may be that of a relay.
     pub(in crate::device::http) base: Url,
     ca_pem: Option<String>,
     connect: Duration,
-    /// How long an answer, or a part of a download, is waited for.
+    /// How long to wait for an answer, or for a part of a download.
     pub(in crate::device::http) request: Duration,
     /// How long a whole download may take.
     pub(super) transfer: Duration,
@@ -40,7 +40,7 @@ pub struct Broker {
 pub(in crate::device::http) struct Reply {
     /// The HTTP status.
     pub(in crate::device::http) status: u16,
-    /// The body of a 200; of any other answer none is read.
+    /// The body of a 200; other bodies are not read.
     pub(in crate::device::http) body: Bytes,
 }
 
@@ -63,7 +63,7 @@ impl Broker {
     ///
     /// # Errors
     ///
-    /// The URL is none of `http` or `https`, or the PEM text holds no certificate.
+    /// The URL's scheme is neither `http` nor `https`, or the PEM text holds no certificate.
     pub fn new(url: &str, ca_pem: Option<&str>, timeouts: &Timeouts) -> Result<Self, SetupError> {
         let bad = |what: &str| SetupError::BadBrokerUrl {
             what: what.to_owned(),
@@ -99,7 +99,7 @@ impl Broker {
         Ok(reply)
     }
 
-    /// Asks for `path`, which `name` ends where one is given.
+    /// GETs `path`, followed by `name` where one is given.
     pub(in crate::device::http) async fn get(
         &self,
         path: &str,
@@ -108,7 +108,7 @@ impl Broker {
         self.ask(Method::GET, path, name, None).await
     }
 
-    /// Sends JSON, byte for byte.
+    /// POSTs JSON, byte for byte.
     pub(in crate::device::http) async fn post(
         &self,
         path: &str,
@@ -117,7 +117,7 @@ impl Broker {
         self.ask(Method::POST, path, None, Some(json)).await
     }
 
-    /// Deletes what `name` names under `path`.
+    /// DELETEs `name` under `path`.
     pub(in crate::device::http) async fn delete(
         &self,
         path: &str,
@@ -159,8 +159,7 @@ impl Broker {
         })
     }
 
-    /// `path` under the base URL. The name is somebody else's text: whatever it holds, it stays one
-    /// segment of the path.
+    /// `path` under the base URL. Whatever `name` holds, it stays one segment of the path.
     pub(in crate::device::http) fn url(&self, path: &str, name: Option<&str>) -> Url {
         let mut url = self.base.clone();
         let base = url.path().trim_end_matches('/').to_owned();
@@ -172,7 +171,7 @@ impl Broker {
     }
 
     pub(super) fn unreachable(&self, error: reqwest::Error) -> BrokerFault {
-        // Where a redirect led is not the broker itself.
+        // A redirect may have led to another host.
         let at = error.url().unwrap_or(&self.base);
         // Host and port alone: the URL may hold a user's name and password.
         let host = at.host_str().unwrap_or_default().to_owned();
@@ -197,12 +196,12 @@ impl Broker {
             .http1_only()
             .user_agent(crate::device::http::USER_AGENT)
             .redirect(redirects())
-            // A kept connection may be dead when the next request comes: nothing here is so frequent that
-            // it would pay, and a phone's event is neither to be asked for twice nor left out there.
+            // A kept connection may be dead when the next request comes. Requests are too rare for reuse to pay,
+            // and an approval must neither be asked for twice nor be left on the phone.
             .pool_max_idle_per_host(0)
             .connect_timeout(self.connect)
             .timeout(self.request);
-        // A relay on this machine is never behind the proxy that the environment names.
+        // A relay on this machine is never behind the environment's proxy.
         if is_loopback(&self.base) {
             builder = builder.no_proxy();
         }
@@ -210,8 +209,8 @@ impl Broker {
     }
 }
 
-/// Only such redirects are followed as repeat the request as it was, and never from https to http; any
-/// other one is reported with its status.
+/// Follows only redirects that repeat the request unchanged, and never from https to http. Others are reported by
+/// their status.
 fn redirects() -> Policy {
     Policy::custom(|attempt| {
         let repeats = matches!(attempt.status().as_u16(), 307 | 308);
@@ -235,7 +234,7 @@ fn is_loopback(url: &Url) -> bool {
     })
 }
 
-/// What happened, without the two layers of client that only say that something did.
+/// The cause of an error, without the two outer layers that only say that something failed.
 fn cause(error: &reqwest::Error) -> &(dyn Error + 'static) {
     match error.source() {
         Some(client) => client.source().unwrap_or(client),
@@ -243,7 +242,7 @@ fn cause(error: &reqwest::Error) -> &(dyn Error + 'static) {
     }
 }
 
-/// An answer of the broker that cannot be used.
+/// An unusable answer of the broker.
 pub(in crate::device::http) fn garbled(what: &str) -> BrokerFault {
     BrokerFault::Garbled {
         what: printable(what, 200),

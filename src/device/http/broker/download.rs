@@ -10,7 +10,7 @@ use super::client::{Broker, garbled};
 use crate::hem::json::{download_name, path};
 use crate::model::{BrokerFault, Component, MAX_APP_BYTES, MAX_IMAGE_BYTES, human_bytes};
 
-/// Redirects that are followed.
+/// How many redirects are followed.
 const MAX_HOPS: usize = 3;
 
 impl Broker {
@@ -19,12 +19,12 @@ impl Broker {
         self.base.origin().ascii_serialization()
     }
 
-    /// Downloads the file that a check-in announced as `newfws` or `newuis`. `progress` is told the bytes
-    /// so far and, where the broker says it, their number in all.
+    /// Downloads the file that a check-in announced as `newfws` or `newuis`. `progress` gets the bytes
+    /// so far and, where the broker states it, the total.
     ///
     /// # Errors
     ///
-    /// An announcement that can be no part of a path, another status than 200, a file larger than any that a
+    /// An announcement that cannot be part of a path, another status than 200, a file larger than any that a
     /// device takes, or one that ends before its announced length.
     pub async fn download(
         &self,
@@ -61,8 +61,7 @@ impl Broker {
             .ok_or_else(|| too_large(limit as u64 + 1))
     }
 
-    /// The answer of `url`, or of where it points to: downloads may lie elsewhere, but never on a link
-    /// that is worth less.
+    /// Follows redirects: downloads may lie elsewhere, but never behind a weaker scheme.
     async fn follow(&self, client: &Client, mut url: Url) -> Result<Response, BrokerFault> {
         for _ in 0..=MAX_HOPS {
             let request = client.get(url.clone()).timeout(self.transfer);
@@ -85,7 +84,7 @@ impl Broker {
         Err(garbled("it points from one place to the next"))
     }
 
-    /// Reads the body; nothing where it is longer than `limit`.
+    /// Reads the body; `None` where it is longer than `limit`.
     async fn read(
         &self,
         mut answer: Response,

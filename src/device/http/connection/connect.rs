@@ -19,17 +19,17 @@ use crate::device::http::link_fault;
 use crate::device::http::ssh::JumpHost;
 use crate::model::{HostPort, LinkFault, Proxy, ProxyKind, TlsFault, human_duration, printable};
 
-/// Small enough that "handed to the socket" tells where an upload is: the kernel's own 4 MiB would
-/// swallow a whole image, and a frozen device would show 100 %.
+/// Small enough that the bytes handed to the socket show the progress of an upload: the kernel's default of 4 MiB
+/// would swallow a whole image, and a frozen device would show 100 %.
 const SEND_BUFFER: u32 = 64 * 1024;
 
-/// One TLS record; what rustls holds back beyond it only blurs the progress.
+/// One TLS record. If rustls buffered more, progress would be less exact.
 const TLS_BUFFER: usize = 16 * 1024;
 
 /// The longest head of an answer that a proxy may give to `CONNECT`.
 const MAX_PROXY_HEAD: usize = 16 * 1024;
 
-/// The way to one device.
+/// The route to one device.
 pub(in crate::device::http) struct Route {
     /// Where the TCP connection ends.
     pub(in crate::device::http) target: HostPort,
@@ -62,7 +62,7 @@ pub(in crate::device::http) enum Security {
         /// The name in the certificate.
         name: ServerName<'static>,
     },
-    /// Trust could not be set up on this machine; every connection fails with this.
+    /// Trust could not be set up on this machine: every connection fails with this.
     Broken(TlsFault),
 }
 
@@ -73,13 +73,13 @@ pub(in crate::device::http) trait Io:
 }
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
-/// A connection that stands, TLS included.
+/// An open connection, TLS included.
 pub(in crate::device::http) struct Connection {
     /// The stream to speak HTTP over.
     pub(in crate::device::http) io: Box<dyn Io>,
     /// What its socket took so far; behind a proxy or a jump host, what was handed to the tunnel.
     pub(in crate::device::http) written: Written,
-    /// Whether much of that may still be under way: a tunnel holds up to some MiB.
+    /// Whether there is a tunnel, which may still hold some MiB of that.
     pub(in crate::device::http) tunnel: bool,
 }
 
@@ -87,8 +87,7 @@ pub(in crate::device::http) struct Connection {
 ///
 /// # Errors
 ///
-/// The fault, with the proxy named where it is the one that failed. Not a byte of a request has been
-/// sent then.
+/// The fault, which names the proxy if that failed. Not one byte of a request has been sent.
 pub(in crate::device::http) async fn connect(route: &Route) -> Result<Connection, LinkFault> {
     let deadline = Instant::now() + route.limit;
     let late = || LinkFault::ConnectTimeout {
@@ -144,8 +143,8 @@ pub(in crate::device::http) async fn connect(route: &Route) -> Result<Connection
     })
 }
 
-/// TCP to the first address of a host that answers; each gets its share of the time that is left, so
-/// that one black hole among them does not use it all.
+/// Opens TCP to the first address of a host that answers. Each address gets its share of the remaining time, so that
+/// one black hole does not use it all.
 async fn connect_tcp(
     at: &HostPort,
     deadline: Instant,
@@ -161,7 +160,7 @@ async fn connect_tcp(
     };
     let addresses: Vec<SocketAddr> = timeout_at(deadline, lookup_host((at.host.as_str(), at.port)))
         .await
-        // A name server that is silent says nothing of the device.
+        // A silent name server says nothing about the device.
         .map_err(|_| unknown())?
         .map_err(|e| link_fault::local(&e).map_or_else(unknown, LinkFault::from))?
         .collect();
@@ -178,7 +177,7 @@ async fn connect_tcp(
             Ok(Err(NotOpen { error, at_once })) => link_fault::connecting(&error, &target, at_once),
             Err(_) => late(),
         };
-        // A machine without IPv6 fails by itself at one of two addresses: the other one's fault counts.
+        // A machine without IPv6 itself fails at one of two addresses: the fault of the other one counts.
         if last.spares_device() || !fault.spares_device() {
             last = fault;
         }
@@ -210,7 +209,7 @@ async fn open(address: SocketAddr) -> Result<TcpStream, NotOpen> {
     };
     socket.set_send_buffer_size(SEND_BUFFER)?;
     let mut connecting = pin!(socket.connect(address));
-    // What this machine knows by itself, such as that no route leads there, it says on the spot.
+    // What this machine knows by itself, such as a missing route, it reports at once.
     let stream = match poll_fn(|cx| Poll::Ready(connecting.as_mut().poll(cx))).await {
         Poll::Ready(said) => said?,
         Poll::Pending => connecting.await.map_err(|error| NotOpen {
@@ -229,8 +228,8 @@ fn through(proxy: &Proxy, reason: &str) -> LinkFault {
     }
 }
 
-/// Asks a proxy for the way on. The name goes to the proxy as it stands: names of devices mean
-/// something only behind it.
+/// Asks a proxy to connect to `target`. The proxy resolves the name, as names of devices may be known only behind
+/// it.
 async fn tunnel(
     mut tcp: TcpStream,
     proxy: &Proxy,
@@ -241,7 +240,7 @@ async fn tunnel(
             match Socks5Stream::connect_with_socket(tcp, (target.host.as_str(), target.port)).await
             {
                 Ok(stream) => Ok(stream.into_inner()),
-                // Said of the device, not of the proxy.
+                // The proxy says this of the device.
                 Err(tokio_socks::Error::ConnectionRefused) => Err(LinkFault::Refused {
                     target: target.to_string(),
                 }),

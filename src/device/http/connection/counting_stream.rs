@@ -23,13 +23,12 @@ impl Written {
     }
 }
 
-/// A stream that counts, and that survives a reset while it writes.
+/// A stream that counts what is written, and survives a reset while writing.
 ///
-/// A device that refuses in the middle of a body answers and closes; the bytes still under way then
-/// make the kernel reset the connection. The next write fails, hyper gives up, and the answer, which
-/// lies readable in the receive buffer, is lost (about every third time on loopback). So the first
-/// broken write is remembered, later ones are taken and thrown away, and the read side decides: it
-/// finds the answer, or its end of file becomes the error that was remembered.
+/// A device that refuses in the middle of a body answers and closes, and the bytes still under way make the kernel
+/// reset the connection. The next write fails, hyper gives up, and the answer, which is in the receive buffer, is
+/// lost (about every third time on loopback). So the first failed write is remembered, later ones are accepted and
+/// dropped, and the read side decides: it finds the answer, or its end of file becomes the remembered error.
 #[derive(Debug)]
 pub(super) struct CountingStream<S> {
     inner: S,
@@ -52,7 +51,7 @@ impl<S> CountingStream<S> {
         self.written.clone()
     }
 
-    /// What a write came to, told to the layer above.
+    /// What the layer above is told of a write.
     fn wrote(&mut self, result: io::Result<usize>, offered: usize) -> io::Result<usize> {
         match result {
             Ok(n) => {
@@ -143,10 +142,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for CountingStream<S> {
     }
 }
 
-/// The layer above TLS: an end of the connection without TLS's own farewell is an end of file.
+/// The layer above TLS: treats a connection that ends without `close_notify` as an end of file.
 ///
-/// Small servers just close TCP. Nothing is lost by taking it so: an answer that was cut short is
-/// noticed by its `Content-Length`, or by JSON that does not close.
+/// Small servers just close TCP. Nothing is lost by that: an answer that was cut short shows by its
+/// `Content-Length`, or by JSON that does not close.
 #[derive(Debug)]
 pub(super) struct EofTolerant<S>(pub(in crate::device::http) S);
 

@@ -21,14 +21,13 @@ use crate::model::{FailureKind, LinkFault};
 /// The longest answer that is read, in bytes.
 const MAX_ANSWER: u64 = 1024 * 1024;
 
-/// A file may take so many times the limit of one request, as long as bytes keep coming.
+/// A file may take this many times the limit of a request, as long as bytes keep coming.
 const PATIENCE: u32 = 10;
 
-/// How long a body that nobody needs is waited for, so that the connection ends in order.
+/// How long to wait for a body that nobody needs, so that the connection ends in order.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// How much of an answer a connection holds at most before it is handed on, in bytes. Many devices may send
-/// their logs at once.
+/// How many bytes of an answer a connection buffers at most: many devices may send their logs at once.
 const BUFFER: usize = 64 * 1024;
 
 /// A device's answer.
@@ -36,18 +35,18 @@ const BUFFER: usize = 64 * 1024;
 pub(in crate::device::http) struct Answer<T = Bytes> {
     /// The HTTP status, also one outside the usual range such as 795 (section 13).
     pub(in crate::device::http) status: u16,
-    /// The body, or why it could not be read; most answers have none that matters.
+    /// The body, or why it could not be read. Most answers have no body that matters.
     pub(in crate::device::http) body: Result<T, BodyError>,
 }
 
-/// A body that did not come whole.
+/// Why a body is not whole.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(in crate::device::http) enum BodyError {
     /// The connection ended before the body did (section 13).
     CutShort(LinkFault),
-    /// It is longer than so many bytes.
+    /// It is longer than this many bytes.
     TooLong(u64),
-    /// InsecureVerifier else.
+    /// Anything else.
     Fault(LinkFault),
 }
 
@@ -86,7 +85,7 @@ impl Sink for BytesMut {
     }
 }
 
-/// What of an answer is needed.
+/// Which part of an answer is needed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::device::http) enum Need {
     /// The status alone decides.
@@ -97,8 +96,8 @@ pub(in crate::device::http) enum Need {
     File,
 }
 
-/// An HTTP/1 connection that runs only while something is awaited on it, in the same task: dropping
-/// the one who waits drops the socket too, and nothing of a request goes on behind anybody's back.
+/// An HTTP/1 connection that makes progress only while something is awaited on it, in the same task. Dropping that
+/// future drops the socket, so that no request goes on in the background.
 pub(in crate::device::http) struct HttpConnection<B> {
     sender: http1::SendRequest<B>,
     driver: Pin<Box<dyn Future<Output = ()> + Send>>,
@@ -121,7 +120,7 @@ where
             .await
             .map_err(|e| link_fault::exchange(&e))?;
         let driver = Box::pin(async move {
-            // What ends the connection is told to the one who waits for the answer.
+            // Whoever waits for the answer gets the error, too.
             if let Err(e) = connection.await {
                 tracing::trace!(error = %link_fault::chain(&e), "connection ended");
             }
@@ -133,7 +132,7 @@ where
         })
     }
 
-    /// Hands the request over; the answer's head comes from awaiting the future drive the connection.
+    /// Hands the request over. The future brings the answer's head; [`HttpConnection::drive`] runs it.
     pub(in crate::device::http) fn send(
         &mut self,
         request: Request<B>,
@@ -207,7 +206,7 @@ where
 struct Reading {
     /// When the next bytes must be there.
     until: Instant,
-    /// By how much `until` may still move while bytes keep coming.
+    /// How much longer `until` may become while bytes keep coming.
     rest: Duration,
     /// The limit of the request.
     limit: Duration,
@@ -239,7 +238,7 @@ impl Reading {
             if came > S::LONGEST {
                 return Err(BodyError::TooLong(S::LONGEST));
             }
-            // What the sink takes of the time is not the device's.
+            // The device is not charged for the time that the sink takes.
             let begun = Instant::now();
             sink.take(data).await;
             self.until += begun.elapsed();
@@ -247,7 +246,7 @@ impl Reading {
         }
     }
 
-    /// Bytes came: more may.
+    /// Bytes came, so wait for more.
     fn wait_on(&mut self) {
         let next = self.until.max(Instant::now() + self.limit);
         let more = (next - self.until).min(self.rest);

@@ -16,16 +16,16 @@ use tokio::time::{Sleep, sleep};
 
 use super::counting_stream::Written;
 
-/// One TLS record: the finest grain of progress and of cancelling.
+/// One TLS record: the step in which progress is made and can be cancelled.
 const CHUNK: usize = 16 * 1024;
 
-/// Not yet: the body has not begun.
+/// The body has not begun.
 const NOT_BEGUN: u64 = u64::MAX;
 
 /// A body that sends nothing before `100 Continue`, and nothing at all after a final answer.
 ///
-/// While it waits, hyper sends the head alone. A device that never heard of `Expect` is sent the body
-/// once the wait is over.
+/// While it waits, hyper sends only the head. A device that does not know `Expect` gets the body when the wait is
+/// over.
 pub(in crate::device::http) struct ExpectContinueBody {
     state: BodyState,
     left: Bytes,
@@ -43,7 +43,7 @@ enum BodyState {
     Withheld,
 }
 
-/// Where a [`ExpectContinueBody`] is, readable from outside.
+/// How far an [`ExpectContinueBody`] is, to be read from outside.
 #[derive(Debug)]
 pub(in crate::device::http) struct BodyMeter {
     written: Written,
@@ -55,8 +55,8 @@ pub(in crate::device::http) struct BodyMeter {
 }
 
 impl BodyMeter {
-    /// How many bytes of the body the socket took; absent while the gate is shut. Under TLS the
-    /// wrapping is counted in, 0.2 % at most, but never beyond what was given away.
+    /// How many bytes of the body the socket took; absent before the body has begun. With TLS this includes its
+    /// overhead of at most 0.2 %, but never exceeds what was handed to hyper.
     pub(in crate::device::http) fn sent(&self) -> Option<u64> {
         let base = self.base.load(Ordering::Acquire);
         if base == NOT_BEGUN {
@@ -76,10 +76,10 @@ impl BodyMeter {
     }
 }
 
-/// Puts a gated body under a request that says `Expect: 100-continue`.
+/// Gives a request that says `Expect: 100-continue` its body, held back.
 ///
-/// `written` is the count of the connection that the request will go over; `longest` is how long the
-/// device's told is waited for.
+/// `written` is the count of the connection that the request will go over; `longest` is how long to
+/// wait for the device.
 pub(in crate::device::http) fn expect_continue(
     mut request: Request<()>,
     body: Bytes,
@@ -131,7 +131,7 @@ impl BodyState {
         match Pin::new(told).poll(cx) {
             Poll::Ready(Ok(())) => {}
             // hyper dropped the callback: the head of a final answer has been read, or the connection
-            // is gone. The one who waits for the answer hears of it; here it is silent for good.
+            // is gone. Whoever waits for the answer learns it; the body stays silent.
             Poll::Ready(Err(_)) => {
                 *self = Self::Withheld;
                 return Poll::Pending;

@@ -18,7 +18,7 @@ use crate::hem::limits::{FAST_CLOCK, MAX_JSON_BODY, PHONE_TOKEN_LIFE};
 use crate::model::{BrokerFault, FailureKind, Scope};
 
 /// How much of [`PHONE_TOKEN_LIFE`] may be gone when the device hands out the token: the phone stamps it when the
-/// owner approves, and that is learned a poll later.
+/// owner approves, and the next poll notices.
 const SPENT: Duration = Duration::from_secs(60);
 
 impl HttpDevice {
@@ -29,7 +29,7 @@ impl HttpDevice {
         note: &str,
     ) -> Result<Approval, LoginError> {
         self.logins.are_left()?;
-        // No answer of these endpoints tells the device's clock.
+        // These endpoints do not tell the device's clock.
         let clock = self.status().await?.clock;
         let session = self.broker.get(path::NOTIFY_SESSION, None).await;
         let session = session.and_then(crate::device::http::broker::client::Reply::object);
@@ -51,7 +51,7 @@ impl HttpDevice {
 
         let told = self.broker.post(path::NOTIFY_NEW, request).await;
         let told = told.map_err(FailureKind::from)?;
-        // Whatever was checked in before: it was not for this (section 10, step 3).
+        // A check-in is due even if there was one before: that one was not for this (section 10, step 3).
         if told.status == 401 {
             let local = jiff::Timestamp::now().as_second();
             return Err(LoginError::ClockApart {
@@ -93,8 +93,8 @@ impl HttpDevice {
         if body.len() > MAX_JSON_BODY {
             return Err(FailureKind::from(garbled("longer than a device takes")).into());
         }
-        // Only for the log: without it the token is as good. It is this request that issues it, however long
-        // the owner took.
+        // The clock is only for finding the token in the log. The token is issued by this request, however long the
+        // owner took.
         let asked = Instant::now();
         let clock = self.status().await.ok().and_then(|status| status.clock);
         let begun = Instant::now();
@@ -127,7 +127,7 @@ impl HttpDevice {
     ) -> Result<(), FailureKind> {
         let reply = self.broker.delete(path::NOTIFY_EVENT, &approval.event);
         match reply.await?.status {
-            // What the broker does not know any more is on no phone either.
+            // What the broker no longer knows is on no phone either.
             200..=299 | 404 => Ok(()),
             status => Err(BrokerFault::Status { status }.into()),
         }

@@ -11,27 +11,27 @@ use crate::hem::ejwt::PrivateKey;
 use crate::hem::kdf;
 use crate::model::{Credential, Derivation, FailureKind, KdfChoice, Secret, WordsChoice};
 
-/// A secret with the ways in which it may have become the device's key, and where among them we are.
+/// A secret, the derivations by which it may have become the device's key, and which of them comes next.
 #[derive(Debug)]
 pub(super) struct DerivedKeys {
     secret: Secret,
     /// The likeliest first; never empty.
     ways: &'static [Derivation],
     place: AtomicUsize,
-    /// Whether the device took a key that was derived in the way of `place`.
+    /// Whether the device accepted the key of the derivation at `place`.
     accepted: AtomicBool,
     derived: Mutex<Vec<DerivedKey>>,
 }
 
-/// What typed secrets of this run teach about the next one: owners of one fleet made their devices with
-/// one software, as a rule.
+/// How typed secrets of this run became keys: the devices of one fleet were usually set up with the same
+/// software.
 #[derive(Debug, Default)]
 pub(in crate::device::http) struct TypedDerivation {
     argon2: AtomicBool,
 }
 
 impl TypedDerivation {
-    /// A device took a typed secret's key that was derived in this way.
+    /// A device accepted a typed secret's key of this derivation.
     pub(in crate::device::http) fn worked(&self, way: Derivation) {
         self.argon2
             .store(way == Derivation::Argon2d, Ordering::Release);
@@ -42,13 +42,13 @@ impl TypedDerivation {
 #[derive(Debug)]
 struct DerivedKey {
     way: Derivation,
-    /// The salt; empty where none goes in.
+    /// The salt; empty where there is none.
     eid: String,
     key: PrivateKey,
 }
 
 impl DerivedKeys {
-    /// The keyring of a credential that holds a secret to log in with.
+    /// The keys of a credential; `None` where it holds no secret to derive from.
     pub(in crate::device::http) fn of(credential: &Credential) -> Option<Self> {
         let (secret, ways): (_, &'static [Derivation]) = match credential {
             Credential::Passphrase(secret, choice) => (secret, of_passphrase(*choice)),
@@ -60,7 +60,7 @@ impl DerivedKeys {
         Some(Self::new(secret.clone(), ways))
     }
 
-    /// The keyring of a passphrase that somebody typed; of how it was used nothing is known.
+    /// The keys of a passphrase that somebody typed, of whose derivation nothing is known.
     pub(in crate::device::http) fn typed(passphrase: Secret, likely: &TypedDerivation) -> Self {
         let ways = if likely.argon2.load(Ordering::Acquire) {
             &[Derivation::Argon2d, Derivation::Pbkdf2]
@@ -70,7 +70,7 @@ impl DerivedKeys {
         Self::new(passphrase, ways)
     }
 
-    /// Whether this very secret is in it.
+    /// Whether they are derived from this secret.
     pub(super) fn is_of(&self, secret: &Secret) -> bool {
         self.secret == *secret
     }
@@ -85,30 +85,30 @@ impl DerivedKeys {
         }
     }
 
-    /// The way to try now: what worked before, else the next candidate.
+    /// The derivation to try now: the one that worked before, else the next candidate.
     pub(super) fn way(&self) -> Derivation {
         self.ways[self.place.load(Ordering::Acquire) % self.ways.len()]
     }
 
-    /// The device took the key of [`DerivedKeys::way`], which is the only one from here on.
+    /// The device accepted the key of [`DerivedKeys::way`]; no other is tried from here on.
     pub(in crate::device::http) fn accept(&self) {
         self.accepted.store(true, Ordering::Release);
     }
 
-    /// Whether the device took a key of this secret in this run.
+    /// Whether the device accepted a key of this secret in this run.
     pub(super) fn is_accepted(&self) -> bool {
         self.accepted.load(Ordering::Acquire)
     }
 
-    /// The device does not know the key of [`DerivedKeys::way`]. The way to try next; `None` where there is
-    /// none, and from there it begins anew.
+    /// The device refused the key of [`DerivedKeys::way`]. Returns the derivation to try next; after the last one
+    /// returns `None` and starts over.
     pub(super) fn refuse(&self, eid: &str) -> Option<Derivation> {
         if self.is_accepted() {
             return None;
         }
         let next = self.place.load(Ordering::Acquire) + 1;
         let way = self.ways.get(next).copied();
-        // With an eid that cannot be Argon2's salt nobody ever made a key in that way.
+        // Nobody can have used Argon2 with an eid that cannot be its salt.
         let way = way.filter(|way| *way != Derivation::Argon2d || kdf::argon2_salt(eid).is_ok());
         let next = if way.is_some() { next } else { 0 };
         self.place.store(next, Ordering::Release);
@@ -119,7 +119,7 @@ impl DerivedKeys {
     ///
     /// # Errors
     ///
-    /// An `eid` that cannot be the salt.
+    /// The `eid` cannot be the salt.
     pub(in crate::device::http) async fn key(
         &self,
         way: Derivation,
@@ -167,7 +167,7 @@ fn of_words(choice: WordsChoice) -> &'static [Derivation] {
     }
 }
 
-/// Derives off the async threads, never more at once than there are cores, in the whole process.
+/// Derives off the async threads; the whole process never derives more keys at once than it has cores.
 async fn derive(secret: Secret, way: Derivation, eid: String) -> Result<PrivateKey, FailureKind> {
     static CORES: OnceLock<Arc<Semaphore>> = OnceLock::new();
     let cores = CORES.get_or_init(|| {
@@ -189,7 +189,7 @@ async fn derive(secret: Secret, way: Derivation, eid: String) -> Result<PrivateK
 }
 
 fn derived(secret: &Secret, way: Derivation, eid: &str) -> Result<PrivateKey, FailureKind> {
-    // The words were proven before the device was made: a fault of theirs is one of hemfleet's.
+    // The words were checked when the device was set up, so that this is a bug in hemfleet.
     let unproven = |e: kdf::MasterWordsError| FailureKind::Panicked {
         what: e.to_string(),
     };

@@ -17,11 +17,11 @@ use crate::model::{Credential, FailureKind, Scope, Secret};
 pub(in crate::device::http) struct Logins {
     /// One login at a time, so that none is sent before the last one's 401 is counted.
     pub(super) turn: tokio::sync::Mutex<()>,
-    /// How often the device said 401, whatever the secret, its derivation and the scope.
+    /// How often the device answered 401, for all secrets, derivations and scopes together.
     refused: AtomicU32,
-    /// The secret at hand; none until it is given.
+    /// The secret at hand, once it is given.
     keys: Mutex<Option<Arc<DerivedKeys>>>,
-    /// A typed secret that was refused in one way alone.
+    /// A typed secret that was refused in one derivation only.
     doubted: Mutex<Option<Arc<DerivedKeys>>>,
     pub(super) typed: Arc<TypedDerivation>,
     /// When a check-in last set the device's clock.
@@ -31,7 +31,7 @@ pub(in crate::device::http) struct Logins {
 }
 
 impl Logins {
-    /// With what the inventory gives.
+    /// Begins with what the inventory gives.
     pub(in crate::device::http) fn new(
         credential: &Credential,
         typed: Arc<TypedDerivation>,
@@ -47,16 +47,16 @@ impl Logins {
         }
     }
 
-    /// Another secret: what was derived from the one before is forgotten, what was refused is not. The same
-    /// one, typed again, goes on where it was refused.
+    /// Takes another secret: the keys of the one before are forgotten, its refusals are not. The same secret, typed
+    /// again, continues with the derivation after the refused one.
     pub(in crate::device::http) fn give(&self, secret: Secret) {
         let doubted = self.doubted().take().filter(|keys| keys.is_of(&secret));
         *self.keys() =
             Some(doubted.unwrap_or_else(|| Arc::new(DerivedKeys::typed(secret, &self.typed))));
     }
 
-    /// The first 401 for a typed secret: a slip is likelier than the other derivation, and to try both would
-    /// leave one try to whoever mistyped it, in one way.
+    /// Whether this 401 is the first for a typed secret, which is then asked for again: a typing error is likelier
+    /// than the other derivation, and trying both would leave whoever mistyped it one try in one derivation.
     pub(super) fn is_asked_for_again(&self, keys: &Arc<DerivedKeys>) -> bool {
         if self.refused.load(Ordering::Acquire) != 1 {
             return false;
@@ -96,7 +96,7 @@ impl Logins {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Fails where the log is to be read of another device than the one that was entered for its upgrade.
+    /// Fails where the log would be read from another device than the one that was upgraded.
     pub(super) fn is_same_device(&self, scope: Scope, eid: &str) -> Result<(), FailureKind> {
         let known = self.upgraded.lock().unwrap_or_else(PoisonError::into_inner);
         match known.as_deref() {
@@ -107,7 +107,7 @@ impl Logins {
         }
     }
 
-    /// Whether a check-in set the device's clock so short a time ago.
+    /// Whether a check-in set the device's clock within this time.
     pub(super) fn clock_was_set_within(&self, time: Duration) -> bool {
         let set = *self
             .clock_set

@@ -24,11 +24,11 @@ const BACKDATED: i64 = 5;
 /// reason for a refusal.
 const CLOCK_HOLDS: Duration = Duration::from_secs(10 * 60);
 
-/// A challenge older than this is not answered any more: it expires after [`CHALLENGE_SECONDS`], and the device's clock
-/// runs fast. Only a long queue for the key derivation makes one so old.
+/// A challenge older than this is replaced before it is answered: it expires after [`CHALLENGE_SECONDS`], and the
+/// device's clock runs fast. It gets this old only in a long queue for key derivations.
 const STALE: Duration = Duration::from_secs(30);
 
-/// How far a time in the device's log may lie outside of what is known of it: times are cut to seconds.
+/// How far a time in the device's log may be off, as times are cut to seconds.
 const ROUNDING: Duration = Duration::from_secs(2);
 
 /// The end of the year 9999, in unix seconds.
@@ -37,13 +37,13 @@ const MAX_TIME: i64 = 253_402_300_799;
 /// A challenge, with both clocks at its arrival.
 struct ReceivedChallenge {
     challenge: Challenge,
-    /// Before the request left: the token's life is reckoned from here, never too long.
+    /// Just before the request was sent. The token's life is counted from here, so never too long.
     at: Instant,
     /// This machine's clock, unix seconds.
     local: i64,
     /// The device's clock, unix seconds; the local one where the challenge has no `exp`.
     device: i64,
-    /// Whether `device` is the device's own.
+    /// Whether `device` came from the device.
     known: bool,
 }
 
@@ -61,7 +61,7 @@ impl HttpDevice {
         lifetime: Duration,
     ) -> Result<Session, LoginError> {
         match (&self.credential, scope) {
-            // Of a token made elsewhere nothing is known; by the inventory it is for the upgrade.
+            // Nothing is known of a token made elsewhere; the inventory says that it is for the upgrade.
             (Credential::None | Credential::Mobile, _) | (Credential::Token(_), Scope::Log) => {
                 return Err(FailureKind::NoCredential.into());
             }
@@ -129,11 +129,11 @@ impl HttpDevice {
                 FailureKind::WrongSecret.into()
             }
             (Some(next), Ok(())) => LoginError::OtherDerivation { refused: way, next },
-            // The other way might have been the right one, but is not tried any more.
+            // The other derivation might be the right one, but there is no try left.
             (Some(_), Err(used_up)) => used_up.into(),
             (None, _) => {
                 if typed {
-                    // Mistyped: another one is asked for, unless that has been given already.
+                    // Mistyped: ask for another one, unless it has been given already.
                     let mut current = self.logins.keys();
                     if current.as_ref().is_some_and(|c| Arc::ptr_eq(c, keys)) {
                         *current = None;
@@ -144,7 +144,7 @@ impl HttpDevice {
         }
     }
 
-    /// Answers a challenge. Its nonce is spent by that, however it ends. `None` is a 401.
+    /// Answers a challenge, which spends its nonce whatever the outcome. `None` is a 401.
     async fn answer(
         &self,
         asked: &ReceivedChallenge,
@@ -195,7 +195,7 @@ impl HttpDevice {
         let challenge = json::parse_challenge(&body).map_err(|e| bad_answer(&e))?;
         let local = jiff::Timestamp::now().as_second();
         let device = match challenge.exp {
-            // With the trusted-time option off a device may count from its boot: small is fine.
+            // With the trusted-time option off a device may count from its boot, so that small values are fine.
             Some(exp) if (0..=MAX_TIME).contains(&exp) => exp - CHALLENGE_SECONDS,
             Some(_) => return Err(bad_answer(&"field exp is no time").into()),
             None => local,
@@ -210,8 +210,8 @@ impl HttpDevice {
     }
 }
 
-/// When a token was issued, by the device's clock, that was here `took` after its clock was asked for and
-/// said `device`. As narrow as can be said: another run's token in there cannot be told from this one.
+/// When a token was issued, on the device's clock: the clock was read as `device`, and the token arrived `took`
+/// later. The range is as narrow as possible, as another run's token in it could not be told apart.
 pub(in crate::device::http) fn issued(device: i64, took: Duration) -> RangeInclusive<u64> {
     let asked = u64::try_from(device).unwrap_or(0);
     let since = took.mul_f64(FAST_CLOCK).saturating_add(ROUNDING).as_secs();

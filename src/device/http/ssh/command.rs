@@ -9,7 +9,7 @@ use tokio::process::Command;
 use crate::device::http::link_fault;
 use crate::model::{LinkFault, SshJump, printable};
 
-/// The longest text of ssh that is kept.
+/// The longest message of ssh that is kept.
 pub(super) const MAX_TEXT: usize = 300;
 
 /// How ssh is run for one jump host.
@@ -23,7 +23,7 @@ pub(super) struct SshCommand {
 }
 
 impl SshCommand {
-    /// The arguments that every ssh is given, but for the last one, which is `--` and the destination.
+    /// The arguments of every ssh. `--` and the destination still have to follow.
     pub(super) fn arguments(&self, options: &[String]) -> Vec<OsString> {
         let mut arguments = self.arguments.clone();
         arguments.push("-oBatchMode=yes".into());
@@ -38,8 +38,8 @@ impl SshCommand {
             command.env_remove(name);
         }
         command
-            // BatchMode is not handed on to the ssh that a ProxyJump starts: this is. A question is put to a
-            // program that always declines.
+            // Unlike BatchMode, this also reaches the ssh that a ProxyJump starts: its questions go to a program
+            // that always declines.
             .env("SSH_ASKPASS", "false")
             .env("SSH_ASKPASS_REQUIRE", "force")
             // Ctrl-C in a terminal goes to the whole process group; it must not break connections of

@@ -12,18 +12,18 @@ use super::master::Master;
 use super::stream::SshStream;
 use crate::model::{HostPort, LinkFault, SshJump, SshTrouble};
 
-/// Streams that one connection carries at a time; the next one opens a second connection. OpenSSH's own
-/// `MaxSessions` is 10 and does not count streams like these, but other servers may.
+/// How many streams share one connection; the next one opens another. OpenSSH's own `MaxSessions` is 10 and does
+/// not count such streams, but other servers may.
 const STREAMS: usize = 8;
 
-/// For how long a jump host that refused is not asked again: it may lock out who asks too often, and a
-/// hundred devices that fail one after the other would. A person who has set it right and retries is slower.
+/// How long to leave a jump host alone that refused: it may lock out those who ask too often, as a hundred devices
+/// failing one after the other would. Nobody corrects a mistake and retries sooner than this.
 const REFUSED: Duration = Duration::from_secs(5);
 
 /// The jump hosts of a run, each known once.
 #[derive(Debug, Default)]
 pub(in crate::device::http) struct JumpHosts {
-    /// Put before all other arguments of ssh; the tests name their own configuration with it.
+    /// Precede all other arguments of ssh; tests name their own configuration with them.
     arguments: Vec<OsString>,
     /// Variables of the environment that hold secrets; ssh may send any to the jump host (`SendEnv`).
     hidden: Arc<[String]>,
@@ -31,7 +31,7 @@ pub(in crate::device::http) struct JumpHosts {
 }
 
 impl JumpHosts {
-    /// With an OpenSSH that does not get these variables of the environment.
+    /// Hides these environment variables from ssh.
     pub(in crate::device::http) fn hiding(variables: &[String]) -> Self {
         Self {
             hidden: variables.into(),
@@ -39,7 +39,7 @@ impl JumpHosts {
         }
     }
 
-    /// The same, told something first.
+    /// Adds arguments before all others.
     #[cfg(test)]
     pub(in crate::device::http) fn told(mut self, arguments: &[OsString]) -> Self {
         self.arguments = arguments.to_vec();
@@ -76,8 +76,8 @@ impl JumpHost {
         self.ssh.destination.as_str()
     }
 
-    /// A stream to `target` as the jump host sees it. Whether the target took it shows only when
-    /// something is read. Dropping the future, or the stream, ends what was begun for it.
+    /// A stream to `target` as the jump host sees it. Whether the target accepted it shows only when
+    /// something is read. Dropping the future, or the stream, ends what was started for it.
     ///
     /// # Errors
     ///
@@ -115,7 +115,7 @@ impl JumpHost {
 #[derive(Debug)]
 struct SharedConnection {
     room: Arc<Semaphore>,
-    /// Locked while the connection is being opened: the others wait for the one that does it.
+    /// Locked while the connection is being opened, so that others wait for it.
     state: tokio::sync::Mutex<ConnectionState>,
 }
 
@@ -133,7 +133,7 @@ impl SharedConnection {
         if let Some(master) = state.master.as_ref().filter(|m| m.is_up()) {
             return Ok(Arc::clone(master));
         }
-        // Who waited for the opening that failed is told how it did.
+        // Those who waited for an attempt that failed get its error.
         if let Some((at, fault)) = &state.failed
             && (*at >= asked || is_refusal(fault) && at.elapsed() < REFUSED)
         {

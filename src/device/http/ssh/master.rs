@@ -18,24 +18,24 @@ use super::command::SshCommand;
 use super::stderr::StderrReader;
 use crate::model::LinkFault;
 
-/// The longest path that OpenSSH can make a control socket of: 104 bytes on the BSDs, with a NUL, and
-/// it appends a dot and 16 characters while it makes it.
+/// The longest path of a control socket: 104 bytes on the BSDs with the NUL, and OpenSSH appends a dot and 16
+/// characters while it creates it.
 const MAX_SOCKET: usize = 104 - 1 - 17;
 
-/// How often it is looked whether the connection stands. OpenSSH tells nobody; it makes the socket.
+/// How often to look whether the connection is up. OpenSSH does not say so; it creates the socket.
 const LOOK: Duration = Duration::from_millis(10);
 
 /// Runs ssh on a leash: a companion reads standard input, where nothing ever comes, and at its end
 /// asks the whole process group to end (ssh, and what a `ProxyJump` or `ProxyCommand` started) and
-/// removes the folder. The end comes when the other side is dropped, and it also comes when this
-/// process is killed: there is no way to end that leaves the connection behind.
+/// removes the folder. Standard input ends when the other side is dropped, and when this process is killed:
+/// the connection is never left behind.
 pub(in crate::device::http) const LEASH: &str = r#"
 exec 3<&0
 (trap '' TERM; read -r _ <&3; kill 0; rm -rf -- "$0") >/dev/null 2>&1 &
 exec "$@" </dev/null 3<&-
 "#;
 
-/// A connection to a jump host that stands. Dropping it ends the connection.
+/// An open connection to a jump host. Dropping it ends the connection.
 #[derive(Debug)]
 pub(super) struct Master {
     socket: PathBuf,
@@ -47,11 +47,11 @@ pub(super) struct Master {
 }
 
 impl Master {
-    /// Opens the connection. Dropping the future ends what was begun.
+    /// Opens the connection. Dropping the future ends what was started.
     ///
     /// # Errors
     ///
-    /// What ssh says.
+    /// ssh's own message.
     pub(super) async fn start(ssh: &SshCommand) -> Result<Self, LinkFault> {
         let folder = folder()
             .map_err(|e| ssh.fault(&format!("no folder for the socket of its connection: {e}")))?;
@@ -63,15 +63,15 @@ impl Master {
             .arg("ssh")
             .args(ssh.arguments(&[
                 "-MNT".to_owned(),
-                // A forwarding of the user's own is not for us to open; nor are agent and X11 wanted there.
+                // The user's own forwardings are not ours to open; nor are those of agent and X11.
                 "-oClearAllForwardings=yes".to_owned(),
                 "-ax".to_owned(),
-                // The reasons for refused streams are told at this level only.
+                // Only at this level does ssh say why a stream was refused.
                 "-oLogLevel=INFO".to_owned(),
                 option("ControlPath", &socket),
                 // In the foreground, on the leash, whatever the user's configuration says.
                 "-oControlPersist=no".to_owned(),
-                // A jump host that vanished is noticed, or its dead connection would be offered for ever.
+                // Notices a jump host that vanished; its dead connection would be used for ever otherwise.
                 "-oServerAliveInterval=10".to_owned(),
                 "-oServerAliveCountMax=3".to_owned(),
             ]))
@@ -111,7 +111,7 @@ impl Master {
         })
     }
 
-    /// Whether new streams can go through it. It removes its socket before it ends in order.
+    /// Whether new streams can go through it. ssh removes its socket when it exits in order.
     pub(super) fn is_up(&self) -> bool {
         let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
         matches!(child.try_wait(), Ok(None)) && self.socket.exists()
@@ -122,7 +122,7 @@ impl Master {
         option("ControlPath", &self.socket)
     }
 
-    /// What it says.
+    /// Its standard error.
     pub(super) fn stderr(&self) -> &StderrReader {
         &self.stderr
     }
@@ -137,7 +137,7 @@ fn folder() -> io::Result<TempDir> {
     let fits = |base: &Path| {
         let length = base.as_os_str().len() + "/hemfleet-XXXXXX/s".len();
         let base = base.to_str().unwrap_or_default();
-        // OpenSSH would take % and $ for something to fill in, and blanks and quotes for an end.
+        // OpenSSH expands % and $, and ends the path at blanks and quotes.
         let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
         length <= MAX_SOCKET && base.starts_with('/') && base.chars().all(plain)
     };

@@ -9,22 +9,22 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
-/// Lines that are kept; the verdict stands in the last ones.
+/// How many lines are kept; the last ones hold the verdict.
 const LINES: usize = 3;
 
 /// The longest line that is kept, in bytes.
 const LINE: usize = 400;
 
-/// Refusals that nobody asked for yet.
+/// How many refusals are kept until somebody asks for them.
 const REFUSALS: usize = 64;
 
-/// How long a word that must be on its way is waited for.
+/// How long to wait for a message that must be on its way.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// What stands in the place of a reason that could belong to another stream.
+/// Replaces a reason that could belong to another stream.
 const ANY_REASON: &str = "open failed";
 
-/// The last lines of a text, put into one.
+/// The last lines of a text, joined into one.
 #[derive(Debug, Default)]
 pub(super) struct LastLines {
     lines: VecDeque<String>,
@@ -32,7 +32,7 @@ pub(super) struct LastLines {
 }
 
 impl LastLines {
-    /// Takes in what was read; every line that it completes is given to `line`.
+    /// Takes in what was read, and passes every line that it completes to `line`.
     fn take(&mut self, bytes: &[u8], mut line: impl FnMut(&str)) {
         for byte in bytes {
             match byte {
@@ -45,7 +45,7 @@ impl LastLines {
 
     fn end(&mut self, line: &mut impl FnMut(&str)) {
         let text = String::from_utf8_lossy(&self.part);
-        // The frame of OpenSSH's large warnings.
+        // OpenSSH frames its large warnings with @.
         let text = text.trim_matches(|c: char| c.is_whitespace() || c == '@');
         if !text.is_empty() {
             line(text);
@@ -74,7 +74,7 @@ impl LastLines {
     }
 }
 
-/// What the ssh that keeps a connection says while it does.
+/// What the ssh says that keeps a connection.
 #[derive(Debug)]
 pub(super) struct StderrReader {
     heard: Arc<Mutex<Heard>>,
@@ -90,7 +90,7 @@ struct Heard {
 }
 
 impl StderrReader {
-    /// Reads a stream to its end, beside everything else.
+    /// Reads a stream to its end in a task of its own.
     pub(super) fn listen(mut from: impl AsyncRead + Unpin + Send + 'static) -> Self {
         let heard = Arc::new(Mutex::new(Heard::default()));
         let (tell, news) = watch::channel(0);
@@ -112,7 +112,7 @@ impl StderrReader {
         }
     }
 
-    /// The last words in one line, once all has been said.
+    /// The last lines as one, once the text has ended.
     pub(super) async fn last(&self) -> String {
         let mut news = self.news.clone();
         // Something that ssh has started may hold its standard error open longer.
@@ -122,9 +122,8 @@ impl StderrReader {
         heard.tail.in_one_line()
     }
 
-    /// Why a stream that was begun at `since` was refused. OpenSSH says so without a name, so where
-    /// streams were refused for several reasons at the same time each is told that it was refused, and
-    /// none the reason of another.
+    /// Why a stream that was started at `since` was refused. OpenSSH does not say which stream it means: where
+    /// several were refused for different reasons at once, none gets a reason that may be another's.
     pub(super) async fn refusal(&self, since: Instant) -> String {
         let mut news = self.news.clone();
         let find = async {

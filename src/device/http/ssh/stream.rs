@@ -18,10 +18,10 @@ use super::master::Master;
 use super::stderr::LastLines;
 use crate::model::{HostPort, LinkFault, printable};
 
-/// How long an ssh whose output has ended is waited for.
+/// How long to wait for an ssh whose output has ended.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// What OpenSSH says when the jump host refused the way on.
+/// What OpenSSH says when the jump host refused to connect to the target.
 const REFUSED: &str = "Session open refused by peer";
 
 /// A stream through a jump host. Where ssh failed, the end of the stream is an error that holds the
@@ -36,9 +36,9 @@ pub(in crate::device::http) struct SshStream {
 enum StreamEnd {
     /// Not seen yet.
     Unseen(Box<Diagnosis>),
-    /// Being looked into.
+    /// Being diagnosed.
     InDiagnosis(Pin<Box<dyn Future<Output = Option<LinkFault>> + Send>>),
-    /// There is nothing more; in order, or not.
+    /// Known: in order, or a fault.
     Known(Option<LinkFault>),
 }
 
@@ -67,7 +67,7 @@ impl SshStream {
                 "-oLogLevel=ERROR".to_owned(),
                 "-oControlMaster=no".to_owned(),
                 master.control_path(),
-                // Without the shared connection ssh would open one of its own: no way leads there.
+                // Without the shared connection ssh would open one of its own; this makes that fail.
                 "-oProxyCommand=false".to_owned(),
                 format!("-W{target}"),
             ]))
@@ -109,7 +109,7 @@ impl Diagnosis {
             )
         };
         let (said, status) = timeout(FAREWELL, end).await.ok()?;
-        // An ssh whose shared connection breaks ends as if all was well.
+        // An ssh whose shared connection breaks exits with success.
         if !self.master.is_up() {
             let said = self.master.stderr().last().await;
             return Some(self.jump.fault(match said.as_str() {
@@ -132,9 +132,8 @@ impl Diagnosis {
         )
     }
 
-    /// The jump host is there. Where it could not connect, that is the device's silence (a PPA that
-    /// reboots takes its network with it), and the words are those of the jump host's system; anything
-    /// else is the jump host's own doing.
+    /// The fault behind a refused stream. Where the jump host could not connect, the device is to blame (a PPA
+    /// that reboots takes its network with it); any other refusal is the jump host's own.
     fn refused(&self, reason: &str) -> LinkFault {
         let target = format!("{} behind {}", self.target, self.jump.destination);
         match reason.strip_prefix("connect failed: ") {
@@ -163,7 +162,7 @@ impl AsyncRead for SshStream {
                     if buf.filled().len() > before || buf.remaining() == 0 {
                         return Poll::Ready(Ok(()));
                     }
-                    // ssh ends when both directions have: a device that has closed reads nothing more.
+                    // ssh exits once both directions have ended, and a device that closed reads nothing more.
                     self.stdin = None;
                     self.end = match std::mem::replace(&mut self.end, StreamEnd::Known(None)) {
                         StreamEnd::Unseen(diagnosis) => {

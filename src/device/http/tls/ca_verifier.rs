@@ -9,11 +9,11 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
 
-/// A verifier that says *expired* only of a certificate that is good but for its dates.
+/// A verifier that calls a certificate *expired* only if nothing else is wrong with it.
 ///
-/// The verifier looks at the dates before it looks for an issuer, so that a stranger's expired certificate
-/// is called expired, which sounds harmless. Where dates are the fault, the certificate is judged once
-/// more at a moment when it was valid, and what is wrong then is what is reported.
+/// The inner verifier checks the dates before it looks for an issuer, so that it calls a stranger's expired
+/// certificate expired, which sounds harmless. Where dates are the fault, the certificate is verified again for a
+/// moment when it was valid, and what is wrong then is reported.
 #[derive(Debug)]
 pub(super) struct CaVerifier {
     inner: Arc<dyn ServerCertVerifier>,
@@ -44,8 +44,7 @@ impl ServerCertVerifier for CaVerifier {
             Ok(verified) => return Ok(verified),
             Err(e) => e,
         };
-        // A chain may have more than one certificate out of date: each look moves to a moment that
-        // suits the one complained of last.
+        // Several certificates of a chain may be out of date: each round moves to a moment that suits the last one.
         let mut moment = valid_moment(&first);
         for _ in 0..3 {
             let Some(at) = moment else { break };
@@ -97,8 +96,8 @@ fn valid_moment(e: &Error) -> Option<UnixTime> {
     Some(UnixTime::since_unix_epoch(Duration::from_secs(seconds)))
 }
 
-/// The same error in the words that are meant: with the dates or names of the certificate, where the
-/// platform's verifier leaves them out or words them as Rust source.
+/// The same error with the dates or names of the certificate, where the platform's verifier leaves them out or
+/// prints them as Rust source.
 fn reworded(
     e: Error,
     end_entity: &CertificateDer<'_>,

@@ -47,7 +47,7 @@ pub(in crate::device::http) fn check_authorities(pem: &str) -> Result<(), SetupE
     roots(pem).map(|_| ())
 }
 
-/// A client of these versions of TLS.
+/// The configuration for a verifier and versions of TLS.
 pub(in crate::device::http) fn config(
     verifier: Arc<dyn ServerCertVerifier>,
     provider: &Arc<CryptoProvider>,
@@ -61,8 +61,7 @@ pub(in crate::device::http) fn config(
         .dangerous()
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
-    // Sessions are kept by server name, and many devices share one name: a session of one would be
-    // offered to another.
+    // Sessions are kept by server name, which many devices share: one would be offered another's session.
     config.resumption = Resumption::disabled();
     Ok(config)
 }

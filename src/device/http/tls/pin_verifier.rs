@@ -43,8 +43,8 @@ impl PinVerifier {
     }
 }
 
-/// The public key of a certificate. Read more leniently than `webpki` does: devices that sign for
-/// themselves may write certificates that it refuses, and a pin needs the key alone.
+/// The public key of a certificate, read more leniently than by `webpki`: self-signed devices may have certificates
+/// that it refuses, and a pin needs only the key.
 fn public_key(certificate: &CertificateDer<'_>) -> Result<SubjectPublicKeyInfoDer<'static>, Error> {
     let (_, certificate) =
         X509Certificate::from_der(certificate).map_err(|_| CertificateError::BadEncoding)?;
@@ -108,8 +108,8 @@ impl InsecureVerifier {
     }
 }
 
-/// A signature that does not fit its certificate is a broken peer even here; a certificate that
-/// cannot be read, or a kind of key that is not known, is what was asked to be put up with.
+/// Refuses a signature that does not fit its certificate, as the peer is broken then. A certificate that cannot be
+/// read, or an unknown kind of key, is tolerated as the inventory asks.
 fn put_up_with(
     result: Result<HandshakeSignatureValid, Error>,
 ) -> Result<HandshakeSignatureValid, Error> {
