@@ -9,7 +9,7 @@ use super::json::{WireError, not_json, object};
 use super::limits::MAX_NOTE;
 use crate::model::{Scope, Secret};
 
-/// The longest name of an event that is taken; the page does not say.
+/// The longest accepted name of an event; the page has no limit.
 const MAX_EVENT: usize = 256;
 
 /// The body of `POST /api/auth/ext/request` (section 10, step 2): the broker's object as it stands, unknown

@@ -17,13 +17,13 @@ use zeroize::Zeroizing;
 
 pub use super::json::{Challenge, parse_challenge};
 
-/// The header, byte for byte as the page has it.
+/// The header, byte for byte.
 const HEADER: &str = r#"{"ecdh":"x25519","alg":"HS256","typ":"JWT"}"#;
 
 /// The longest scope that a device takes, in characters.
 pub const MAX_SCOPE: usize = 127;
 
-/// Keys come padded by the page; a missing `=` is no reason to refuse one.
+/// By the page keys are padded, but a missing `=` is tolerated.
 const KEY_TEXT: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -155,8 +155,8 @@ pub fn verify(ejwt: &str, session_private: &[u8; 32]) -> Result<Claims, EjwtErro
         return Err(malformed("segments"));
     }
     let decode = |text: &str, what| URL_SAFE_NO_PAD.decode(text).map_err(|_| malformed(what));
-    // Issued is exactly this text; but the vendor's own acceptance suite has its fields in another order, and
-    // devices take it.
+    // hemfleet issues exactly this text. The vendor's own acceptance suite has the fields in another order, and
+    // devices accept it.
     let claimed: serde_json::Value =
         serde_json::from_slice(&decode(header, "header")?).map_err(|_| malformed("header"))?;
     if serde_json::from_str(HEADER).ok() != Some(claimed) {

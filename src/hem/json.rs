@@ -218,7 +218,7 @@ pub fn require_object(body: &[u8]) -> Result<(), WireError> {
     }
 }
 
-/// A fault of the parser, whose words may quote what it read.
+/// An error of the parser, whose message may quote what it read.
 pub(super) fn not_json(e: &serde_json::Error) -> WireError {
     WireError::NotJson {
         what: printable(&e.to_string(), MAX_TEXT),

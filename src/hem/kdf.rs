@@ -32,7 +32,7 @@ const MASTER_BYTES: usize = MASTER_WORDS * 11 / 8;
 /// No word of the list is longer than 8 letters; one more for the space.
 const MAX_SENTENCE: usize = MASTER_WORDS * 9;
 
-/// `eid` is padded base64; a missing `=` is no reason to refuse it.
+/// `eid` is padded base64, but a missing `=` is tolerated.
 const EID: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -49,7 +49,7 @@ pub enum KdfError {
     BadSalt(#[source] argon2::Error),
 }
 
-/// Why a text is no master key. Words are named by their number only: the text is a secret.
+/// Why a text is not a master key. Words are named only by their number, as the text is a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MasterWordsError {
     /// Too few or too many.

@@ -122,7 +122,7 @@ impl SimFleet {
         self.devices.iter().find(|d| d.name() == name)
     }
 
-    /// The scenario that it plays.
+    /// The scenario that the fleet plays.
     pub fn scenario(&self) -> &Scenario {
         &self.scenario
     }
@@ -137,7 +137,7 @@ impl SimFleet {
         self.world.app.clone()
     }
 
-    /// The most requests that waited on all phones together at any time.
+    /// The most requests that were open on all phones together at any time.
     pub fn most_events_at_once(&self) -> u32 {
         self.broker.notifications.most_open()
     }
@@ -213,7 +213,7 @@ fn by_identity(devices: &[SimDevice]) -> HashMap<String, Arc<DeviceCore>> {
     devices.iter().map(entry).collect()
 }
 
-/// Where a client on this machine finds what listens on any address.
+/// The address at which a client on this machine reaches a listener on any address.
 pub(super) fn reachable(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V4(v4) if v4.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -272,7 +272,7 @@ impl SimDevice {
         self.index
     }
 
-    /// What its owners log in with; a fresh device has none.
+    /// What its user and its master log in with; a fresh device has neither.
     pub(super) fn credentials(&self) -> impl Iterator<Item = Credential> {
         let owned = !self.core.script.fresh;
         let all = owned.then(|| self.core.credentials());
@@ -284,12 +284,12 @@ impl SimDevice {
         &self.core.script
     }
 
-    /// What it has seen until now.
+    /// What it has recorded until now.
     pub fn recording(&self) -> Recording {
         self.core.recorder.snapshot()
     }
 
-    /// Waits until its journal fulfils a condition.
+    /// Waits until its recording fulfils a condition.
     pub async fn wait_for(&self, fulfilled: impl FnMut(&Recording) -> bool) -> Recording {
         self.core.recorder.wait_for(fulfilled).await
     }
@@ -339,8 +339,8 @@ impl SimDevice {
         self.core.state().boot.throttle.failures()
     }
 
-    /// Faults of its script that have not struck: a scenario that is over and has some has shown less than it says.
-    /// That nothing listens at first is no fault in this sense.
+    /// Faults of its script that have not struck. If there are any at the end, the scenario has shown less than it
+    /// says. A device that refuses connections at first does not count.
     pub fn idle_faults(&self) -> Vec<ScriptedFault> {
         self.core.state().faults.idle().cloned().collect()
     }
@@ -351,7 +351,7 @@ impl SimDevice {
         self.core.token(scope, exp)
     }
 
-    /// How long a client has to pause between two requests, by the scenario.
+    /// The pause between two requests that the scenario expects of a client.
     pub fn gap(&self) -> Duration {
         self.core.recorder.gap()
     }

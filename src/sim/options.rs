@@ -42,8 +42,7 @@ impl Default for SimOptions {
 }
 
 impl SimOptions {
-    /// TLS and plain HTTP on one port: what speaks of a device by a name and a port of its own reaches it by
-    /// either.
+    /// Whether TLS and plain HTTP share a port, so that a device has one name and port for both.
     pub(super) fn one_port(&self) -> bool {
         self.port.is_some() && self.port == self.http_port
     }

@@ -14,7 +14,7 @@ use crate::hem::json::WireError;
 use crate::hem::limits::MAX_LOG_IDS;
 use crate::model::{LogId, printable};
 
-/// Padded by the page; a missing `=` is no reason to refuse a key.
+/// By the page keys are padded, but a missing `=` is tolerated.
 const KEY_TEXT: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -98,7 +98,7 @@ pub fn parse_key_answer(body: &[u8]) -> Result<KeyAnswer, WireError> {
 
 /// The log key, once its signature of the nonce fits (section 9).
 ///
-/// The nonce is the device's own, so that this shows that somebody held the key, not that it was now.
+/// The nonce is the device's own: this proves that somebody held the key, but not that it was just now.
 ///
 /// # Errors
 ///
@@ -109,7 +109,7 @@ pub fn prove_key(answer: &KeyAnswer) -> Result<LogKey, KeyFault> {
     let key: [u8; 32] = decode(&answer.key)
         .and_then(|bytes| bytes.try_into().ok())
         .ok_or(malformed("key", "32 bytes"))?;
-    // The page says nothing of its size; the signature of nothing at all would show nothing.
+    // The page has no size for it, but a signature of nothing would prove nothing.
     let nonce = decode(&answer.nonce)
         .filter(|bytes| !bytes.is_empty())
         .ok_or(malformed("nonce", "at least one byte"))?;

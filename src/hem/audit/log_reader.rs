@@ -38,7 +38,7 @@ impl LogReader {
             .feed(bytes, &mut |line| self.digest.line(line));
     }
 
-    /// Nothing more comes: the file as far as it is kept, and what was found in all of it.
+    /// Ends the file: returns it as far as it is kept, and what was found in all of it.
     pub fn finish(mut self, delivery: Delivery) -> (AuditLog, Option<Found>) {
         let verified = self
             .verifier
@@ -122,8 +122,8 @@ impl Digest {
     /// Nothing more comes.
     pub fn finish(self, firmware: Option<String>, end: LogEnd) -> (AuditLog, Option<Found>) {
         let tail_before = self.count - self.tail.len();
-        // Where the file does not verify, the line in question is behind the last one that does; and a file
-        // that is short is shown whole.
+        // Where the file does not verify, the line in question follows the last one that does. A short file is
+        // shown whole.
         let (before, entries) = match self.around {
             Some(around) if tail_before > 0 && !matches!(end, LogEnd::Failed { .. }) => {
                 (around.before, around.entries)

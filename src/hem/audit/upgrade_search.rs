@@ -19,7 +19,7 @@ pub enum Login {
     Mobile,
 }
 
-/// By what this run's upgrade is known in a log.
+/// What identifies this run's upgrade in a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpgradeMark {
     /// How the run logged in for the upgrade.
@@ -49,7 +49,7 @@ pub fn find_upgrade(log: &AuditLog, mark: &UpgradeMark) -> AuditVerdict {
 /// What a file says of a refusal: the last entry behind this run's tokens that tells of a failed scope check,
 /// or of an upgrade that did not go well (section 9).
 ///
-/// There is no good end to be found here: what was refused was refused, and the entry only says so.
+/// Nothing here confirms an upgrade: the request was refused, and the entry only says why.
 pub fn find_refusal(log: &AuditLog, mark: &UpgradeMark) -> AuditVerdict {
     Search::refusal(mark).through(log).verdict
 }
@@ -183,7 +183,7 @@ impl Search {
         }
     }
 
-    /// Nothing more comes: what the file says, which verifies up to `end`.
+    /// Ends the file, which verifies up to `end`: what it says of the upgrade.
     pub(super) fn finish(self, end: LogEnd) -> Found {
         let verifies = end == LogEnd::Whole;
         let passed_over = match self.wanted {

@@ -18,9 +18,9 @@ pub(super) const MAX_LINE: usize = 64 * 1024;
 /// Whether the body of the answer came to its end (section 13: a file may be cut short by an I/O error).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
-    /// As many bytes as `Content-Length` said; or a saved file, of which nobody knows better.
+    /// As many bytes as `Content-Length` says; or a saved file, whose length nobody knows.
     Whole,
-    /// Fewer.
+    /// Fewer bytes.
     Short,
 }
 
@@ -66,7 +66,7 @@ pub struct Verifier {
     end: Option<LogEnd>,
 }
 
-/// What a [`Verifier`] has to say at the end.
+/// The result of a [`Verifier`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
     /// The firmware that wrote the file, from its first line.
@@ -134,7 +134,7 @@ impl Verifier {
             }
         }
         let end = self.end.unwrap_or(match delivery {
-            // Between two lines only the length tells: the line that never came.
+            // The file ends between two lines, so that only its length shows that lines are missing.
             Delivery::Short => LogEnd::CutShort {
                 line: self.lines + usize::from(!open),
             },

@@ -29,7 +29,7 @@ struct ApprovalWanted {
 }
 
 impl ApprovalWanted {
-    /// The broker's key and the scope, if all of it is as the page says.
+    /// The broker's key and the scope, if the request is valid.
     fn key_and_scope(&self) -> Option<(&str, &str)> {
         let (epk, scope) = (self.epk.as_deref()?, self.scope.as_deref()?);
         let is_key = STANDARD.decode(epk).is_ok_and(|k| k.len() == 32);
@@ -42,7 +42,7 @@ impl ApprovalWanted {
     }
 }
 
-/// The device's clock, which a mobile approval needs whatever the trusted-time option says.
+/// The device's clock, which a mobile approval needs even with the trusted-time option off.
 fn clock(call: &Call<'_>) -> Result<i64, u16> {
     let state = call.device.state();
     if call.device.script.fresh || state.fls_state != 0 {
@@ -111,7 +111,7 @@ fn redeem(call: &Call<'_>, authreply: &str) -> Result<String, u16> {
     let phone = Phone::of(&device.identity);
     let approval = phone.read(authreply)?;
     let mut state = device.state();
-    // A request is redeemed once, in the boot that made it, and for what it asked for.
+    // A request is redeemed once, in the boot that made it, and for the scope that it asked for.
     let asked = state
         .boot
         .take_approval(&approval.jti, now)

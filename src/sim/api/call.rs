@@ -38,7 +38,7 @@ pub(in crate::sim) struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// The allow-list of a device is its own name, and what its settings say.
+    /// Whether pages of this origin may ask: a device allows its own name, and the origin in its settings.
     pub(super) fn origin_is_allowed(&self) -> bool {
         let Some(origin) = self.request.headers().get(ORIGIN) else {
             return true;
@@ -50,7 +50,7 @@ impl Call<'_> {
         known.iter().any(is_known)
     }
 
-    /// The token that came along. Present but invalid is always 401 (section 2).
+    /// The claims of the request's token, if it has one. An invalid one is always 401 (section 2).
     pub(super) fn bearer(&self) -> Result<Option<Bearer>, u16> {
         let Some(header) = self.request.headers().get(AUTHORIZATION) else {
             return Ok(None);
@@ -76,11 +76,11 @@ impl Call<'_> {
     }
 }
 
-/// Why a body was not read.
+/// Why a body is not used.
 pub(in crate::sim) enum Refusal {
     /// The connection broke.
     Gone(Gone),
-    /// It is not what it should be.
+    /// The body is wrong: what to answer.
     Status(u16),
 }
 
@@ -93,7 +93,7 @@ impl Refusal {
     }
 }
 
-/// What `Content-Length` says; nothing for a chunked body.
+/// What `Content-Length` says; `None` for a chunked body.
 pub(in crate::sim) fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }

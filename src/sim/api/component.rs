@@ -31,20 +31,20 @@ pub(in crate::sim) trait Component {
     fn slot(state: &mut State) -> &mut Slot<Self::Finding>;
     /// Where complete uploads are counted.
     fn uploads(recording: &mut Recording) -> &mut u32;
-    /// Whether a file of this name is taken, though perhaps not found later.
+    /// Whether an upload of this name is accepted. The check may still not find it.
     fn takes(name: &str) -> bool;
     /// Whether the check finds a file of this name.
     fn finds(name: &str) -> bool;
     fn verify(world: &World, staged: &Staged) -> Option<Self::Finding>;
 }
 
-/// A latched fault, or an install that runs (section 3: 409).
+/// Whether there is a latched fault or a running install (section 3: 409).
 pub(in crate::sim) fn wrong_state(device: &DeviceCore) -> bool {
     let state = device.state();
     state.fls_state != 0 || state.installing
 }
 
-/// What the head of an upload says; what is wrong with it is an answer, or none at all.
+/// Name and length from the head of an upload, or how a wrong head is answered.
 pub(in crate::sim) fn announced<C: Component>(call: &Call<'_>) -> Result<(String, u64), Answered> {
     let Some(name) = file_name(call) else {
         return Err(Ok(Answer::status(413)));
@@ -63,7 +63,7 @@ pub(in crate::sim) fn announced<C: Component>(call: &Call<'_>) -> Result<(String
 /// An upload ends with this.
 pub(super) type Answered = Result<Answer, Gone>;
 
-/// Reads an upload to its end. Whatever was staged before, its file is written over from here on.
+/// Reads an upload to its end. What was staged before is overwritten from here on.
 pub(in crate::sim) async fn read<C: Component>(
     call: &mut Call<'_>,
     length: u64,
@@ -113,8 +113,8 @@ enum Received {
     Refused(u16),
 }
 
-/// Reads the body, at the device's rate. Only now, after all that could refuse it, does the client
-/// learn with a `100 Continue` that it may send.
+/// Reads the body at the device's rate. The client gets its `100 Continue` only now, after everything that could
+/// refuse the upload.
 async fn receive(call: &mut Call<'_>, length: u64) -> Result<Received, Gone> {
     let began = Instant::now();
     let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
@@ -147,7 +147,7 @@ async fn receive(call: &mut Call<'_>, length: u64) -> Result<Received, Gone> {
     Ok(Received::Whole(bytes))
 }
 
-/// A fault that waits for so many bytes.
+/// A fault that strikes after a number of bytes.
 struct Trap(Option<(u64, Act)>);
 
 impl Trap {
@@ -171,7 +171,7 @@ impl Trap {
         matches!(self.0, Some((after, _)) if received as u64 >= after)
     }
 
-    /// The status to answer with, or none where the upload goes on.
+    /// The status to answer with; `None` where the upload goes on.
     async fn spring(&self, call: &mut Call<'_>) -> Result<Option<u16>, Gone> {
         match &self.0 {
             Some((_, Act::Status { status, .. })) => Ok(Some(*status)),
@@ -187,7 +187,7 @@ impl Trap {
     }
 }
 
-/// `check_fw` and `check_ui`: the first call starts the verification, further ones ask after it.
+/// `check_fw` and `check_ui`: the first call starts the verification, further calls poll it.
 pub(in crate::sim) async fn check<C: Component>(call: &Call<'_>) -> Answer {
     let device = call.device;
     if wrong_state(device) {
@@ -196,7 +196,7 @@ pub(in crate::sim) async fn check<C: Component>(call: &Call<'_>) -> Answer {
     let staged = {
         let mut state = device.state();
         let slot = C::slot(&mut state);
-        // The check finds the file by the very name that an upload should have given it.
+        // The check finds the file only by the name that an upload should use.
         let found = |s: &&Staged| C::finds(&s.name);
         let Some(staged) = slot.staged.as_ref().filter(found).cloned() else {
             return Answer::status(404);
@@ -214,7 +214,7 @@ pub(in crate::sim) async fn check<C: Component>(call: &Call<'_>) -> Answer {
     };
     let mut state = device.state();
     let slot = C::slot(&mut state);
-    // Another upload may have come in between, against section 2.
+    // Another upload may have come in between, in violation of section 2.
     if slot.staged.as_ref().is_none_or(|s| s.number != number) {
         return Answer::status(409);
     }
@@ -234,7 +234,7 @@ async fn verify<C: Component>(device: &DeviceCore, staged: Staged) -> Option<C::
     verified.await.ok().flatten()
 }
 
-/// Asks after a verification that was begun: 202, 200 or 406.
+/// Polls a verification: 202, 200 or 406.
 fn poll<C: Component>(device: &DeviceCore, check: &mut Check<C::Finding>) -> u16 {
     check.poll(|since, polls| match device.script.check_polls {
         Some(wanted) => polls >= wanted,

@@ -38,8 +38,8 @@ pub(in crate::sim) fn read(call: &Call<'_>) -> Answer {
     Answer::object(json)
 }
 
-/// `POST /api/system/config`: all of a change, or nothing of it. What the device does with a key that it does not
-/// know, the page leaves open: here it counts for nothing, and a change of nothing is a bad argument.
+/// `POST /api/system/config`: makes all of a change, or nothing of it. The page leaves open what happens to an
+/// unknown key: here it is ignored, and a change without known keys is answered with 400.
 pub(in crate::sim) async fn change(call: &mut Call<'_>) -> Result<Answer, Gone> {
     let mut change: Change = match call.json().await {
         Ok(change) => change,

@@ -48,7 +48,7 @@ pub(in crate::sim) async fn answer(
     }
     let said = match before(call.act.as_ref()).await {
         Some(said) => {
-            // Scripted refusals leave the entries of real ones; but what was not done has not happened.
+            // Scripted refusals leave the same log entries as real ones. Nothing was done, so there is no other entry.
             if let Ok(answer) = &said
                 && answer.status >= 400
             {
@@ -123,7 +123,7 @@ impl Call<'_> {
     /// scope a failed check names: here it is the token's.
     fn leave_entry(&self, endpoint: Option<Endpoint>, status: u16) {
         let Some(endpoint) = endpoint else { return };
-        // An appliance has no such files, and so nothing to tell of them.
+        // An appliance has no upgrades and no log files, and logs nothing about them.
         if endpoint.is_ppa_only() && self.device.is_epa() {
             return;
         }
@@ -153,7 +153,7 @@ impl Call<'_> {
         };
         let extra = match kind {
             AuditType::FAILED_SCOPE_CHECK => scope.into_bytes(),
-            // Raw bytes, which are no text (section 9).
+            // Raw bytes, not text (section 9).
             audit_log::READ => logger::asked_for(self),
             _ => Vec::new(),
         };

@@ -7,7 +7,7 @@ use crate::hem::json::path;
 use crate::hem::limits::{MAX_JSON_BODY, MAX_UPLOAD_BYTES};
 use crate::sim::script::fault_point::FaultPoint;
 
-/// What a device has.
+/// An endpoint of a device.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Endpoint {
     Version,
@@ -47,7 +47,7 @@ pub(super) enum Endpoint {
     KeyList,
     /// Not the page's: a search for keys, in vain.
     KeySearch,
-    /// All other keys: not simulated, but for their refusal over HTTP (section 3).
+    /// Everything else about keys: only its refusal over HTTP is simulated (section 3).
     Keys,
     /// Crypto operations: each fails for want of a key.
     Crypto,
@@ -126,7 +126,7 @@ impl Endpoint {
         }
     }
 
-    /// What appliances do not have (section 1).
+    /// Whether appliances lack it (section 1).
     pub(super) fn is_ppa_only(self) -> bool {
         self.is_upgrade()
             || matches!(
@@ -162,13 +162,13 @@ impl Endpoint {
         )
     }
 
-    /// What the role of master may not do (the vendor's description: all of the key repository).
+    /// Whether the master may not use it: all of the key repository, by the vendor's description.
     pub(super) fn denies_master(self) -> bool {
         self.wants_tls()
     }
 
-    /// The scopes of which one must begin the token's (section 6); none where no token is needed. An empty
-    /// scope begins every other: any token will do.
+    /// The prefixes of which the token's scope must have one (section 6); empty where no token is needed. An empty
+    /// prefix accepts any token.
     pub(super) fn scopes(self) -> &'static [&'static str] {
         match self {
             Self::Upload | Self::UploadUi => &["system:upgrade"],

@@ -33,8 +33,8 @@ pub(in crate::sim) fn list(call: &Call<'_>) -> Answer {
     Answer::object(json!({ "total": total, "id": ids }))
 }
 
-/// The id of the file that was asked for, as the log's own entry has it: its bytes, which is more than the page
-/// says. An id that is none leaves nothing.
+/// The requested id as the log's own entry has it: its bytes, little-endian, which the page leaves open. An invalid
+/// id gives nothing.
 pub(in crate::sim) fn asked_for(call: &Call<'_>) -> Vec<u8> {
     let id = call.request.uri().path().strip_prefix(path::LOG_FILE);
     let id = id.and_then(audit_log::parse_id);

@@ -17,7 +17,7 @@ use crate::sim::device::login_throttle::{FORGETS, USUAL};
 use crate::sim::device::state::Bearer;
 use crate::sim::tokens::token;
 
-/// `GET /api/auth/token`. Failed logins do not slow it down.
+/// `GET /api/auth/token`. Failed logins do not slow this down.
 pub(in crate::sim) async fn challenge(call: &Call<'_>) -> Answer {
     let reply_at = Instant::now() + call.device.world.delay(USUAL);
     let answer = make_challenge(call);
@@ -51,7 +51,7 @@ pub(super) fn session_key(session: &[u8; 32]) -> String {
     STANDARD.encode(PublicKey::from(&session).as_bytes())
 }
 
-/// The device's clock, or why nobody logs in now.
+/// The device's clock, or the status by which logins are refused.
 fn clock(call: &Call<'_>) -> Result<i64, u16> {
     if call.device.script.fresh || call.device.state().fls_state != 0 {
         return Err(409);
@@ -59,7 +59,7 @@ fn clock(call: &Call<'_>) -> Result<i64, u16> {
     call.device.now().ok_or(403)
 }
 
-/// When the reply to a login may leave at the earliest.
+/// The earliest time for the reply to a login.
 pub(super) fn reply_at(call: &Call<'_>) -> Instant {
     let world = &call.device.world;
     let (now, throttle) = (Instant::now(), call.device.state().boot.throttle);
@@ -71,7 +71,7 @@ struct Auth {
     auth: Option<String>,
 }
 
-/// What is read of a login before it is known to be good.
+/// What is read of a login before it is verified.
 #[derive(Deserialize)]
 struct Claimed {
     jti: String,
@@ -102,7 +102,7 @@ pub(in crate::sim) async fn login(call: &mut Call<'_>) -> Result<Answer, Gone> {
     Ok(answer)
 }
 
-/// `owner` is who the login says that it is of; the device may know nobody of that key.
+/// Verifies a login and issues its token. `account` is the one whose key the login claims, if the device knows it.
 fn issue_token(
     call: &Call<'_>,
     ejwt: &str,

@@ -21,7 +21,7 @@ pub(super) struct ManagementApp;
 impl Component for ManagementApp {
     type Finding = String;
     const VERIFICATION: FaultPoint = FaultPoint::UiVerification;
-    /// Slow: the vendor waits 20 to 60 s before it asks at all.
+    /// Slow: the vendor's client waits 20 to 60 s before its first poll.
     const TAKES: Duration = Duration::from_secs(40);
 
     fn slot(state: &mut State) -> &mut Slot<String> {
@@ -69,7 +69,7 @@ pub(in crate::sim) async fn upload(call: &mut Call<'_>) -> Result<Answer, Gone> 
     }
 }
 
-/// `GET /api/system/upgrade/install_ui`. Its audit entry is written by `api`, as the firmware's is.
+/// `GET /api/system/upgrade/install_ui`. `dispatch` writes the audit entry.
 pub(in crate::sim) fn install(call: &Call<'_>) -> Answer {
     if wrong_state(call.device) {
         return Answer::status(409);

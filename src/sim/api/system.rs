@@ -34,7 +34,7 @@ pub(in crate::sim) fn version(call: &Call<'_>) -> Answer {
     });
     if device.script.model == Model::Ppa {
         json["uis"] = management_app::reported(device, &state).into();
-        // Of the card inside: the same for as long as the device is the same.
+        // The id of the card inside, always the same for one device.
         json["sd_cid"] = call.device.card().into();
     }
     Answer {
@@ -92,7 +92,7 @@ pub(in crate::sim) fn status(call: &Call<'_>) -> Answer {
     }
 }
 
-/// The host that was asked for, without its port.
+/// The requested host, without its port.
 fn host(call: &Call<'_>) -> Option<String> {
     let text = call.request.headers().get(HOST)?.to_str().ok()?;
     let authority: hyper::http::uri::Authority = text.parse().ok()?;
@@ -107,7 +107,7 @@ pub(in crate::sim) fn checkin(call: &Call<'_>) -> Answer {
     let fws = state.running.fws.to_string();
     let csn = call.device.serial();
     let check = call.device.identity.ask(&jti, &fws, uis.as_deref(), &csn);
-    // The unknown field that an odd answer carries must come back: objects are forwarded verbatim.
+    // Clients forward objects verbatim, so that the unknown field of an odd answer must come back.
     state.boot.asked = Some((jti, call.act == Some(Act::Odd)));
     Answer::object(json!({ "check": check }))
 }
@@ -127,7 +127,7 @@ pub(in crate::sim) async fn checkin_reply(call: &mut Call<'_>) -> Result<Answer,
     let Some(checked) = body.checked else {
         return Ok(Answer::status(400));
     };
-    // A question is asked once: whatever comes of this reply, the next needs a question of its own.
+    // A question is used once: whatever happens to this reply, the next one needs a new question.
     let Some((jti, was_odd)) = call.device.state().boot.asked.take() else {
         return Ok(Answer::status(401));
     };

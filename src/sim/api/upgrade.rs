@@ -51,7 +51,7 @@ impl Component for Image {
     }
 }
 
-/// The format that a file name's ending stands for.
+/// The format that a file name's extension stands for.
 fn format(name: &str) -> Option<ImageFormat> {
     match name.rsplit_once('.')?.1 {
         "bin" => Some(ImageFormat::Binary),
@@ -60,7 +60,7 @@ fn format(name: &str) -> Option<ImageFormat> {
     }
 }
 
-/// The 3 MiB are the decoded image's.
+/// Whether the decoded image is over 3 MiB.
 fn over_3_mib(hex: &[u8]) -> bool {
     matches!(intel_hex::decode(hex), Err(e) if e.fault == HexFault::TooLarge)
 }
@@ -83,7 +83,7 @@ pub(in crate::sim) async fn upload(call: &mut Call<'_>) -> Result<Answer, Gone> 
     if is_hex && over_3_mib(&bytes) {
         return Err(Gone::Closed);
     }
-    // The fleet's own image is kept once, however many devices hold it.
+    // Devices that hold the fleet's own image share one copy.
     let image = &call.device.world.image;
     let bytes = if *image == bytes {
         image.clone()
@@ -93,8 +93,7 @@ pub(in crate::sim) async fn upload(call: &mut Call<'_>) -> Result<Answer, Gone> 
     Ok(component::stage::<Image>(call.device, name, bytes))
 }
 
-/// `GET /api/system/upgrade/install_fw`. The audit entry of each answer is written by `api`, for refusals of
-/// a scenario leave one as well.
+/// `GET /api/system/upgrade/install_fw`. `dispatch` writes the audit entry, as a scripted refusal leaves one, too.
 pub(in crate::sim) fn install(call: &Call<'_>) -> Answer {
     if wrong_state(call.device) {
         return Answer::status(409);
@@ -108,13 +107,13 @@ pub(in crate::sim) fn install(call: &Call<'_>) -> Answer {
     state.installing = true;
     drop(state);
     call.device.recorder.record(|j| j.installs_executed += 1);
-    // One connection carries one request, so that nothing can have been planned over it before.
+    // A connection carries one request, so that no other reboot can be planned on it.
     let _ = call.plan.set(plan);
     Answer::status(200)
 }
 
-/// `GET /api/system/upgrade/usbmode`: into the bootloader, where nobody sends anything over USB here, so that the
-/// device comes up again as it was.
+/// `GET /api/system/upgrade/usbmode`: boots into the bootloader. As nobody sends anything over USB here, the device
+/// comes up again as it was.
 pub(super) fn usbmode(call: &Call<'_>) -> Answer {
     if wrong_state(call.device) {
         return Answer::status(409);
@@ -127,7 +126,7 @@ pub(in crate::sim) fn reboot(call: &Call<'_>) -> Answer {
     plan_reboot(call, BootPlan::default())
 }
 
-/// `GET /api/system/shutdown`: gone until somebody plugs it in anew, which nobody does here.
+/// `GET /api/system/shutdown`: gone for good, as nobody plugs it in again.
 pub(in crate::sim) fn shutdown(call: &Call<'_>) -> Answer {
     plan_reboot(
         call,

@@ -20,7 +20,7 @@ use crate::sim::device::device_core::DeviceCore;
 use crate::sim::tokens::token;
 use crate::sim::tokens::token::random_text;
 
-/// Lets a page of an allowed origin read the answer; and before that, ask.
+/// Adds the headers that let a page of an allowed origin ask and read the answer (CORS).
 pub(super) fn allow_origin(headers: &mut HeaderMap, origin: HeaderValue, method: &Method) {
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     let mut say = |name, value| headers.insert(name, HeaderValue::from_static(value));
@@ -35,7 +35,7 @@ pub(super) fn allow_origin(headers: &mut HeaderMap, origin: HeaderValue, method:
     }
 }
 
-/// Whether personalisation may begin; the page's rules for a login, turned round.
+/// Whether personalisation may begin: the opposite of the page's rules for a login.
 fn may_begin(call: &Call<'_>) -> Result<i64, u16> {
     if call.device.state().fls_state != 0 {
         return Err(409);
@@ -68,7 +68,7 @@ struct Init {
     init: Option<String>,
 }
 
-/// `POST /api/auth/init`: no personalisation verifies here, so that fresh devices stay as they are.
+/// `POST /api/auth/init`: always refused, so that fresh devices stay fresh.
 pub(super) async fn personalise(call: &mut Call<'_>) -> Result<Answer, Gone> {
     if let Err(status) = may_begin(call) {
         return Ok(Answer::status(status));
@@ -80,12 +80,12 @@ pub(super) async fn personalise(call: &mut Call<'_>) -> Result<Answer, Gone> {
     }
 }
 
-/// What shows that a device is genuine; here it shows nothing.
+/// The proof that a device is genuine; here it proves nothing.
 fn genuine(device: &DeviceCore) -> String {
     token::seal(&device.identity.key(), &json!({ "iat": unix_now() }))
 }
 
-/// `GET /api/system/config/attestation`: a certificate, which attests nothing.
+/// `GET /api/system/config/attestation`: a certificate that attests nothing.
 pub(in crate::sim) fn attestation(call: &Call<'_>) -> Answer {
     let device = call.device;
     Answer::object(json!({ "crt": device.world.attestation, "genuine": genuine(device) }))

@@ -19,7 +19,7 @@ use crate::sim::script::fault_point::FaultPoint;
 use crate::sim::tokens::approval::{ApprovalRequest, Phone};
 use crate::sim::tokens::token::random_text;
 
-/// Requests that wait for a phone, and those that were answered.
+/// The requests to all phones.
 #[derive(Default)]
 pub(in crate::sim) struct Notifications {
     inner: Mutex<Inner>,
@@ -40,13 +40,13 @@ struct Event {
     device: Arc<DeviceCore>,
     request: ApprovalRequest,
     polls: u32,
-    /// What the owner makes of it.
+    /// What the owner decides.
     decision: PhoneAnswer,
     /// What was answered, once it was.
     answer: Option<Value>,
 }
 
-/// What is said, and the fault that strikes on the way out.
+/// An answer, and the fault that strikes on its way out.
 pub(super) type Said = (Result<Answer, Gone>, Option<Act>);
 
 impl Notifications {
@@ -59,7 +59,8 @@ impl Notifications {
         self.lock().most_open
     }
 
-    /// `GET /notify/session`. Whose session it is, nobody knows yet: a fault of any device strikes.
+    /// `GET /notify/session`. It is not yet known whose session it is, so that a fault of any device
+    /// strikes.
     pub(in crate::sim) async fn session(&self, devices: &[Arc<DeviceCore>]) -> Said {
         let act = devices
             .iter()
@@ -128,7 +129,7 @@ impl Notifications {
         if !verbatim || !forwarded || !inner.sessions.contains(&request.epk) {
             return Answer::status(400);
         }
-        // Zero tolerance: a request from the future is none.
+        // A request from the future is refused, without any tolerance.
         if request.iat > unix_now() {
             return Answer::status(401);
         }
@@ -241,7 +242,7 @@ impl Notifications {
         let Some(event) = inner.events.remove(id) else {
             return Answer::status(404);
         };
-        // One that was answered is not on any screen any more.
+        // An answered request is no longer on the phone.
         if event.answer.is_none() {
             inner.open -= 1;
             event.device.recorder.record(|j| {
@@ -253,7 +254,7 @@ impl Notifications {
     }
 }
 
-/// Does what is asked, unless a fault prevents it.
+/// Carries a request out, unless a fault prevents it.
 pub(super) async fn faulty(act: Option<Act>, done: impl FnOnce() -> Answer) -> Said {
     let said = if let Some(said) = before(act.as_ref()).await {
         said

@@ -32,7 +32,7 @@ use crate::sim::script::fault_point::FaultPoint;
 use crate::sim::script::world::{Download, ImageScript};
 use crate::sim::tokens::checkin::{self, Reply};
 
-/// Longer than any device's question.
+/// The longest body that is read, in bytes; any question of a device is shorter.
 const MAX_BODY: usize = 64 * 1024;
 
 /// The relay and what it knows.
@@ -84,7 +84,7 @@ where
 {
     let service = service_fn(|request| answer(Arc::clone(broker), ending.clone(), request));
     let _ = http1::Builder::new()
-        // As devices do, and for the same reason.
+        // As devices do, for the same reason (`device/lifecycle.rs`).
         .title_case_headers(true)
         .serve_connection(TokioIo::new(stream), service)
         .await;
@@ -129,7 +129,7 @@ async fn answer(
     respond(said, act.as_ref(), &ending)
 }
 
-/// Reads the object that a body is to be.
+/// Reads a body as a JSON object; `None` where it is none.
 async fn object(request: Request<Incoming>) -> Result<Option<Map<String, Value>>, Gone> {
     let body = Limited::new(request.into_body(), MAX_BODY).collect().await;
     let body = body.map_err(|_| Gone::Closed)?.to_bytes();
@@ -157,7 +157,7 @@ impl Broker {
         .await
     }
 
-    /// The backend's reply; unknown fields go back as they came.
+    /// The backend's reply. Unknown fields are returned as they came.
     fn check_in(
         &self,
         question: &checkin::Question,
@@ -178,7 +178,7 @@ impl Broker {
             },
             newcrt,
             newfws: newfws.filter(|fws| *fws != question.fws),
-            // An appliance has no app, and is offered none.
+            // An appliance has no app, so that none is offered.
             newuis: newuis.filter(|uis| question.uis.as_ref().is_some_and(|own| own != uis)),
         };
         match checkin::reply(question, &reply) {

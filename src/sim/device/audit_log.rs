@@ -36,7 +36,7 @@ const PAST_FIRMWARE: &str = "Encedo nGINE FW v1.2.1";
 /// How far apart those boots were.
 const DAY: u64 = 86_400;
 
-/// An entry to be written; counter, time and MAC are the log's to add.
+/// An entry to be written. The log adds counter, time and MAC.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::sim) struct Entry<'a> {
     pub(in crate::sim) kind: AuditType,
@@ -58,7 +58,7 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// A file in the making.
+/// A file that is being written.
 struct Writer {
     text: String,
     newline: &'static str,
@@ -67,7 +67,7 @@ struct Writer {
 }
 
 impl Writer {
-    /// A file as every boot begins it.
+    /// Begins the file of a boot.
     fn begin(
         firmware: &str,
         time: u64,
@@ -97,7 +97,7 @@ impl Writer {
         self.line(&self.signed(time, note));
     }
 
-    /// An entry whose ERROR somebody has turned into OK: its MAC fits no more.
+    /// Adds an entry whose ERROR somebody turned into OK, so that its MAC does not fit.
     fn add_tampered(&mut self, time: u64, note: &Entry<'_>) {
         let [before, after] = [AuditResult::Error, AuditResult::Ok].map(|result| {
             let note = Entry { result, ..*note };
@@ -120,8 +120,8 @@ impl Writer {
         sign_line(&entry, &self.mac_key)
     }
 
-    /// The text, filled up to `bytes` with one more entry again and again: a repeated counter is tolerated, and
-    /// one line is signed for all of them.
+    /// The text, filled up to `bytes` by repeating one more entry: readers tolerate a repeated counter, and only one
+    /// line has to be signed.
     fn filled(&self, bytes: usize) -> String {
         let room = bytes.saturating_sub(self.text.len());
         let again = NewEntry {
@@ -182,7 +182,7 @@ impl LogFiles {
         }
     }
 
-    /// The same; closed files are filled up to this many bytes when they are read, and take no memory before.
+    /// Fills closed files up to this many bytes when they are read; until then they take no memory.
     pub(super) fn filled(self, bytes: usize) -> Self {
         Self {
             fill: bytes,
@@ -190,9 +190,8 @@ impl LogFiles {
         }
     }
 
-    /// Begins the file of a boot, and by that closes the one before. `power_up` is unix seconds, where the
-    /// clock was set then. Otherwise the id is a small number, of which the page says no more: here it counts
-    /// the files.
+    /// Begins the file of a boot and closes the one before. `power_up` is unix seconds where the clock was set then;
+    /// otherwise the id is a small number, about which the page says no more: here it counts the files.
     pub(in crate::sim) fn open(&mut self, firmware: &str, power_up: Option<u64>) {
         let number = u64::from(self.past) + self.files.len() as u64 + 1;
         let id = u32::try_from(power_up.unwrap_or(number)).unwrap_or(u32::MAX);
@@ -202,7 +201,7 @@ impl LogFiles {
     }
 
     /// Writes an entry into the running session's file. `time` is seconds since boot, or unix once the clock
-    /// is set; `act` is what a scripted fault makes of it.
+    /// is set; `act` is the scripted fault that strikes it.
     pub(in crate::sim) fn write(&mut self, time: u64, note: &Entry<'_>, act: Option<&Act>) {
         let Some((_, file)) = self.files.last_mut() else {
             return;
@@ -254,7 +253,7 @@ impl LogFiles {
         self.first_boot.saturating_sub(days * DAY)
     }
 
-    /// In every fourth boot the clock was not set at power-up.
+    /// The id of boot `n` of the past; in every fourth one the clock was not set at power-up.
     fn past_id(&self, n: u16) -> u32 {
         if n % 4 == 3 {
             u32::from(n) + 1
@@ -263,8 +262,8 @@ impl LogFiles {
         }
     }
 
-    /// What boot `n` of the past left behind; the same each time. Every second one has CRLF, every fifth a
-    /// change of the key in its middle, and the last one is of another run's upgrade.
+    /// The file of boot `n` of the past, the same each time. Every second one has CRLF, every fifth changes its key
+    /// in the middle, and the last one holds another run's upgrade.
     fn past_file(&self, n: u16) -> Writer {
         let mac_key = |what: &str| {
             let hash = Sha256::new_with_prefix(self.seed).chain_update(n.to_le_bytes());

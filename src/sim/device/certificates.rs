@@ -38,7 +38,7 @@ impl Leaf {
             Versions::Device => &[&rustls::version::TLS13],
             Versions::Web => rustls::ALL_VERSIONS,
         };
-        // It refuses a certificate of another key.
+        // This refuses a certificate of another key.
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(versions)?
             .with_no_client_auth()
@@ -55,7 +55,7 @@ impl Leaf {
         })
     }
 
-    /// The same device with another certificate (base64 of DER); nothing if that is none, or of another key.
+    /// The same key with another certificate (base64 of DER); `None` if that is invalid or of another key.
     pub(in crate::sim) fn renewed(&self, der: &str) -> Option<Self> {
         let der = CertificateDer::from(STANDARD.decode(der).ok()?);
         Self::new(der, Arc::clone(&self.key), Versions::Device).ok()
@@ -112,14 +112,14 @@ impl DeviceCertificates {
     }
 }
 
-/// The simulator's CA and another one that nobody is told of.
+/// The simulator's CA, and another one that no client knows.
 pub(in crate::sim) struct Pki {
     ca: Issuer<'static, KeyPair>,
     ca_pem: String,
     stranger: Issuer<'static, KeyPair>,
     /// Devices often share their host name (section 1); one leaf serves them all.
     leaves: Mutex<HashMap<(String, Certificate), Leaf>>,
-    /// Whatever certificate a device of this host shows, its key stays the same.
+    /// The key of each host, the same for all its certificates.
     keys: Mutex<HashMap<String, Arc<KeyPair>>>,
 }
 
@@ -223,7 +223,7 @@ impl Pki {
     }
 }
 
-/// 16 bytes as public authorities give them, no two the same.
+/// 16 random bytes, as public authorities use them.
 fn serial() -> SerialNumber {
     let mut bytes: [u8; 16] = random()[..16].try_into().unwrap_or_default();
     // Positive, and without a leading zero that an encoding would cut.

@@ -57,7 +57,7 @@ impl Credential {
         }
     }
 
-    /// In words.
+    /// Its name for people.
     pub(in crate::sim) fn name(self) -> &'static str {
         match self {
             Self::Passphrase => "passphrase (PBKDF2)",

@@ -31,7 +31,7 @@ use crate::sim::tokens::checkin::Identity;
 pub(in crate::sim) struct World {
     /// The file that is rolled out.
     pub(in crate::sim) image: Bytes,
-    /// What a device is that runs it; nothing for an image that no device accepts.
+    /// The firmware in it; `None` for an image that no device accepts.
     pub(in crate::sim) firmware: Option<Firmware>,
     /// Its version, for layouts that only devices know.
     pub(in crate::sim) version: String,
@@ -61,7 +61,7 @@ pub(in crate::sim) struct DeviceCore {
     pub(in crate::sim) world: Arc<World>,
     pub(in crate::sim) recorder: Recorder,
     pub(in crate::sim) tls: Option<DeviceCertificates>,
-    /// One port for TLS and plain HTTP: which of them it is, the first byte says.
+    /// Whether TLS and plain HTTP share a port; the first byte tells them apart.
     pub(in crate::sim) one_port: bool,
     state: Mutex<State>,
     accounts: [OnceCell<Option<Account>>; 3],
@@ -109,7 +109,7 @@ impl DeviceCore {
         self.state().faults.strike(at)
     }
 
-    /// Whether it is absent at first.
+    /// The fault by which it is absent at first, if there is one.
     pub(super) fn absence(&self) -> Option<Act> {
         let refuse = |f: &&ScriptedFault| matches!(f.act, Act::Refuse { .. });
         self.script
@@ -147,8 +147,8 @@ impl DeviceCore {
         STANDARD.encode(&id.finalize()[..16])
     }
 
-    /// The serial number of the certificate that it serves, base64. One that is spoken to over plain HTTP alone has
-    /// a certificate all the same.
+    /// The serial number of the certificate that it serves, base64. A device that speaks only plain HTTP has a
+    /// certificate as well.
     pub(in crate::sim) fn serial(&self) -> String {
         match &self.tls {
             Some(certificates) => certificates.leaf().serial(),
@@ -156,14 +156,15 @@ impl DeviceCore {
         }
     }
 
-    /// What the backend has for a device that serves the certificate of this serial number and whose certificate
-    /// has lapsed: a new one, base64 of DER.
+    /// The new certificate (base64 of DER) that the backend has for a device whose certificate, of this serial
+    /// number, has expired.
     pub(in crate::sim) fn newcrt(&self, csn: &str) -> Option<String> {
         let renewed = self.tls.as_ref()?.renewed.as_ref()?;
         (renewed.serial() != csn).then(|| renewed.der())
     }
 
-    /// A check-in brought a new certificate, which is not to say that it is served: devices drop it (section 5).
+    /// Takes the new certificate of a check-in. Whether it is ever served is up to the script: real devices drop it
+    /// (section 5).
     pub(in crate::sim) fn renew(&self) {
         let Some(certificates) = &self.tls else {
             return;
@@ -178,8 +179,8 @@ impl DeviceCore {
         }
     }
 
-    /// Takes a certificate (base64 of DER) of the key that is served, to be served from the next boot on; whether it
-    /// is one.
+    /// Takes a certificate (base64 of DER) for its key, to be served from the next boot on. Returns whether it is
+    /// valid.
     pub(in crate::sim) fn take_certificate(&self, der: &str) -> bool {
         let Some(certificates) = &self.tls else {
             return false;
@@ -199,13 +200,13 @@ impl DeviceCore {
         }
     }
 
-    /// What its owners log in with: the user, then the master.
+    /// What is logged in with: the user's credential, then the master's two.
     pub(in crate::sim) fn credentials(&self) -> [Credential; 3] {
         Credential::of(self.script.auth)
     }
 
-    /// The owner of this public key, if the device knows it. Each key is derived when somebody is first compared
-    /// with it: off the async threads, for it costs as much as the client's own derivation.
+    /// The account of this public key, if the device has one. Keys are derived when they are first needed, off the
+    /// async threads: each takes as long as the client's own derivation.
     pub(in crate::sim) async fn account(&self, key: &str) -> Option<Account> {
         for (cell, credential) in self.accounts.iter().zip(self.credentials()) {
             let eid = self.identity.eid();

@@ -37,8 +37,8 @@ enum Start {
     Absent(Ports<ShutPort>, Option<Duration>),
 }
 
-/// Opens a device's ports, unless it is to be absent at first, and gives the rest of its life, which
-/// runs until it is dropped, and with it every connection.
+/// Opens a device's ports, unless it is absent at first. The returned future is the device's life: dropping it ends
+/// the device and all its connections.
 pub(in crate::sim) fn begin(
     device: Arc<DeviceCore>,
     ports: Ports<ShutPort>,
@@ -54,7 +54,7 @@ async fn live(device: Arc<DeviceCore>, start: Start) -> io::Result<()> {
     let mut open = match start {
         Start::Up(open) => open,
         Start::Absent(ports, lasts) => {
-            // They are held all the while: nobody else shall answer there.
+            // The ports are held meanwhile, so that nobody else answers there.
             stand_still(lasts).await;
             ports.open()?
         }
@@ -97,7 +97,7 @@ async fn hang(ports: &Ports<OpenPort>, lasts: Duration) {
     }
 }
 
-/// Serves until a reboot is due: one that was asked for, or the one that is `due` already.
+/// Serves until a reboot is due: a requested one, or the one that is already `due`.
 async fn serve(
     device: &Arc<DeviceCore>,
     ports: &Ports<OpenPort>,
@@ -118,7 +118,7 @@ async fn serve(
                 }
             }
             accepted = ports.accept() => {
-                // Out of file descriptors, or gone before it was accepted: the next may fare better.
+                // Out of file descriptors, or the client is gone: go on with the next connection.
                 if let Ok((tcp, is_plain)) = accepted {
                     connections.spawn(connection(Arc::clone(device), tcp, is_plain));
                 } else {
@@ -129,7 +129,7 @@ async fn serve(
     }
 }
 
-/// One connection, to its end; and the reboot that begins then.
+/// Serves one connection to its end. Returns the reboot that begins then, if one was requested.
 async fn connection(device: Arc<DeviceCore>, tcp: TcpStream, is_plain: bool) -> Option<BootPlan> {
     device.recorder.record(|j| j.connections += 1);
     let ending = Ending::default();
@@ -163,7 +163,7 @@ async fn connection(device: Arc<DeviceCore>, tcp: TcpStream, is_plain: bool) -> 
     link.plan.get().cloned()
 }
 
-/// Whether the client begins with a TLS record, of the kind that a handshake is made of.
+/// Whether the client begins with a TLS handshake record.
 async fn begins_tls(tcp: &TcpStream) -> bool {
     let mut first = [0];
     matches!(tcp.peek(&mut first).await, Ok(1)) && first == [0x16]
@@ -175,7 +175,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let service = service_fn(|request| dispatch::answer(Arc::clone(device), link.clone(), request));
-    // An error is a connection that ended otherwise, by a fault or by the client.
+    // An error means that a fault or the client ended the connection.
     let _ = http1::Builder::new()
         .keep_alive(false)
         // A client that has sent less than it promised is still told 406.

@@ -24,7 +24,7 @@ impl PendingFaults {
         self.strikes(at, true).pop()
     }
 
-    /// All that strike at once; a boot may be both late and in vain.
+    /// All faults that strike at once; a boot may be both late and in vain.
     pub(in crate::sim) fn strike_all(&mut self, at: FaultPoint) -> Vec<Act> {
         self.strikes(at, false)
     }

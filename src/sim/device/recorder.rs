@@ -133,7 +133,7 @@ impl Recording {
     }
 }
 
-/// Keeps the journal and tells who waits for a change of it.
+/// Keeps the recording, and wakes those who wait for a change of it.
 #[derive(Debug)]
 pub(in crate::sim) struct Recorder {
     recording: Mutex<Recording>,
@@ -163,7 +163,7 @@ impl Recorder {
         self.changed.send_replace(());
     }
 
-    /// Waits until the journal fulfils a condition.
+    /// Waits until the recording fulfils a condition.
     pub(in crate::sim) async fn wait_for(
         &self,
         mut fulfilled: impl FnMut(&Recording) -> bool,
@@ -227,8 +227,8 @@ impl OpenRequest<'_> {
             .record(|j| j.requests[number].body_bytes += bytes);
     }
 
-    /// The answer is on the way. The client cannot have seen it yet, so that the pause until its next
-    /// request is never measured too short.
+    /// The answer is on the way. The client cannot have it yet, so that its pause until the next request is never
+    /// measured too short.
     pub(in crate::sim) fn answered(&mut self, status: u16) {
         let number = self.number;
         self.recorder
@@ -236,7 +236,7 @@ impl OpenRequest<'_> {
         self.close();
     }
 
-    /// From here on the client may well give up and ask anew: that is no overlap of its making.
+    /// From here on the client may give up and ask again, which does not count as an overlap.
     pub(in crate::sim) fn abandoned(&mut self) {
         self.close();
     }

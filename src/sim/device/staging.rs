@@ -9,7 +9,7 @@ use tokio::time::Instant;
 pub(in crate::sim) struct Staged {
     pub(in crate::sim) bytes: Bytes,
     pub(in crate::sim) name: String,
-    /// Tells this upload from the one before it.
+    /// Counts uploads, to tell this one from the one before.
     pub(in crate::sim) number: u32,
 }
 
@@ -44,7 +44,7 @@ impl<T> Slot<T> {
         }
     }
 
-    /// Takes the place of what was staged before.
+    /// Replaces what was staged before.
     pub(in crate::sim) fn stage(&mut self, staged: Staged) {
         self.staged = Some(staged);
     }

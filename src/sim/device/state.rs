@@ -18,7 +18,7 @@ use crate::sim::tokens::approval::{ApprovalRequest, REQUEST_LIFE};
 use crate::sim::tokens::token::{open, random, random_text, seal};
 use serde::{Deserialize, Serialize};
 
-/// How many nonces a small machine remembers.
+/// How many nonces a device remembers, as a small machine does.
 const MAX_NONCES: usize = 16;
 
 /// What a bearer token says.
@@ -62,7 +62,7 @@ pub(in crate::sim) struct Boot {
     approvals: Vec<(String, String, i64)>,
     /// Logins that were refused.
     pub(in crate::sim) throttle: Throttle,
-    /// The question of a check-in that is under way, and whether it carried an unknown field.
+    /// The question of the check-in that is under way, and whether it came with an unknown field.
     pub(in crate::sim) asked: Option<(String, bool)>,
     /// This boot followed an upgrade.
     pub(in crate::sim) fw_upgrade: bool,
@@ -94,7 +94,7 @@ impl Boot {
         nonce
     }
 
-    /// Spends a nonce; whether it was good.
+    /// Spends a nonce, and returns whether it was valid.
     pub(in crate::sim) fn spend_nonce(&mut self, nonce: &str, now: i64) -> bool {
         let found = self.nonces.iter().position(|(n, _)| n == nonce);
         found.is_some_and(|i| self.nonces.remove(i).1 >= now)
@@ -110,7 +110,7 @@ impl Boot {
             .push((jti, scope, request.iat + REQUEST_LIFE));
     }
 
-    /// The scope that was asked for with this nonce, which by that is spent.
+    /// The scope that was asked for with this nonce, which is spent.
     pub(in crate::sim) fn take_approval(&mut self, jti: &str, now: i64) -> Option<String> {
         let found = self.approvals.iter().position(|(own, ..)| own == jti)?;
         let (_, scope, deadline) = self.approvals.remove(found);
@@ -127,19 +127,19 @@ impl Boot {
     }
 }
 
-/// A time as the extra field of type 13 has it.
+/// A time as the extra field of a log entry of type 13 has it.
 fn le32(unix: u64) -> [u8; 4] {
     u32::try_from(unix).unwrap_or(u32::MAX).to_le_bytes()
 }
 
-/// A reboot that is to come.
+/// A planned reboot.
 #[derive(Clone, Default, Debug)]
 pub(in crate::sim) struct BootPlan {
-    /// An install, whatever comes of it.
+    /// It follows an install, successful or not.
     pub(in crate::sim) install: bool,
     /// What runs afterwards, where it changes.
     pub(in crate::sim) becomes: Option<Firmware>,
-    /// How long the device answers as before, where it is not as usual.
+    /// How long the device still answers as before, where that is not as usual.
     pub(in crate::sim) linger: Option<Duration>,
     /// It does not come back.
     pub(in crate::sim) never: bool,
@@ -157,7 +157,7 @@ impl BootPlan {
             becomes: Some(image),
             ..Self::default()
         };
-        // One that vanishes shows the image first: the bootloader takes it back at the second boot.
+        // A device that vanishes runs the image first; the bootloader rolls it back at the second boot.
         let vanishes = acts.iter().any(|a| matches!(a, Act::Vanish { .. }));
         let rolls_back = acts.contains(&Act::Rollback);
         for act in acts {
@@ -178,7 +178,7 @@ impl BootPlan {
     }
 }
 
-/// The inner state of a device.
+/// Everything about a device that changes.
 pub(in crate::sim) struct State {
     pub(in crate::sim) boot: Boot,
     pub(in crate::sim) running: Firmware,
@@ -208,7 +208,7 @@ impl State {
         let before = |now: i64| u64::try_from(now).unwrap_or(0).saturating_sub(uptime);
         let mut log = LogFiles::new(&script.name, script.log_files, before(unix_now()))
             .filled(script.log_bytes);
-        // A clock that is set at start was so from the power-up on, as in the vendor's own sample.
+        // A clock that is set at start was set at power-up, as in the vendor's own sample.
         let mut power_up = None;
         if script.clock == ClockState::Set {
             let now = unix_now().saturating_add(script.clock_offset);
@@ -246,7 +246,7 @@ impl State {
         self.log.write(time, entry, act.as_ref());
     }
 
-    /// Issues a token, and says so in the log.
+    /// Issues a token and logs it.
     pub(in crate::sim) fn issue(
         &mut self,
         bearer: &Bearer,
@@ -257,7 +257,7 @@ impl State {
         self.boot.issue(bearer)
     }
 
-    /// The clock is set, to unix seconds.
+    /// Sets the clock to unix seconds.
     pub(in crate::sim) fn set_clock(&mut self, unix: i64, rate: f64) {
         self.boot.clock = Some(Clock::set(unix, rate));
         let extra = le32(u64::try_from(unix).unwrap_or(0));

@@ -63,11 +63,11 @@ pub enum Component {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AuditMode {
-    /// A device without it has failed.
+    /// A device without a confirmation has failed.
     Required,
-    /// It is told.
+    /// The verdict is only reported.
     Wanted,
-    /// Nobody asks for it.
+    /// The log is not read.
     Off,
 }
 

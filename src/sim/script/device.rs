@@ -181,7 +181,7 @@ pub struct PhoneScript {
 }
 
 impl PhoneScript {
-    /// What the owner makes of a request, before which there were so many.
+    /// What the owner decides on a request, after this many earlier ones.
     pub(in crate::sim) fn decision(&self, before: usize) -> PhoneAnswer {
         let last = self.answer.last();
         let decision = self.answer.get(before).or(last);
@@ -266,7 +266,7 @@ pub enum AuthScript {
     None,
 }
 
-/// What `uis` is: section 8 tells two ways.
+/// What `uis` is: section 8 has two possibilities.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum UisScript {

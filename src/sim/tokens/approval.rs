@@ -42,7 +42,7 @@ impl ApprovalRequest {
         seal(&identity.key(), self)
     }
 
-    /// The backend reads a request, if it is the device's who it says it is.
+    /// The backend reads a request, if it comes from the device that it claims.
     pub(in crate::sim) fn open(authreq: &str) -> Option<Self> {
         let claimed: Self = unverified(authreq)?;
         open(&backend_key(&claimed.iss)?, authreq)

@@ -99,7 +99,7 @@ impl Identity {
     }
 }
 
-/// The backend reads a question, if it is the device's who it says it is.
+/// The backend reads a question, if it comes from the device that it claims.
 pub(in crate::sim) fn hear(check: &str) -> Option<Question> {
     let claimed: Question = unverified(check)?;
     open(&backend_key(&claimed.iss)?, check)

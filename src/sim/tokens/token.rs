@@ -56,7 +56,7 @@ fn mac(key: &[u8; 32], text: &str) -> Hmac<Sha256> {
     mac
 }
 
-/// 32 random bytes. Without a source of randomness nothing secret is at stake here either.
+/// 32 random bytes; zeros without a source of randomness, as nothing secret is at stake here.
 pub(in crate::sim) fn random() -> [u8; 32] {
     let mut bytes = [0; 32];
     let _ = getrandom::fill(&mut bytes);
