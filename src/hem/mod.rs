@@ -15,5 +15,6 @@ pub mod json;
 pub mod kdf;
 pub mod limits;
 pub mod management_app;
+pub mod path;
 #[cfg(test)]
 mod vector_tests;

@@ -16,8 +16,8 @@ use crate::device::{
     LogPage, LoginError, ProvenKey, RawLog, Session, UploadProgress, Validated,
 };
 use crate::hem::audit::{self, Delivery, LogKey, LogReader, Search};
-use crate::hem::json::{self, path};
 use crate::hem::limits::MAX_LOG_IDS;
+use crate::hem::{json, path};
 use crate::model::{
     CheckinReport, Component, Credential, Credentials, DeviceStatus, DeviceVersion, FailureKind,
     LinkFault, LinkTrust, LogId, Scheme, Scope, Secret, human_duration,

@@ -14,7 +14,7 @@ use super::connection::exchange::{Answer, Sink, exchange};
 use super::http_device::{HttpDevice, bearer};
 use super::{USER_AGENT, link_fault, upload};
 use crate::device::{Image, Session, UploadProgress};
-use crate::hem::json::path;
+use crate::hem::path;
 use crate::model::{APP_UPLOAD_NAME, FailureKind, LinkFault};
 
 const UNUSABLE_TOKEN: &str = "a token that no HTTP header can carry";

@@ -3,8 +3,8 @@
 //! Beside the endpoints of the protocol page there are some that other software of the vendor's API asks for, from the
 //! vendor's published description of firmware 1.2.2; they are marked.
 
-use crate::hem::json::path;
 use crate::hem::limits::{MAX_JSON_BODY, MAX_UPLOAD_BYTES};
+use crate::hem::path;
 use crate::sim::script::fault_point::FaultPoint;
 
 /// An endpoint of a device.

@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::answer::Answer;
 use super::call::Call;
-use crate::hem::json::path;
 use crate::hem::limits::MAX_LOG_IDS;
+use crate::hem::path;
 use crate::sim::device::audit_log::{self, FileRead};
 
 /// `GET /api/logger/key`.

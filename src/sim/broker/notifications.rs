@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
-use crate::hem::json::path;
+use crate::hem::path;
 use crate::sim::api::answer::{Answer, Gone, after, before, odd};
 use crate::sim::device::clock::unix_now;
 use crate::sim::device::device_core::DeviceCore;

@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use super::notifications::{Notifications, Said, faulty};
-use crate::hem::json::{download_name, path};
+use crate::hem::path::{self, download_name};
 use crate::sim::api::answer::{Answer, Body, Gone, cut, respond};
 use crate::sim::device::clock::unix_now;
 use crate::sim::device::device_core::{DeviceCore, World};

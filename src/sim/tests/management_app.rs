@@ -2,7 +2,7 @@
 
 use super::checkin::check_in;
 use super::*;
-use crate::hem::json::download_name;
+use crate::hem::path::download_name;
 use crate::model::{AuditResult, AuditType};
 use crate::sim::Runs;
 

@@ -14,8 +14,8 @@ use reqwest::{Client, Method, Url};
 
 use crate::device::http::tls::client_config;
 use crate::device::http::{SetupError, link_fault};
-use crate::hem::json::{self, path};
 use crate::hem::limits::MAX_JSON_BODY;
+use crate::hem::{json, path};
 use crate::model::{BrokerFault, Timeouts, printable};
 
 /// The longest answer that is read, in bytes; a device takes far less.

@@ -7,7 +7,7 @@ use reqwest::{Client, Response, Url};
 use tokio::time::timeout;
 
 use super::client::{Broker, garbled};
-use crate::hem::json::{download_name, path};
+use crate::hem::path::{self, download_name};
 use crate::model::{BrokerFault, Component, MAX_APP_BYTES, MAX_IMAGE_BYTES, human_bytes};
 
 /// How many redirects are followed.

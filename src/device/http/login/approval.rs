@@ -13,8 +13,8 @@ use crate::device::http::broker::client::garbled;
 use crate::device::http::call::Call;
 use crate::device::{Approval, ApprovalAnswer, ApprovalReply, Device as _, LoginError, Session};
 use crate::hem::approval::{self, Answered};
-use crate::hem::json::{self, path};
 use crate::hem::limits::{FAST_CLOCK, MAX_JSON_BODY, PHONE_TOKEN_LIFE};
+use crate::hem::{json, path};
 use crate::model::{BrokerFault, FailureKind, Scope};
 
 /// How much of [`PHONE_TOKEN_LIFE`] may be gone when the device hands out the token: the phone stamps it when the

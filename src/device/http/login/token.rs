@@ -12,8 +12,9 @@ use crate::device::http::HttpDevice;
 use crate::device::http::call::Call;
 use crate::device::{LoginError, Session};
 use crate::hem::ejwt::{self, PrivateKey};
-use crate::hem::json::{self, Challenge, path};
+use crate::hem::json::{self, Challenge};
 use crate::hem::limits::{CHALLENGE_SECONDS, FAST_CLOCK, MAX_CLOCK_SKEW, MAX_JSON_BODY};
+use crate::hem::path;
 use crate::model::{Credential, Derivation, FailureKind, Scope, Secret};
 
 /// How much earlier than the device's now the eJWT says it was made.
