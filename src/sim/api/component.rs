@@ -15,7 +15,7 @@ use super::call::{Call, content_length};
 use crate::sim::device::device_core::{DeviceCore, World};
 use crate::sim::device::recorder::Recording;
 use crate::sim::device::staging::{Check, Slot, Staged};
-use crate::sim::device::state::State;
+use crate::sim::device::state::DeviceState;
 use crate::sim::script::fault::Act;
 use crate::sim::script::fault_point::FaultPoint;
 
@@ -28,7 +28,7 @@ pub(in crate::sim) trait Component {
     /// How long it takes, where the scenario does not say.
     const TAKES: Duration;
 
-    fn slot(state: &mut State) -> &mut Slot<Self::Finding>;
+    fn slot(state: &mut DeviceState) -> &mut Slot<Self::Finding>;
     /// Where complete uploads are counted.
     fn uploads(recording: &mut Recording) -> &mut u32;
     /// Whether an upload of this name is accepted. The check may still not find it.
@@ -236,11 +236,15 @@ async fn verify<C: Component>(device: &DeviceCore, staged: Staged) -> Option<C::
 
 /// Polls a verification: 202, 200 or 406.
 fn poll<C: Component>(device: &DeviceCore, check: &mut Check<C::Finding>) -> u16 {
-    check.poll(|since, polls| match device.script.check_polls {
-        Some(wanted) => polls >= wanted,
-        None => {
-            let own = device.script.check.map(|p| p.0);
-            since.elapsed() >= own.unwrap_or_else(|| device.world.delay(C::TAKES))
-        }
+    let script = &device.script;
+    let takes = || {
+        script
+            .check
+            .map_or_else(|| device.world.delay(C::TAKES), |own| own.0)
+    };
+    check.poll(|since, polls| {
+        script
+            .check_polls
+            .map_or_else(|| since.elapsed() >= takes(), |wanted| polls >= wanted)
     })
 }

@@ -11,7 +11,7 @@ use crate::sim::device::firmware;
 use crate::sim::device::management_app;
 use crate::sim::device::recorder::Recording;
 use crate::sim::device::staging::{Slot, Staged};
-use crate::sim::device::state::State;
+use crate::sim::device::state::DeviceState;
 use crate::sim::script::device::UisScript;
 use crate::sim::script::fault_point::FaultPoint;
 
@@ -24,7 +24,7 @@ impl Component for ManagementApp {
     /// Slow: the vendor's client waits 20 to 60 s before its first poll.
     const TAKES: Duration = Duration::from_secs(40);
 
-    fn slot(state: &mut State) -> &mut Slot<String> {
+    fn slot(state: &mut DeviceState) -> &mut Slot<String> {
         &mut state.staged_app
     }
 
@@ -46,7 +46,7 @@ impl Component for ManagementApp {
 }
 
 /// What the device reports of the app that it serves.
-pub(super) fn reported(device: &DeviceCore, state: &State) -> String {
+pub(super) fn reported(device: &DeviceCore, state: &DeviceState) -> String {
     match device.script.uis {
         UisScript::Version => state.uis.clone(),
         UisScript::SignerKey => firmware::fwk().to_string(),

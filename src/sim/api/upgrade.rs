@@ -12,7 +12,7 @@ use crate::sim::device::device_core::World;
 use crate::sim::device::firmware::{self, Firmware};
 use crate::sim::device::recorder::Recording;
 use crate::sim::device::staging::{Slot, Staged};
-use crate::sim::device::state::{BootPlan, State};
+use crate::sim::device::state::{BootPlan, DeviceState};
 use crate::sim::script::fault_point::FaultPoint;
 
 /// The firmware, as a component: `bin`, or the same image as `hex`.
@@ -23,7 +23,7 @@ impl Component for Image {
     const VERIFICATION: FaultPoint = FaultPoint::Verification;
     const TAKES: Duration = Duration::from_secs(20);
 
-    fn slot(state: &mut State) -> &mut Slot<Firmware> {
+    fn slot(state: &mut DeviceState) -> &mut Slot<Firmware> {
         &mut state.staged
     }
 

@@ -18,7 +18,7 @@ use super::firmware::Firmware;
 use super::management_app;
 use super::pending_faults::PendingFaults;
 use super::recorder::Recorder;
-use super::state::{Bearer, BootPlan, State};
+use super::state::{Bearer, BootPlan, DeviceState};
 use crate::model::AuditType;
 use crate::sim::script::device::{DeviceScript, Model, Renewal};
 use crate::sim::script::fault::{Act, ScriptedFault};
@@ -63,7 +63,7 @@ pub(in crate::sim) struct DeviceCore {
     pub(in crate::sim) tls: Option<DeviceCertificates>,
     /// Whether TLS and plain HTTP share a port; the first byte tells them apart.
     pub(in crate::sim) one_port: bool,
-    state: Mutex<State>,
+    state: Mutex<DeviceState>,
     accounts: [OnceCell<Option<Account>>; 3],
 }
 
@@ -86,7 +86,7 @@ impl DeviceCore {
             (Runs::Image, Some(app)) => management_app::uis(app),
             _ => management_app::earlier_uis(),
         };
-        let state = State::new(&script, running, uis, PendingFaults::new(faults));
+        let state = DeviceState::new(&script, running, uis, PendingFaults::new(faults));
         // The same name is the same device, also in the next run.
         let identity = Identity::new(Sha256::digest(&script.name).into());
         Self {
@@ -101,7 +101,7 @@ impl DeviceCore {
         }
     }
 
-    pub(in crate::sim) fn state(&self) -> MutexGuard<'_, State> {
+    pub(in crate::sim) fn state(&self) -> MutexGuard<'_, DeviceState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

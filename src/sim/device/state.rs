@@ -179,7 +179,7 @@ impl BootPlan {
 }
 
 /// Everything about a device that changes.
-pub(in crate::sim) struct State {
+pub(in crate::sim) struct DeviceState {
     pub(in crate::sim) boot: Boot,
     pub(in crate::sim) running: Firmware,
     pub(in crate::sim) fls_state: u32,
@@ -196,7 +196,7 @@ pub(in crate::sim) struct State {
     pub(in crate::sim) log: LogFiles,
 }
 
-impl State {
+impl DeviceState {
     pub(in crate::sim) fn new(
         script: &DeviceScript,
         running: Firmware,

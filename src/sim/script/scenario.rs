@@ -132,7 +132,7 @@
 //! `audit` (`confirmed`, `contradicted`, `missing`, `unavailable`) · `after_retry` (the outcome once a person
 //! retried).
 //!
-//! Must not: know sockets. What a key means on the wire stands where it is carried out.
+//! What a key means on the wire is explained where it is carried out.
 
 use serde::Deserialize;
 

@@ -114,7 +114,11 @@ impl HttpDevice {
         let token = json::parse_token(&body).map_err(FailureKind::from)?;
         Ok(Session {
             token: Some(token),
-            expires: begun.checked_add((PHONE_TOKEN_LIFE - SPENT).mul_f64(1.0 / FAST_CLOCK)),
+            expires: begun.checked_add(
+                PHONE_TOKEN_LIFE
+                    .saturating_sub(SPENT)
+                    .mul_f64(1.0 / FAST_CLOCK),
+            ),
             issued: clock.map(|clock| issued(clock, asked.elapsed())),
             derivation: None,
         })

@@ -172,7 +172,7 @@ impl AsyncRead for SshStream {
                     };
                 }
                 StreamEnd::InDiagnosis(diagnosis) => {
-                    self.end = StreamEnd::Known(ready!(diagnosis.as_mut().poll(cx)))
+                    self.end = StreamEnd::Known(ready!(diagnosis.as_mut().poll(cx)));
                 }
                 StreamEnd::Known(None) => return Poll::Ready(Ok(())),
                 StreamEnd::Known(Some(fault)) => {
