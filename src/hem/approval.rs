@@ -1,4 +1,5 @@
-//! The JSON of a mobile approval: what device, broker and phone say to each other ([section 10](crate::hem#10-mobile-approval)).
+//! The JSON of a mobile approval: what device, broker and phone say to each other ([section
+//! 10](crate::hem#10-mobile-approval)).
 //!
 //! The requests that carry it are in `device/http/login/approval.rs`.
 

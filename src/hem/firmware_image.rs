@@ -1,4 +1,5 @@
-//! The firmware image: what can be known of it before any device is touched ([section 11](crate::hem#11-firmware-image)).
+//! The firmware image: what can be known of it before any device is touched ([section
+//! 11](crate::hem#11-firmware-image)).
 //!
 //! Reads and verifies the footer and, for simulated devices, makes one. An image whose footer is not recognised is not
 //! refused here: the device decides.

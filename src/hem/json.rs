@@ -1,8 +1,8 @@
-//! The JSON of the endpoints (sections [4](crate::hem#4-version-and-status) to
-//! [6](crate::hem#6-authentication)). The audit log's are in `audit`, the approvals' in `approval`.
+//! The JSON of the endpoints (sections [4](crate::hem#4-version-and-status) to [6](crate::hem#6-authentication)). The
+//! audit log's are in `audit`, the approvals' in `approval`.
 //!
-//! Devices send extra fields, `null` for absent ones and stale values ([section 13](crate::hem#13-known-misbehaviour)), so only what an upgrade needs is
-//! required. All text of a device becomes [`printable`] here, at the border.
+//! Devices send extra fields, `null` for absent ones and stale values ([section 13](crate::hem#13-known-misbehaviour)),
+//! so only what an upgrade needs is required. All text of a device becomes [`printable`] here, at the border.
 
 use std::time::Duration;
 

@@ -1,7 +1,8 @@
-//! Key derivation: from a passphrase or master words to the private key that logs in ([section 6](crate::hem#6-authentication)).
+//! Key derivation: from a passphrase or master words to the private key that logs in ([section
+//! 6](crate::hem#6-authentication)).
 //!
-//! Which derivation is tried when is decided in `device/http/login/derived_keys.rs`. Secrets are never echoed, not even in
-//! errors.
+//! Which derivation is tried when is decided in `device/http/login/derived_keys.rs`. Secrets are never echoed, not even
+//! in errors.
 
 use argon2::{Argon2, Block, Version};
 use base64::alphabet;

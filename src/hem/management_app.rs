@@ -1,7 +1,8 @@
-//! The management app's file, `webroot.tar`: a tar, then 96 bytes of key and signature ([section 8](crate::hem#8-management-app)).
+//! The management app's file, `webroot.tar`: a tar, then 96 bytes of key and signature ([section
+//! 8](crate::hem#8-management-app)).
 //!
-//! Tells what can be known of it before any device is touched. The signature of an older framing is not judged: the device
-//! decides.
+//! Tells what can be known of it before any device is touched. The signature of an older framing is not judged: the
+//! device decides.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;

@@ -1,4 +1,5 @@
-//! Downloads a log file: verifies, searches and keeps it piece by piece ([section 9](crate::hem#9-audit-log)), and never holds the whole.
+//! Downloads a log file: verifies, searches and keeps it piece by piece ([section 9](crate::hem#9-audit-log)), and
+//! never holds the whole.
 
 use bytes::Bytes;
 

@@ -1,8 +1,8 @@
 //! Devices over HTTP: the adapter of [`super::Device`], and the broker's client.
 //!
-//! `request` sends one request at a time (`pacing`), each over a connection of its own. `connection` opens it, through a
-//! proxy or a jump host (`ssh`) and TLS (`tls`), and speaks HTTP over it; `upload` sends images. `adapter` and `login` say
-//! what the answers mean. Every way in which a connection can fail becomes a typed fault in `link_fault`.
+//! `request` sends one request at a time (`pacing`), each over a connection of its own. `connection` opens it, through
+//! a proxy or a jump host (`ssh`) and TLS (`tls`), and speaks HTTP over it; `upload` sends images. `adapter` and
+//! `login` say what the answers mean. Every way in which a connection can fail becomes a typed fault in `link_fault`.
 //!
 //! Requests are never repeated here, and nothing secret is logged.
 

@@ -1,4 +1,5 @@
-//! One request at a time to a device, and a gap between them: devices stall under load ([section 2](crate::hem#2-transport)).
+//! One request at a time to a device, and a gap between them: devices stall under load ([section
+//! 2](crate::hem#2-transport)).
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! Sends an image: progress, stalls, and an answer that may come at any time ([section 7](crate::hem#7-firmware-upgrade)).
+//! Sends an image: progress, stalls, and an answer that may come at any time ([section
+//! 7](crate::hem#7-firmware-upgrade)).
 //!
 //! Not one byte of the image is sent after a final answer; `connection/expect_continue.rs` sees to that.
 

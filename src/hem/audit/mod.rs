@@ -3,9 +3,9 @@
 //! [`LogReader`] and [`Verifier`] read and verify files as they come, [`prove_key`] proves the log key, [`Search`] and
 //! [`upgrade_verdict`] find an upgrade's entry, and simulated devices write their files with [`sign_line`].
 //!
-//! Do not read more into "verified" than the page allows: the MAC key stands in clear in its key line, and lines are not
-//! chained. Verification shows accidents and gaps, not somebody who rewrites a file on its way. A line is as trustworthy
-//! as the link over which it was read.
+//! Do not read more into "verified" than the page allows: the MAC key stands in clear in its key line, and lines are
+//! not chained. Verification shows accidents and gaps, not somebody who rewrites a file on its way. A line is as
+//! trustworthy as the link over which it was read.
 
 mod log_key;
 mod log_line;

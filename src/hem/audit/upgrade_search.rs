@@ -1,4 +1,5 @@
-//! Finds the log entry of this run's upgrade, and says what it means ([section 9](crate::hem#9-audit-log), "the entry of an upgrade").
+//! Finds the log entry of this run's upgrade, and says what it means ([section 9](crate::hem#9-audit-log), "the entry
+//! of an upgrade").
 //!
 //! It sees only verified entries, each once, as they come; `verifier` verifies them.
 

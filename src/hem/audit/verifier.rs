@@ -1,4 +1,5 @@
-//! Verifies a log file line by line as it comes: keys, MACs, counters, and where it ends ([section 9](crate::hem#9-audit-log)).
+//! Verifies a log file line by line as it comes: keys, MACs, counters, and where it ends ([section
+//! 9](crate::hem#9-audit-log)).
 //!
 //! Entries are kept by `log_reader` and searched by `upgrade_search`.
 

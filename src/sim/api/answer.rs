@@ -1,6 +1,7 @@
 //! The answers of devices and broker, and what scripted faults make of them on their way out.
 //!
-//! Every response has its shape from here: `Content-Type: application/json`, and no body for errors ([section 2](crate::hem#2-transport)).
+//! Every response has its shape from here: `Content-Type: application/json`, and no body for errors ([section
+//! 2](crate::hem#2-transport)).
 
 use std::io;
 use std::pin::Pin;

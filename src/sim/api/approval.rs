@@ -1,5 +1,5 @@
-//! Mobile approval at the device: requesting one, and redeeming it ([section 10](crate::hem#10-mobile-approval)). Broker and phone are in
-//! `broker/notifications.rs`.
+//! Mobile approval at the device: requesting one, and redeeming it ([section 10](crate::hem#10-mobile-approval)).
+//! Broker and phone are in `broker/notifications.rs`.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -1,4 +1,5 @@
-//! `/api/system/config`: reading and changing the settings, and renewing the certificate by hand ([section 5](crate::hem#5-check-in)).
+//! `/api/system/config`: reading and changing the settings, and renewing the certificate by hand ([section
+//! 5](crate::hem#5-check-in)).
 //!
 //! The settings themselves are in `device/settings.rs`, the certificates in `device/certificates.rs`.
 

@@ -1,5 +1,6 @@
 //! Finds the endpoint of a request, refuses what can be refused without it, and writes what an answer leaves in the
-//! audit log (sections [2](crate::hem#2-transport), [3](crate::hem#3-status-codes) and [6](crate::hem#6-authentication)).
+//! audit log (sections [2](crate::hem#2-transport), [3](crate::hem#3-status-codes) and
+//! [6](crate::hem#6-authentication)).
 //!
 //! Where the page leaves the order of refusals open, it is: `Origin`, a bad `Authorization` (always 401), no such
 //! endpoint, TLS, length, missing `Authorization`, scope, and last the endpoint itself.

@@ -1,4 +1,5 @@
-//! The audit log's endpoints ([section 9](crate::hem#9-audit-log)). The log is written and kept in `device/audit_log.rs`.
+//! The audit log's endpoints ([section 9](crate::hem#9-audit-log)). The log is written and kept in
+//! `device/audit_log.rs`.
 
 use serde_json::json;
 

@@ -1,4 +1,5 @@
-//! Logging in, with the real cryptography of `hem` ([section 6](crate::hem#6-authentication)). What a token is good for is checked in `dispatch`.
+//! Logging in, with the real cryptography of `hem` ([section 6](crate::hem#6-authentication)). What a token is good for
+//! is checked in `dispatch`.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

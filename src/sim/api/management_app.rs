@@ -1,4 +1,5 @@
-//! The management app's endpoints ([section 8](crate::hem#8-management-app)). Its file is made and verified in `device/management_app.rs`.
+//! The management app's endpoints ([section 8](crate::hem#8-management-app)). Its file is made and verified in
+//! `device/management_app.rs`.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! The firmware's endpoints ([section 7](crate::hem#7-firmware-upgrade)), the reboot and the shutdown. Reboots are carried out in
-//! `device/lifecycle.rs`.
+//! The firmware's endpoints ([section 7](crate::hem#7-firmware-upgrade)), the reboot and the shutdown. Reboots are
+//! carried out in `device/lifecycle.rs`.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! The audit log as a device keeps it: one file for each boot, that of the running session last ([section 9](crate::hem#9-audit-log)).
+//! The audit log as a device keeps it: one file for each boot, that of the running session last ([section
+//! 9](crate::hem#9-audit-log)).
 //!
 //! Files of boots before the simulator started are not kept, but made anew whenever they are read. The endpoints are in
 //! `api/logger.rs`.

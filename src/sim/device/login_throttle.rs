@@ -1,4 +1,5 @@
-//! How a device slows down those who guess ([section 6](crate::hem#6-authentication)). The scenario's tempo is the caller's to apply.
+//! How a device slows down those who guess ([section 6](crate::hem#6-authentication)). The scenario's tempo is the
+//! caller's to apply.
 
 use std::time::Duration;
 

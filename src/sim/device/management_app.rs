@@ -1,4 +1,5 @@
-//! The management app of the simulated world: the file that is rolled out, and its version ([section 8](crate::hem#8-management-app)).
+//! The management app of the simulated world: the file that is rolled out, and its version ([section
+//! 8](crate::hem#8-management-app)).
 //!
 //! A valid file is a tar with a manifest and a trailer of 96 bytes: the key that also signs firmware, and its signature
 //! over the SHA-256 of the tar. The endpoints are in `api/management_app.rs`.

@@ -1,8 +1,9 @@
-//! Mobile approval's two objects: the device's request and the phone's reply ([section 10](crate::hem#10-mobile-approval)).
+//! Mobile approval's two objects: the device's request and the phone's reply ([section
+//! 10](crate::hem#10-mobile-approval)).
 //!
-//! The page leaves open what they hold, as clients forward them unread. Here each is a JSON web token: the request under
-//! the key that device and backend agree on, as in a check-in; the reply under one that the device shares with its paired
-//! phone.
+//! The page leaves open what they hold, as clients forward them unread. Here each is a JSON web token: the request
+//! under the key that device and backend agree on, as in a check-in; the reply under one that the device shares with
+//! its paired phone.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -1,5 +1,5 @@
-//! Downloads whole files from the broker, with progress ([section 12](crate::hem#12-broker)). Whoever asked for a file checks that it is the
-//! right one.
+//! Downloads whole files from the broker, with progress ([section 12](crate::hem#12-broker)). Whoever asked for a file
+//! checks that it is the right one.
 
 use bytes::{Bytes, BytesMut};
 use reqwest::header::LOCATION;

@@ -1,4 +1,5 @@
-//! The body of an upload, held back until the device asks for it with `100 Continue` ([section 7](crate::hem#7-firmware-upgrade)).
+//! The body of an upload, held back until the device asks for it with `100 Continue` ([section
+//! 7](crate::hem#7-firmware-upgrade)).
 
 use std::convert::Infallible;
 use std::pin::Pin;

@@ -1,4 +1,5 @@
-//! Approval on the owner's phone: requests to the device and to the broker by turns ([section 10](crate::hem#10-mobile-approval)).
+//! Approval on the owner's phone: requests to the device and to the broker by turns ([section
+//! 10](crate::hem#10-mobile-approval)).
 //!
 //! Each call asks once. Waiting for the owner is the engine's business.
 

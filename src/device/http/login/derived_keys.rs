@@ -1,4 +1,5 @@
-//! A secret and the keys derived from it: which derivation comes next, and what was derived already ([section 6](crate::hem#6-authentication)).
+//! A secret and the keys derived from it: which derivation comes next, and what was derived already ([section
+//! 6](crate::hem#6-authentication)).
 //!
 //! The derivations themselves are in `hem/kdf.rs`. Neither the secret nor a key leaves this folder.
 

@@ -1,4 +1,5 @@
-//! Logs in: challenge, key, eJWT, token ([section 6](crate::hem#6-authentication)). A login that was answered is never repeated here.
+//! Logs in: challenge, key, eJWT, token ([section 6](crate::hem#6-authentication)). A login that was answered is never
+//! repeated here.
 
 use std::ops::RangeInclusive;
 use std::sync::{Arc, PoisonError};
