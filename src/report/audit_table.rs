@@ -11,7 +11,7 @@ use super::{Reporter, phrases};
 use crate::engine::{DeviceFact, DeviceState, Event, Fact, Fleet};
 use crate::model::{AuditLog, AuditObstacle, LogRead, Outcome, padded};
 
-/// The widths of FILE, ENTRIES and LINK; an id of more digits than the page has moves its own line only.
+/// The widths of FILE, ENTRIES and LINK. A longer id moves only its own line.
 const FILE: usize = 8;
 const ENTRIES: usize = 7;
 const LINK: usize = 8;
@@ -19,8 +19,8 @@ const LINK: usize = 8;
 /// Writes the table while the logs are read; coloured only if told.
 ///
 /// Lines of several devices may alternate, so each names its device. The running session's file, which a
-/// device does not give out (section 9), is marked as such and is no fault. What comes behind the last line
-/// is [`print_summary`](super::print_summary)'s.
+/// device does not give out (section 9), is marked as such and is no fault. [`print_summary`](super::print_summary)
+/// writes what follows the last line.
 #[derive(Debug)]
 pub struct AuditTable<W> {
     out: W,

@@ -3,7 +3,7 @@
 use crate::engine::{DevicePhase, DeviceState, Fleet, Mode};
 use crate::model::{DeviceId, FailureKind, Outcome, OutcomeKind, Verdict};
 
-/// What hemfleet says to whoever started it.
+/// The exit code of a run.
 ///
 /// | code | variant | meaning |
 /// | --- | --- | --- |
@@ -14,25 +14,25 @@ use crate::model::{DeviceId, FailureKind, Outcome, OutcomeKind, Verdict};
 /// | 4 | [`Exit::Halted`] | the run was halted: `[rollout] max_failures` was reached |
 /// | 130 | [`Exit::Interrupted`] | a person or a signal stopped the run or cancelled a device |
 ///
-/// An interrupted run is 130 whatever became of its devices: what is missing was not tried. A halted one is 4,
-/// whatever its other devices are, also where no device was left to be held back, until every device is well. A device
-/// that was cancelled by key in a run that otherwise went on counts only where no device is worse.
-/// `hemfleet plan` changes nothing: it is 0, or 1 where a device cannot be upgraded as things are.
-/// A device that `--firmware latest` could not ask what is offered to it is in no run, and counts as failed.
+/// An interrupted run is 130 however its devices ended, because some were not tried. A halted run is 4 unless every
+/// device is well, even if no device was left to be held back. A device that was cancelled by key, in a run that
+/// went on, counts only if no other device is worse. `hemfleet plan` changes nothing: it is 0, or 1 if a device
+/// cannot be upgraded as things are. With `--firmware latest`, a device that could not be asked what is offered to
+/// it is left out of the run, and counts as failed.
 ///
-/// `hemfleet audit` ([`Mode::Audit`]) judges logs: 0 where every log was read and verifies (a rack
-/// appliance has none that could be read, and is skipped), 1 where some log does not verify or a device
-/// cannot show that the log key is its own, 3 where none is like that and some log could not be read.
+/// `hemfleet audit` ([`Mode::Audit`]) judges logs: 0 if every log was read and verifies (a rack appliance has no
+/// log that can be read, and is skipped), 1 if some log does not verify or some device cannot show that the log
+/// key is its own, and 3 if some log could not be read but none is under 1.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Exit {
     /// Every device ended well.
     Good = 0,
-    /// Some device did not.
+    /// Some device failed.
     Failed = 1,
-    /// Nothing was begun.
+    /// The run did not begin.
     Usage = 2,
-    /// Of some device it is not known.
+    /// Nobody knows how some device ended.
     Doubt = 3,
     /// Installs did too much harm, and nobody let the run go on.
     Halted = 4,
@@ -41,7 +41,7 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// What a run that stands like this exits with.
+    /// The code of a run that ends in this state.
     pub fn of(fleet: &Fleet) -> Self {
         if fleet.stop().is_some() {
             return Self::Interrupted;
@@ -72,12 +72,12 @@ impl Exit {
             .unwrap_or(Self::Good)
     }
 
-    /// The number.
+    /// The code as a number.
     pub fn code(self) -> u8 {
         self as u8
     }
 
-    /// What the number says of this run, in words.
+    /// What the code means for this run, in words.
     pub fn meaning(self, fleet: &Fleet) -> &'static str {
         if self == Self::Failed && Self::of_rows(fleet) == Self::Good {
             return "some device could not be asked what is offered to it, and was left out";
@@ -142,7 +142,7 @@ impl Exit {
         }
     }
 
-    /// Which of several devices' codes is the run's.
+    /// How a code ranks when devices have different ones: the highest is the run's.
     fn weight(self) -> u8 {
         match self {
             Self::Good => 0,

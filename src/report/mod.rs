@@ -27,12 +27,12 @@ pub use plain::Plain;
 pub use plan_table::plan_table;
 pub use summary::{Summary, print_summary};
 
-/// Whoever is told of a run while it happens.
+/// Writes about a run while it happens.
 pub trait Reporter {
-    /// Tells of `event`, which `fleet` has taken in already.
+    /// Writes what there is to say about `event`, which `fleet` has taken in already.
     ///
     /// # Errors
     ///
-    /// What the writer says, a closed pipe included: the caller decides whether the run goes on.
+    /// The error of the writer, a closed pipe included. The caller decides whether the run goes on.
     fn event(&mut self, fleet: &Fleet, event: &Event) -> io::Result<()>;
 }

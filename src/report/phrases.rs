@@ -4,7 +4,7 @@
 use crate::engine::{Audits, Counts, DeviceState, Fleet};
 use crate::model::{AuditWord, LinkTrust, Outcome, OutcomeKind, PayloadFacts, counted};
 
-/// `5 upgraded, 1 failed`; what has not ended comes last.
+/// `5 upgraded, 1 failed`; devices that have not ended come last.
 pub(super) fn counts(counts: &Counts) -> String {
     let ended = OutcomeKind::ALL
         .into_iter()
@@ -79,7 +79,7 @@ pub(super) fn link_mark(link: LinkTrust) -> Option<&'static str> {
     }
 }
 
-/// One warning for each kind of link that proves nothing, with the names of its devices.
+/// One warning for each kind of such links, with the names of its devices.
 pub(super) fn link_warnings(fleet: &Fleet) -> Vec<String> {
     [LinkTrust::Http, LinkTrust::Insecure]
         .into_iter()
@@ -97,7 +97,7 @@ pub(super) fn link_warnings(fleet: &Fleet) -> Vec<String> {
         .collect()
 }
 
-/// The devices whose install was, or may have been, sent and whose end nobody saw.
+/// The devices whose install was, or may have been, sent, and of which nobody knows how they ended.
 pub(super) fn in_doubt(fleet: &Fleet) -> impl Iterator<Item = &DeviceState> {
     fleet.devices().iter().filter(|row| is_in_doubt(row))
 }

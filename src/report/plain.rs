@@ -13,17 +13,17 @@ use super::{Reporter, phrases};
 use crate::engine::{DeviceFact, Event, Fact, Fleet, Progress};
 use crate::model::{AuditReport, AuditVerdict, DeviceId, Stage};
 
-/// A stage that is silent otherwise is heard of this often.
+/// How often a stage that is silent otherwise gets a line.
 const NEWS: Duration = Duration::from_secs(30);
 
-/// An upload is heard of after each such part of it.
+/// An upload gets a line after each such part of it.
 const UPLOAD_PARTS: u64 = 4;
 
 /// Writes one line for each event that matters: the time, then what happened.
 ///
 /// The times are of `tz`; the first line says the day and the zone. Warnings about links that prove
-/// nothing follow it. An upload is told of at every quarter, a silent stage every 30 s, and a stage
-/// that is over at once only by its end.
+/// nothing follow it. An upload gets a line at every quarter, a silent stage one every 30 s, and a stage
+/// that is over at once only one for its end.
 #[derive(Debug)]
 pub struct Plain<W> {
     out: W,
@@ -32,7 +32,7 @@ pub struct Plain<W> {
     heard: HashMap<DeviceId, Heard>,
 }
 
-/// What was last written of a running stage.
+/// What was last written about a running stage.
 #[derive(Debug)]
 struct Heard {
     at: Timestamp,
@@ -350,7 +350,7 @@ mod tests {
         assert!(!plain.contains('\x1b') && !plain.contains('\r'));
         let colored = written(&run, true);
         assert!(colored.contains("\x1b[31mvault-01: FAILED"), "{colored}");
-        // LineStyle adds nothing and takes nothing away.
+        // Colour adds nothing and takes nothing away.
         let mut bare = colored;
         for sgr in ["\x1b[0m", "\x1b[1m", "\x1b[31m", "\x1b[33m"] {
             bare = bare.replace(sgr, "");

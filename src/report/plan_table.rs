@@ -101,7 +101,7 @@ fn cells(fleet: &Fleet, row: &DeviceState) -> [String; 6] {
     ]
 }
 
-/// What the last look led to, as long as nothing else has happened to the device.
+/// The verdict on the device, as long as nothing else has happened to it.
 fn planned(row: &DeviceState) -> Option<&Verdict> {
     match row.state {
         DevicePhase::Planned => row.verdict.as_ref(),

@@ -48,7 +48,7 @@ impl LineStyle {
     }
 }
 
-/// `text` in the colour of `style`, or as it is.
+/// `text` in this style, or unchanged where there is none or `color` is off.
 pub(super) fn paint(color: bool, style: Option<LineStyle>, text: &str) -> String {
     match style {
         Some(style) if color => format!("\x1b[{}m{text}\x1b[0m", style.sgr()),

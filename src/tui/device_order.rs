@@ -82,7 +82,7 @@ fn matches(row: &DeviceState, word: &str) -> bool {
             && row.verdict.as_ref().is_some_and(|v| has(v.kind().as_str())))
 }
 
-/// What needs a person first.
+/// The order by state: devices that need a person come first.
 fn urgency(row: &DeviceState) -> u8 {
     match &row.state {
         DevicePhase::Done(outcome) => match outcome.kind() {
@@ -118,7 +118,7 @@ pub(super) fn contradicted(row: &DeviceState) -> bool {
     row.log_contradicts() && row.outcome_kind().is_some_and(|kind| !kind.is_failure())
 }
 
-/// How far a device is; those under way before those that are done, those before the waiting.
+/// How far a device is: running devices first, then those that are done, then the waiting.
 fn advance(row: &DeviceState) -> u8 {
     match &row.state {
         DevicePhase::Running(active) => 10 + active.stage as u8,

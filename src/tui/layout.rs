@@ -3,13 +3,13 @@
 
 use ratatui::layout::{Rect, Size};
 
-/// Remaining this many columns or lines there is room for one summary line only.
+/// Below this many columns or lines there is room for one summary line only.
 const TINY: (u16, u16) = (40, 10);
-/// Remaining this many columns everything stands in one column, and panes open only when asked for.
+/// Below this many columns everything stands in one column, and panes open only when asked for.
 const NARROW: u16 = 84;
 /// From this many columns on, detail and log stand side by side below the table.
 const WIDE: u16 = 160;
-/// The least that a pane is worth opening for: its title and a few lines.
+/// The least height of a pane that is worth opening: its title and a few lines.
 const PANE: u16 = 9;
 /// Title, column heads and three devices.
 const TABLE: u16 = 5;
@@ -17,7 +17,7 @@ const TABLE: u16 = 5;
 /// Whether a pane is wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) enum PaneChoice {
-    /// Where there is room for it anyway.
+    /// Shown where there is room for it.
     #[default]
     Auto,
     On,
@@ -189,7 +189,7 @@ fn shown(body: Rect, wide: bool, request: &LayoutRequest) -> (bool, bool) {
     (detail && (both || !log), log)
 }
 
-/// What is still free below.
+/// The part of the screen that is still free, from the top down.
 struct Remaining(Rect);
 
 impl Remaining {

@@ -10,7 +10,7 @@ use crate::model::{AuditReport, AuditWord, OutcomeKind, VerdictKind};
 /// What the terminal can show.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Theme {
-    /// Whether colours are wanted; without them nothing is lost but the colours.
+    /// Whether colours are wanted. Nothing is said by colour alone.
     pub colour: bool,
     /// Whether only ASCII can be shown.
     pub ascii: bool,
@@ -18,8 +18,8 @@ pub struct Theme {
 
 impl Theme {
     /// Asks the environment: `NO_COLOR` (set and not empty), `TERM=dumb`, and whether the locale
-    /// (`LC_ALL`, `LC_CTYPE`, `LANG`, the first that is not empty) is UTF-8. `ascii` is the
-    /// command line's wish and wins.
+    /// (`LC_ALL`, `LC_CTYPE`, `LANG`, the first that is not empty) is UTF-8. `ascii`, from
+    /// the command line, wins.
     pub fn from_env(ascii: bool, var: impl Fn(&str) -> Option<String>) -> Self {
         let set = |name: &str| var(name).filter(|value| !value.is_empty());
         let locale = set("LC_ALL")
@@ -35,8 +35,7 @@ impl Theme {
         }
     }
 
-    /// Takes from a drawn screen what the terminal cannot show. One place for the whole screen, so
-    /// that no view can forget it.
+    /// Replaces what the terminal cannot show, on the whole drawn screen, so that no view can forget it.
     pub(super) fn apply(self, buffer: &mut Buffer) {
         if self.colour && !self.ascii {
             return;
@@ -84,8 +83,8 @@ fn ascii(symbol: &str) -> char {
     }
 }
 
-/// What a thing means, as a colour. Green is proven, yellow needs a look, red failed, cyan is
-/// under way; the rest is the terminal's own.
+/// What a colour means: green is proven, yellow needs a look, red failed, cyan is under way. The rest has the
+/// terminal's own colour.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Tone {
     Good,
@@ -117,7 +116,7 @@ impl Tone {
 /// The background of the selected row. Reversed video would invert the progress bars.
 pub(super) const SELECTED: Style = Style::new().bg(Color::DarkGray);
 
-/// The selected row's first column, so that it is told by more than its background.
+/// Marks the selected row in its first column, because a background alone may not show.
 pub(super) const POINTER: &str = "▸";
 
 /// A state as it is shown.
@@ -180,8 +179,8 @@ impl Mark {
         Self::new(glyph, kind.as_str(), tone)
     }
 
-    /// Of what the audit log says. None is green or red: green is what hemfleet saw itself (section 7), and
-    /// no log proves that; red is a device's own end, which a log alone does not change.
+    /// The mark of an audit log's verdict. None is green or red: green is for what hemfleet saw itself (section 7),
+    /// which no log proves, and red for how a device ended, which a log alone does not change.
     pub(super) fn of_audit(report: &AuditReport) -> Self {
         match report.word() {
             AuditWord::Confirmed => Self::CONFIRMED,
@@ -193,7 +192,7 @@ impl Mark {
         }
     }
 
-    /// Of a device in the table: the word is the stage while one runs.
+    /// The mark of a device in the table; its word is the stage while one runs.
     pub(super) fn of_row(row: &DeviceState) -> Self {
         match &row.state {
             DevicePhase::Waiting | DevicePhase::Planned => Self::WAITING,

@@ -26,7 +26,7 @@ use super::layout::{Areas, LayoutRequest, PaneChoice, Zoom};
 use super::recent_log::RecentLog;
 use super::theme::Tone;
 
-/// The most bytes that a filter takes: the longer it is the more each key costs, and names are shorter.
+/// The most bytes that a filter takes: each key costs more the longer it is, and names are shorter.
 const LONGEST_FILTER: usize = 256;
 
 /// The notice when a filter takes no more.
@@ -53,13 +53,13 @@ pub(super) enum Popup {
     Quit,
     /// Retry these devices?
     RetryBox(RetryBox),
-    /// The run is halted: stop it, or go on with another budget? What is typed of that is in `budget`.
+    /// The run is halted: stop it, or go on with another budget? The digits typed are in `budget`.
     Budget,
     /// Cancel this device?
     Cancel(DeviceId),
     /// Cancel all devices?
     CancelAll,
-    /// This device waits for its secret; what is typed of it is in `secrets`.
+    /// This device waits for its secret; what is typed is in `secrets`.
     Secret(DeviceId),
     /// This device can no longer be cancelled.
     PastInstall(DeviceId),
@@ -81,8 +81,8 @@ pub(super) struct Ui {
     pub(super) detail: PaneChoice,
     pub(super) log_pane: PaneChoice,
     pub(super) zoom: Option<Zoom>,
-    /// Lines that a pane over the whole screen, or the help, is scrolled by: from the first line, but in
-    /// the log from the last.
+    /// By how many lines the help, or a pane over the whole screen, is scrolled: from the first line, in the log
+    /// from the last.
     pub(super) scroll: usize,
     pub(super) popup: Option<Popup>,
     /// The plan's input.
@@ -154,7 +154,7 @@ impl Ui {
         self.order_is_stale |= moves || !self.filter.value().is_empty();
     }
 
-    /// Brings everything that depends on the fleet and the size up to date; before each frame and key.
+    /// Updates everything that depends on the fleet and the size; called before each frame and key.
     pub(super) fn settle(&mut self, fleet: &Fleet) {
         if self.order_is_stale {
             self.order_is_stale = false;
@@ -206,7 +206,7 @@ impl Ui {
             Some(Popup::RetryBox(_)) => Focus::RetryBox,
             Some(Popup::Budget) => Focus::Budget,
             Some(Popup::PastInstall(_)) => Focus::Notice,
-            // While devices are brought to a safe point there is nothing to say yes to.
+            // While devices are brought to a safe point the box only informs.
             Some(Popup::Quit) if fleet.stop().is_some() => Focus::Notice,
             Some(_) => Focus::Question,
             None if on_plan(fleet) => Focus::Plan,
@@ -386,7 +386,7 @@ impl Ui {
         }
     }
 
-    /// Takes a pane from off to on to the whole screen to off.
+    /// Switches a pane from off to on, to the whole screen, and to off again.
     fn toggle_pane(&mut self, zoom: Zoom, fleet: &Fleet) {
         self.scroll = 0;
         let areas = self.areas(fleet);
@@ -401,7 +401,7 @@ impl Ui {
             self.zoom = Some(zoom);
         } else {
             *wish = PaneChoice::On;
-            // Where there is no room for both, the one asked for last is shown.
+            // If there is no room for both, the one asked for last is shown.
             if zoom == Zoom::Detail && self.areas(fleet).detail.is_none() {
                 self.log_pane = PaneChoice::Off;
             }

@@ -31,13 +31,13 @@ use super::input::{self, Inputs, Switch};
 /// of that takes more memory than there is.
 const LARGEST: Size = Size::new(1000, 400);
 
-/// How long the terminal is waited for when it is given back.
+/// How long to wait for the terminal when giving it back.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Ends whatever escape sequence was cut off in the middle, where a frame was given up.
 const CANCEL: &[u8] = b"\x18";
 
-/// What is said on the normal screen while the process is stopped.
+/// The message on the normal screen while the process is stopped.
 const STOPPED: &[u8] = b"hemfleet is stopped, and watches no device meanwhile. fg: goes on; \
     bg: goes on without its screen, until fg\r\n";
 
@@ -53,7 +53,7 @@ enum Holder {
     Background(Parts),
 }
 
-/// What takes part in holding the terminal.
+/// The two threads that use the terminal.
 #[derive(Clone)]
 struct Parts {
     writer: FrameWriter,

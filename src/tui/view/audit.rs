@@ -246,13 +246,13 @@ impl<'a> List<'a> {
     }
 }
 
-/// What is not kept in memory of a long log.
+/// Says how many entries of a long log are not kept in memory.
 fn left_out(n: usize, side: &str) -> String {
     let entries = counted(n, "entry", "entries");
     format!("  … {entries} {side} these left out; hemfleet audit --save has all")
 }
 
-/// Behind the last entry that verifies.
+/// The line behind the last entry that verifies.
 fn ending(log: &AuditLog) -> String {
     match log.end {
         LogEnd::Whole => String::new(),

@@ -80,7 +80,7 @@ fn log(row: &DeviceState, width: usize, room: usize) -> Vec<Line<'static>> {
     report.map_or_else(Vec::new, |report| audit::excerpt(report, width, room))
 }
 
-/// Where not everything fits: the error and the hint stay whole, the timeline keeps its end.
+/// Shortens what does not fit: the error and the hint stay whole, the timeline keeps its end.
 fn squeeze(
     facts: Vec<Line<'static>>,
     timeline: Vec<Line<'static>>,

@@ -31,7 +31,7 @@ pub(super) fn message(scene: &Scene<'_>, row: &DeviceState, width: usize) -> Vec
     fit(vec![span(text, Tone::Dull.style())], width)
 }
 
-/// What became of it, and what to press; a log that contradicts comes before the reason of a good end.
+/// How the device ended, and what to press. A log that contradicts comes before the reason of a good end.
 fn done(
     scene: &Scene<'_>,
     row: &DeviceState,
@@ -143,13 +143,13 @@ fn waits_for(scene: &Scene<'_>, person: &Person) -> String {
     }
 }
 
-/// Rounded up: it ends with 1, not with a long 0.
+/// The time left, rounded up: a countdown ends with 1, not with a long 0.
 pub(super) fn countdown(now: Timestamp, until: Timestamp) -> String {
     let left = between(now, until).as_millis().div_ceil(1000);
     clock(Duration::from_secs(u64::try_from(left).unwrap_or(u64::MAX)))
 }
 
-/// What a stage without news is about.
+/// What a stage does, for one that has no news.
 pub(super) fn doing(stage: Stage) -> &'static str {
     match stage {
         Stage::Probe => "reading version and status",

@@ -76,7 +76,7 @@ fn what_happened(halt: &RunHalt, fleet: &Fleet) -> String {
     )
 }
 
-/// Who is held back, and who cannot be.
+/// How many devices wait for their install, and how many have had it sent already.
 fn what_waits(fleet: &Fleet) -> String {
     let past = fleet.devices().iter().filter(|r| r.has_task());
     let past = past.filter(|r| r.is_past_install()).count();

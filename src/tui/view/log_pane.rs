@@ -49,14 +49,14 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
             lines.push(Line::from(fit(spans, width)));
         }
     }
-    // The newest must be seen; what is too much is cut at the old end.
+    // The newest lines must be seen, so the oldest are cut.
     let over = lines.len().saturating_sub(height);
     for (n, line) in (1..).zip(lines.into_iter().skip(over)) {
         put(buf, area, n, &line);
     }
 }
 
-/// The most headlines that can be scrolled by: the oldest is always seen.
+/// The most headlines to scroll by: the oldest stays on the screen.
 pub(super) fn scroll_limit(ui: &Ui) -> usize {
     ui.log.len().saturating_sub(1)
 }

@@ -102,7 +102,7 @@ pub(super) fn draw(scene: &Scene<'_>, buf: &mut Buffer) {
     scene.theme.apply(buf);
 }
 
-/// Brings what the screen remembers up to date with the fleet and the size, before it is drawn.
+/// Updates the screen's state for the fleet and the size, before it is drawn.
 pub(super) fn settle(ui: &mut Ui, fleet: &Fleet) {
     ui.settle(fleet);
     ui.ask(fleet);
@@ -115,7 +115,7 @@ pub(super) fn settle(ui: &mut Ui, fleet: &Fleet) {
     ui.scroll = ui.scroll.min(scroll_limit(ui, fleet));
 }
 
-/// The most that can be scrolled by where something is scrolled now.
+/// How far the pane or box that has the focus can be scrolled.
 fn scroll_limit(ui: &Ui, fleet: &Fleet) -> usize {
     let areas = ui.areas(fleet);
     let inside = |area: Option<Rect>| usize::from(area.map_or(0, |a| a.height.saturating_sub(1)));
@@ -156,7 +156,7 @@ fn put(buf: &mut Buffer, area: Rect, line: u16, text: &Line<'_>) {
     }
 }
 
-/// Lays a style over a line of an area, if it has that many.
+/// Styles a line of an area, if it has that many.
 fn paint(buf: &mut Buffer, area: Rect, line: u16, style: Style) {
     if line < area.height {
         let line = Rect {

@@ -7,10 +7,10 @@ use super::text_layout::{BoxText, cut, left};
 use crate::tui::theme::Tone;
 use crate::tui::ui::retry_box::{Group, RetryBox, RetryKind};
 
-/// Columns from which on reason and deed stand in one line.
+/// From this width on, the reason and what a retry does stand in one line.
 const ONE_LINE: usize = 60;
 
-/// The question, in at most `room` lines: what is done and what the keys are comes before the reasons.
+/// The question, in at most `room` lines. What a retry does and the keys are shown before the reasons.
 pub(super) fn question(text: &mut BoxText, asked: &RetryBox, fleet: &Fleet, room: usize) {
     let groups = asked.groups(fleet);
     let chosen: usize = groups.iter().map(|group| group.rows.len()).sum();
