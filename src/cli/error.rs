@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::path::PathBuf;
 
-use super::commands::fetch::announcement::DownloadError;
+use super::commands::fetch::download_check::DownloadError;
 use super::device_locks::LocksRefused;
 use super::image_file::ImageFileError;
 use super::process::limits::TooFewFiles;

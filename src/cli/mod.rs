@@ -33,7 +33,7 @@ const MESSAGE_WIDTH: usize = 100;
 fn print(error: &CliError) {
     let mut text = match error {
         CliError::Faults(faults) => {
-            let color = io::stderr().is_terminal() && !output::session::no_color();
+            let color = io::stderr().is_terminal() && !output::output_mode::no_color();
             format!("{}\n", faults.render(color, MESSAGE_WIDTH).trim_end())
         }
         other => format!("error: {}\n", error::chain(other)),

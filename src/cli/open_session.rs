@@ -7,12 +7,12 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::device_locks::{DeviceLocks, LocksRefused};
-use super::output::headless_prompt::HeadlessPrompt;
+use super::output::headless_secrets::HeadlessPrompt;
 use super::process::limits;
 use super::{CliError, wiring};
 use crate::config::secrets::prompt;
 use crate::config::secrets::prompt::TerminalPrompter;
-use crate::config::secrets::source::SecretStore;
+use crate::config::secrets::secret_store::SecretStore;
 use crate::config::{self, Settings};
 use crate::engine::{FleetRun, LogKeeper, Mode};
 use crate::hem::kdf::check_master_words;

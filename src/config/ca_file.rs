@@ -9,7 +9,7 @@ use x509_parser::pem::Pem;
 
 use super::diagnostic::shown_path;
 use super::environment::unreadable;
-use super::toml::value::{ValueError, ValueResult};
+use super::toml::single_values::{ValueError, ValueResult};
 
 /// No bundle of CAs in use comes near it.
 const LARGEST: u64 = 4 * 1024 * 1024;

@@ -7,7 +7,7 @@ use super::diagnostic::quoted;
 use super::inventory::device::DevicePart;
 use super::inventory::file::File;
 use super::toml::reader::{Field, KeySpan, Reader};
-use super::toml::value::ValueError;
+use super::toml::single_values::ValueError;
 use crate::model::{DeviceSpec, Reach};
 
 /// Reports two devices of one name.

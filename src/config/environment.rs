@@ -6,12 +6,12 @@ use std::io;
 use std::path::Path;
 
 use super::diagnostic::{quoted, shown_path};
-use super::toml::value::ValueError;
+use super::toml::single_values::ValueError;
 
 /// How the environment is asked for a variable.
 pub type Env<'e> = dyn Fn(&str) -> Option<OsString> + 'e;
 
-/// A variable of this process's environment, for [`load`](super::load) and [`SecretStore`](super::secrets::source::SecretStore).
+/// A variable of this process's environment, for [`load`](super::load) and [`SecretStore`](super::secrets::secret_store::SecretStore).
 pub fn process_env(name: &str) -> Option<OsString> {
     std::env::var_os(name)
 }

@@ -160,7 +160,7 @@ pub fn load_text(path: &Path, text: &str, overrides: &Overrides, env: &Env<'_>) 
     let settings = resolve::resolve(&mut reader, &typed, overrides, env, path);
     if let Some(n) = overrides.concurrency {
         let n = i64::try_from(n).unwrap_or(i64::MAX);
-        if let Err(error) = toml::value::number_within(n, &inventory::file::CONCURRENCY) {
+        if let Err(error) = toml::single_values::number_within(n, &inventory::file::CONCURRENCY) {
             let fault =
                 Diagnostic::new(error.message).place(Place::Argument("--concurrency".to_owned()));
             reader.push(fault.hint(error.hint.unwrap_or_default()));

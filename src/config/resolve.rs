@@ -12,9 +12,9 @@ use super::environment::{Env, unset};
 use super::inventory::auth::AuthPart;
 use super::inventory::device::{DevicePart, TlsPart};
 use super::inventory::file::File;
-use super::secrets::file;
+use super::secrets::file_permissions;
 use super::toml::reader::{Field, KeySpan, Reader};
-use super::toml::value::{self, ValueError};
+use super::toml::single_values::{self, ValueError};
 use super::{BrokerSettings, DEFAULT_BROKER, DEFAULT_CONCURRENCY, Overrides, Settings};
 use crate::model::{
     AuthMethod, DeviceId, DeviceSpec, Endpoint, ImageTrust, Scheme, SecretSource, TlsTrust,
@@ -246,7 +246,7 @@ fn unknown_selectors(reader: &mut Reader, file: &File, overrides: &Overrides) {
         if known.contains(&wanted.as_str()) || !reader.read_all() {
             continue;
         }
-        let hint = value::nearest(wanted, known.iter().copied()).map_or_else(
+        let hint = single_values::nearest(wanted, known.iter().copied()).map_or_else(
             || {
                 "give the name, the group or a tag of a device as the inventory spells it"
                     .to_owned()
@@ -286,7 +286,7 @@ fn secrets_are_there<'f>(
     }
 }
 
-fn is_there(source: &SecretSource, env: &Env<'_>) -> value::ValueResult<()> {
+fn is_there(source: &SecretSource, env: &Env<'_>) -> single_values::ValueResult<()> {
     match source {
         SecretSource::Env(name) => {
             // The value is dropped again, and wiped: only its absence matters here.
@@ -296,7 +296,7 @@ fn is_there(source: &SecretSource, env: &Env<'_>) -> value::ValueResult<()> {
                 found => Err(unset(name, found.is_some())),
             }
         }
-        SecretSource::File(path) => file::open(path).map(drop),
+        SecretSource::File(path) => file_permissions::open(path).map(drop),
         SecretSource::Command(_) | SecretSource::Prompt(_) => Ok(()),
     }
 }

@@ -8,11 +8,11 @@
 
 mod command;
 mod event;
+mod event_line;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod fleet;
 mod fleet_run;
-mod headline;
 mod pool;
 mod procedure;
 #[cfg(test)]
@@ -20,11 +20,11 @@ mod tests;
 
 pub use command::{Command, Intent, Message, TaskEnd};
 pub use event::{DeviceFact, Event, Fact, PendingInstall, Progress, Resume, RunHalt, Seen};
+pub use event_line::{audit_hint, plan_counts};
 pub use fleet::counts::{Audits, Counts};
 pub use fleet::device_state::{Active, DevicePhase, DeviceSeed, DeviceState, Pause, Person, Step};
 pub use fleet::progress::Eta;
 pub use fleet::reducer::{Fleet, Mode, Phase, Stop};
 pub use fleet_run::FleetRun;
-pub use headline::{audit_hint, plan_counts};
 pub use pool::{Launcher, Pool};
 pub use procedure::attempt::LogKeeper;

@@ -2,11 +2,13 @@
 
 mod any_budget;
 
-mod any_order;
+mod after_install;
 mod approval;
+mod at_most_once;
 mod audit;
 mod audit_login;
 mod audit_run;
+mod bad_image;
 mod before_install;
 mod changed_meanwhile;
 #[cfg(test)]
@@ -17,9 +19,7 @@ mod install;
 mod login;
 mod management_app;
 mod refusals;
-mod rollout;
-mod steps;
-mod watching;
+mod tries_and_times;
 mod whole_run;
 use crate::device::LoginError;
 use std::sync::Arc;

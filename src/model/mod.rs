@@ -3,6 +3,7 @@
 
 mod audit;
 mod device;
+pub(super) mod ids;
 mod image;
 mod outcome;
 mod secret;
@@ -15,14 +16,15 @@ pub use audit::log::{
 pub use audit::report::{AuditReport, AuditWord, LogRead};
 pub use audit::verdict::{AuditObstacle, AuditVerdict, Contradiction};
 pub use device::facts::{CheckinReport, DeviceMark, DeviceStatus, DeviceVersion, FlsState};
-pub use device::id::{DeviceId, RunId};
 pub use device::link_trust::LinkTrust;
-pub use device::reach::Reach;
+pub use device::same_device::Reach;
 pub use device::spec::{
     AuthMethod, Credential, Credentials, Derivation, DeviceSpec, Endpoint, HostPort, KdfChoice,
     Proxy, ProxyKind, Scheme, Scope, SpkiPin, TlsTrust, WordsChoice,
 };
 pub use device::ssh_jump::{SshJump, SshJumpError, SshTrouble};
+pub use ids::{DeviceId, RunId};
+pub use image::allowed_images::{Distrust, ImageTrust};
 pub use image::firmware::{
     Component, FirmwareImage, Fwk, Fws, FwsParseError, ImageFacts, ImageFooter, ImageFormat,
     MAX_IMAGE_BYTES, Payload, PayloadFacts, SigningMode,
@@ -31,7 +33,6 @@ pub use image::firmware_version::FwVersion;
 pub use image::management_app::{
     APP_UPLOAD_NAME, AppFacts, AppImage, AppTrailer, AppVersion, MAX_APP_BYTES,
 };
-pub use image::trust::{Distrust, ImageTrust};
 pub use outcome::device_outcome::{Outcome, OutcomeKind, Skip};
 pub use outcome::doubt::{Doubt, Unproven};
 pub use outcome::failure::{Failure, FailureKind, Touched, UnknownSigner};

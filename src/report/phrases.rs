@@ -1,5 +1,5 @@
 //! Phrases that plain lines, the plan and the summary share. Phrases that the dashboard needs too are in
-//! `engine::headline`.
+//! `engine::event_line`.
 
 use crate::engine::{Audits, Counts, DeviceState, Fleet};
 use crate::model::{AuditWord, LinkTrust, Outcome, OutcomeKind, PayloadFacts, counted};

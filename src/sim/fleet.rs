@@ -15,11 +15,11 @@ use super::broker::server::{self, Broker};
 use super::device::certificates::{DeviceCertificates, Pki};
 use super::device::credential::Credential;
 use super::device::device_core::{DeviceCore, World};
-use super::device::firmware;
 use super::device::lifecycle;
 use super::device::listener::ShutPort;
 use super::device::management_app;
 use super::device::recorder::Recording;
+use super::firmware_images;
 use super::options::{SimOptions, take};
 use super::script::device::{Certificate, DeviceScript};
 use super::script::fault::ScriptedFault;
@@ -223,9 +223,9 @@ pub(super) fn reachable(ip: IpAddr) -> IpAddr {
 }
 
 fn world(scenario: &Scenario, options: &SimOptions, pki: &Pki) -> World {
-    let image = firmware::image(&scenario.image);
+    let image = firmware_images::image(&scenario.image);
     World {
-        firmware: firmware::verify(&image, &scenario.image.version),
+        firmware: firmware_images::verify(&image, &scenario.image.version),
         version: scenario.image.version.clone(),
         image,
         tempo: options.tempo.unwrap_or(scenario.tempo),
@@ -304,7 +304,7 @@ impl SimDevice {
         let running = self.core.state().running.clone();
         if Some(&running) == self.core.world.firmware.as_ref() {
             Runs::Image
-        } else if running == firmware::Firmware::earlier(&self.core.script.version) {
+        } else if running == firmware_images::Firmware::earlier(&self.core.script.version) {
             Runs::Old
         } else {
             Runs::Other

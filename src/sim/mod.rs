@@ -22,6 +22,7 @@ mod options;
 mod api;
 mod broker;
 mod device;
+pub(super) mod firmware_images;
 mod lab_dir;
 pub mod script;
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hemfleet::cli::{expectations, wiring};
-use hemfleet::config::secrets::source::{Prompter, SecretStore};
+use hemfleet::config::secrets::secret_store::{Prompter, SecretStore};
 use hemfleet::config::{self, Overrides, Settings};
 use hemfleet::device::http::HttpDevice;
 use hemfleet::device::{

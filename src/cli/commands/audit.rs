@@ -18,9 +18,9 @@ use crate::report::{AuditTable, Exit, JsonLines, Reporter};
 
 use crate::cli::args::{AuditRead, AuditVerify, Cli, PlanOutput, Selection};
 use crate::cli::open_session::open_session;
-use crate::cli::output::session::{self, OutputMode};
+use crate::cli::output::output_mode::{self, OutputMode};
 use crate::cli::output::stdout_writer::OutputBuffer;
-use crate::cli::output::{headless, logging};
+use crate::cli::output::{headless_loop, logging};
 use crate::cli::process::private_file::PartialFile;
 use crate::cli::process::{private_file, signals};
 use crate::cli::{CliError, load, runtime, wiring};
@@ -72,12 +72,12 @@ pub(in crate::cli) fn read_logs(cli: &Cli, args: &AuditRead) -> Result<Exit, Cli
         let page = OutputBuffer::default();
         let mut told: Box<dyn Reporter> = match how {
             OutputMode::Json => Box::new(JsonLines::new(page.clone())),
-            _ => Box::new(AuditTable::new(page.clone(), session::color())),
+            _ => Box::new(AuditTable::new(page.clone(), output_mode::color())),
         };
-        let told = headless::run(&mut session, &mut *told, page, None, &mut interrupts).await;
+        let told = headless_loop::run(&mut session, &mut *told, page, None, &mut interrupts).await;
         let exit = Exit::of(session.fleet());
         let fleet = session.fleet();
-        session::summary(fleet, how, Some(exit), None, told, &mut interrupts).await;
+        output_mode::summary(fleet, how, Some(exit), None, told, &mut interrupts).await;
         Ok(exit)
     });
     runtime.shutdown_background();

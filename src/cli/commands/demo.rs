@@ -13,7 +13,7 @@ use self::folder::DemoFolder;
 use crate::cli::args::{Cli, Components, Demo, Selection, Target};
 use crate::cli::device_locks::DeviceLocks;
 use crate::cli::open_session::{open_session, take_locks};
-use crate::cli::output::session::{self, OutputMode};
+use crate::cli::output::output_mode::{self, OutputMode};
 use crate::cli::output::{line_writer, logging, stdout_writer};
 use crate::cli::process::{limits, signals};
 use crate::cli::{CliError, expectations, load, runtime, wiring};
@@ -66,9 +66,9 @@ pub(in crate::cli) fn demo(cli: &Cli, args: &Demo) -> Result<ExitCode, CliError>
         let Some(mut session) = opened else {
             return Ok(Exit::Interrupted.into());
         };
-        let told = session::show(&mut session, how, &locks, &mut interrupts).await?;
+        let told = output_mode::show(&mut session, how, &locks, &mut interrupts).await?;
         let fleet = session.fleet();
-        session::summary(fleet, how, None, log.as_deref(), told, &mut interrupts).await;
+        output_mode::summary(fleet, how, None, log.as_deref(), told, &mut interrupts).await;
         let (code, text) = verdict(fleet, &scenario, &sims);
         // Standard output is for JSON alone. The exit code says it too, so a lost line is no harm.
         if how == OutputMode::Json || !told {

@@ -1,7 +1,7 @@
 //! `hemfleet fetch`, and `--firmware latest`: asks the backend what it offers the devices, and downloads it. Whether a
-//! download is what was announced is checked in `fetch::announcement`.
+//! download is what was announced is checked in `fetch::download_check`.
 
-pub(in crate::cli) mod announcement;
+pub(in crate::cli) mod download_check;
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -25,11 +25,11 @@ use crate::report::Exit;
 
 use crate::cli::args::{Cli, Components, Fetch, Selection};
 use crate::cli::error::chain;
-use crate::cli::output::session::OutputMode;
+use crate::cli::output::output_mode::OutputMode;
 use crate::cli::output::{line_writer, logging};
 use crate::cli::process::{limits, private_file, signals};
 use crate::cli::{CliError, image_file, load, runtime, wiring};
-use announcement::{DownloadError, Facts};
+use download_check::{DownloadError, Facts};
 
 const NOTHING: &str = "nothing newer is offered";
 
@@ -283,8 +283,8 @@ async fn download(
         signer: None,
     };
     let identified = match offer.component {
-        Component::Firmware => announcement::firmware(&bytes, &mut facts)?,
-        Component::Ui => announcement::app(&bytes, &mut facts)?,
+        Component::Firmware => download_check::firmware(&bytes, &mut facts)?,
+        Component::Ui => download_check::app(&bytes, &mut facts)?,
     };
     trust.of_signer(identified.signer, identified.sha256)?;
     let ending = match offer.component {

@@ -10,9 +10,9 @@ use super::fetch;
 use crate::cli::args::{Cli, Plan, PlanOutput, Run};
 use crate::cli::device_locks::DeviceLocks;
 use crate::cli::open_session::{nothing_sent, open_session, take_locks};
-use crate::cli::output::session::{self, OutputMode};
+use crate::cli::output::output_mode::{self, OutputMode};
 use crate::cli::output::stdout_writer::{self, OutputBuffer};
-use crate::cli::output::{headless, logging};
+use crate::cli::output::{headless_loop, logging};
 use crate::cli::process::{limits, signals};
 use crate::cli::{CliError, load, runtime, wiring};
 
@@ -40,12 +40,12 @@ pub(in crate::cli) fn plan(cli: &Cli, args: &Plan) -> Result<Exit, CliError> {
         let mut json = JsonLines::new(page.clone());
         let reporter: &mut dyn Reporter = match args.output {
             PlanOutput::Json => &mut json,
-            PlanOutput::Plain => &mut headless::Silent,
+            PlanOutput::Plain => &mut headless_loop::Silent,
         };
-        let told = headless::run(&mut session, reporter, page, None, &mut interrupts).await;
+        let told = headless_loop::run(&mut session, reporter, page, None, &mut interrupts).await;
         if told && args.output == PlanOutput::Plain {
             let mut text = Vec::new();
-            plan_table(session.fleet(), &mut text, session::color())?;
+            plan_table(session.fleet(), &mut text, output_mode::color())?;
             stdout_writer::print(text, session.fleet().stop().is_some(), &mut interrupts).await;
         }
         Ok(Exit::of(session.fleet()))
@@ -103,14 +103,14 @@ pub(in crate::cli) fn run(cli: &Cli, args: &Run) -> Result<Exit, CliError> {
             return Ok(Exit::Interrupted);
         };
         let mut session = session.leaving_out(&not_asked);
-        let told = session::show(&mut session, how, &locks, &mut interrupts).await?;
+        let told = output_mode::show(&mut session, how, &locks, &mut interrupts).await?;
         if let Some(refused) = locks.refused() {
             let sent = "no device was changed, they were only looked at";
             return Err(CliError::Locks { refused, sent });
         }
         let exit = Exit::of(session.fleet());
         let fleet = session.fleet();
-        session::summary(
+        output_mode::summary(
             fleet,
             how,
             Some(exit),

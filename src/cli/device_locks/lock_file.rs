@@ -85,7 +85,7 @@ impl Folder {
         )))
     }
 
-    /// Locks the device at `reach`, unless another process does.
+    /// Locks the device at `same_device`, unless another process does.
     pub(super) fn lock(&self, reach: &Reach) -> io::Result<LockAttempt> {
         LockAttempt::of(&self.path.join(file_name(reach)))
     }

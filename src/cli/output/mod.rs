@@ -1,9 +1,9 @@
 //! How a run is shown, on the dashboard, as lines or as JSON; and the writers that never wait for a reader.
 
 pub(super) mod byte_queue;
-pub(super) mod headless;
-pub(super) mod headless_prompt;
+pub(super) mod headless_loop;
+pub(super) mod headless_secrets;
 pub(super) mod line_writer;
 pub(super) mod logging;
-pub(super) mod session;
+pub(super) mod output_mode;
 pub(super) mod stdout_writer;

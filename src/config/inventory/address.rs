@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::config::diagnostic::quoted;
-use crate::config::toml::value::{ValueError, ValueResult, is_unprintable};
+use crate::config::toml::single_values::{ValueError, ValueResult, is_unprintable};
 use crate::model::{HostPort, Proxy, ProxyKind, Scheme, SpkiPin, SshJump, printable};
 
 /// What the parts of a URL may be.
@@ -224,7 +224,7 @@ pub(in crate::config) fn ssh(text: &str) -> ValueResult<Option<SshJump>> {
 }
 
 /// What stands before the `@` of a destination of ssh.
-pub(in crate::config) fn ssh_user(text: &str) -> Option<&str> {
+pub(super) fn ssh_user(text: &str) -> Option<&str> {
     let place = text.strip_prefix("ssh://").unwrap_or(text);
     place.rsplit_once('@').map(|(user, _)| user)
 }

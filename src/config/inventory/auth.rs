@@ -1,17 +1,17 @@
-//! `auth` of a device: the kind of login and the keys that belong to it. Its `secret` is in `shared_secret`.
+//! `auth` of a device: the kind of login and the keys that belong to it. Its `secret` is in `secret_keys`.
 
 use toml::de::DeValue;
 
-use super::shared_secret::{SOURCES, SharedSecrets, WRITE_SECRET, read_secret};
+use super::secret_keys::{SOURCES, SharedSecrets, WRITE_SECRET, read_secret};
 use crate::config::diagnostic::quoted;
 use crate::config::toml::reader::{Field, KeySpan, Reader, Section, choice, mismatch, text};
-use crate::config::toml::value::{self, ValueError, ValueResult};
+use crate::config::toml::single_values::{self, ValueError, ValueResult};
 use crate::model::{AuthMethod, KdfChoice, SecretSource, WordsChoice};
 
 const AUTH: &[&str] = &["kind", "secret", "kdf", "legacy"];
 
 /// How a passphrase becomes the key, as the inventory has it.
-pub(in crate::config) const KDFS: [(&str, KdfChoice); 3] = [
+pub(super) const KDFS: [(&str, KdfChoice); 3] = [
     ("auto", KdfChoice::Auto),
     ("pbkdf2", KdfChoice::Pbkdf2),
     ("argon2", KdfChoice::Argon2),
@@ -28,7 +28,7 @@ const KINDS: [(&str, &[&str]); 6] = [
 ];
 
 /// Their names.
-pub(in crate::config) fn kinds() -> impl Iterator<Item = &'static str> {
+pub(super) fn kinds() -> impl Iterator<Item = &'static str> {
     KINDS.iter().map(|(kind, _)| *kind)
 }
 
@@ -144,7 +144,7 @@ fn kind(text: &str) -> ValueResult<(&'static str, &'static [&'static str])> {
     if let Some(known) = KINDS.iter().find(|(kind, _)| *kind == text) {
         return Ok(*known);
     }
-    let hint = match value::nearest(text, kinds()) {
+    let hint = match single_values::nearest(text, kinds()) {
         Some(near) => format!("did you mean \"{near}\"?"),
         None => format!("known: {}", kinds().collect::<Vec<_>>().join(", ")),
     };

@@ -7,9 +7,9 @@ use toml::de::{DeTable, DeValue};
 use super::address::{self, UrlPath};
 use super::auth::{AuthPart, read_auth};
 use super::keys::{home_of, path};
-use super::shared_secret::SharedSecrets;
+use super::secret_keys::SharedSecrets;
 use crate::config::toml::reader::{Field, KeySpan, Reader, Section, flag, mismatch, text};
-use crate::config::toml::value::{self, ValueError};
+use crate::config::toml::single_values::{self, ValueError};
 use crate::model::{HostPort, Proxy, Scheme, SpkiPin, SshJump};
 
 const TLS: &[&str] = &["ca", "pin", "insecure", "system"];
@@ -59,7 +59,7 @@ pub(super) fn read_device(
             .map(str::to_owned);
     }
     let s = Section::open(reader, table, spot.clone(), known, elsewhere);
-    let word = |v| value::word(text(v)?);
+    let word = |v| single_values::word(text(v)?);
     DevicePart {
         name: if known.contains(&"name") {
             s.take(reader, "name", word)
@@ -109,7 +109,7 @@ fn read_tags(reader: &mut Reader, device: &Section<'_>) -> Field<Vec<String>> {
     let mut tags = Vec::new();
     let mut bad = false;
     for (i, item) in items.iter().enumerate() {
-        match text(item.get_ref()).and_then(value::word) {
+        match text(item.get_ref()).and_then(single_values::word) {
             Ok(tag) => tags.push(tag),
             Err(error) => {
                 bad = true;

@@ -11,9 +11,9 @@ use super::address::{self, UrlPath};
 use super::device::{DevicePart, read_device};
 use super::keys::{BROKER, DEFAULTS, DEVICE, FLEET, IMAGES, ROOT, as_table, home_of, path, table};
 use super::policy::{self, PolicyPart, RolloutPart};
-use super::shared_secret::SharedSecrets;
+use super::secret_keys::SharedSecrets;
 use crate::config::toml::reader::{Field, KeySpan, Reader, Section, mismatch, number, text};
-use crate::config::toml::value::{self, ValueError, ValueResult};
+use crate::config::toml::single_values::{self, ValueError, ValueResult};
 use crate::model::{Fwk, HostPort, Scheme, SecretSource};
 
 /// How many devices may be worked on at once.
@@ -50,12 +50,12 @@ pub(in crate::config) fn read(reader: &mut Reader, root: &DeTable<'_>) -> File {
         file.firmware = path(reader, &s, "firmware");
         file.app = path(reader, &s, "app");
         file.concurrency = s.take(reader, "concurrency", |v| {
-            value::number_within(number(v)?, &CONCURRENCY)
+            single_values::number_within(number(v)?, &CONCURRENCY)
         });
     }
     if let Some(s) = table(reader, &root, "images", IMAGES) {
-        file.signers = list(reader, &s, "signers", value::signer);
-        file.allow = list(reader, &s, "allow", value::file_hash);
+        file.signers = list(reader, &s, "signers", single_values::signer);
+        file.allow = list(reader, &s, "allow", single_values::file_hash);
     }
     if let Some(s) = table(reader, &root, "broker", BROKER) {
         file.broker_url = s.take(reader, "url", |v| broker_url(text(v)?));

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use toml::de::{DeTable, DeValue};
 
 use crate::config::toml::reader::{Field, KeySpan, Reader, Section, mismatch, text};
-use crate::config::toml::value;
+use crate::config::toml::single_values;
 
 pub(super) const ROOT: &[&str] = &[
     "fleet", "images", "rollout", "broker", "timeouts", "pace", "retry", "tls", "audit",
@@ -106,6 +106,6 @@ pub(super) fn table<'d>(
 /// A path, seen from the folder of the inventory.
 pub(super) fn path(reader: &mut Reader, section: &Section<'_>, key: &str) -> Field<PathBuf> {
     section
-        .take(reader, key, |v| value::plain_text(text(v)?, "path"))
+        .take(reader, key, |v| single_values::plain_text(text(v)?, "path"))
         .map(|p| reader.path(&p))
 }

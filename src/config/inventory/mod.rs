@@ -8,4 +8,4 @@ pub(super) mod file;
 mod keys;
 pub(super) mod policy;
 pub(super) mod redact;
-pub(super) mod shared_secret;
+pub(super) mod secret_keys;

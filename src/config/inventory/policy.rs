@@ -9,7 +9,7 @@ use toml::de::DeValue;
 use super::keys::{APPROVAL, AUDIT, PACE, RETRY, ROLLOUT, TIMEOUTS, TLS, table};
 use crate::config::Overrides;
 use crate::config::toml::reader::{Field, Reader, Section, choice, duration, mismatch, number};
-use crate::config::toml::value::{self, ValueError, ValueResult};
+use crate::config::toml::single_values::{self, ValueError, ValueResult};
 use crate::model::{
     ApprovalPolicy, AuditMode, AuditPolicy, MaxFailures, MaxFailuresError, OnExpired, Pace, Policy,
     Retry, Rollout, Timeouts,
@@ -169,12 +169,12 @@ pub(in crate::config) fn read(reader: &mut Reader, root: &Section<'_>) -> Policy
         let known = AuditMode::ALL.map(|m| (m.as_str(), m));
         p.audit_mode = s.take(reader, "mode", |v| choice(v, &known));
         p.audit_files = s.take(reader, "files", |v| {
-            value::number_within(number(v)?, &FILES)
+            single_values::number_within(number(v)?, &FILES)
         });
     }
     if let Some(s) = table(reader, root, "approval", APPROVAL) {
         p.at_once = s.take(reader, "at_once", |v| {
-            value::number_within(number(v)?, &AT_ONCE)
+            single_values::number_within(number(v)?, &AT_ONCE)
         });
         p.wait = s.take(reader, "wait", |v| duration(v, &(ms(10)..=ms(HOUR))));
         p.poll = s.take(reader, "poll", |v| duration(v, &(ms(1)..=ms(MINUTE))));
@@ -201,7 +201,7 @@ fn read_limits(reader: &mut Reader, root: &Section<'_>, p: &mut PolicyPart) {
     }
     if let Some(s) = table(reader, root, "retry", RETRY) {
         p.attempts = s.take(reader, "attempts", |v| {
-            value::number_within(number(v)?, &ATTEMPTS)
+            single_values::number_within(number(v)?, &ATTEMPTS)
         });
         p.backoff = s.take(reader, "backoff", |v| {
             duration(v, &(ms(1)..=ms(10 * MINUTE)))

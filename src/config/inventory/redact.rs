@@ -6,7 +6,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::address::ssh_user;
 use super::auth::{KDFS, kinds};
-use crate::config::toml::value::{is_env_name, nearest};
+use crate::config::toml::single_values::{is_env_name, nearest};
 
 /// What the names of keys that people put secrets under have in them.
 const SECRET_WORDS: [&str; 8] = [

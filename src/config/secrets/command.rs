@@ -15,10 +15,10 @@ use rustix::process::{
 };
 use zeroize::Zeroizing;
 
-use super::source::{first_line, read_bounded};
+use super::secret_store::{first_line, read_bounded};
 use crate::config::diagnostic::quoted;
 use crate::config::environment::reason;
-use crate::config::toml::value::{ValueError, ValueResult};
+use crate::config::toml::single_values::{ValueError, ValueResult};
 use crate::model::Secret;
 
 /// How long a command may take to say a secret: it may be asking a person for the key to its store, in a

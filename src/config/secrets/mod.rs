@@ -1,6 +1,6 @@
-//! Secrets from the environment, files, commands and prompts. `source` puts the four together.
+//! Secrets from the environment, files, commands and prompts. `secret_store` puts the four together.
 
 mod command;
-pub(super) mod file;
+pub(super) mod file_permissions;
 pub mod prompt;
-pub mod source;
+pub mod secret_store;

@@ -1,5 +1,5 @@
 //! The question for a secret at the controlling terminal, without echo. The terminal is restored whenever another
-//! process gets it, for a while or for good. Which secret is asked for is up to `source`.
+//! process gets it, for a while or for good. Which secret is asked for is up to `secret_store`.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
@@ -12,7 +12,7 @@ use rustix::termios::{
 };
 use zeroize::Zeroizing;
 
-use super::source::Prompter;
+use super::secret_store::Prompter;
 use crate::model::printable;
 
 /// The longest line that can be typed; terminals take no more.

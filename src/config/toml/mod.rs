@@ -3,5 +3,5 @@
 
 pub(super) mod parser;
 pub(super) mod reader;
+pub(super) mod single_values;
 pub(super) mod source;
-pub(super) mod value;

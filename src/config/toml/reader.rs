@@ -10,8 +10,8 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::single_values::{self, ValueError, ValueResult};
 use super::source::{Location, Source};
-use super::value::{self, ValueError, ValueResult};
 use crate::config::diagnostic::{Diagnostic, Diagnostics, quoted};
 
 /// Where a value stands: in the file, in the tree of keys, and in which device.
@@ -208,7 +208,7 @@ impl<'d> Section<'d> {
             if known.contains(&name) {
                 continue;
             }
-            let hint = value::nearest(name, known.iter().copied())
+            let hint = single_values::nearest(name, known.iter().copied())
                 .map(|near| format!("did you mean `{near}`?"))
                 .or_else(|| elsewhere(name))
                 .unwrap_or_else(|| format!("known here: {}", known.join(", ")));
@@ -289,7 +289,7 @@ pub(in crate::config) fn choice<T: Copy>(
     }
     let words = known.iter().map(|(k, _)| *k);
     let all: Vec<String> = words.clone().map(|k| format!("\"{k}\"")).collect();
-    let hint = value::nearest(word, words).map_or_else(
+    let hint = single_values::nearest(word, words).map_or_else(
         || format!("known: {}", all.join(", ")),
         |near| format!("did you mean \"{near}\"?"),
     );
@@ -306,7 +306,7 @@ pub(in crate::config) fn duration(
         ))),
         _ => {
             match value.as_str() {
-                Some(text) => value::duration(text, allowed),
+                Some(text) => single_values::duration(text, allowed),
                 None => Err(mismatch("a duration in quotes", value)
                     .hint("such as \"5s\", \"150ms\" or \"2m\"")),
             }

@@ -9,7 +9,7 @@ use super::device_state::{Active, DevicePhase, DeviceState, Pause, Person, Step}
 
 /// The harm that an install did to a device that ended like this. `None` where the outcome says nothing of it: an
 /// attempt that failed or stopped before its install leaves a device as an earlier attempt left it.
-pub(in crate::engine) fn harm_of(outcome: &Outcome) -> Option<usize> {
+pub(super) fn harm_of(outcome: &Outcome) -> Option<usize> {
     match outcome {
         Outcome::RolledBack => Some(1),
         Outcome::Failed(f) if matches!(f.kind, FailureKind::FaultAfterwards(_)) => Some(1),

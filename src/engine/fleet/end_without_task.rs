@@ -27,7 +27,7 @@ impl Fleet {
 }
 
 impl DeviceState {
-    pub(in crate::engine) fn finish_as(&mut self, outcome: Outcome) -> Command {
+    pub(super) fn finish_as(&mut self, outcome: Outcome) -> Command {
         // No task any more, and not in line: it waits for its own `Finished`.
         self.state = DevicePhase::Waiting;
         self.queued = false;

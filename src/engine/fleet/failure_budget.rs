@@ -64,7 +64,7 @@ impl Fleet {
 
     /// Halts the run if the budget is spent; called after every message. Permits are taken back then, so that a device in
     /// its last look no longer sends its install.
-    pub(in crate::engine) fn check_budget(&mut self, commands: &mut Vec<Command>) {
+    pub(super) fn check_budget(&mut self, commands: &mut Vec<Command>) {
         let going = self.phase() == Phase::Upgrading && self.stop().is_none();
         if self.halted || !going || self.harm() == 0 || self.harm() < self.allowed_harm() {
             return;

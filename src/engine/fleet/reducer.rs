@@ -69,7 +69,7 @@ pub struct Fleet {
     pub(super) index: HashMap<DeviceId, usize>,
     pub(in crate::engine) counters: FleetCounts,
     /// Those in line, with the attempt that they stand there for.
-    pub(in crate::engine) queue: VecDeque<(usize, u32)>,
+    pub(super) queue: VecDeque<(usize, u32)>,
     /// The same of those that no install will be sent to.
     pub(super) open_ends: VecDeque<(usize, u32)>,
     pub(in crate::engine) max_failures: MaxFailures,

@@ -1,5 +1,5 @@
 //! One attempt on one device, and what all its stages need: sending events, ending a stage, stopping when asked. Tries
-//! are counted in `retry`; the stages themselves are in the files beside it, from `upgrade` on.
+//! are counted in `retry`; the stages themselves are in the files beside it, from `upgrade_to_install` on.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -174,7 +174,7 @@ pub(in crate::engine) struct World {
     /// The same from the first reboot on.
     pub(super) requests_after_boot: VecDeque<LoginError>,
     pub(super) withdrawals: VecDeque<FailureKind>,
-    pub(in crate::engine) phone: VecDeque<Result<Phone, FailureKind>>,
+    pub(super) phone: VecDeque<Result<Phone, FailureKind>>,
     pub(super) redeems: VecDeque<LoginError>,
     pub(in crate::engine) notes: Vec<String>,
     /// Requests that are out, and the most there were, over all devices that share this.

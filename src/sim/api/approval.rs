@@ -15,7 +15,7 @@ use crate::model::AuditType;
 use crate::sim::device::state::Bearer;
 use crate::sim::script::fault::Act;
 use crate::sim::tokens::approval::{ApprovalRequest, Phone};
-use crate::sim::tokens::token::random_text;
+use crate::sim::tokens::mac_token::random_text;
 
 /// The longest scope, in bytes (the vendor's description; the page says nothing here).
 const MAX_SCOPE: usize = 1_023;

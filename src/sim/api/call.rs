@@ -31,7 +31,7 @@ pub(in crate::sim) struct Connection {
 pub(in crate::sim) struct Call<'a> {
     pub(in crate::sim) device: &'a DeviceCore,
     pub(in crate::sim) request: Request<Incoming>,
-    pub(in crate::sim) exchange: OpenRequest<'a>,
+    pub(super) exchange: OpenRequest<'a>,
     pub(in crate::sim) act: Option<Act>,
     pub(in crate::sim) plan: &'a OnceLock<BootPlan>,
     pub(in crate::sim) tls: bool,
@@ -94,6 +94,6 @@ impl Refusal {
 }
 
 /// What `Content-Length` says; `None` for a chunked body.
-pub(in crate::sim) fn content_length(headers: &HeaderMap) -> Option<u64> {
+pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }

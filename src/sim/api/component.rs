@@ -39,13 +39,13 @@ pub(in crate::sim) trait Component {
 }
 
 /// Whether there is a latched fault or a running install (section 3: 409).
-pub(in crate::sim) fn wrong_state(device: &DeviceCore) -> bool {
+pub(super) fn wrong_state(device: &DeviceCore) -> bool {
     let state = device.state();
     state.fls_state != 0 || state.installing
 }
 
 /// Name and length from the head of an upload, or how a wrong head is answered.
-pub(in crate::sim) fn announced<C: Component>(call: &Call<'_>) -> Result<(String, u64), Answered> {
+pub(super) fn announced<C: Component>(call: &Call<'_>) -> Result<(String, u64), Answered> {
     let Some(name) = file_name(call) else {
         return Err(Ok(Answer::status(413)));
     };

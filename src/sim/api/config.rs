@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::answer::{Answer, Gone};
 use super::call::Call;
 use super::login::session_key;
-use crate::sim::device::settings::Change;
-use crate::sim::tokens::token::random_text;
+use crate::sim::device::system_config::Change;
+use crate::sim::tokens::mac_token::random_text;
 
 /// `GET /api/system/config`.
 pub(in crate::sim) fn read(call: &Call<'_>) -> Answer {

@@ -1,4 +1,4 @@
-//! The endpoints that a device has, and what each requires of a request. `dispatch` holds requests to it.
+//! The endpoints that a device has, and what each requires of a request. `admission` holds requests to it.
 //!
 //! Beside the endpoints of the protocol page there are some that other software of the vendor's API asks for, from the
 //! vendor's published description of firmware 1.2.2; they are marked.
@@ -91,7 +91,7 @@ impl Endpoint {
         })
     }
 
-    pub(in crate::sim) fn point(self) -> FaultPoint {
+    pub(super) fn point(self) -> FaultPoint {
         match self {
             Self::Version => FaultPoint::Version,
             Self::Status => FaultPoint::Status,

@@ -36,7 +36,7 @@ pub(in crate::sim) fn list(call: &Call<'_>) -> Answer {
 
 /// The requested id as the log's own entry has it: its bytes, little-endian, which the page leaves open. An invalid
 /// id gives nothing.
-pub(in crate::sim) fn asked_for(call: &Call<'_>) -> Vec<u8> {
+pub(super) fn asked_for(call: &Call<'_>) -> Vec<u8> {
     let id = call.request.uri().path().strip_prefix(path::LOG_FILE);
     let id = id.and_then(audit_log::parse_id);
     id.map_or_else(Vec::new, |id| id.to_le_bytes().to_vec())

@@ -1,5 +1,5 @@
 //! Logging in, with the real cryptography of `hem` ([section 6](crate::hem#6-authentication)). What a token is good for
-//! is checked in `dispatch`.
+//! is checked in `admission`.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -16,7 +16,7 @@ use crate::model::AuditType;
 use crate::sim::device::credential::Account;
 use crate::sim::device::login_throttle::{FORGETS, USUAL};
 use crate::sim::device::state::Bearer;
-use crate::sim::tokens::token;
+use crate::sim::tokens::mac_token;
 
 /// `GET /api/auth/token`. Failed logins do not slow this down.
 pub(in crate::sim) async fn challenge(call: &Call<'_>) -> Answer {
@@ -85,7 +85,7 @@ pub(in crate::sim) async fn login(call: &mut Call<'_>) -> Result<Answer, Gone> {
     let reply_at = reply_at(call);
     let answer = match call.json::<Auth>().await {
         Ok(Auth { auth: Some(ejwt) }) => {
-            let claimed: Option<Claimed> = token::unverified(&ejwt);
+            let claimed: Option<Claimed> = mac_token::unverified(&ejwt);
             let account = match &claimed {
                 Some(claimed) => call.device.account(&claimed.iss).await,
                 None => None,

@@ -8,11 +8,11 @@ use super::call::Call;
 use super::component::{self, Component, wrong_state};
 use crate::model::APP_UPLOAD_NAME;
 use crate::sim::device::device_core::{DeviceCore, World};
-use crate::sim::device::firmware;
 use crate::sim::device::management_app;
 use crate::sim::device::recorder::Recording;
 use crate::sim::device::staging::{Slot, Staged};
 use crate::sim::device::state::DeviceState;
+use crate::sim::firmware_images;
 use crate::sim::script::device::UisScript;
 use crate::sim::script::fault_point::FaultPoint;
 
@@ -50,7 +50,7 @@ impl Component for ManagementApp {
 pub(super) fn reported(device: &DeviceCore, state: &DeviceState) -> String {
     match device.script.uis {
         UisScript::Version => state.uis.clone(),
-        UisScript::SignerKey => firmware::fwk().to_string(),
+        UisScript::SignerKey => firmware_images::fwk().to_string(),
     }
 }
 
@@ -70,7 +70,7 @@ pub(in crate::sim) async fn upload(call: &mut Call<'_>) -> Result<Answer, Gone> 
     }
 }
 
-/// `GET /api/system/upgrade/install_ui`. `dispatch` writes the audit entry.
+/// `GET /api/system/upgrade/install_ui`. `admission` writes the audit entry.
 pub(in crate::sim) fn install(call: &Call<'_>) -> Answer {
     if wrong_state(call.device) {
         return Answer::status(409);

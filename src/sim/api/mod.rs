@@ -1,15 +1,15 @@
 //! The endpoints of a simulated device.
 
+pub(super) mod admission;
 pub(super) mod answer;
 pub(super) mod approval;
 pub(super) mod call;
 mod component;
 pub(super) mod config;
-pub(super) mod dispatch;
 pub(super) mod endpoint;
 pub(super) mod logger;
 pub(super) mod login;
 pub(super) mod management_app;
-pub(super) mod system;
+pub(super) mod other_endpoints;
+pub(super) mod status_and_checkin;
 pub(super) mod upgrade;
-pub(super) mod vendor;

@@ -9,10 +9,10 @@ use super::component::{self, Component, wrong_state};
 use crate::hem::intel_hex::{self, HexFault};
 use crate::model::{ImageFormat, MAX_IMAGE_BYTES};
 use crate::sim::device::device_core::World;
-use crate::sim::device::firmware::{self, Firmware};
 use crate::sim::device::recorder::Recording;
 use crate::sim::device::staging::{Slot, Staged};
 use crate::sim::device::state::{BootPlan, DeviceState};
+use crate::sim::firmware_images::{self, Firmware};
 use crate::sim::script::fault_point::FaultPoint;
 
 /// The firmware, as a component: `bin`, or the same image as `hex`.
@@ -42,10 +42,10 @@ impl Component for Image {
     /// Footer, key and Ed25519 signature.
     fn verify(world: &World, staged: &Staged) -> Option<Firmware> {
         match format(&staged.name)? {
-            ImageFormat::Binary => firmware::verify(&staged.bytes, &world.version),
+            ImageFormat::Binary => firmware_images::verify(&staged.bytes, &world.version),
             ImageFormat::IntelHex => {
                 let image = intel_hex::decode(&staged.bytes).ok()?;
-                firmware::verify(&image, &world.version)
+                firmware_images::verify(&image, &world.version)
             }
         }
     }
@@ -93,7 +93,7 @@ pub(in crate::sim) async fn upload(call: &mut Call<'_>) -> Result<Answer, Gone> 
     Ok(component::stage::<Image>(call.device, name, bytes))
 }
 
-/// `GET /api/system/upgrade/install_fw`. `dispatch` writes the audit entry, as a scripted refusal leaves one, too.
+/// `GET /api/system/upgrade/install_fw`. `admission` writes the audit entry, as a scripted refusal leaves one, too.
 pub(in crate::sim) fn install(call: &Call<'_>) -> Answer {
     if wrong_state(call.device) {
         return Answer::status(409);

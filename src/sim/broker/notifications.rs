@@ -17,7 +17,7 @@ use crate::sim::script::device::PhoneAnswer;
 use crate::sim::script::fault::Act;
 use crate::sim::script::fault_point::FaultPoint;
 use crate::sim::tokens::approval::{ApprovalRequest, Phone};
-use crate::sim::tokens::token::random_text;
+use crate::sim::tokens::mac_token::random_text;
 
 /// The requests to all phones.
 #[derive(Default)]

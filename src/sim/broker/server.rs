@@ -24,9 +24,9 @@ use crate::hem::path::{self, download_name};
 use crate::sim::api::answer::{Answer, Body, Gone, cut, respond};
 use crate::sim::device::clock::unix_now;
 use crate::sim::device::device_core::{DeviceCore, World};
-use crate::sim::device::firmware;
 use crate::sim::device::listener::{Ending, OpenPort, Wire};
 use crate::sim::device::management_app;
+use crate::sim::firmware_images;
 use crate::sim::script::fault::Act;
 use crate::sim::script::fault_point::FaultPoint;
 use crate::sim::script::world::{Download, ImageScript};
@@ -209,7 +209,7 @@ impl Broker {
             Download::Wrong if asked.starts_with(path::DOWNLOAD_UI) => {
                 whole(management_app::archive(file.len() / 2))
             }
-            Download::Wrong => whole(firmware::image(&ImageScript {
+            Download::Wrong => whole(firmware_images::image(&ImageScript {
                 size: file.len(),
                 version: "0.0.1".to_owned(),
                 ..ImageScript::default()

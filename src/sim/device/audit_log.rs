@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use crate::hem::audit::{KeyAnswer, NewEntry, answer_key, key_line, sign_line};
 use crate::model::{AuditResult, AuditType};
 use crate::sim::script::fault::Act;
-use crate::sim::tokens::token::random;
+use crate::sim::tokens::mac_token::random;
 
 /// The device came up.
 const STARTUP: AuditType = AuditType(0x1);

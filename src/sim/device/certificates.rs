@@ -16,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use crate::sim::script::device::Certificate;
-use crate::sim::tokens::token::random;
+use crate::sim::tokens::mac_token::random;
 
 /// A certificate, and the TLS side that shows it.
 #[derive(Clone)]
@@ -100,7 +100,7 @@ impl DeviceCertificates {
         self.leaf().acceptor.clone()
     }
 
-    pub(super) fn next(&self) -> MutexGuard<'_, Option<Leaf>> {
+    pub(in crate::sim) fn next(&self) -> MutexGuard<'_, Option<Leaf>> {
         self.next.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -18,9 +18,9 @@ use super::certificates::DeviceCertificates;
 use super::device_core::DeviceCore;
 use super::listener::{Ending, OpenPort, Ports, ShutPort, Wire};
 use super::state::BootPlan;
+use crate::sim::api::admission;
 use crate::sim::api::answer::stand_still;
 use crate::sim::api::call::Connection;
-use crate::sim::api::dispatch;
 use crate::sim::script::fault::Act;
 use crate::sim::script::fault_point::FaultPoint;
 
@@ -174,7 +174,8 @@ async fn talk<S>(device: &Arc<DeviceCore>, stream: S, link: &Connection)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = service_fn(|request| dispatch::answer(Arc::clone(device), link.clone(), request));
+    let service =
+        service_fn(|request| admission::answer(Arc::clone(device), link.clone(), request));
     // An error means that a fault or the client ended the connection.
     let _ = http1::Builder::new()
         .keep_alive(false)

@@ -7,9 +7,9 @@
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
-use super::firmware::{self, noise};
 use crate::hem::management_app::{self, BLOCK, MANIFEST, TRAILER_BYTES};
 use crate::model::AppVersion;
+use crate::sim::firmware_images::{self, noise};
 
 /// What is in an archive.
 const PAGE: &str = "index.html";
@@ -23,7 +23,7 @@ pub(in crate::sim) fn verify(file: &Bytes) -> Option<String> {
     let facts = management_app::read(file.clone()).ok()?.image.facts;
     let signed = facts
         .trailer
-        .is_some_and(|t| t.verifies && t.key == firmware::fwk());
+        .is_some_and(|t| t.verifies && t.key == firmware_images::fwk());
     let version = facts.version.filter(|_| signed)?;
     Some(version.to_string())
 }
@@ -52,8 +52,8 @@ pub(in crate::sim) fn archive(size: usize) -> Bytes {
         tar.resize(tar.len().next_multiple_of(BLOCK), 0);
     }
     tar.resize(tar.len() + 2 * BLOCK, 0);
-    let signature = firmware::sign(&Sha256::digest(&tar));
-    tar.extend_from_slice(&firmware::fwk().0);
+    let signature = firmware_images::sign(&Sha256::digest(&tar));
+    tar.extend_from_slice(&firmware_images::fwk().0);
     tar.extend_from_slice(&signature);
     tar.into()
 }

@@ -5,17 +5,17 @@ use std::time::Duration;
 
 use super::audit_log::{Entry, LogFiles};
 use super::clock::{Clock, Uptime, unix_now};
-use super::firmware::Firmware;
 use super::login_throttle::Throttle;
 use super::pending_faults::PendingFaults;
-use super::settings::Settings;
 use super::staging::Slot;
+use super::system_config::Settings;
 use crate::model::AuditType;
+use crate::sim::firmware_images::Firmware;
 use crate::sim::script::device::{ClockState, DeviceScript};
 use crate::sim::script::fault::Act;
 use crate::sim::script::fault_point::FaultPoint;
 use crate::sim::tokens::approval::{ApprovalRequest, REQUEST_LIFE};
-use crate::sim::tokens::token::{open, random, random_text, seal};
+use crate::sim::tokens::mac_token::{open, random, random_text, seal};
 use serde::{Deserialize, Serialize};
 
 /// How many nonces a device remembers, as a small machine does.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::model::AuditType;
-use crate::sim::tokens::token;
+use crate::sim::tokens::mac_token;
 use crate::sim::{PhoneRecording, Shown};
 
 const REQUEST: &str = "/api/auth/ext/request";
@@ -68,7 +68,7 @@ async fn an_approval_brings_a_token_of_its_scope_for_15_minutes() {
     let reply = post_json(&fleet, TOKEN, &reply.json()).await;
     assert_eq!(reply.status, 200);
     let token = reply.json()["token"].as_str().unwrap().to_owned();
-    let claims: Value = token::unverified(&token).unwrap();
+    let claims: Value = mac_token::unverified(&token).unwrap();
     assert_eq!(claims["scope"], "system:upgrade");
     let life = claims["exp"].as_i64().unwrap() - now;
     assert!((900..903).contains(&life), "{life}");
@@ -172,7 +172,8 @@ async fn the_broker_takes_what_a_device_gave_and_nothing_else() {
     let mut other_key = asked.clone();
     other_key["epk"] = "AAAA".into();
     // A key that the broker never handed out.
-    let strange = json!({ "epk": crate::sim::tokens::token::random_text(), "scope": "logger:get" });
+    let strange =
+        json!({ "epk": crate::sim::tokens::mac_token::random_text(), "scope": "logger:get" });
     let strange = post_json(&fleet, REQUEST, &strange).await.json();
     for (body, status) in [
         (json!({}), 400),
@@ -351,7 +352,7 @@ async fn the_broker_knows_which_device_has_a_phone() {
     let made = broker(&fleet, "POST", "/notify/event/new", &asked.body).await;
     assert_eq!(made.status, 200);
     // A device that the broker has never heard of.
-    let nobody = json!({ "eid": crate::sim::tokens::token::random_text() });
+    let nobody = json!({ "eid": crate::sim::tokens::mac_token::random_text() });
     assert_eq!(session(&fleet, nobody).await.json()["paired"], false);
     for body in [json!({}), json!({ "eid": 7 }), json!([])] {
         assert_eq!(session(&fleet, body.clone()).await.status, 400, "{body}");

@@ -66,7 +66,7 @@ async fn a_device_accepts_the_keys_of_one_kind_of_software_and_no_other() {
             if status == 200 {
                 let token: serde_json::Value = reply.json()["token"].clone();
                 let claims: serde_json::Value =
-                    crate::sim::tokens::token::unverified(token.as_str().unwrap()).unwrap();
+                    crate::sim::tokens::mac_token::unverified(token.as_str().unwrap()).unwrap();
                 assert_eq!(claims["sub"], role);
             }
         }

@@ -85,7 +85,7 @@ async fn what_is_served_is_told_by_the_manifest_or_not_at_all() {
     // An app that was made and signed with other software (tests/vectors/app).
     let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/app");
     let app = std::fs::read(dir.join("webroot.tar")).unwrap();
-    let key = crate::sim::device::firmware::fwk().to_string();
+    let key = crate::sim::firmware_images::fwk().to_string();
     let hash = "dAc+0obBLglENdQb3fQVg009g0iKGt45Wyl3VtsNJu8=";
     for (uis, after) in [("version", hash), ("signer-key", key.as_str())] {
         let device = format!("scheme = \"http\"\ncheck_polls = 0\nuis = \"{uis}\"");

@@ -10,10 +10,10 @@ mod lab;
 mod logger;
 mod login;
 mod management_app;
+mod other_software;
 mod renewal;
 mod transport;
 mod upgrade;
-mod vendor;
 
 use std::io;
 use std::sync::Arc;
@@ -69,7 +69,7 @@ async fn paced(tempo: f64, device: &str) -> SimFleet {
 
 /// The claims of a token of any kind.
 fn claims(token: &Value) -> Value {
-    super::tokens::token::unverified(token.as_str().unwrap()).unwrap()
+    super::tokens::mac_token::unverified(token.as_str().unwrap()).unwrap()
 }
 
 /// Whether these are the base64 of so many bytes.

@@ -12,7 +12,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::checkin::{Identity, backend_key};
-use super::token::{open, seal, unverified};
+use super::mac_token::{open, seal, unverified};
 
 /// How long a device waits for the reply to its request, in seconds of its clock.
 pub(in crate::sim) const REQUEST_LIFE: i64 = 3_600;

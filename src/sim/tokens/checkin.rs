@@ -9,9 +9,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use x25519_dalek::{PublicKey, StaticSecret};
 
-use super::token::{open, seal_agreed, unverified};
-use crate::sim::device::firmware;
-use crate::sim::tokens::token::random_text;
+use super::mac_token::random_text;
+use super::mac_token::{open, seal_agreed, unverified};
+use crate::sim::firmware_images;
 
 /// The simulated backend's private key: fixed, for it protects nothing.
 const BACKEND: [u8; 32] = [0xb0; 32];
@@ -80,7 +80,7 @@ impl Identity {
             aud: STANDARD.encode(backend.as_bytes()),
             qid: random_text(),
             fws: fws.to_owned(),
-            bls: firmware::bootloader().to_string(),
+            bls: firmware_images::bootloader().to_string(),
             uis: uis.map(str::to_owned),
             csn: csn.to_owned(),
         };

@@ -2,4 +2,4 @@
 
 pub(super) mod approval;
 pub(super) mod checkin;
-pub(super) mod token;
+pub(super) mod mac_token;

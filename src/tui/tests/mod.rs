@@ -2,10 +2,10 @@
 
 #[cfg(test)]
 pub(super) mod halt_box;
+mod keys;
 mod plan;
 mod retry_box;
 mod secret_box;
-mod ui;
 
 use super::fixtures::TestScreen;
 use super::ui::Effect;

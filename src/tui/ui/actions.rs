@@ -53,7 +53,7 @@ impl Ui {
         Vec::new()
     }
 
-    pub(in crate::tui) fn retry_failed(&mut self, focus: Focus, fleet: &Fleet) -> Vec<Effect> {
+    pub(super) fn retry_failed(&mut self, focus: Focus, fleet: &Fleet) -> Vec<Effect> {
         if self.possible(Action::RetryFailed, focus, fleet) {
             if focus == Focus::Plan {
                 self.typed.clear();
@@ -72,7 +72,7 @@ impl Ui {
         Vec::new()
     }
 
-    pub(in crate::tui) fn ask_cancel(&mut self, fleet: &Fleet) {
+    pub(super) fn ask_cancel(&mut self, fleet: &Fleet) {
         let Some(row) = self.selected(fleet) else {
             return;
         };
@@ -89,7 +89,7 @@ impl Ui {
         }
     }
 
-    pub(in crate::tui) fn yes(&mut self, fleet: &Fleet) -> Vec<Effect> {
+    pub(super) fn yes(&mut self, fleet: &Fleet) -> Vec<Effect> {
         match self.popup.take() {
             Some(Popup::LeavePlan) => vec![Effect::Leave],
             Some(Popup::Quit) if fleet.is_over() => vec![Effect::Leave],
@@ -157,7 +157,7 @@ impl Ui {
     }
 }
 
-pub(in crate::tui) fn can_cancel_any(fleet: &Fleet) -> bool {
+pub(super) fn can_cancel_any(fleet: &Fleet) -> bool {
     fleet.stop().is_none() && fleet.devices().iter().any(can_cancel)
 }
 

@@ -20,7 +20,7 @@ pub(in crate::tui) struct Budget {
 
 impl Ui {
     /// Forgets what was typed for a box that is gone, and that it was put off once the run goes on.
-    pub(in crate::tui) fn settle_budget(&mut self, fleet: &Fleet) {
+    pub(super) fn settle_budget(&mut self, fleet: &Fleet) {
         if !fleet.waits_for_budget() {
             self.budget.later = false;
             if self.popup == Some(Popup::Budget) {
@@ -33,7 +33,7 @@ impl Ui {
     }
 
     /// Asks where nothing else is open; whether it does. Only right before a frame is drawn, as for secrets.
-    pub(in crate::tui) fn ask_budget(&mut self, fleet: &Fleet) -> bool {
+    pub(super) fn ask_budget(&mut self, fleet: &Fleet) -> bool {
         let asks = fleet.waits_for_budget() && !self.budget.later;
         if asks {
             self.popup = Some(Popup::Budget);
@@ -42,7 +42,7 @@ impl Ui {
     }
 
     /// The key that asks.
-    pub(in crate::tui) fn open_budget(&mut self, fleet: &Fleet) {
+    pub(super) fn open_budget(&mut self, fleet: &Fleet) {
         if fleet.waits_for_budget() {
             self.popup = Some(Popup::Budget);
         } else {
@@ -51,19 +51,19 @@ impl Ui {
     }
 
     /// The devices go on waiting.
-    pub(in crate::tui) fn put_off_budget(&mut self) {
+    pub(super) fn put_off_budget(&mut self) {
         self.budget.later = true;
         self.popup = None;
     }
 
-    pub(in crate::tui) fn type_budget(&mut self, c: char) {
+    pub(super) fn type_budget(&mut self, c: char) {
         if self.budget.typed.len() < DIGITS {
             self.budget.typed.push(c);
         }
     }
 
     /// The run goes on, if the budget that was typed allows it.
-    pub(in crate::tui) fn go_on(&mut self, fleet: &Fleet) -> Vec<Effect> {
+    pub(super) fn go_on(&mut self, fleet: &Fleet) -> Vec<Effect> {
         let typed = std::mem::take(&mut self.budget.typed);
         let harm = fleet.harm();
         match typed.parse::<MaxFailures>() {
@@ -85,7 +85,7 @@ impl Ui {
     }
 
     /// The run does not go on.
-    pub(in crate::tui) fn stop_rollout(&mut self) -> Vec<Effect> {
+    pub(super) fn stop_rollout(&mut self) -> Vec<Effect> {
         self.popup = None;
         vec![Effect::Intend(Intent::Halt)]
     }

@@ -176,34 +176,34 @@ fn cannot(row: &DeviceState) -> bool {
 
 impl Ui {
     /// Whether the key would do something on the plan.
-    pub(in crate::tui) fn can_look_again(&self, fleet: &Fleet) -> bool {
+    pub(super) fn can_look_again(&self, fleet: &Fleet) -> bool {
         shown(self, fleet).any(cannot)
     }
 
     /// Whether the key would do something on the dashboard.
-    pub(in crate::tui) fn can_retry_all(&self, fleet: &Fleet) -> bool {
+    pub(super) fn can_retry_all(&self, fleet: &Fleet) -> bool {
         shown(self, fleet).any(is_meant)
     }
 
     /// On the plan: looks change nothing, and nobody is asked.
-    pub(in crate::tui) fn look_again(&self, fleet: &Fleet) -> Vec<Effect> {
+    pub(super) fn look_again(&self, fleet: &Fleet) -> Vec<Effect> {
         let again = shown(self, fleet).filter(|row| cannot(row));
         let devices = again.map(|row| row.id.clone()).collect();
         vec![Effect::Intend(Intent::RetryAll(devices))]
     }
 
     /// On the dashboard: asks first.
-    pub(in crate::tui) fn ask_retry_all(&mut self, fleet: &Fleet) {
+    pub(super) fn ask_retry_all(&mut self, fleet: &Fleet) {
         self.popup = RetryBox::open(self, fleet).map(Popup::RetryBox);
     }
 
     /// Whether the box has devices of this kind to take in or out.
-    pub(in crate::tui) fn has_choice(&self, kind: OutcomeKind, fleet: &Fleet) -> bool {
+    pub(super) fn has_choice(&self, kind: OutcomeKind, fleet: &Fleet) -> bool {
         matches!(&self.popup, Some(Popup::RetryBox(asked)) if asked.of_kind(fleet, kind) > 0)
     }
 
     /// Takes a choice of the box in or out.
-    pub(in crate::tui) fn choose(&mut self, kind: OutcomeKind) {
+    pub(super) fn choose(&mut self, kind: OutcomeKind) {
         if let Some(Popup::RetryBox(asked)) = &mut self.popup {
             match kind {
                 OutcomeKind::RolledBack => asked.rolled_back ^= true,
@@ -213,7 +213,7 @@ impl Ui {
     }
 
     /// The box is answered with yes.
-    pub(in crate::tui) fn retry_chosen(&mut self, asked: RetryBox, fleet: &Fleet) -> Vec<Effect> {
+    pub(super) fn retry_chosen(&mut self, asked: RetryBox, fleet: &Fleet) -> Vec<Effect> {
         let chosen = asked.chosen(fleet);
         if chosen.is_empty() {
             self.warn("no device is chosen");

@@ -101,7 +101,7 @@ fn wants(fleet: &Fleet, device: &DeviceId) -> bool {
 
 impl Ui {
     /// Forgets who no longer waits, and what was typed for a box that is gone.
-    pub(in crate::tui) fn settle_secrets(&mut self, fleet: &Fleet) {
+    pub(super) fn settle_secrets(&mut self, fleet: &Fleet) {
         self.secrets.waiting.retain(|w| wants(fleet, &w.device));
         if let Some(Popup::Secret(device)) = &self.popup
             && !wants(fleet, device)
@@ -138,7 +138,7 @@ impl Ui {
     }
 
     /// The key that asks: for the selected device's secret if it waits, else for the first one's.
-    pub(in crate::tui) fn open_secret(&mut self, fleet: &Fleet) {
+    pub(super) fn open_secret(&mut self, fleet: &Fleet) {
         let selected = self.selected(fleet).map(|row| row.id.clone());
         let device = selected
             .filter(|id| self.secrets.waiting().any(|w| w == id))
@@ -150,13 +150,13 @@ impl Ui {
     }
 
     /// The device goes on waiting, and the next one is asked for.
-    pub(in crate::tui) fn put_off_secret(&mut self) {
+    pub(super) fn put_off_secret(&mut self) {
         if let Some(Popup::Secret(device)) = self.popup.take() {
             self.secrets.put_off(|id| *id == device);
         }
     }
 
-    pub(in crate::tui) fn send_secret(&mut self) -> Vec<Effect> {
+    pub(super) fn send_secret(&mut self) -> Vec<Effect> {
         let Some(Popup::Secret(device)) = &self.popup else {
             return Vec::new();
         };
@@ -169,14 +169,14 @@ impl Ui {
         vec![Effect::Intend(intent)]
     }
 
-    pub(in crate::tui) fn erase_secret(&mut self) {
+    pub(super) fn erase_secret(&mut self) {
         // The last bytes stay in the buffer until it is wiped, which is soon.
         self.secrets.typed.0.pop();
     }
 
     /// A key that is no binding goes into the text. Chords do not: a terminal makes Alt-p of Esc and p
     /// that come at once, and a letter that nobody meant is not to be seen here.
-    pub(in crate::tui) fn type_secret(&mut self, event: &KeyEvent) {
+    pub(super) fn type_secret(&mut self, event: &KeyEvent) {
         let control = event.modifiers.contains(KeyModifiers::CONTROL);
         let chord = control || event.modifiers.contains(KeyModifiers::ALT);
         match event.code {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::token::issued;
+use super::passphrase::issued;
 use crate::device::http::HttpDevice;
 use crate::device::http::broker::client::garbled;
 use crate::device::http::call::Call;

@@ -1,6 +1,6 @@
 //! What is remembered of a device's logins for one run: refusals, the secret at hand, when its clock was set.
 //!
-//! The login itself is in `token`, the keys are in `derived_keys`.
+//! The login itself is in `passphrase`, the keys are in `derived_keys`.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -4,4 +4,4 @@
 pub(super) mod approval;
 pub(super) mod derived_keys;
 pub(super) mod logins;
-pub(super) mod token;
+pub(super) mod passphrase;

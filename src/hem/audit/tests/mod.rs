@@ -4,8 +4,8 @@
 mod any_bytes;
 mod files;
 mod keys;
+mod log_window;
 mod search;
-mod windows;
 
 use std::path::Path;
 

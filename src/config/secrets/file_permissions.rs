@@ -1,11 +1,11 @@
-//! Opens a secret file, and refuses one that others may read. `source` reads it.
+//! Opens a secret file, and refuses one that others may read. `secret_store` reads it.
 
 use std::fs::File;
 use std::path::Path;
 
 use crate::config::diagnostic::shown_path;
 use crate::config::environment::unreadable;
-use crate::config::toml::value::{ValueError, ValueResult};
+use crate::config::toml::single_values::{ValueError, ValueResult};
 
 /// Opens a secret file, and refuses one that others may read or that is no plain file. The open
 /// file is what is judged, so that nobody can put another in its place in between.

@@ -17,8 +17,8 @@ use super::login::session_key;
 use crate::hem::limits::CHALLENGE_SECONDS;
 use crate::sim::device::clock::unix_now;
 use crate::sim::device::device_core::DeviceCore;
-use crate::sim::tokens::token;
-use crate::sim::tokens::token::random_text;
+use crate::sim::tokens::mac_token;
+use crate::sim::tokens::mac_token::random_text;
 
 /// Adds the headers that let a page of an allowed origin ask and read the answer (CORS).
 pub(super) fn allow_origin(headers: &mut HeaderMap, origin: HeaderValue, method: &Method) {
@@ -82,7 +82,7 @@ pub(super) async fn personalise(call: &mut Call<'_>) -> Result<Answer, Gone> {
 
 /// The proof that a device is genuine; here it proves nothing.
 fn genuine(device: &DeviceCore) -> String {
-    token::seal(&device.identity.key(), &json!({ "iat": unix_now() }))
+    mac_token::seal(&device.identity.key(), &json!({ "iat": unix_now() }))
 }
 
 /// `GET /api/system/config/attestation`: a certificate that attests nothing.

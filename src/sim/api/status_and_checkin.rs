@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::answer::{Answer, Gone, odd};
 use super::call::Call;
 use super::management_app;
-use crate::sim::device::firmware;
+use crate::sim::firmware_images;
 use crate::sim::script::device::Model;
 use crate::sim::script::fault::Act;
 use crate::sim::script::values::LinkScheme;
@@ -29,7 +29,7 @@ pub(in crate::sim) fn version(call: &Call<'_>) -> Answer {
         },
         "blv": "Encedo nGINE BL v1.1.0",
         "fwv": state.running.fwv,
-        "fwk": firmware::fwk().to_string(),
+        "fwk": firmware_images::fwk().to_string(),
         "fws": state.running.fws.to_string(),
     });
     if device.script.model == Model::Ppa {
@@ -102,7 +102,7 @@ fn host(call: &Call<'_>) -> Option<String> {
 /// `GET /api/system/checkin`.
 pub(in crate::sim) fn checkin(call: &Call<'_>) -> Answer {
     let mut state = call.device.state();
-    let jti = crate::sim::tokens::token::random_text();
+    let jti = crate::sim::tokens::mac_token::random_text();
     let uis = (!call.device.is_epa()).then(|| management_app::reported(call.device, &state));
     let fws = state.running.fws.to_string();
     let csn = call.device.serial();
@@ -119,7 +119,7 @@ struct Checked {
 }
 
 /// `POST /api/system/checkin`.
-pub(in crate::sim) async fn checkin_reply(call: &mut Call<'_>) -> Result<Answer, Gone> {
+pub(super) async fn checkin_reply(call: &mut Call<'_>) -> Result<Answer, Gone> {
     let body: Checked = match call.json().await {
         Ok(body) => body,
         Err(refusal) => return refusal.answer(),

@@ -15,7 +15,7 @@ use crate::model::{BrokerFault, Distrust, Fwk};
 #[derive(Serialize)]
 pub(in crate::cli) struct Facts<'a> {
     pub(in crate::cli) component: &'static str,
-    pub(in crate::cli) announced: &'a str,
+    pub(super) announced: &'a str,
     pub(super) fetched_at: String,
     pub(in crate::cli) broker: String,
     pub(super) offered_to: Vec<&'a str>,

@@ -25,14 +25,14 @@ const SIGNED_AT: u32 = 1_764_547_200;
 
 /// What a device runs, as `version` reports it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(in crate::sim) struct Firmware {
-    pub(in crate::sim) fwv: String,
-    pub(in crate::sim) fws: Fws,
+pub(super) struct Firmware {
+    pub(super) fwv: String,
+    pub(super) fws: Fws,
 }
 
 impl Firmware {
     /// The firmware of this version that devices had before; its image is nowhere.
-    pub(in crate::sim) fn earlier(version: &str) -> Self {
+    pub(super) fn earlier(version: &str) -> Self {
         let fwv = name(version);
         let fws = Fws(key().sign(fwv.as_bytes()).to_bytes());
         Self { fwv, fws }
@@ -57,23 +57,23 @@ fn name(version: &str) -> String {
 }
 
 /// What devices report as the signature of their bootloader.
-pub(in crate::sim) fn bootloader() -> Fws {
+pub(super) fn bootloader() -> Fws {
     Fws(key().sign(b"bootloader").to_bytes())
 }
 
 /// The key that devices accept firmware from.
-pub(in crate::sim) fn fwk() -> Fwk {
+pub(super) fn fwk() -> Fwk {
     Fwk(key().verifying_key().to_bytes())
 }
 
 /// Signs with that key.
-pub(in crate::sim) fn sign(message: &[u8]) -> [u8; SIGNATURE] {
+pub(super) fn sign(message: &[u8]) -> [u8; SIGNATURE] {
     key().sign(message).to_bytes()
 }
 
 /// What a device finds out about a staged image: the firmware that it is, if it is valid. `version`
 /// is what a layout that only devices know says of itself.
-pub(in crate::sim) fn verify(image: &[u8], version: &str) -> Option<Firmware> {
+pub(super) fn verify(image: &[u8], version: &str) -> Option<Firmware> {
     match firmware_image::verify(image) {
         Ok(footer) => (footer.fwk == fwk()).then_some(Firmware {
             fwv: footer.name,
@@ -94,7 +94,7 @@ pub(in crate::sim) fn verify(image: &[u8], version: &str) -> Option<Firmware> {
 }
 
 /// Makes the image that is rolled out.
-pub(in crate::sim) fn image(script: &ImageScript) -> Bytes {
+pub(super) fn image(script: &ImageScript) -> Bytes {
     let body = noise(script.size.saturating_sub(firmware_image::FOOTER_BYTES));
     let (seed, mode) = match script.kind {
         ImageKind::Signed => (SEED, SigningMode::Plain),
@@ -119,7 +119,7 @@ pub(in crate::sim) fn image(script: &ImageScript) -> Bytes {
 }
 
 /// Bytes that do not repeat, the same each time (xorshift).
-pub(in crate::sim) fn noise(size: usize) -> Vec<u8> {
+pub(super) fn noise(size: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut next = || {
         state ^= state << 13;

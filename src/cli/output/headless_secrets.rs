@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
 use crate::config::secrets::prompt::{self, TerminalPrompter};
-use crate::config::secrets::source::Prompter as _;
+use crate::config::secrets::secret_store::Prompter as _;
 use crate::engine::{DeviceState, Fleet, Intent};
 use crate::model::{DeviceId, LinkTrust, Secret};
 

@@ -10,7 +10,7 @@ use crate::engine::{Event, Fleet, FleetRun, Intent, Mode, Phase, Stop};
 use crate::model::printable;
 use crate::report::{Reporter, plan_table};
 
-use super::headless_prompt::HeadlessPrompt;
+use super::headless_secrets::HeadlessPrompt;
 use super::line_writer::say;
 use super::stdout_writer::{Closed, OutputBuffer, StdoutWriter};
 use crate::cli::device_locks::DeviceLocks;

@@ -9,7 +9,7 @@ use toml::de::DeValue;
 use super::keys::path;
 use crate::config::diagnostic::quoted;
 use crate::config::toml::reader::{Field, Reader, Section, mismatch, text};
-use crate::config::toml::value::{self, ValueError};
+use crate::config::toml::single_values::{self, ValueError};
 use crate::model::SecretSource;
 
 /// Where a secret may come from.
@@ -46,7 +46,7 @@ impl SharedSecrets {
         for (key, value) in table {
             let name = key.get_ref().as_ref();
             let spot = spot.child(name, value.span());
-            if let Err(error) = value::word(name) {
+            if let Err(error) = single_values::word(name) {
                 reader.report(&spot, error);
             }
             let source = if let Some(table) = value.get_ref().as_table() {
@@ -92,7 +92,7 @@ impl SharedSecrets {
         }
         // What is near to no name may be the secret itself, and is not repeated.
         let known = self.known.keys().map(String::as_str);
-        let error = match value::nearest(&name.0, known) {
+        let error = match single_values::nearest(&name.0, known) {
             Some(near) => ValueError::new(format!("no secret is called {}", quoted(&name.0)))
                 .hint(format!("did you mean {}?", quoted(near))),
             None if self.known.is_empty() => {
@@ -151,12 +151,12 @@ fn one_source(
 ) -> Field<SecretSource> {
     let ways = [
         s.take(reader, "env", |v| {
-            value::env_name(text(v)?).map(SecretSource::Env)
+            single_values::env_name(text(v)?).map(SecretSource::Env)
         }),
         path(reader, s, "file").map(SecretSource::File),
         read_command(reader, s).map(SecretSource::Command),
         s.take(reader, "prompt", |v| {
-            value::plain_text(text(v)?, "prompt").map(SecretSource::Prompt)
+            single_values::plain_text(text(v)?, "prompt").map(SecretSource::Prompt)
         }),
     ];
     let mut given = ways.into_iter().filter(|w| !w.is_absent());

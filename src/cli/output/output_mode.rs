@@ -12,7 +12,7 @@ use crate::engine::{Fleet, FleetRun};
 use crate::report::{Exit, JsonLines, Plain, Summary, print_summary};
 use crate::tui::{self, Options, Theme};
 
-use super::headless;
+use super::headless_loop;
 use super::line_writer;
 use super::stdout_writer::{self, OutputBuffer};
 use crate::cli::CliError;
@@ -64,11 +64,11 @@ pub(in crate::cli) async fn show(
     match how {
         OutputMode::Json => {
             let mut json = JsonLines::new(page.clone());
-            Ok(headless::run(session, &mut json, page, Some(locks), interrupts).await)
+            Ok(headless_loop::run(session, &mut json, page, Some(locks), interrupts).await)
         }
         OutputMode::Plain => {
             let mut plain = Plain::new(page.clone(), TimeZone::system(), color());
-            Ok(headless::run(session, &mut plain, page, Some(locks), interrupts).await)
+            Ok(headless_loop::run(session, &mut plain, page, Some(locks), interrupts).await)
         }
         OutputMode::Tui { ascii } => dashboard(session, ascii, locks, interrupts)
             .await

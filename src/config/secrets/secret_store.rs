@@ -7,10 +7,10 @@ use std::io::{self, Read};
 use zeroize::Zeroizing;
 
 use super::command::Commands;
-use super::file;
+use super::file_permissions;
 use crate::config::diagnostic::{Diagnostic, Diagnostics, quoted};
 use crate::config::environment::{Env, reason, unset};
-use crate::config::toml::value::{ValueError, ValueResult};
+use crate::config::toml::single_values::{ValueError, ValueResult};
 use crate::model::{AuthMethod, Credential, DeviceSpec, Secret, SecretSource};
 
 /// More than any passphrase or token; what goes on longer is not one.
@@ -159,7 +159,7 @@ fn read(
         },
         SecretSource::File(path) => {
             let shown = crate::config::diagnostic::shown_path(path);
-            let bytes = read_bounded(&mut file::open(path)?)
+            let bytes = read_bounded(&mut file_permissions::open(path)?)
                 .map_err(|e| ValueError::new(format!("the secret file {shown}: {}", reason(&e))))?;
             first_line(&bytes).ok_or_else(|| {
                 ValueError::new(format!(

@@ -17,7 +17,9 @@ use super::component;
 use super::endpoint::Endpoint;
 use super::management_app::ManagementApp;
 use super::upgrade::Image;
-use super::{approval, config, logger, login, management_app, system, upgrade, vendor};
+use super::{
+    approval, config, logger, login, management_app, other_endpoints, status_and_checkin, upgrade,
+};
 use crate::model::{AuditResult, AuditType};
 use crate::sim::device::audit_log::{self, Entry};
 use crate::sim::device::device_core::DeviceCore;
@@ -70,7 +72,7 @@ pub(in crate::sim) async fn answer(
     }
     let mut response = respond(said, call.act.as_ref(), &link.ending)?;
     if let Some(origin) = origin.filter(|_| response.status() != 412) {
-        vendor::allow_origin(response.headers_mut(), origin, call.request.method());
+        other_endpoints::allow_origin(response.headers_mut(), origin, call.request.method());
     }
     Ok(response)
 }
@@ -168,10 +170,10 @@ impl Call<'_> {
 
     async fn carry_out(&mut self, endpoint: Endpoint) -> Result<Answer, Gone> {
         match endpoint {
-            Endpoint::Version => Ok(system::version(self)),
-            Endpoint::Status => Ok(system::status(self)),
-            Endpoint::Checkin => Ok(system::checkin(self)),
-            Endpoint::CheckinReply => system::checkin_reply(self).await,
+            Endpoint::Version => Ok(status_and_checkin::version(self)),
+            Endpoint::Status => Ok(status_and_checkin::status(self)),
+            Endpoint::Checkin => Ok(status_and_checkin::checkin(self)),
+            Endpoint::CheckinReply => status_and_checkin::checkin_reply(self).await,
             Endpoint::Challenge => Ok(login::challenge(self).await),
             Endpoint::Login => login::login(self).await,
             Endpoint::Upload => upgrade::upload(self).await,
@@ -187,15 +189,15 @@ impl Call<'_> {
             Endpoint::UploadUi => management_app::upload(self).await,
             Endpoint::CheckUi => Ok(component::check::<ManagementApp>(self).await),
             Endpoint::InstallUi => Ok(management_app::install(self)),
-            Endpoint::Init => Ok(vendor::init(self)),
-            Endpoint::InitReply => vendor::personalise(self).await,
+            Endpoint::Init => Ok(other_endpoints::init(self)),
+            Endpoint::InitReply => other_endpoints::personalise(self).await,
             Endpoint::Config => Ok(config::read(self)),
             Endpoint::ConfigUpdate => config::change(self).await,
-            Endpoint::Attestation => Ok(vendor::attestation(self)),
-            Endpoint::Selftest => Ok(vendor::selftest(self)),
+            Endpoint::Attestation => Ok(other_endpoints::attestation(self)),
+            Endpoint::Selftest => Ok(other_endpoints::selftest(self)),
             Endpoint::Shutdown => Ok(upgrade::shutdown(self)),
-            Endpoint::KeyList => Ok(vendor::no_keys()),
-            Endpoint::KeySearch => vendor::search(self).await,
+            Endpoint::KeyList => Ok(other_endpoints::no_keys()),
+            Endpoint::KeySearch => other_endpoints::search(self).await,
             Endpoint::Keys => Ok(Answer::status(404)),
             Endpoint::Crypto => Ok(Answer::status(406)),
         }
