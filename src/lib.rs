@@ -26,7 +26,7 @@
 //!    happened, it sends an [`engine::Event`]: a fact in the past tense, with its time, device and attempt.
 //! 2. [`engine::Fleet::update`] takes the event in. The reducer is synchronous and has neither clock nor IO. It changes the
 //!    state and returns [`engine::Command`]s; it alone decides what starts.
-//! 3. [`engine::Pool`] carries the commands out: it starts, stops and permits tasks.
+//! 3. [`engine::Pool`] carries the commands out: it starts and stops tasks, and gives them the permit to install.
 //! 4. The same event goes to whoever shows the run: the dashboard ([`tui`]) or lines and JSON ([`report`]). They read the
 //!    state and never change it. Keys and signals come back as [`engine::Intent`]s, which the reducer takes in like events.
 //!

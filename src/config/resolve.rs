@@ -1,5 +1,5 @@
 //! The file as typed → plain settings: fills in defaults, compares values with each other, and checks the files that
-//! the inventory names. Of a secret it checks only that it is there; `secrets::source` reads it.
+//! the inventory names. Of a secret it checks only that it is there; `secrets::secret_store` reads it.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};

@@ -168,7 +168,7 @@ pub enum DeviceFact {
         /// After how many more none is tried any more in this run.
         left: u32,
     },
-    /// The image is staged and verified, and the device's task asks for permit to install it.
+    /// The image is staged and verified, and the device's task asks for the permit to install it.
     PermitAsked,
     /// An install request is about to be sent: from here on the device is watched, never asked again.
     InstallBegun {

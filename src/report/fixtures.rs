@@ -74,7 +74,7 @@ pub(super) fn upgrade_to_log(run: &mut TestRun, n: usize) {
     run.pass(24_000);
     let silent = Progress::Silent {
         last: "connection refused".to_owned(),
-        normal: Duration::from_secs(1 * 60),
+        normal: Duration::from_secs(60),
     };
     run.progress(n, Stage::Reboot, silent);
     run.pass(8000);

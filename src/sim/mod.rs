@@ -11,7 +11,7 @@
 //! - `fleet` starts it all, and `lab_dir` writes an inventory for it.
 //!
 //! Personalisation, pairing of phones, keys and crypto are not simulated. The rest of the vendor's API is answered where
-//! that costs little (`api/vendor.rs`), and with 404 like any unknown path where it does not.
+//! that costs little (`api/other_endpoints.rs`), and with 404 like any unknown path where it does not.
 //!
 //! Must not import `device`, `engine` or `config`: a misunderstanding that client and simulator shared would cancel out.
 //! What both need is in `hem`, which is held by vectors that were made elsewhere.

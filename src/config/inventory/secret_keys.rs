@@ -1,5 +1,5 @@
 //! `secret` of an `auth`, and the `[secrets.NAME]` that several devices share. The secrets themselves are read by
-//! `secrets::source`.
+//! `secrets::secret_store`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -49,9 +49,9 @@ pub struct DeviceState {
     pub cancelling: bool,
     /// Whether it stands in line for a task.
     pub(in crate::engine) queued: bool,
-    /// Whether it is ready for its install, and has not got permit to send it.
+    /// Whether it is ready for its install, and has not got the permit to send it.
     pub wants_permit: bool,
-    /// Whether it has got permit, and has not sent it.
+    /// Whether it has got the permit, and has not sent its install.
     pub(in crate::engine) permit: bool,
     /// The harm that installs of this run did to it, as far as is known: what a further attempt does not undo
     /// or explain stays.

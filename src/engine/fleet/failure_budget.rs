@@ -35,7 +35,7 @@ impl Fleet {
         self.counters().harm
     }
 
-    /// Whether the budget was spent: nothing new starts, and no install gets permit, until somebody gives
+    /// Whether the budget was spent: nothing new starts, and no install gets a permit, until somebody gives
     /// another one.
     pub fn is_halted(&self) -> bool {
         self.halted

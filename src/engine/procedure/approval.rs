@@ -9,6 +9,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use crate::device::{Approval, ApprovalAnswer, ApprovalReply, Device, LoginError, Session};
+use crate::hem::limits::MAX_NOTE;
 use crate::model::{FailureKind, Outcome, Retry, Scope, Stage, human_duration};
 
 use super::attempt::Attempt;
@@ -18,13 +19,11 @@ use crate::engine::event::{DeviceFact, Progress};
 
 /// How long a withdrawal may take: it is a courtesy, and nothing waits for it longer.
 const WITHDRAW_LIMIT: Duration = Duration::from_secs(10);
-/// How often it is tried within that time.
+/// How often it is tried within that time, and the first pause between two tries.
 const WITHDRAW_RETRY: Retry = Retry {
     attempts: 4,
     backoff: Duration::from_millis(300),
 };
-/// The longest note that a phone shows, in characters.
-const MAX_NOTE: usize = 128;
 
 impl<D: Device> Attempt<D> {
     /// Asks the owner's phone for `scope`, once, and waits for the answer.

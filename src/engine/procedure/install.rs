@@ -51,7 +51,7 @@ impl<D: Device> Attempt<D> {
     }
 
     /// Looks at the device for the last time and sends the install: once, and only here. `seen` is what the
-    /// attempt began with. Whatever is slow (a login, permit that a person gives) comes before; from the look to
+    /// attempt began with. Whatever is slow (a login, a permit that a person gives) comes before; from the look to
     /// the request nothing is waited for, so that nobody else's install falls in between.
     pub(super) async fn look_and_send(
         &mut self,

@@ -72,7 +72,7 @@ impl InstallPermit {
 mod tests {
     use super::*;
 
-    /// A task that asks for permit takes back what it had: that makes no halted run a mere cancellation.
+    /// A task that asks for the permit takes back what it had: that makes no halted run a mere cancellation.
     #[test]
     fn what_was_refused_for_good_is_neither_given_nor_taken_back() {
         let permit = InstallPermit::default();

@@ -295,9 +295,11 @@ impl<D: Device> Attempt<D> {
         let kind = match &judged {
             Outcome::RolledBack => Some(FailureKind::RolledBack),
             Outcome::Unproven(why) => Some(FailureKind::Unproven(why.clone())),
-            _ if faults.is_healthy() || self.policy.force => None,
+            Outcome::Upgraded if faults.is_healthy() || self.policy.force => None,
             // Proven, but nobody should find a broken device among the green ones.
-            _ => Some(FailureKind::FaultAfterwards(faults)),
+            Outcome::Upgraded => Some(FailureKind::FaultAfterwards(faults)),
+            // Nothing else is judged here; if it ever is, it is not green.
+            _ => Some(FailureKind::InDoubt(Doubt::NoReboot)),
         };
         let outcome = match &kind {
             Some(kind @ FailureKind::FaultAfterwards(_)) => Outcome::Failed(Failure {

@@ -221,7 +221,7 @@ async fn the_app_is_not_installed_to_a_device_that_rebooted_either() {
     assert_eq!(sent(&fake), (1, 0));
 }
 
-/// Upgrades a device that becomes like this once its install has permit: what is left is the last look.
+/// Upgrades a device that becomes like this once its install has its permit: what is left is the last look.
 async fn with_last_look(become_so: impl FnOnce(&Fake)) -> (FleetRun, Fake) {
     let fake = Fake::new();
     let mut run = run_of(std::slice::from_ref(&fake), Mode::Go, 1);

@@ -1,5 +1,5 @@
 //! The one install: what its answer, the reboot and the firmware that runs then make of the device. Slow and restless
-//! devices are in `watching`.
+//! devices are in `after_install`.
 
 use super::*;
 

@@ -60,7 +60,7 @@ fn hint(stage: Stage, kind: &FailureKind) -> String {
             open(*left_open)
         ),
         FailureKind::ApprovalRefused { .. } => "Is that phone paired with this very device? Retry asks again; if it stays, pair it anew.".to_owned(),
-        FailureKind::OtherSigner => "Compare the image (hemfleet inspect) with what this device runs; without --require-same-key \
+        FailureKind::OtherSigner | FailureKind::UnknownSigner(_) => "Compare the image (hemfleet inspect) with what this device runs; without --require-same-key \
              the device itself decides."
             .to_owned(),
         FailureKind::Downgrade { .. } => "Name a newer image; or say --allow-downgrade, if an older one is meant: it may bring back faults that \
@@ -107,8 +107,7 @@ fn hint(stage: Stage, kind: &FailureKind) -> String {
         FailureKind::RebootedAgain
         | FailureKind::RolledBack
         | FailureKind::Unproven(_)
-        | FailureKind::InDoubt(_)
-        | FailureKind::UnknownSigner(_) => "Compare its fws with the image (hemfleet inspect).".to_owned(),
+        | FailureKind::InDoubt(_) => "Compare its fws with the image (hemfleet inspect).".to_owned(),
         FailureKind::Stopped => "It still runs what it ran before: retry or run again when you are ready.".to_owned(),
         FailureKind::Panicked { .. } => "This is a bug of hemfleet: please report it with the log. Other devices are not \
              affected; retry looks at the device first."

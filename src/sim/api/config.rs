@@ -1,7 +1,7 @@
 //! `/api/system/config`: reading and changing the settings, and renewing the certificate by hand ([section
 //! 5](crate::hem#5-check-in)).
 //!
-//! The settings themselves are in `device/settings.rs`, the certificates in `device/certificates.rs`.
+//! The settings themselves are in `device/system_config.rs`, the certificates in `device/certificates.rs`.
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,5 @@
 //! The life of a device on its socket: up, gone for a reboot, up again (sections [2](crate::hem#2-transport) and
-//! [7](crate::hem#7-firmware-upgrade)). Requests are answered in `api/dispatch.rs`.
+//! [7](crate::hem#7-firmware-upgrade)). Requests are answered in `api/admission.rs`.
 
 use std::future::Future;
 use std::io;

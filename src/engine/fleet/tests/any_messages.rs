@@ -48,7 +48,7 @@ fn message() -> impl Strategy<Value = Message> {
 
 proptest! {
     /// Whatever comes in whatever order: the limit holds, no device has two tasks, and one whose
-    /// install is in doubt is only ever watched. Once the budget is spent no install gets permit, and
+    /// install is in doubt is only ever watched. Once the budget is spent no install gets a permit, and
     /// none starts, until another one is given. What is counted on the way is what a recount finds.
     #[test]
     fn the_rules_hold(
