@@ -88,10 +88,11 @@ async fn standing_still() {
     );
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.write_all(&fleet.image()[..70_000]).await.unwrap();
-    let recording = fleet
-        .hem()
-        .wait_for(|j| j.image_bytes_total() >= 65_536)
-        .await;
+    let recording = within(
+        "bytes of the image",
+        fleet.hem().wait_for(|j| j.image_bytes_total() >= 65_536),
+    )
+    .await;
     assert_eq!(recording.uploads, 0);
     // The next connection is accepted and hears nothing, however long it waits.
     let silent = get(&fleet, "/api/system/version", "");
@@ -179,7 +180,7 @@ async fn boots_that_go_wrong() {
 async fn a_boot_that_hangs_accepts_and_says_nothing() {
     let fleet = with(r#"{ at = "boot", do = "hang", for = "300ms" }"#).await;
     assert_eq!(install(&fleet).await.unwrap().status, 200);
-    fleet.hem().wait_for(|j| j.reboots == 1).await;
+    within("the reboot", fleet.hem().wait_for(|j| j.reboots == 1)).await;
     let mut silent = loop {
         match dial(&fleet).await {
             Ok(stream) => break stream,
@@ -254,7 +255,11 @@ async fn a_throttled_upload_is_held_back() {
     let token = token(&fleet, "system:upgrade").await;
     let image = fleet.image();
     let others = async {
-        fleet.hem().wait_for(|j| j.image_bytes_total() > 0).await;
+        within(
+            "bytes of the image",
+            fleet.hem().wait_for(|j| j.image_bytes_total() > 0),
+        )
+        .await;
         for _ in 0..3 {
             version(&fleet).await;
         }

@@ -236,7 +236,7 @@ async fn the_throttle_holds_no_challenge_back() {
     let login = post_json(&fleet, "/api/auth/token", &body);
     let challenge = async {
         let arrived = |j: &crate::sim::Recording| j.login_attempts() == 4;
-        fleet.hem().wait_for(arrived).await;
+        within("what the device is to see", fleet.hem().wait_for(arrived)).await;
         get(&fleet, "/api/auth/token", "").await.unwrap()
     };
     tokio::select! {
@@ -273,7 +273,11 @@ async fn a_reply_waits_for_its_time() {
         .await
         .unwrap();
     let others = async {
-        fleet.hem().wait_for(|j| j.requests.len() == 1).await;
+        within(
+            "the request",
+            fleet.hem().wait_for(|j| j.requests.len() == 1),
+        )
+        .await;
         for _ in 0..3 {
             version(&fleet).await;
         }

@@ -15,8 +15,10 @@ mod renewal;
 mod transport;
 mod upgrade;
 
+use std::future::Future;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -157,9 +159,18 @@ async fn raw(fleet: &SimFleet, bytes: &[u8]) -> io::Result<Reply> {
     rest(&mut stream).await
 }
 
+/// Waits, but not for ever; `what` is what the failure says was waited for.
+async fn within<T>(what: &str, wait: impl Future<Output = T>) -> T {
+    const PATIENCE: Duration = Duration::from_secs(60);
+    tokio::time::timeout(PATIENCE, wait)
+        .await
+        .unwrap_or_else(|_| panic!("waited {PATIENCE:?} for {what}"))
+}
+
 async fn rest(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Reply> {
     let mut answer = Vec::new();
-    match stream.read_to_end(&mut answer).await {
+    let closed = within("the answer and its end", stream.read_to_end(&mut answer)).await;
+    match closed {
         Err(e) if answer.is_empty() => return Err(e),
         _ => {}
     }
@@ -306,7 +317,7 @@ async fn install(fleet: &SimFleet) -> Reply {
 
 /// Waits until the device is back from reboot number `n`.
 async fn back(fleet: &SimFleet, n: u32) -> Value {
-    fleet.hem().wait_for(|j| j.reboots >= n).await;
+    within("the reboot", fleet.hem().wait_for(|j| j.reboots >= n)).await;
     loop {
         // Refused while it is down: the poll is the event.
         if let Ok(reply) = get(fleet, "/api/system/status", "").await {

@@ -12,7 +12,7 @@ async fn head(fleet: &SimFleet, request: &str) -> String {
     let mut stream = dial(fleet).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer).await;
+    let _ = within("the answer and its end", stream.read_to_end(&mut answer)).await;
     String::from_utf8(answer).unwrap()
 }
 
@@ -157,7 +157,7 @@ async fn a_shutdown_is_for_good() {
     let token = token(&fleet, "system:shutdown").await;
     let reply = get(&fleet, "/api/system/shutdown", &bearer(&token)).await;
     assert_eq!(reply.unwrap().status, 200);
-    fleet.hem().wait_for(|j| j.reboots >= 1).await;
+    within("the reboot", fleet.hem().wait_for(|j| j.reboots >= 1)).await;
     assert!(get(&fleet, VERSION, "").await.is_err());
 }
 

@@ -27,10 +27,13 @@ pub(super) async fn reboot(fleet: &SimFleet) {
     let now = fleet.hem().clock().unwrap();
     let token = fleet.hem().token("system:config", now + 600);
     plain(fleet, "GET", "/api/system/reboot", &bearer(&token)).await;
-    fleet.hem().wait_for(|j| j.reboots >= 1).await;
-    while TcpStream::connect(fleet.hem().addr()).await.is_err() {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
+    within("the reboot", async {
+        fleet.hem().wait_for(|j| j.reboots >= 1).await;
+        while TcpStream::connect(fleet.hem().addr()).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
 }
 
 #[tokio::test]

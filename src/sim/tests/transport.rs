@@ -169,7 +169,11 @@ async fn bad_certificates_are_bad_each_in_its_way() {
         let fleet = one(&format!("scheme = \"https\"\ntls = \"{kind}\"")).await;
         let error = dial(&fleet).await.err().unwrap().to_string();
         assert!(error.contains(says), "{kind}: {error}");
-        fleet.hem().wait_for(|j| j.tls_failures == 1).await;
+        within(
+            "the failed handshake",
+            fleet.hem().wait_for(|j| j.tls_failures == 1),
+        )
+        .await;
     }
 }
 

@@ -67,7 +67,7 @@ async fn a_whole_upgrade() {
 async fn while_it_reboots_connections_are_refused() {
     let fleet = one("reboot = \"1h\"").await;
     assert_eq!(install(&fleet).await.status, 200);
-    fleet.hem().wait_for(|j| j.reboots == 1).await;
+    within("the reboot", fleet.hem().wait_for(|j| j.reboots == 1)).await;
     let error = TcpStream::connect(fleet.hem().addr()).await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
     let addr = fleet.hem().addr();

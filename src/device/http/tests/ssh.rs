@@ -90,7 +90,8 @@ async fn the_ninth_stream_at_a_time_has_a_connection_of_its_own() {
         let together = Arc::clone(&together);
         async move {
             guest.head().await;
-            together.wait().await;
+            let all = tokio::time::timeout(Duration::from_secs(60), together.wait());
+            all.await.expect("waited 60 s for nine streams at a time");
             guest.answer(200, STATUS).await;
         }
     })
