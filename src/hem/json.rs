@@ -15,9 +15,6 @@ use crate::model::{
 /// The scope of a whole upgrade (section 6).
 pub const SCOPE_UPGRADE: &str = Scope::Upgrade.as_str();
 
-/// The scope of reading the log (section 6).
-pub const SCOPE_LOG: &str = Scope::Log.as_str();
-
 /// Longest text of a device that is kept for people.
 const MAX_TEXT: usize = 128;
 /// Longest text of a challenge: three such fields and the rest stay far below
