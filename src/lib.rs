@@ -43,18 +43,18 @@
 //!
 //! 1. `cli` reads the file once. [`hem::firmware_image`] and [`hem::management_app`] say what it is and who signed it;
 //!    [`model::ImageTrust`] says whether it may be sent at all.
-//! 2. `engine::procedure::upload` sends it and has the device verify it. Only that yields a [`device::Validated`], which
+//! 2. `engine::procedure::upload_and_check` sends it and has the device verify it. Only that yields a [`device::Validated`], which
 //!    cannot be cloned.
 //! 3. `engine::procedure::install_permit` asks the reducer for permission, which a spent failure budget refuses.
 //! 4. `engine::procedure::install` takes a last look at the device and consumes the [`device::Validated`]: there is one
 //!    install for each image that a device has verified. A retry enters at the watch, never at the install.
 //! 5. `engine::procedure::reboot` watches the device go and come back. The device's own signature of what it runs decides,
-//!    and `engine::procedure::upgrade_confirmation` reads what its audit log says.
+//!    and `engine::procedure::log_confirmation` reads what its audit log says.
 //!
 //! # Where to start reading
 //!
 //! - The protocol: [`hem`]. Comments in the code cite its sections.
-//! - One device's upgrade: `engine/procedure/upgrade_to_install.rs`, from top to bottom.
+//! - One device's upgrade: `engine/procedure/until_install.rs`, from top to bottom.
 //! - What starts when: `engine/fleet/reducer.rs`, with its table tests.
 //! - What users see: [`model::Outcome`] and `model/outcome/hint.rs`.
 //! - What can go wrong: `tests/scenarios`, one file for each fault; the demo and the tests run the same files.

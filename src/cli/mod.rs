@@ -7,12 +7,12 @@ mod args;
 mod commands;
 mod device_locks;
 mod error;
-pub mod expectations;
 mod image_file;
 mod load;
-mod open_session;
+mod locks_and_secrets;
 mod output;
 mod process;
+pub mod scenario_verdict;
 pub mod wiring;
 
 use std::io::{self, IsTerminal as _};
@@ -33,7 +33,7 @@ const MESSAGE_WIDTH: usize = 100;
 fn print(error: &CliError) {
     let mut text = match error {
         CliError::Faults(faults) => {
-            let color = io::stderr().is_terminal() && !output::output_mode::no_color();
+            let color = io::stderr().is_terminal() && !output::show_session::no_color();
             format!("{}\n", faults.render(color, MESSAGE_WIDTH).trim_end())
         }
         other => format!("error: {}\n", error::chain(other)),

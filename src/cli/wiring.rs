@@ -1,5 +1,5 @@
 //! Settings and images → devices → session: puts the rooms together, for the commands and for the tests. Files are read
-//! by `load`, secrets by `open_session`.
+//! by `load`, secrets by `locks_and_secrets`.
 
 use std::sync::Arc;
 

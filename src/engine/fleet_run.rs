@@ -7,10 +7,10 @@ use tokio::sync::mpsc;
 
 use crate::model::DeviceId;
 
-use super::command::{Command, Intent, Message};
 use super::event::{DeviceFact, Event, Fact};
 use super::fleet::reducer::Fleet;
 use super::pool::Launcher;
+use super::reducer_messages::{Command, Intent, Message};
 
 /// Messages that may wait for the subscriber before a device's task has to wait.
 const INBOX: usize = 1024;

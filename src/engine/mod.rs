@@ -6,7 +6,6 @@
 //! `fleet` is the reducer and its state, `procedure` is the work on one device, and [`FleetRun`] ties both together. How a
 //! device is reached is in `device`; how a run is shown is in `report` and `tui`.
 
-mod command;
 mod event;
 mod event_line;
 #[cfg(test)]
@@ -15,16 +14,17 @@ mod fleet;
 mod fleet_run;
 mod pool;
 mod procedure;
+mod reducer_messages;
 #[cfg(test)]
 mod tests;
 
-pub use command::{Command, Intent, Message, TaskEnd};
 pub use event::{DeviceFact, Event, Fact, PendingInstall, Progress, Resume, RunHalt, Seen};
 pub use event_line::{audit_hint, plan_counts};
 pub use fleet::counts::{Audits, Counts};
 pub use fleet::device_state::{Active, DevicePhase, DeviceSeed, DeviceState, Pause, Person, Step};
-pub use fleet::progress::Eta;
 pub use fleet::reducer::{Fleet, Mode, Phase, Stop};
+pub use fleet::run_progress::Eta;
 pub use fleet_run::FleetRun;
 pub use pool::{Launcher, Pool};
 pub use procedure::attempt::LogKeeper;
+pub use reducer_messages::{Command, Intent, Message, TaskEnd};

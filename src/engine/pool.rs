@@ -13,11 +13,11 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::device::Device;
 use crate::model::{DeviceId, Payload, Policy, RunId, Secret, Touched, printable};
 
-use super::command::{Command, Message, TaskEnd};
-use super::fleet::device_history::DeviceHistory;
+use super::fleet::across_attempts::DeviceHistory;
 use super::procedure::attempt::LogKeeper;
 use super::procedure::attempt::{Attempt, EventSender};
 use super::procedure::install_permit::InstallPermit;
+use super::reducer_messages::{Command, Message, TaskEnd};
 
 /// Whatever carries out the reducer's commands.
 pub trait Launcher: Send + 'static {

@@ -12,9 +12,9 @@ use ed25519_dalek::{Signature, VerifyingKey};
 use sha2::{Digest as _, Sha256};
 use tar::EntryType;
 
-pub use super::file_type::{BLOCK, TRAILER_BYTES};
-use super::file_type::{is_tar, looks_like};
 use super::firmware_image;
+pub use super::not_an_image::{BLOCK, TRAILER_BYTES};
+use super::not_an_image::{is_tar, looks_like};
 use crate::model::{AppFacts, AppImage, AppTrailer, AppVersion, Fwk, MAX_APP_BYTES, printable};
 
 const KEY_BYTES: usize = 32;

@@ -8,13 +8,13 @@
 pub mod approval;
 pub mod audit;
 pub mod ejwt;
-pub mod file_type;
 pub mod firmware_image;
 pub mod intel_hex;
 pub mod json;
 pub mod kdf;
 pub mod limits;
 pub mod management_app;
+pub mod not_an_image;
 pub mod path;
 #[cfg(test)]
 mod vector_tests;

@@ -17,7 +17,7 @@ pub use audit::report::{AuditReport, AuditWord, LogRead};
 pub use audit::verdict::{AuditObstacle, AuditVerdict, Contradiction};
 pub use device::facts::{CheckinReport, DeviceMark, DeviceStatus, DeviceVersion, FlsState};
 pub use device::link_trust::LinkTrust;
-pub use device::same_device::Reach;
+pub use device::reach::Reach;
 pub use device::spec::{
     AuthMethod, Credential, Credentials, Derivation, DeviceSpec, Endpoint, HostPort, KdfChoice,
     Proxy, ProxyKind, Scheme, Scope, SpkiPin, TlsTrust, WordsChoice,

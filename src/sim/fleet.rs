@@ -17,9 +17,9 @@ use super::device::credential::Credential;
 use super::device::device_core::{DeviceCore, World};
 use super::device::lifecycle;
 use super::device::listener::ShutPort;
-use super::device::management_app;
 use super::device::recorder::Recording;
 use super::firmware_images;
+use super::management_app_file;
 use super::options::{SimOptions, take};
 use super::script::device::{Certificate, DeviceScript};
 use super::script::fault::ScriptedFault;
@@ -233,7 +233,7 @@ fn world(scenario: &Scenario, options: &SimOptions, pki: &Pki) -> World {
         app: scenario
             .app
             .as_ref()
-            .map(|a| management_app::archive(a.size)),
+            .map(|a| management_app_file::archive(a.size)),
         download: scenario.broker.download,
         attestation: pki.ca_der(),
     }
@@ -314,10 +314,10 @@ impl SimDevice {
     /// Which management app it serves now.
     pub fn runs_ui(&self) -> Runs {
         let uis = self.core.state().uis.clone();
-        let image = self.core.world.app.as_ref().map(management_app::uis);
+        let image = self.core.world.app.as_ref().map(management_app_file::uis);
         if image.is_some_and(|image| image == uis) {
             Runs::Image
-        } else if uis == management_app::earlier_uis() {
+        } else if uis == management_app_file::earlier_uis() {
             Runs::Old
         } else {
             Runs::Other

@@ -24,6 +24,7 @@ mod broker;
 mod device;
 pub(super) mod firmware_images;
 mod lab_dir;
+pub(super) mod management_app_file;
 pub mod script;
 #[cfg(test)]
 mod tests;

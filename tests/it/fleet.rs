@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hemfleet::cli::{expectations, wiring};
+use hemfleet::cli::{scenario_verdict, wiring};
 use hemfleet::config::secrets::secret_store::{Prompter, SecretStore};
 use hemfleet::config::{self, Overrides, Settings};
 use hemfleet::device::http::HttpDevice;
@@ -231,7 +231,7 @@ async fn play(scenario: &Scenario) -> Vec<String> {
     session.intend(Intent::Begin);
     until_over(&mut session, &mut retries).await;
 
-    let mut mismatches = expectations::mismatches(session.fleet(), scenario, &sims);
+    let mut mismatches = scenario_verdict::mismatches(session.fleet(), scenario, &sims);
     for (row, script) in session.fleet().devices().iter().zip(&scenario.devices) {
         let got = retries.get(&row.id).copied().unwrap_or(0);
         if script.expect.retries.is_some_and(|wanted| wanted != got) {

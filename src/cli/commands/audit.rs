@@ -17,8 +17,8 @@ use crate::model::{AuditEntry, DeviceId, LogEnd, LogId, Payload, printable};
 use crate::report::{AuditTable, Exit, JsonLines, Reporter};
 
 use crate::cli::args::{AuditRead, AuditVerify, Cli, PlanOutput, Selection};
-use crate::cli::open_session::open_session;
-use crate::cli::output::output_mode::{self, OutputMode};
+use crate::cli::locks_and_secrets::open_session;
+use crate::cli::output::show_session::{self, OutputMode};
 use crate::cli::output::stdout_writer::OutputBuffer;
 use crate::cli::output::{headless_loop, logging};
 use crate::cli::process::private_file::PartialFile;
@@ -72,12 +72,12 @@ pub(in crate::cli) fn read_logs(cli: &Cli, args: &AuditRead) -> Result<Exit, Cli
         let page = OutputBuffer::default();
         let mut told: Box<dyn Reporter> = match how {
             OutputMode::Json => Box::new(JsonLines::new(page.clone())),
-            _ => Box::new(AuditTable::new(page.clone(), output_mode::color())),
+            _ => Box::new(AuditTable::new(page.clone(), show_session::color())),
         };
         let told = headless_loop::run(&mut session, &mut *told, page, None, &mut interrupts).await;
         let exit = Exit::of(session.fleet());
         let fleet = session.fleet();
-        output_mode::summary(fleet, how, Some(exit), None, told, &mut interrupts).await;
+        show_session::summary(fleet, how, Some(exit), None, told, &mut interrupts).await;
         Ok(exit)
     });
     runtime.shutdown_background();

@@ -12,11 +12,11 @@ use crate::sim::{self, Scenario, SimFleet, SimOptions};
 use self::folder::DemoFolder;
 use crate::cli::args::{Cli, Components, Demo, Selection, Target};
 use crate::cli::device_locks::DeviceLocks;
-use crate::cli::open_session::{open_session, take_locks};
-use crate::cli::output::output_mode::{self, OutputMode};
+use crate::cli::locks_and_secrets::{open_session, take_locks};
+use crate::cli::output::show_session::{self, OutputMode};
 use crate::cli::output::{line_writer, logging, stdout_writer};
 use crate::cli::process::{limits, signals};
-use crate::cli::{CliError, expectations, load, runtime, wiring};
+use crate::cli::{CliError, load, runtime, scenario_verdict, wiring};
 
 /// The demo's scenario: one of those that the tests run.
 const SCENARIO: &str = include_str!("../../../tests/scenarios/demo.toml");
@@ -66,9 +66,9 @@ pub(in crate::cli) fn demo(cli: &Cli, args: &Demo) -> Result<ExitCode, CliError>
         let Some(mut session) = opened else {
             return Ok(Exit::Interrupted.into());
         };
-        let told = output_mode::show(&mut session, how, &locks, &mut interrupts).await?;
+        let told = show_session::show(&mut session, how, &locks, &mut interrupts).await?;
         let fleet = session.fleet();
-        output_mode::summary(fleet, how, None, log.as_deref(), told, &mut interrupts).await;
+        show_session::summary(fleet, how, None, log.as_deref(), told, &mut interrupts).await;
         let (code, text) = verdict(fleet, &scenario, &sims);
         // Standard output is for JSON alone. The exit code says it too, so a lost line is no harm.
         if how == OutputMode::Json || !told {
@@ -88,7 +88,7 @@ fn verdict(fleet: &Fleet, scenario: &Scenario, sims: &SimFleet) -> (ExitCode, St
     if fleet.stop().is_some() {
         return (Exit::Interrupted.into(), String::new());
     }
-    let mismatches = expectations::mismatches(fleet, scenario, sims);
+    let mismatches = scenario_verdict::mismatches(fleet, scenario, sims);
     if mismatches.is_empty() {
         let text = "Every device ended as the scenario foretells.\n".to_owned();
         return (ExitCode::SUCCESS, text);

@@ -25,7 +25,7 @@ use crate::report::Exit;
 
 use crate::cli::args::{Cli, Components, Fetch, Selection};
 use crate::cli::error::chain;
-use crate::cli::output::output_mode::OutputMode;
+use crate::cli::output::show_session::OutputMode;
 use crate::cli::output::{line_writer, logging};
 use crate::cli::process::{limits, private_file, signals};
 use crate::cli::{CliError, image_file, load, runtime, wiring};

@@ -19,7 +19,7 @@ pub(in crate::cli) fn inspect(path: &Path) -> Result<ExitCode, CliError> {
     let mut out = io::stdout().lock();
     let size = file.len() as u64;
     writeln!(out, "size       {size} bytes ({})", human_bytes(size))?;
-    if crate::hem::file_type::is_tar(&file) {
+    if crate::hem::not_an_image::is_tar(&file) {
         return inspect_app(path, file, &mut out);
     }
     match firmware_image::read(file.clone()) {

@@ -9,8 +9,8 @@ use crate::report::{Exit, JsonLines, Reporter, plan_table};
 use super::fetch;
 use crate::cli::args::{Cli, Plan, PlanOutput, Run};
 use crate::cli::device_locks::DeviceLocks;
-use crate::cli::open_session::{nothing_sent, open_session, take_locks};
-use crate::cli::output::output_mode::{self, OutputMode};
+use crate::cli::locks_and_secrets::{nothing_sent, open_session, take_locks};
+use crate::cli::output::show_session::{self, OutputMode};
 use crate::cli::output::stdout_writer::{self, OutputBuffer};
 use crate::cli::output::{headless_loop, logging};
 use crate::cli::process::{limits, signals};
@@ -45,7 +45,7 @@ pub(in crate::cli) fn plan(cli: &Cli, args: &Plan) -> Result<Exit, CliError> {
         let told = headless_loop::run(&mut session, reporter, page, None, &mut interrupts).await;
         if told && args.output == PlanOutput::Plain {
             let mut text = Vec::new();
-            plan_table(session.fleet(), &mut text, output_mode::color())?;
+            plan_table(session.fleet(), &mut text, show_session::color())?;
             stdout_writer::print(text, session.fleet().stop().is_some(), &mut interrupts).await;
         }
         Ok(Exit::of(session.fleet()))
@@ -103,14 +103,14 @@ pub(in crate::cli) fn run(cli: &Cli, args: &Run) -> Result<Exit, CliError> {
             return Ok(Exit::Interrupted);
         };
         let mut session = session.leaving_out(&not_asked);
-        let told = output_mode::show(&mut session, how, &locks, &mut interrupts).await?;
+        let told = show_session::show(&mut session, how, &locks, &mut interrupts).await?;
         if let Some(refused) = locks.refused() {
             let sent = "no device was changed, they were only looked at";
             return Err(CliError::Locks { refused, sent });
         }
         let exit = Exit::of(session.fleet());
         let fleet = session.fleet();
-        output_mode::summary(
+        show_session::summary(
             fleet,
             how,
             Some(exit),

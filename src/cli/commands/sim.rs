@@ -7,7 +7,7 @@ use crate::sim::{LabDir, PhoneAnswer, Scenario, SimDevice, SimFleet, SimOptions}
 
 use crate::cli::args::{Cli, Sim};
 use crate::cli::output::logging;
-use crate::cli::output::output_mode::OutputMode;
+use crate::cli::output::show_session::OutputMode;
 use crate::cli::process::{limits, signals};
 use crate::cli::{CliError, load, runtime};
 

@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use tracing_subscriber::EnvFilter;
 
 use super::line_writer::{self, LineWriter};
-use super::output_mode::OutputMode;
+use super::show_session::OutputMode;
 use crate::cli::args::Cli;
 use crate::cli::process::private_file;
 

@@ -5,5 +5,5 @@ pub(super) mod headless_loop;
 pub(super) mod headless_secrets;
 pub(super) mod line_writer;
 pub(super) mod logging;
-pub(super) mod output_mode;
+pub(super) mod show_session;
 pub(super) mod stdout_writer;

@@ -1,8 +1,8 @@
-//! `auth` of a device: the kind of login and the keys that belong to it. Its `secret` is in `secret_keys`.
+//! `auth` of a device: the kind of login and the keys that belong to it. Its `secret` is in `secret_sources`.
 
 use toml::de::DeValue;
 
-use super::secret_keys::{SOURCES, SharedSecrets, WRITE_SECRET, read_secret};
+use super::secret_sources::{SOURCES, SharedSecrets, WRITE_SECRET, read_secret};
 use crate::config::diagnostic::quoted;
 use crate::config::toml::reader::{Field, KeySpan, Reader, Section, choice, mismatch, text};
 use crate::config::toml::single_values::{self, ValueError, ValueResult};

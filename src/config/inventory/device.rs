@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 use super::address::{self, UrlPath};
 use super::auth::{AuthPart, read_auth};
 use super::keys::{home_of, path};
-use super::secret_keys::SharedSecrets;
+use super::secret_sources::SharedSecrets;
 use crate::config::toml::reader::{Field, KeySpan, Reader, Section, flag, mismatch, text};
 use crate::config::toml::single_values::{self, ValueError};
 use crate::model::{HostPort, Proxy, Scheme, SpkiPin, SshJump};

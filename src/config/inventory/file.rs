@@ -11,7 +11,7 @@ use super::address::{self, UrlPath};
 use super::device::{DevicePart, read_device};
 use super::keys::{BROKER, DEFAULTS, DEVICE, FLEET, IMAGES, ROOT, as_table, home_of, path, table};
 use super::policy::{self, PolicyPart, RolloutPart};
-use super::secret_keys::SharedSecrets;
+use super::secret_sources::SharedSecrets;
 use crate::config::toml::reader::{Field, KeySpan, Reader, Section, mismatch, number, text};
 use crate::config::toml::single_values::{self, ValueError, ValueResult};
 use crate::model::{Fwk, HostPort, Scheme, SecretSource};

@@ -8,4 +8,4 @@ pub(super) mod file;
 mod keys;
 pub(super) mod policy;
 pub(super) mod redact;
-pub(super) mod secret_keys;
+pub(super) mod secret_sources;

@@ -1,16 +1,16 @@
 //! Implements [`Device`] for [`HttpDevice`]: which request each method sends, and what each answer means.
 //!
-//! Logins and approvals are in `login`; how a request travels is in `request`.
+//! Logins and approvals are in `login`; how a request travels is in `send`.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::HttpDevice;
-use super::call::{Call, RequestError};
 use super::connection::connect::Route;
 use super::connection::exchange::{Answer, BodyError};
 use super::log_download::LogDownload;
+use super::request::{Call, RequestError};
 use crate::device::{
     Approval, ApprovalAnswer, ApprovalReply, CheckAnswer, Device, Image, InstallAnswer, LogFile,
     LogPage, LoginError, ProvenKey, RawLog, Session, UploadProgress, Validated,

@@ -1,6 +1,6 @@
 //! One device of the inventory, ready for requests: its route, what is remembered of its logins, its pacing.
 //!
-//! `request` sends requests to it, `adapter` says what the answers mean.
+//! `send` sends requests to it, `adapter` says what the answers mean.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use tokio_rustls::TlsConnector;
 use super::broker::client::Broker;
 use super::connection::connect::{Route, Security, Via};
 use super::links::Links;
-use super::login::logins::Logins;
+use super::login::login_memory::Logins;
 use super::pacing::Pacing;
 use super::setup_error::SetupError;
 use crate::hem::kdf;

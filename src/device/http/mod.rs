@@ -1,6 +1,6 @@
 //! Devices over HTTP: the adapter of [`super::Device`], and the broker's client.
 //!
-//! `request` sends one request at a time (`pacing`), each over a connection of its own. `connection` opens it, through
+//! `send` sends one request at a time (`pacing`), each over a connection of its own. `connection` opens it, through
 //! a proxy or a jump host (`ssh`) and TLS (`tls`), and speaks HTTP over it; `upload` sends images. `adapter` and
 //! `login` say what the answers mean. Every way in which a connection can fail becomes a typed fault in `link_fault`.
 //!
@@ -8,7 +8,6 @@
 
 mod adapter;
 mod broker;
-mod call;
 mod connection;
 mod http_device;
 mod link_fault;
@@ -17,6 +16,7 @@ mod log_download;
 mod login;
 mod pacing;
 mod request;
+mod send;
 mod setup_error;
 mod ssh;
 #[cfg(test)]

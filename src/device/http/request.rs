@@ -1,166 +1,114 @@
-//! Sends requests to a device: one at a time, each over a connection of its own ([section 2](crate::hem#2-transport)).
-//!
-//! What an answer means is in `adapter` and `login`.
+//! A request as an endpoint describes it, and the error of getting no answer. `send` sends it.
 
-use bytes::BytesMut;
-use http::header;
-use http_body_util::Full;
-use hyper::{Method, Request};
-use tokio::time::Instant;
+use std::borrow::Cow;
+use std::time::Duration;
 
-use super::call::{Call, RequestError};
-use super::connection::connect::connect;
-use super::connection::exchange::{Answer, Sink, exchange};
-use super::http_device::{HttpDevice, bearer};
-use super::{USER_AGENT, link_fault, upload};
-use crate::device::{Image, Session, UploadProgress};
-use crate::hem::path;
-use crate::model::{APP_UPLOAD_NAME, FailureKind, LinkFault};
+use bytes::Bytes;
 
-const UNUSABLE_TOKEN: &str = "a token that no HTTP header can carry";
+use super::connection::connect::Route;
+use super::connection::exchange::Need;
+use crate::device::{LoginError, Session};
+use crate::hem::json::WireError;
+use crate::model::{FailureKind, LinkFault};
 
-impl HttpDevice {
-    /// The head that all requests share. `None` where no header can carry the token.
-    fn head(
-        &self,
-        method: Method,
-        path: &str,
-        session: Option<&Session>,
-    ) -> Option<http::request::Builder> {
-        let mut head = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(header::HOST, self.host.clone())
-            .header(header::USER_AGENT, USER_AGENT)
-            // The device closes anyway; this saves it the wait.
-            .header(header::CONNECTION, "close");
-        if let Some(token) = session.and_then(|s| s.token.as_ref()) {
-            head = head.header(header::AUTHORIZATION, bearer(token)?);
-        }
-        Some(head)
-    }
+/// A request as an endpoint takes it.
+pub(super) struct Call<'a> {
+    pub(super) path: Cow<'static, str>,
+    pub(super) session: Option<&'a Session>,
+    /// JSON; its presence makes the request a POST.
+    pub(super) body: Option<Bytes>,
+    pub(super) need: Need,
+    pub(super) limit: Option<Duration>,
+    /// Another route than the device's own.
+    pub(super) over: Option<&'a Route>,
+}
 
-    /// Sends a request when it is its turn, over a connection of its own.
-    pub(super) async fn call(&self, call: Call<'_>) -> Result<Answer, RequestError> {
-        let mut came = BytesMut::new();
-        let answer = self.call_into(call, &mut came).await?;
-        Ok(Answer {
-            status: answer.status,
-            body: answer.body.map(|()| came.freeze()),
-        })
-    }
-
-    /// The same; the body of a 200 goes to `sink` as it comes.
-    pub(super) async fn call_into(
-        &self,
-        call: Call<'_>,
-        sink: &mut impl Sink,
-    ) -> Result<Answer<()>, RequestError> {
-        let unsent = |fault| RequestError { fault, sent: false };
-        let method = if call.body.is_some() {
-            Method::POST
-        } else {
-            Method::GET
-        };
-        let mut head = self
-            .head(method.clone(), &call.path, call.session)
-            .ok_or_else(|| unsent(link_fault::garbled(UNUSABLE_TOKEN)))?;
-        if let Some(body) = &call.body {
-            head = head
-                .header(header::CONTENT_TYPE, "application/json")
-                .header(header::CONTENT_LENGTH, body.len());
-        }
-        let request = head
-            .body(Full::new(call.body.unwrap_or_default()))
-            .map_err(|e| unsent(link_fault::garbled(&e.to_string())))?;
-        let limit = call.limit.unwrap_or(self.timeouts.request);
-
-        let _turn = self.pacing.wait_for_turn().await;
-        let begun = Instant::now();
-        let result = match connect(call.over.unwrap_or(&self.route)).await {
-            Err(fault) => Err(unsent(fault)),
-            Ok(connection) => {
-                let (written, before) = (connection.written.clone(), connection.written.bytes());
-                exchange(connection.io, request, call.need, limit, sink)
-                    .await
-                    .map_err(|fault| RequestError {
-                        fault,
-                        sent: written.bytes() > before,
-                    })
-            }
-        };
-        let outcome = result.as_ref().map(|a| a.status).map_err(|e| &e.fault);
-        self.log(&method, &call.path, begun, outcome);
-        result
-    }
-
-    /// Sends an image when it is its turn (section 7). `Ok` is a 200 for the whole image.
-    pub(super) async fn send_image(
-        &self,
-        session: &Session,
-        image: Image<'_>,
-        progress: &dyn UploadProgress,
-    ) -> Result<(), FailureKind> {
-        let (path, name) = match image {
-            Image::Firmware(image) => (path::UPLOAD_FW, image.facts.format.upload_name()),
-            Image::Ui(_) => (path::UPLOAD_UI, APP_UPLOAD_NAME),
-        };
-        let bad = |what: &str| FailureKind::BadAnswer {
-            what: what.to_owned(),
-        };
-        let head = self
-            .head(Method::POST, path, Some(session))
-            .ok_or_else(|| bad(UNUSABLE_TOKEN))?
-            .header(header::CONTENT_TYPE, "application/octet-stream")
-            .header(
-                header::CONTENT_DISPOSITION,
-                format!("attachment; filename=\"{name}\""),
-            )
-            .header(header::CONTENT_LENGTH, image.bytes().len())
-            .header(header::EXPECT, "100-continue")
-            .body(())
-            .map_err(|e| bad(&e.to_string()))?;
-        let limits = upload::Limits {
-            continue_wait: self.continue_wait,
-            whole: self.timeouts.upload,
-            stall: self.timeouts.upload_stall,
-            answer: self.timeouts.request,
-        };
-
-        let _turn = self.pacing.wait_for_turn().await;
-        let begun = Instant::now();
-        let result = match connect(&self.route).await {
-            Ok(connection) => {
-                upload::send(connection, head, image.bytes().clone(), limits, progress).await
-            }
-            Err(fault) => Err(fault),
-        };
-        self.log(
-            &Method::POST,
-            path,
-            begun,
-            result.as_ref().map(|a| a.status),
-        );
-        match result? {
-            upload::Answered {
-                status: 200,
-                whole: true,
-            } => Ok(()),
-            // An older image may still be staged, and a check would find that one valid.
-            upload::Answered {
-                status: 200,
-                whole: false,
-            } => Err(bad("200 before the whole image was sent")),
-            upload::Answered { status, .. } => Err(FailureKind::Status { status }),
+impl<'a> Call<'a> {
+    /// A GET whose 200 brings JSON.
+    pub(super) fn get(path: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            path: path.into(),
+            session: None,
+            body: None,
+            need: Need::Json,
+            limit: None,
+            over: None,
         }
     }
 
-    fn log(&self, method: &Method, path: &str, begun: Instant, result: Result<u16, &LinkFault>) {
-        let took = begun.elapsed();
-        let device = self.spec.id.as_str();
-        match result {
-            Ok(status) => tracing::debug!(device, %method, path, status, ?took, "answered"),
-            Err(fault) => tracing::debug!(device, %method, path, %fault, ?took, "not answered"),
+    /// A POST of JSON whose 200 brings JSON.
+    pub(super) fn post(path: &'static str, body: Bytes) -> Self {
+        Self {
+            body: Some(body),
+            ..Self::get(path)
+        }
+    }
+
+    /// With a token, where the session has one.
+    pub(super) fn of(self, session: &'a Session) -> Self {
+        Self {
+            session: Some(session),
+            ..self
+        }
+    }
+
+    /// With a token, where the session has one; only the answer's status matters.
+    pub(super) fn with(self, session: &'a Session) -> Self {
+        Self {
+            need: Need::Status,
+            ..self.of(session)
+        }
+    }
+
+    /// A 200 brings a file, which may be long.
+    pub(super) fn file(self) -> Self {
+        Self {
+            need: Need::File,
+            ..self
+        }
+    }
+
+    /// Over another route than the device's own, where one is given.
+    pub(super) fn over(self, route: Option<&'a Route>) -> Self {
+        Self {
+            over: route,
+            ..self
+        }
+    }
+
+    /// With a time limit of its own.
+    pub(super) fn within(self, limit: Duration) -> Self {
+        Self {
+            limit: Some(limit),
+            ..self
+        }
+    }
+}
+
+/// No usable answer came.
+pub(super) struct RequestError {
+    /// Why not.
+    pub(super) fault: LinkFault,
+    /// Whether anything of the request had been handed to the socket.
+    pub(super) sent: bool,
+}
+
+impl From<RequestError> for FailureKind {
+    fn from(unanswered: RequestError) -> Self {
+        Self::Link(unanswered.fault)
+    }
+}
+
+impl From<RequestError> for LoginError {
+    fn from(unanswered: RequestError) -> Self {
+        Self::Failed(unanswered.into())
+    }
+}
+
+impl From<WireError> for FailureKind {
+    fn from(e: WireError) -> Self {
+        Self::BadAnswer {
+            what: e.to_string(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! How many devices stand where.
 //!
 //! [`FleetCounts`] is kept up to date with each change of a device, so that a message costs the same in a fleet of any
-//! size. It counts only what [`DeviceState`] shows by itself. What the numbers say of the run is in `progress`.
+//! size. It counts only what [`DeviceState`] shows by itself. What the numbers say of the run is in `run_progress`.
 
 use crate::model::{AuditWord, OutcomeKind, VerdictKind};
 

@@ -4,7 +4,7 @@ use crate::model::{DeviceId, Doubt, Failure, FailureKind, Outcome, Stage, Touche
 
 use super::device_state::{DevicePhase, DeviceState};
 use super::reducer::Fleet;
-use crate::engine::command::{Command, TaskEnd};
+use crate::engine::reducer_messages::{Command, TaskEnd};
 
 impl Fleet {
     /// A device's task is gone without having said how its attempt ended.

@@ -8,8 +8,8 @@ use crate::model::{MaxFailures, Outcome, Rollout, Touched};
 
 use super::device_state::DevicePhase;
 use super::reducer::{Fleet, Phase};
-use crate::engine::command::Command;
 use crate::engine::event::RunHalt;
+use crate::engine::reducer_messages::Command;
 
 impl Fleet {
     /// The same fleet, held back like this.

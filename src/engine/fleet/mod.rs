@@ -1,13 +1,13 @@
 //! The reducer and its state: what is known of every device, and what starts next. No clock, no IO.
 
+pub(super) mod across_attempts;
 pub(super) mod counts;
 pub(super) mod device_events;
-pub(super) mod device_history;
 pub(super) mod device_state;
 pub(super) mod end_without_task;
 pub(super) mod failure_budget;
-pub(super) mod progress;
 pub(super) mod queue;
 pub(super) mod reducer;
+pub(super) mod run_progress;
 #[cfg(test)]
 mod tests;

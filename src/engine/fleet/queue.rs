@@ -2,7 +2,7 @@
 
 use super::device_state::{DevicePhase, DeviceState};
 use super::reducer::{Fleet, Mode, Phase};
-use crate::engine::command::Command;
+use crate::engine::reducer_messages::Command;
 
 impl Fleet {
     /// Puts a device in the queue. One that is only watched, or whose log alone is open, comes before all that

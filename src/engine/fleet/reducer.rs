@@ -2,7 +2,7 @@
 //! carries none of them out.
 //!
 //! Who is next is in `queue`, when a bad image halts the run in `failure_budget`, how a device ends without a task in
-//! `end_without_task`, and how far the run is in `progress`.
+//! `end_without_task`, and how far the run is in `run_progress`.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -12,8 +12,8 @@ use crate::model::{DeviceId, MaxFailures, PayloadFacts, RunId, Verdict};
 
 use super::counts::FleetCounts;
 use super::device_state::{DevicePhase, DeviceSeed, DeviceState};
-use crate::engine::command::{Command, Intent, Message};
 use crate::engine::event::{DeviceFact, Event, Fact};
+use crate::engine::reducer_messages::{Command, Intent, Message};
 
 /// How far a run goes by itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,5 +1,5 @@
 //! One attempt on one device, and what all its stages need: sending events, ending a stage, stopping when asked. Tries
-//! are counted in `retry`; the stages themselves are in the files beside it, from `upgrade_to_install` on.
+//! are counted in `retry`; the stages themselves are in the files beside it, from `until_install` on.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,9 +17,9 @@ use crate::model::{
 };
 
 use super::install_permit::InstallPermit;
-use crate::engine::command::Message;
 use crate::engine::event::{DeviceFact, Event, Progress};
-use crate::engine::fleet::device_history::DeviceHistory;
+use crate::engine::fleet::across_attempts::DeviceHistory;
+use crate::engine::reducer_messages::Message;
 
 /// Keeps the log files that are read.
 pub trait LogKeeper: Send + Sync {

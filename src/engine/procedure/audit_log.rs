@@ -1,5 +1,5 @@
 //! Reading a device's audit log: its key, its list and its files (protocol page, section 9). What a log says of an
-//! upgrade is judged in `upgrade_confirmation`; `hemfleet audit` is in `audit_run`.
+//! upgrade is judged in `log_confirmation`; `hemfleet audit` is in `audit_run`.
 
 use std::collections::{HashSet, VecDeque};
 

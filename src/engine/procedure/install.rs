@@ -11,7 +11,7 @@ use crate::model::{Component, FailureKind, Outcome, Stage, Touched, Verdict};
 use super::attempt::{Attempt, AttemptEnd, Running};
 use super::login::Access;
 use super::reboot::{Answered, NORMAL_SILENCE};
-use super::upgrade_to_install::Look;
+use super::until_install::Look;
 use crate::engine::event::{DeviceFact, PendingInstall, Progress, Seen};
 
 /// Events that are sent between the last look and the request: the stage begins, the install is sent.

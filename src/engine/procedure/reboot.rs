@@ -13,7 +13,7 @@ use crate::model::{
 };
 
 use super::attempt::{Attempt, Running};
-use super::upgrade_to_install::Look;
+use super::until_install::Look;
 use crate::engine::event::{DeviceFact, PendingInstall, Progress};
 
 /// For how long after an install silence is normal: devices are gone for some 15 to 60 s.

@@ -29,9 +29,9 @@ use crate::model::{
 };
 
 use super::fake_audit_log::FakeAuditLog;
-use crate::engine::command::Message;
 use crate::engine::procedure::attempt::{Attempt, EventSender};
 use crate::engine::procedure::install_permit::InstallPermit;
+use crate::engine::reducer_messages::Message;
 
 pub(super) const OLD: Fws = Fws([1; 64]);
 

@@ -1,7 +1,7 @@
 //! A refusal that the device wrote down is looked up where that harms nobody.
 
 use super::*;
-use crate::engine::procedure::audit_refusal::agreed;
+use crate::engine::procedure::refusal_in_log::agreed;
 use crate::model::{
     AuditMode, AuditObstacle, AuditPolicy, AuditResult, AuditVerdict, Contradiction, Failure,
     LogFault,

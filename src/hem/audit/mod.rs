@@ -9,7 +9,7 @@
 
 mod log_key;
 mod log_line;
-mod log_window;
+mod log_reader;
 mod log_writer;
 #[cfg(test)]
 mod tests;
@@ -21,7 +21,7 @@ mod verifier;
 pub const MAX_FILE: u64 = 64 * 1024 * 1024;
 
 pub use log_key::{KeyAnswer, KeyFault, LogKey, LogList, parse_key_answer, parse_list, prove_key};
-pub use log_window::{Digest, LogReader, WINDOW};
+pub use log_reader::{Digest, LogReader, WINDOW};
 pub use log_writer::{NewEntry, answer_key, key_line, sign_line};
 pub use upgrade_search::{
     Found, Login, Search, UpgradeMark, find_refusal, find_upgrade, upgrade_verdict,

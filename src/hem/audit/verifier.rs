@@ -1,7 +1,7 @@
 //! Verifies a log file line by line as it comes: keys, MACs, counters, and where it ends ([section
 //! 9](crate::hem#9-audit-log)).
 //!
-//! Entries are kept by `log_window` and searched by `upgrade_search`.
+//! Entries are kept by `log_reader` and searched by `upgrade_search`.
 
 use super::log_key::LogKey;
 use super::log_line::{Fields, MAC_CHARS, MacKey, Numbers};

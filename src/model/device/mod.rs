@@ -2,6 +2,6 @@
 
 pub(super) mod facts;
 pub(super) mod link_trust;
-pub(super) mod same_device;
+pub(super) mod reach;
 pub(super) mod spec;
 pub(super) mod ssh_jump;

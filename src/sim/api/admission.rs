@@ -13,10 +13,10 @@ use hyper::{Method, Request, Response};
 
 use super::answer::{Answer, Body, Gone, after, before, respond};
 use super::call::{Call, Connection, content_length};
-use super::component;
 use super::endpoint::Endpoint;
 use super::management_app::ManagementApp;
 use super::upgrade::Image;
+use super::upload_and_check;
 use super::{
     approval, config, logger, login, management_app, other_endpoints, status_and_checkin, upgrade,
 };
@@ -177,7 +177,7 @@ impl Call<'_> {
             Endpoint::Challenge => Ok(login::challenge(self).await),
             Endpoint::Login => login::login(self).await,
             Endpoint::Upload => upgrade::upload(self).await,
-            Endpoint::Check => Ok(component::check::<Image>(self).await),
+            Endpoint::Check => Ok(upload_and_check::check::<Image>(self).await),
             Endpoint::Install => Ok(upgrade::install(self)),
             Endpoint::Usbmode => Ok(upgrade::usbmode(self)),
             Endpoint::Reboot => Ok(upgrade::reboot(self)),
@@ -187,7 +187,7 @@ impl Call<'_> {
             Endpoint::ExtRequest => approval::request(self).await,
             Endpoint::ExtToken => approval::token(self).await,
             Endpoint::UploadUi => management_app::upload(self).await,
-            Endpoint::CheckUi => Ok(component::check::<ManagementApp>(self).await),
+            Endpoint::CheckUi => Ok(upload_and_check::check::<ManagementApp>(self).await),
             Endpoint::InstallUi => Ok(management_app::install(self)),
             Endpoint::Init => Ok(other_endpoints::init(self)),
             Endpoint::InitReply => other_endpoints::personalise(self).await,

@@ -1,18 +1,18 @@
 //! The management app's endpoints ([section 8](crate::hem#8-management-app)). Its file is made and verified in
-//! `device/management_app.rs`.
+//! `management_app_file.rs`.
 
 use std::time::Duration;
 
 use super::answer::{Answer, Gone};
 use super::call::Call;
-use super::component::{self, Component, wrong_state};
+use super::upload_and_check::{self, Component, wrong_state};
 use crate::model::APP_UPLOAD_NAME;
 use crate::sim::device::device_core::{DeviceCore, World};
-use crate::sim::device::management_app;
 use crate::sim::device::recorder::Recording;
 use crate::sim::device::staging::{Slot, Staged};
 use crate::sim::device::state::DeviceState;
 use crate::sim::firmware_images;
+use crate::sim::management_app_file;
 use crate::sim::script::device::UisScript;
 use crate::sim::script::fault_point::FaultPoint;
 
@@ -42,7 +42,7 @@ impl Component for ManagementApp {
     }
 
     fn verify(_: &World, staged: &Staged) -> Option<String> {
-        management_app::verify(&staged.bytes)
+        management_app_file::verify(&staged.bytes)
     }
 }
 
@@ -56,12 +56,12 @@ pub(super) fn reported(device: &DeviceCore, state: &DeviceState) -> String {
 
 /// `POST /api/system/upgrade/upload_ui`.
 pub(in crate::sim) async fn upload(call: &mut Call<'_>) -> Result<Answer, Gone> {
-    let (name, length) = match component::announced::<ManagementApp>(call) {
+    let (name, length) = match upload_and_check::announced::<ManagementApp>(call) {
         Ok(announced) => announced,
         Err(answered) => return answered,
     };
-    match component::read::<ManagementApp>(call, length).await {
-        Ok(bytes) => Ok(component::stage::<ManagementApp>(
+    match upload_and_check::read::<ManagementApp>(call, length).await {
+        Ok(bytes) => Ok(upload_and_check::stage::<ManagementApp>(
             call.device,
             name,
             bytes.into(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::answer::{Answer, Gone};
 use super::call::Call;
-use super::component::{self, Component, wrong_state};
+use super::upload_and_check::{self, Component, wrong_state};
 use crate::hem::intel_hex::{self, HexFault};
 use crate::model::{ImageFormat, MAX_IMAGE_BYTES};
 use crate::sim::device::device_core::World;
@@ -67,7 +67,7 @@ fn over_3_mib(hex: &[u8]) -> bool {
 
 /// `POST /api/system/upgrade/upload_fw`.
 pub(in crate::sim) async fn upload(call: &mut Call<'_>) -> Result<Answer, Gone> {
-    let (name, length) = match component::announced::<Image>(call) {
+    let (name, length) = match upload_and_check::announced::<Image>(call) {
         Ok(announced) => announced,
         Err(answered) => return answered,
     };
@@ -76,7 +76,7 @@ pub(in crate::sim) async fn upload(call: &mut Call<'_>) -> Result<Answer, Gone> 
     if !is_hex && length > MAX_IMAGE_BYTES as u64 {
         return Err(Gone::Closed);
     }
-    let bytes = match component::read::<Image>(call, length).await {
+    let bytes = match upload_and_check::read::<Image>(call, length).await {
         Ok(bytes) => bytes,
         Err(answered) => return answered,
     };
@@ -90,7 +90,7 @@ pub(in crate::sim) async fn upload(call: &mut Call<'_>) -> Result<Answer, Gone> 
     } else {
         bytes.into()
     };
-    Ok(component::stage::<Image>(call.device, name, bytes))
+    Ok(upload_and_check::stage::<Image>(call.device, name, bytes))
 }
 
 /// `GET /api/system/upgrade/install_fw`. `admission` writes the audit entry, as a scripted refusal leaves one, too.

@@ -25,8 +25,8 @@ use crate::sim::api::answer::{Answer, Body, Gone, cut, respond};
 use crate::sim::device::clock::unix_now;
 use crate::sim::device::device_core::{DeviceCore, World};
 use crate::sim::device::listener::{Ending, OpenPort, Wire};
-use crate::sim::device::management_app;
 use crate::sim::firmware_images;
+use crate::sim::management_app_file;
 use crate::sim::script::fault::Act;
 use crate::sim::script::fault_point::FaultPoint;
 use crate::sim::script::world::{Download, ImageScript};
@@ -168,7 +168,7 @@ impl Broker {
         let world = &self.world;
         let offered = |name: Option<String>| name.filter(|_| world.offer);
         let newfws = offered(world.firmware.as_ref().map(|f| f.fws.to_string()));
-        let newuis = offered(world.app.as_ref().map(management_app::uis));
+        let newuis = offered(world.app.as_ref().map(management_app_file::uis));
         let reply = Reply {
             jti: question.jti.clone(),
             iat: unix_now(),
@@ -201,13 +201,13 @@ impl Broker {
             let name = asked.strip_prefix(path::DOWNLOAD_UI)?;
             let app = world.app.as_ref()?;
             // The vendor's own acceptance suite knows its app by this name alone.
-            (name == "current" || name == download_name(&management_app::uis(app)))
+            (name == "current" || name == download_name(&management_app_file::uis(app)))
                 .then(|| app.clone())?
         };
         Some(match world.download {
             Download::Right => whole(file),
             Download::Wrong if asked.starts_with(path::DOWNLOAD_UI) => {
-                whole(management_app::archive(file.len() / 2))
+                whole(management_app_file::archive(file.len() / 2))
             }
             Download::Wrong => whole(firmware_images::image(&ImageScript {
                 size: file.len(),

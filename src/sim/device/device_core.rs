@@ -14,12 +14,12 @@ use tokio::sync::OnceCell;
 use super::certificates::DeviceCertificates;
 use super::clock::unix_now;
 use super::credential::{Account, Credential};
-use super::management_app;
 use super::pending_faults::PendingFaults;
 use super::recorder::Recorder;
 use super::state::{Bearer, BootPlan, DeviceState};
 use crate::model::AuditType;
 use crate::sim::firmware_images::Firmware;
+use crate::sim::management_app_file;
 use crate::sim::script::device::{DeviceScript, Model, Renewal};
 use crate::sim::script::fault::{Act, ScriptedFault};
 use crate::sim::script::fault_point::FaultPoint;
@@ -83,8 +83,8 @@ impl DeviceCore {
         let mut faults = script.faults.clone();
         faults.retain(|f| !matches!(f.act, Act::Refuse { .. }));
         let uis = match (script.runs_ui, &world.app) {
-            (Runs::Image, Some(app)) => management_app::uis(app),
-            _ => management_app::earlier_uis(),
+            (Runs::Image, Some(app)) => management_app_file::uis(app),
+            _ => management_app_file::earlier_uis(),
         };
         let state = DeviceState::new(&script, running, uis, PendingFaults::new(faults));
         // The same name is the same device, also in the next run.

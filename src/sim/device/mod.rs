@@ -8,7 +8,6 @@ pub(super) mod device_core;
 pub(super) mod lifecycle;
 pub(super) mod listener;
 pub(super) mod login_throttle;
-pub(super) mod management_app;
 pub(super) mod pending_faults;
 pub(super) mod recorder;
 pub(super) mod staging;

@@ -1,5 +1,5 @@
 //! What is staged of a component, and how far its verification is (sections [7](crate::hem#7-firmware-upgrade) and
-//! [8](crate::hem#8-management-app)). The requests that fill a slot and ask after it are in `api/component.rs`.
+//! [8](crate::hem#8-management-app)). The requests that fill a slot and ask after it are in `api/upload_and_check.rs`.
 
 use bytes::Bytes;
 use tokio::time::Instant;

@@ -140,7 +140,7 @@ use super::client_config::ClientConfig;
 use super::device::DeviceScript;
 use super::world::{AppScript, BrokerScript, ImageScript};
 use crate::model::{MAX_APP_BYTES, MAX_IMAGE_BYTES};
-use crate::sim::device::management_app;
+use crate::sim::management_app_file;
 
 /// Why a text is no scenario.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -232,7 +232,7 @@ impl Scenario {
                 sizes.end()
             ));
         }
-        let sizes = management_app::MIN_BYTES..=MAX_APP_BYTES;
+        let sizes = management_app_file::MIN_BYTES..=MAX_APP_BYTES;
         if let Some(app) = self.app.as_ref().filter(|a| !sizes.contains(&a.size)) {
             faults.push(format!(
                 "[app] size = {}: an app has {} to {} bytes",

@@ -121,7 +121,7 @@ async fn what_is_no_app_is_refused() {
     assert_eq!(ask(&fleet, &token, INSTALL_UI).await, 406);
     // A tar alone is none, nor one whose trailer was made for another tar (section 8).
     let (bare, trailer) = app.split_at(app.len() - 96);
-    let mut other = crate::sim::device::management_app::archive(bare.len() / 2).to_vec();
+    let mut other = crate::sim::management_app_file::archive(bare.len() / 2).to_vec();
     other.truncate(other.len() - 96);
     for file in [bare.to_vec(), [&other, trailer].concat()] {
         let staged = upload_as(&fleet, &token, "webroot.tar", &file).await;

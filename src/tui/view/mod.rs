@@ -16,13 +16,14 @@
 //!  ↑↓ select  Enter detail  r retry  c cancel  / filter  ? help  q quit                     footer
 //! ```
 //!
-//! Before that, [`plan`]; over it, [`popup`]. From 160 columns on, detail and log stand side by side;
+//! Before that, [`plan`]; over it, [`boxes`]. From 160 columns on, detail and log stand side by side;
 //! below 84 the detail takes the lower half when asked for. [`audit`] takes the place of all below the header.
 //!
 //! Drawing is a function of [`Scene`]: it changes nothing, and the time is passed in.
 
 mod audit;
 mod banner;
+mod boxes;
 mod detail;
 mod device_message;
 mod footer;
@@ -30,7 +31,6 @@ mod halt_box;
 mod header;
 mod log_pane;
 mod plan;
-mod popup;
 mod progress_bar;
 mod retry_box;
 mod table;
@@ -97,7 +97,7 @@ pub(super) fn draw(scene: &Scene<'_>, buf: &mut Buffer) {
     if let Some(popup) = &scene.ui.popup
         && areas.tiny.is_none()
     {
-        popup::draw(scene, popup, popup_area(scene.ui), buf);
+        boxes::draw(scene, popup, popup_area(scene.ui), buf);
     }
     scene.theme.apply(buf);
 }
@@ -120,7 +120,7 @@ fn scroll_limit(ui: &Ui, fleet: &Fleet) -> usize {
     let areas = ui.areas(fleet);
     let inside = |area: Option<Rect>| usize::from(area.map_or(0, |a| a.height.saturating_sub(1)));
     match (&ui.popup, ui.zoom) {
-        (Some(Popup::Help), _) => popup::help_overflow(ui, fleet, popup_area(ui)),
+        (Some(Popup::Help), _) => boxes::help_overflow(ui, fleet, popup_area(ui)),
         (_, Some(Zoom::Detail)) => {
             let width = usize::from(ui.size.width);
             let lines = ui

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::passphrase::issued;
 use crate::device::http::HttpDevice;
 use crate::device::http::broker::client::garbled;
-use crate::device::http::call::Call;
+use crate::device::http::request::Call;
 use crate::device::{Approval, ApprovalAnswer, ApprovalReply, Device as _, LoginError, Session};
 use crate::hem::approval::{self, Answered};
 use crate::hem::limits::{FAST_CLOCK, MAX_JSON_BODY, PHONE_TOKEN_LIFE};

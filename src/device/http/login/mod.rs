@@ -3,5 +3,5 @@
 
 pub(super) mod approval;
 pub(super) mod derived_keys;
-pub(super) mod logins;
+pub(super) mod login_memory;
 pub(super) mod passphrase;

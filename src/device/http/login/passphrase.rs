@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::derived_keys::DerivedKeys;
 use crate::device::http::HttpDevice;
-use crate::device::http::call::Call;
+use crate::device::http::request::Call;
 use crate::device::{LoginError, Session};
 use crate::hem::ejwt::{self, PrivateKey};
 use crate::hem::json::{self, Challenge};

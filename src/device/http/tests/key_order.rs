@@ -269,7 +269,8 @@ async fn what_worked_for_one_typed_secret_comes_first_for_the_next() {
     let likely = Arc::new(crate::device::http::login::derived_keys::TypedDerivation::default());
     likely.worked(Derivation::Argon2d);
     let mut device = entering(&server, Credential::Prompt);
-    device.logins = crate::device::http::login::logins::Logins::new(&Credential::Prompt, likely);
+    device.logins =
+        crate::device::http::login::login_memory::Logins::new(&Credential::Prompt, likely);
     device.give_secret(secret("passphrase-argon2d"));
     let entered = login(&device, Scope::Upgrade).await;
     assert_eq!(entered, Ok(Derivation::Argon2d));

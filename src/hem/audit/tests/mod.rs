@@ -4,7 +4,7 @@
 mod any_bytes;
 mod files;
 mod keys;
-mod log_window;
+mod log_reader;
 mod search;
 
 use std::path::Path;

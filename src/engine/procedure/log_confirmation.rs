@@ -21,7 +21,7 @@ use super::attempt::{Attempt, Running};
 use super::audit_log::obstacle;
 use super::login::Next;
 use super::retry::Tries;
-use super::upgrade_to_install::{describe_checkin, order_to_stop};
+use super::until_install::{describe_checkin, order_to_stop};
 use crate::engine::event::DeviceFact;
 
 /// Requests that reading a log may take the time of; what a person takes is not in it.

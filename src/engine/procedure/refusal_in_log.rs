@@ -1,5 +1,5 @@
 //! What a device wrote down when it refused an upgrade (protocol page, section 9). It explains the refusal and changes
-//! nothing; what the log says of an install that was accepted is in `upgrade_confirmation`.
+//! nothing; what the log says of an install that was accepted is in `log_confirmation`.
 
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use crate::model::{
 
 use super::attempt::Attempt;
 use super::audit_log::obstacle;
+use super::log_confirmation::{Found, of_login};
 use super::login::Next;
-use super::upgrade_confirmation::{Found, of_login};
 
 impl<D: Device> Attempt<D> {
     /// A device that refused with 403, or an install with 406 or 409, wrote that down (section 9). It is
