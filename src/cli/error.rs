@@ -2,7 +2,6 @@
 //! `cli::main` prints it; the faults of an inventory are `config::Diagnostics`.
 
 use std::error::Error;
-use std::fmt::Write as _;
 use std::io;
 use std::path::PathBuf;
 
@@ -153,16 +152,4 @@ impl CliError {
         };
         Some(hint.to_owned())
     }
-}
-
-/// An error and its sources in one line, separated by colons.
-pub(super) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        // A string takes everything.
-        let _ = write!(text, ": {error}");
-        source = error.source();
-    }
-    text
 }

@@ -6,12 +6,11 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
-use super::error::chain;
 use crate::hem::firmware_image::{self, ImageError};
 use crate::hem::limits::MAX_UPLOAD_BYTES;
 use crate::hem::management_app::{self, AppError, AppFault, AppFile};
 use crate::hem::not_an_image::looks_like;
-use crate::model::{AppImage, Distrust, FirmwareImage, Fwk, ImageTrust, human_bytes};
+use crate::model::{AppImage, Distrust, FirmwareImage, Fwk, ImageTrust, chain, human_bytes};
 
 /// The hint for a file that could be sent all the same.
 const FORCE: &str =

@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::CliError;
 use super::args::{Selection, Target};
-use super::error::chain;
 use super::image_file::{self, ImageFileError};
 use crate::config::{self, Diagnostic, Loaded, Overrides, Settings};
-use crate::model::{AppImage, Component, FirmwareImage, Payload};
+use crate::model::{AppImage, Component, FirmwareImage, Payload, chain};
 use crate::sim::Scenario;
 
 /// Reads the inventory and what is rolled out; everything that is wrong with either, at once.

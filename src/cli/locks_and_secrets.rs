@@ -54,7 +54,7 @@ async fn secrets(
             &mut TerminalPrompter,
             &config::process_env,
             &hidden,
-            &judge,
+            &check_secret,
         )
     });
     tokio::select! {
@@ -86,7 +86,7 @@ pub(super) fn nothing_sent(refused: LocksRefused) -> CliError {
 
 /// Names a wrong word of a master key, or a wrong checksum, before anything is sent (section 6): by its
 /// number, never the word itself.
-fn judge(auth: &AuthMethod, secret: &Secret) -> Result<(), String> {
+fn check_secret(auth: &AuthMethod, secret: &Secret) -> Result<(), String> {
     match auth {
         AuthMethod::MasterWords(..) => {
             check_master_words(secret).map_err(|e| format!("no master key: {e}"))

@@ -36,7 +36,7 @@ fn print(error: &CliError) {
             let color = io::stderr().is_terminal() && !output::show_session::no_color();
             format!("{}\n", faults.render(color, MESSAGE_WIDTH).trim_end())
         }
-        other => format!("error: {}\n", error::chain(other)),
+        other => format!("error: {}\n", crate::model::chain(other)),
     };
     if let Some(hint) = error.hint() {
         text.extend(["hint: ", &hint, "\n"]);

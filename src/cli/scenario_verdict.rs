@@ -5,7 +5,7 @@ use crate::engine::{DeviceState, Fleet};
 use crate::model::{Outcome, OutcomeKind, Stage};
 use crate::sim::{AuditWord, Expect, Recording, Scenario, SimFleet};
 
-/// Everything that is other than the scenario foretells, a line each.
+/// Everything that is not as the scenario expects, a line each.
 pub fn mismatches(fleet: &Fleet, scenario: &Scenario, sims: &SimFleet) -> Vec<String> {
     let mut all = Vec::new();
     for ((row, script), device) in fleet
@@ -20,7 +20,7 @@ pub fn mismatches(fleet: &Fleet, scenario: &Scenario, sims: &SimFleet) -> Vec<St
         };
         let expect = &script.expect;
         if row.attempt > 1 {
-            // A person has had a hand in it: only the end is foretold.
+            // A person has had a hand in it: only the end is expected.
             let wanted = expect.after_retry.or(expect.outcome);
             found.compare("outcome", wanted, row.outcome_kind());
         } else {
@@ -50,7 +50,7 @@ impl Compare<'_> {
         {
             let got = got.map_or("none".to_owned(), |g| format!("{g:?}"));
             self.all.push(format!(
-                "not as foretold: {}: {what} was to be {wanted:?}, and is {got}",
+                "not as expected: {}: {what} was to be {wanted:?}, and is {got}",
                 self.device
             ));
         }

@@ -12,7 +12,7 @@ use super::environment::{Env, unset};
 use super::inventory::auth::AuthPart;
 use super::inventory::device::{DevicePart, TlsPart};
 use super::inventory::file::File;
-use super::secrets::file_permissions;
+use super::secrets::secret_reader;
 use super::toml::reader::{Field, KeySpan, Reader};
 use super::toml::single_values::{self, ValueError};
 use super::{BrokerSettings, DEFAULT_BROKER, DEFAULT_CONCURRENCY, Overrides, Settings};
@@ -296,7 +296,7 @@ fn is_there(source: &SecretSource, env: &Env<'_>) -> single_values::ValueResult<
                 found => Err(unset(name, found.is_some())),
             }
         }
-        SecretSource::File(path) => file_permissions::open(path).map(drop),
+        SecretSource::File(path) => secret_reader::open(path).map(drop),
         SecretSource::Command(_) | SecretSource::Prompt(_) => Ok(()),
     }
 }

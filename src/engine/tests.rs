@@ -166,6 +166,15 @@ async fn until(run: &mut FleetRun, wanted: impl Fn(&DeviceFact) -> bool) {
     }
 }
 
+/// Goes on until a device has started `stage`.
+async fn until_started(run: &mut FleetRun, stage: Stage) {
+    until(
+        run,
+        |f| matches!(f, DeviceFact::StageStarted { stage: s, .. } if *s == stage),
+    )
+    .await;
+}
+
 async fn begin(fake: &Fake) -> FleetRun {
     let mut run = run_of(std::slice::from_ref(fake), Mode::Go, 1);
     run.intend(Intent::Begin);

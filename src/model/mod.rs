@@ -44,4 +44,4 @@ pub use settings::policy::{
     ApprovalPolicy, AuditMode, AuditPolicy, OnExpired, Pace, Policy, Retry, Timeouts,
 };
 pub use settings::rollout::{MaxFailures, MaxFailuresError, Rollout};
-pub use text::{counted, human_bytes, human_duration, padded, printable};
+pub use text::{chain, counted, hex, human_bytes, human_duration, padded, printable};

@@ -1,6 +1,7 @@
-//! Text for people: device text made safe to show, plurals, padding, sizes and durations. What only
+//! Text for people: device text made safe to show, errors with their causes, plurals, padding, sizes and durations. What only
 //! the dashboard needs, such as cutting and wrapping, is in `tui::view::text_layout`.
 
+use std::error::Error;
 use std::time::Duration;
 
 use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup};
@@ -41,6 +42,30 @@ fn is_unseen(c: char) -> bool {
     unseen.contains(category)
         || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
         || c == BLANK_BRAILLE
+}
+
+/// An error and its causes in one line, separated by colons. Some errors repeat their cause, which is then said once.
+pub fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if !text.ends_with(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// Bytes as lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut s, b| {
+        let _ = write!(s, "{b:02x}");
+        s
+    })
 }
 
 /// A number with its noun: `1 device`, `2 devices`.

@@ -263,6 +263,12 @@ mod tests {
     fn who_could_not_be_asked_keeps_no_run_halted_whose_devices_are_well() {
         let mut run = fixtures::run(Mode::Go, 2);
         run.leave_out(&[id(7)]);
+        halted_and_well_again(&mut run);
+        assert_eq!(Exit::of(&run.fleet), Exit::Failed);
+    }
+
+    /// Two lost devices halt the run, and are retried and upgraded.
+    fn halted_and_well_again(run: &mut crate::engine::fixtures::TestRun) {
         run.begin();
         for n in 0..2 {
             run.install_begun(n);
@@ -274,7 +280,6 @@ mod tests {
             run.start(n, Stage::Probe, 1);
             run.finish(n, Outcome::Upgraded);
         }
-        assert_eq!(Exit::of(&run.fleet), Exit::Failed);
     }
 
     #[test]
@@ -305,17 +310,7 @@ mod tests {
         assert_eq!(Exit::of(&run.fleet), Exit::Interrupted);
 
         let mut run = fixtures::run(Mode::Go, 2);
-        run.begin();
-        for n in 0..2 {
-            run.install_begun(n);
-            run.finish(n, Outcome::Lost);
-        }
-        assert_eq!(Exit::of(&run.fleet), Exit::Halted);
-        for n in 0..2 {
-            run.intend(Intent::Retry(id(n)));
-            run.start(n, Stage::Probe, 1);
-            run.finish(n, Outcome::Upgraded);
-        }
+        halted_and_well_again(&mut run);
         assert_eq!(Exit::of(&run.fleet), Exit::Good);
     }
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
 use crate::hem::management_app::{self, BLOCK, MANIFEST, TRAILER_BYTES};
-use crate::model::AppVersion;
+use crate::model::{AppVersion, hex};
 use crate::sim::firmware_images::{self, noise};
 
 /// What is in an archive.
@@ -81,11 +81,6 @@ fn header(name: &str, size: usize) -> [u8; BLOCK] {
 fn checksum(header: &[u8]) -> u32 {
     let byte = |(at, &b): (usize, &u8)| if (148..156).contains(&at) { b' ' } else { b };
     header.iter().enumerate().map(byte).map(u32::from).sum()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let digits = bytes.iter().map(|b| format!("{b:02x}"));
-    digits.collect()
 }
 
 #[cfg(test)]

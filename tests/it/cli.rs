@@ -331,11 +331,11 @@ fn the_example_is_printed_and_checks() {
 }
 
 #[test]
-fn the_demo_ends_as_foretold_without_a_terminal() {
+fn the_demo_ends_as_expected_without_a_terminal() {
     let out = run(&["demo"]);
     assert_eq!(code(&out), 0, "{}", text(&out.stdout));
     let said = text(&out.stdout);
-    for wanted in ["UPGRADED", "FAILED", "ROLLED BACK", "SKIPPED", "foretells"] {
+    for wanted in ["UPGRADED", "FAILED", "ROLLED BACK", "SKIPPED", "expects"] {
         assert!(said.contains(wanted), "{wanted} in {said}");
     }
 }

@@ -193,7 +193,7 @@ fn payload(settings: &Settings, component: Option<sim::Component>) -> Payload {
     }
 }
 
-/// Plays a scenario, then the retries that it foretells; everything that is not as foretold.
+/// Plays a scenario, then the retries that it expects; everything that is not as expected.
 async fn play(scenario: &Scenario) -> Vec<String> {
     let sims = SimFleet::start(scenario, &SimOptions::default())
         .await

@@ -79,7 +79,7 @@ fn a_failed_device_is_retried_by_key_and_the_terminal_is_given_back() {
     });
     tty.press("q");
     assert_eq!(tty.end(), 0);
-    tty.wait_for("as the scenario foretells");
+    tty.wait_for("as the scenario expects");
 }
 
 #[test]

@@ -21,7 +21,7 @@ use crate::cli::{CliError, load, runtime, scenario_verdict, wiring};
 /// The demo's scenario: one of those that the tests run.
 const SCENARIO: &str = include_str!("../../../tests/scenarios/demo.toml");
 
-/// Runs the demo. Exit code 0 where every device ended as the scenario foretells.
+/// Runs the demo. Exit code 0 where every device ended as the scenario expects.
 pub(in crate::cli) fn demo(cli: &Cli, args: &Demo) -> Result<ExitCode, CliError> {
     let how = OutputMode::choose(&args.view)?;
     let scenario = match &args.scenario {
@@ -90,7 +90,7 @@ fn verdict(fleet: &Fleet, scenario: &Scenario, sims: &SimFleet) -> (ExitCode, St
     }
     let mismatches = scenario_verdict::mismatches(fleet, scenario, sims);
     if mismatches.is_empty() {
-        let text = "Every device ended as the scenario foretells.\n".to_owned();
+        let text = "Every device ended as the scenario expects.\n".to_owned();
         return (ExitCode::SUCCESS, text);
     }
     (Exit::Failed.into(), mismatches.join("\n") + "\n")

@@ -18,13 +18,12 @@ use crate::config::Settings;
 use crate::device::Device;
 use crate::device::http::{Broker, HttpDevice};
 use crate::model::{
-    CheckinReport, Component, Credential, DeviceId, FailureKind, FirmwareImage, ImageTrust,
-    human_bytes,
+    CheckinReport, Component, Credential, DeviceId, FailureKind, FirmwareImage, ImageTrust, chain,
+    counted, human_bytes,
 };
 use crate::report::Exit;
 
 use crate::cli::args::{Cli, Components, Fetch, Selection};
-use crate::cli::error::chain;
 use crate::cli::output::show_session::OutputMode;
 use crate::cli::output::{line_writer, logging};
 use crate::cli::process::{limits, private_file, signals};
@@ -169,8 +168,10 @@ async fn ask(settings: &Settings) -> Result<Checkins, CliError> {
     limits::ensure_files(settings.concurrency, settings.devices.len())?;
     let broker = wiring::broker(settings)?;
     let devices = wiring::devices_of(settings, &broker, |_| Credential::None)?;
-    let plural = if devices.len() == 1 { "" } else { "s" };
-    say(&format!("checking in {} device{plural}…", devices.len()));
+    say(&format!(
+        "checking in {}…",
+        counted(devices.len(), "device", "devices")
+    ));
     let answers = futures_util::stream::iter(devices)
         .map(|(id, device): (DeviceId, HttpDevice)| async move {
             let answer = device.checkin().await;

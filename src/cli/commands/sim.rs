@@ -3,6 +3,7 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
+use crate::model::counted;
 use crate::sim::{LabDir, PhoneAnswer, Scenario, SimDevice, SimFleet, SimOptions};
 
 use crate::cli::args::{Cli, Sim};
@@ -49,9 +50,8 @@ fn print_lab(out: &mut impl io::Write, sims: &SimFleet, lab: &LabDir) -> io::Res
     let devices = sims.devices();
     writeln!(
         out,
-        "{} simulated device{}: {}",
-        devices.len(),
-        if devices.len() == 1 { "" } else { "s" },
+        "{}: {}",
+        counted(devices.len(), "simulated device", "simulated devices"),
         sims.scenario().about
     )?;
     for device in devices {

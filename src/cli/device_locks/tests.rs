@@ -6,32 +6,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Barrier;
 use std::thread;
 
-use crate::model::{AuthMethod, Endpoint, HostPort, Scheme, TlsTrust};
-
-fn device(name: &str, host: &str, port: u16) -> DeviceSpec {
-    DeviceSpec {
-        id: DeviceId::new(name),
-        endpoint: Endpoint {
-            scheme: Scheme::Https,
-            authority: HostPort {
-                host: host.to_owned(),
-                port,
-            },
-            connect: None,
-            http_connect: None,
-        },
-        proxy: None,
-        ssh: None,
-        group: None,
-        tags: Vec::new(),
-        tls: TlsTrust::System,
-        auth: AuthMethod::None,
-        allow_plain_login: false,
-    }
-}
-
 fn fleet(names: &[&str]) -> Vec<DeviceSpec> {
-    let one = |name: &&str| device(name, &format!("{name}.example"), 443);
+    let one = |name: &&str| DeviceSpec::plain(name, &format!("{name}.example"), 443);
     names.iter().map(one).collect()
 }
 
@@ -54,10 +30,10 @@ fn text(refused: &LocksRefused) -> String {
 #[test]
 fn a_device_is_held_by_one_run_however_it_is_spelled() {
     let dir = tempfile::tempdir().unwrap();
-    let first = claim(dir.path(), 1, &[device("a", "localhost", 8443)]);
+    let first = claim(dir.path(), 1, &[DeviceSpec::plain("a", "localhost", 8443)]);
     first.take_now().unwrap();
     first.take_now().expect("a claim that is held stays so");
-    let second = claim(dir.path(), 2, &[device("b", "127.0.0.1", 8443)]);
+    let second = claim(dir.path(), 2, &[DeviceSpec::plain("b", "127.0.0.1", 8443)]);
     let said = text(&second.take_now().unwrap_err());
     assert!(said.contains("b: run 00000001 of "), "{said}");
     assert!(

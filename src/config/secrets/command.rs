@@ -15,7 +15,7 @@ use rustix::process::{
 };
 use zeroize::Zeroizing;
 
-use super::secret_store::{first_line, read_bounded};
+use super::secret_reader::{first_line, read_bounded};
 use crate::config::diagnostic::quoted;
 use crate::config::environment::reason;
 use crate::config::toml::single_values::{ValueError, ValueResult};

@@ -2,19 +2,16 @@
 //! prints beside it.
 
 use std::collections::{HashMap, HashSet};
-use std::io::{self, Read};
+use std::io;
 
 use zeroize::Zeroizing;
 
 use super::command::Commands;
-use super::file_permissions;
+use super::secret_reader::{self, first_line, read_bounded};
 use crate::config::diagnostic::{Diagnostic, Diagnostics, quoted};
 use crate::config::environment::{Env, reason, unset};
 use crate::config::toml::single_values::{ValueError, ValueResult};
 use crate::model::{AuthMethod, Credential, DeviceSpec, Secret, SecretSource};
-
-/// More than any passphrase or token; what goes on longer is not one.
-const LONGEST: usize = 64 * 1024;
 
 /// How often a person is asked for a secret that cannot be one.
 const PROMPTS: usize = 3;
@@ -159,7 +156,7 @@ fn read(
         },
         SecretSource::File(path) => {
             let shown = crate::config::diagnostic::shown_path(path);
-            let bytes = read_bounded(&mut file_permissions::open(path)?)
+            let bytes = read_bounded(&mut secret_reader::open(path)?)
                 .map_err(|e| ValueError::new(format!("the secret file {shown}: {}", reason(&e))))?;
             first_line(&bytes).ok_or_else(|| {
                 ValueError::new(format!(
@@ -189,33 +186,6 @@ fn fits(auth: &AuthMethod, secret: &Secret, judge: &SecretCheck<'_>) -> ValueRes
             _ => "look where it comes from",
         })
     })
-}
-
-/// The first line, without its end; `None` if there is nothing in it.
-pub(super) fn first_line(bytes: &[u8]) -> Option<Secret> {
-    let line = bytes.split(|b| *b == b'\n').next()?;
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    (!line.is_empty()).then(|| Secret::new(line.to_vec()))
-}
-
-/// Everything there is, up to a bound, in one buffer that never moves: a buffer that grows would
-/// leave copies behind that nobody wipes.
-pub(super) fn read_bounded(from: &mut dyn Read) -> io::Result<Zeroizing<Vec<u8>>> {
-    let mut bytes = Zeroizing::new(vec![0; LONGEST + 1]);
-    let mut filled = 0;
-    while filled < bytes.len() {
-        match from.read(&mut bytes[filled..]) {
-            Ok(0) => break,
-            Ok(n) => filled += n,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e),
-        }
-    }
-    if filled > LONGEST {
-        return Err(io::Error::other("more than 64 KiB, which is no secret"));
-    }
-    bytes.truncate(filled);
-    Ok(bytes)
 }
 
 /// Asks until the answer can be one, but not for ever.

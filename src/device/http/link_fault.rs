@@ -91,7 +91,7 @@ pub(super) fn exchange(e: &hyper::Error) -> LinkFault {
         return LinkFault::ClosedWithoutAnswer;
     }
     LinkFault::Io {
-        what: printable(&chain(e), MAX_TEXT),
+        what: printable(&crate::model::chain(e), MAX_TEXT),
     }
 }
 
@@ -100,22 +100,6 @@ pub(super) fn garbled(what: &str) -> LinkFault {
     LinkFault::Garbled {
         what: printable(what, MAX_TEXT),
     }
-}
-
-/// An error and all its causes in one line.
-pub(super) fn chain(e: &(dyn Error + 'static)) -> String {
-    let mut text = e.to_string();
-    let mut cause = e.source();
-    while let Some(e) = cause {
-        let next = e.to_string();
-        // Some errors repeat their cause.
-        if !text.ends_with(&next) {
-            text.push_str(": ");
-            text.push_str(&next);
-        }
-        cause = e.source();
-    }
-    text
 }
 
 /// The first error of type `T` in a chain. `io::Error` hides what it wraps from `source()`, so it is

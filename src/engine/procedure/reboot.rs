@@ -289,7 +289,7 @@ impl<D: Device> Attempt<D> {
                 .await;
             return Outcome::Unknown(doubt);
         }
-        let judged = self.judge(pending, status, version.fws);
+        let judged = self.proven(pending, status, version.fws);
         let faults = status.fls_state;
         let note = format!("{} · signature matches", version.fwv);
         let kind = match &judged {
@@ -319,7 +319,7 @@ impl<D: Device> Attempt<D> {
     }
 
     /// What a device that has rebooted, says `status` and runs `now` proves.
-    fn judge(&self, pending: &PendingInstall, status: &DeviceStatus, now: Option<Fws>) -> Outcome {
+    fn proven(&self, pending: &PendingInstall, status: &DeviceStatus, now: Option<Fws>) -> Outcome {
         let Some(now) = now else {
             return Outcome::Unproven(Unproven::NoSignature);
         };

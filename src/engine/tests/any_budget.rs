@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::fake_device::any_install;
 use super::*;
 use crate::engine::fleet::counts::FleetCounts;
 
@@ -38,24 +39,11 @@ fn wish() -> impl Strategy<Value = Wish> {
     ]
 }
 
-fn install() -> impl Strategy<Value = Install> {
-    prop_oneof![
-        3 => Just(Install::Runs(NEW)),
-        3 => Just(Install::Runs(OLD)),
-        2 => Just(Install::LostButRuns(NEW)),
-        1 => Just(Install::LostAndIdle),
-        2 => Just(Install::Dies),
-        1 => Just(Install::Refused(409)),
-        1 => Just(Install::NotSent),
-        1 => Just(Install::Flaps(OLD, NEW)),
-    ]
-}
-
 /// What its installs do, and how many seconds an upload and any other request take.
 type Traits = (Install, Install, u64, u64);
 
 fn traits() -> impl Strategy<Value = Traits> {
-    (install(), install(), 0..300_u64, 0..20_u64)
+    (any_install(), any_install(), 0..300_u64, 0..20_u64)
 }
 
 fn device(&(firmware, app, upload, request): &Traits) -> Fake {

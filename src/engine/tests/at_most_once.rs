@@ -6,7 +6,7 @@ use super::*;
 use crate::model::{AuditMode, AuditPolicy, AuditResult, AuditVerdict, Component};
 
 use super::fake_audit_log::LogEntry;
-use super::fake_device::NEW_APP;
+use super::fake_device::{NEW_APP, any_install};
 
 #[derive(Clone, Debug)]
 enum Wish {
@@ -29,19 +29,6 @@ fn wish() -> impl Strategy<Value = Wish> {
         1 => Just(Wish::Interrupt),
         2 => Just(Wish::PowerCycle),
         16 => (1..40_usize).prop_map(Wish::Events),
-    ]
-}
-
-fn install() -> impl Strategy<Value = Install> {
-    prop_oneof![
-        3 => Just(Install::Runs(NEW)),
-        1 => Just(Install::Runs(OLD)),
-        2 => Just(Install::LostButRuns(NEW)),
-        1 => Just(Install::LostAndIdle),
-        1 => Just(Install::Dies),
-        1 => Just(Install::Refused(409)),
-        1 => Just(Install::NotSent),
-        1 => Just(Install::Flaps(OLD, NEW)),
     ]
 }
 
@@ -175,7 +162,7 @@ proptest! {
     /// device reports, and where that is required only with its log's word.
     #[test]
     fn one_install_for_each_validated_image(
-        (install, install_app) in (install(), install()),
+        (install, install_app) in (any_install(), any_install()),
         (app, firmware) in payload(),
         mode in prop_oneof![
             Just(AuditMode::Required),

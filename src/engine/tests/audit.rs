@@ -150,16 +150,7 @@ async fn another_sessions_entry_is_nobodys_proof() {
     // Another run's token stands between this run's and the entry.
     let fake = Fake::new().with(|w| w.upload_takes = Duration::from_secs(200));
     let mut run = begin(&fake).await;
-    until(&mut run, |f| {
-        matches!(
-            f,
-            DeviceFact::StageStarted {
-                stage: Stage::Check,
-                ..
-            }
-        )
-    })
-    .await;
+    until_started(&mut run, Stage::Check).await;
     fake.world()
         .log
         .write(AuditType::TOKEN, AuditResult::Ok, "system:upgrade");

@@ -227,16 +227,7 @@ async fn an_audit_can_be_stopped() {
     let fake = booted(Fake::new(), 9);
     fake.world().log.faults.push_back(("log file", reset()));
     let mut run = auditor(&fake, true);
-    until(&mut run, |f| {
-        matches!(
-            f,
-            DeviceFact::StageStarted {
-                stage: Stage::Audit,
-                ..
-            }
-        )
-    })
-    .await;
+    until_started(&mut run, Stage::Audit).await;
     run.intend(Intent::Interrupt);
     run_to_end(&mut run).await;
     assert_eq!(outcome(&run).kind(), OutcomeKind::Cancelled);
@@ -258,16 +249,7 @@ async fn no_more_closed_files_are_read_than_the_inventory_says() {
         let fakes = std::slice::from_ref(&fake);
         let mut run = run_with(fakes, Mode::Go, 1, image().into(), policy);
         run.intend(Intent::Begin);
-        until(&mut run, |f| {
-            matches!(
-                f,
-                DeviceFact::StageStarted {
-                    stage: Stage::Audit,
-                    ..
-                }
-            )
-        })
-        .await;
+        until_started(&mut run, Stage::Audit).await;
         (0..booted).for_each(|_| fake.world().log.boot());
         run_to_end(&mut run).await;
         let word = if booted == 0 { "confirmed" } else { "missing" };

@@ -51,16 +51,7 @@ async fn an_unset_clock_is_set_first_and_only_for_a_login() {
         w.logins.clear();
     });
     let mut run = begin(&token).await;
-    until(&mut run, |f| {
-        matches!(
-            f,
-            DeviceFact::StageStarted {
-                stage: Stage::Login,
-                ..
-            }
-        )
-    })
-    .await;
+    until_started(&mut run, Stage::Login).await;
     assert_eq!(token.count("checkin"), 0);
 }
 

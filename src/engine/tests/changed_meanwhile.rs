@@ -75,16 +75,7 @@ async fn a_device_that_runs_the_image_by_now_is_not_installed_to() {
 async fn a_device_that_runs_the_image_by_now_and_reports_a_fault_is_not_green() {
     let fake = Fake::new().with(|w| w.upload_takes = Duration::from_secs(60));
     let mut run = begin(&fake).await;
-    until(&mut run, |f| {
-        matches!(
-            f,
-            DeviceFact::StageStarted {
-                stage: Stage::Upload,
-                ..
-            }
-        )
-    })
-    .await;
+    until_started(&mut run, Stage::Upload).await;
     {
         let mut world = fake.world();
         (world.fws, world.fls_state) = (Some(NEW), 8);
@@ -125,16 +116,7 @@ async fn a_device_that_rebooted_since_the_probe_is_probed_anew() {
 async fn a_signature_that_changed_without_a_reboot_that_shows_is_looked_at_anew() {
     let fake = Fake::new().with(|w| w.upload_takes = Duration::from_secs(60));
     let mut run = begin(&fake).await;
-    until(&mut run, |f| {
-        matches!(
-            f,
-            DeviceFact::StageStarted {
-                stage: Stage::Upload,
-                ..
-            }
-        )
-    })
-    .await;
+    until_started(&mut run, Stage::Upload).await;
     fake.world().fws = Some(OTHER);
     run_to_end(&mut run).await;
     assert_eq!(outcome(&run), &Outcome::Upgraded);
@@ -400,16 +382,7 @@ async fn another_device_in_its_place_before_the_install_gets_nothing_and_is_not_
     for (part, runs) in [("hwv", OLD), ("sd_cid", OLD), ("sd_cid", NEW)] {
         let fake = Fake::new().with(|w| w.upload_takes = Duration::from_secs(60));
         let mut run = begin(&fake).await;
-        until(&mut run, |f| {
-            matches!(
-                f,
-                DeviceFact::StageStarted {
-                    stage: Stage::Upload,
-                    ..
-                }
-            )
-        })
-        .await;
+        until_started(&mut run, Stage::Upload).await;
         match part {
             "hwv" => fake.world().hwv = "PPA rev 1.9",
             _ => fake.world().sd_cid = Some("other".to_owned()),

@@ -8,6 +8,7 @@ mod port;
 use std::collections::VecDeque;
 
 use bytes::Bytes;
+use proptest::prelude::*;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
@@ -94,6 +95,20 @@ pub(in crate::engine) enum Install {
     /// Back with this firmware for longer than the time between two looks, gone again for 20 s, then up with
     /// that one.
     Flaps(Fws, Fws),
+}
+
+/// Any of the ways in which an install goes, for property tests.
+pub(in crate::engine) fn any_install() -> impl Strategy<Value = Install> {
+    prop_oneof![
+        3 => Just(Install::Runs(NEW)),
+        2 => Just(Install::Runs(OLD)),
+        2 => Just(Install::LostButRuns(NEW)),
+        1 => Just(Install::LostAndIdle),
+        2 => Just(Install::Dies),
+        1 => Just(Install::Refused(409)),
+        1 => Just(Install::NotSent),
+        1 => Just(Install::Flaps(OLD, NEW)),
+    ]
 }
 
 /// An attempt by itself, without a pool.

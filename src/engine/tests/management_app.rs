@@ -267,16 +267,7 @@ async fn a_stop_after_the_app_says_that_it_was_installed() {
         let fakes = std::slice::from_ref(&fake);
         let mut run = run_with(fakes, Mode::Go, 1, both(), Policy::default());
         run.intend(Intent::Begin);
-        until(&mut run, |f| {
-            matches!(
-                f,
-                DeviceFact::StageStarted {
-                    stage: Stage::Upload,
-                    ..
-                }
-            )
-        })
-        .await;
+        until_started(&mut run, Stage::Upload).await;
         assert!(only(&run).pending.is_none());
         for _ in 0..wishes {
             run.intend(Intent::Interrupt);

@@ -108,16 +108,7 @@ async fn stopped_in_the_look_up_it_is_refused_and_not_in_doubt() {
                 .extend(vec![("log key", reset()), ("log key", reset())]);
         });
         let mut run = begin(&fake).await;
-        until(&mut run, |f| {
-            matches!(
-                f,
-                DeviceFact::StageStarted {
-                    stage: Stage::Audit,
-                    ..
-                }
-            )
-        })
-        .await;
+        until_started(&mut run, Stage::Audit).await;
         for _ in 0..wishes {
             run.intend(Intent::Interrupt);
         }
@@ -144,16 +135,7 @@ async fn whatever_becomes_of_the_look_up_the_refusal_is_the_outcome() {
     };
     let stopped = refused();
     let mut run = begin(&stopped).await;
-    until(&mut run, |f| {
-        matches!(
-            f,
-            DeviceFact::StageStarted {
-                stage: Stage::Audit,
-                ..
-            }
-        )
-    })
-    .await;
+    until_started(&mut run, Stage::Audit).await;
     run.intend(Intent::Interrupt);
     run.intend(Intent::Interrupt);
     run_to_end(&mut run).await;

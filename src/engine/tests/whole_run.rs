@@ -118,16 +118,7 @@ async fn draining_as_often_as_one_likes_never_aborts() {
 async fn cancel_stops_before_the_install_and_not_after() {
     let fake = Fake::new();
     let mut run = begin(&fake).await;
-    until(&mut run, |f| {
-        matches!(
-            f,
-            DeviceFact::StageStarted {
-                stage: Stage::Check,
-                ..
-            }
-        )
-    })
-    .await;
+    until_started(&mut run, Stage::Check).await;
     run.intend(Intent::Cancel(only(&run).id.clone()));
     run_to_end(&mut run).await;
     assert_eq!(outcome(&run), &Outcome::Cancelled(Touched::ImageStaged));

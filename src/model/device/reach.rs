@@ -97,7 +97,7 @@ fn jump_host(jump: &SshJump) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{AuthMethod, DeviceId, Endpoint, Proxy, ProxyKind, TlsTrust};
+    use crate::model::{Proxy, ProxyKind};
 
     fn at(text: &str) -> HostPort {
         let (host, port) = text.rsplit_once(' ').unwrap();
@@ -108,22 +108,10 @@ mod tests {
     }
 
     fn spec(scheme: Scheme, url: &str, connect: Option<&str>) -> DeviceSpec {
-        DeviceSpec {
-            id: DeviceId::new("a"),
-            endpoint: Endpoint {
-                scheme,
-                authority: at(url),
-                connect: connect.map(at),
-                http_connect: None,
-            },
-            proxy: None,
-            ssh: None,
-            allow_plain_login: false,
-            group: None,
-            tags: Vec::new(),
-            tls: TlsTrust::System,
-            auth: AuthMethod::None,
-        }
+        let url = at(url);
+        let mut spec = DeviceSpec::plain("a", &url.host, url.port);
+        (spec.endpoint.scheme, spec.endpoint.connect) = (scheme, connect.map(at));
+        spec
     }
 
     fn direct(url: &str) -> String {

@@ -318,31 +318,40 @@ impl DeviceSpec {
     }
 }
 
+/// What tests of all rooms start from.
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn behind_a_jump_host_the_device_is_where_every_ppa_is() {
-        let mut spec = DeviceSpec {
-            id: DeviceId::new("a"),
+impl DeviceSpec {
+    /// A device without a login, a proxy or a pin, at `url_host` and `port` over HTTPS.
+    pub(crate) fn plain(name: &str, url_host: &str, port: u16) -> Self {
+        Self {
+            id: DeviceId::new(name),
             endpoint: Endpoint {
-                scheme: Scheme::Http,
+                scheme: Scheme::Https,
                 authority: HostPort {
-                    host: "my.ence.do".into(),
-                    port: 80,
+                    host: url_host.to_owned(),
+                    port,
                 },
                 connect: None,
                 http_connect: None,
             },
             proxy: None,
             ssh: None,
-            allow_plain_login: false,
             group: None,
             tags: Vec::new(),
             tls: TlsTrust::System,
             auth: AuthMethod::None,
-        };
+            allow_plain_login: false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn behind_a_jump_host_the_device_is_where_every_ppa_is() {
+        let mut spec = DeviceSpec::plain("a", "my.ence.do", 80);
         assert_eq!(spec.target().to_string(), "my.ence.do:80");
         spec.ssh = Some(SshJump::parse("host7").unwrap());
         assert_eq!(spec.target().to_string(), "192.168.7.1:80");

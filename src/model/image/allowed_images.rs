@@ -1,7 +1,6 @@
 //! Whose images may be rolled out, and which (inventory table `[images]`).
 
-use super::firmware::hex;
-use crate::model::Fwk;
+use crate::model::{Fwk, hex};
 
 /// What the inventory says of images; what is absent allows everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

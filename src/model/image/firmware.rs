@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
-use crate::model::{AppFacts, AppImage};
+use crate::model::{AppFacts, AppImage, hex};
 
 /// The largest firmware image that a device takes, in bytes of the decoded image (section 7).
 pub const MAX_IMAGE_BYTES: usize = 3 * 1024 * 1024;
@@ -257,14 +257,6 @@ impl PayloadFacts {
     pub fn expected_fws(&self) -> Option<Fws> {
         self.firmware.as_ref().and_then(ImageFacts::expected_fws)
     }
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut s, b| {
-        let _ = write!(s, "{b:02x}");
-        s
-    })
 }
 
 /// An image ready for upload: the file's bytes and what is known of them.

@@ -7,8 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
-use super::firmware::hex;
-use crate::model::Fwk;
+use crate::model::{Fwk, hex};
 
 /// The largest management app that is sent, in bytes: the server's limit for raw uploads (section 2).
 pub const MAX_APP_BYTES: usize = 16 * 1024 * 1024;

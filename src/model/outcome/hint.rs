@@ -104,10 +104,11 @@ fn hint(stage: Stage, kind: &FailureKind) -> String {
         FailureKind::FaultAfterwards(_) => "The upgrade itself is proven. Power-cycle the device and look at its status; if the fault \
              stays, ask the vendor before you rely on it."
             .to_owned(),
-        FailureKind::RebootedAgain
-        | FailureKind::RolledBack
-        | FailureKind::Unproven(_)
-        | FailureKind::InDoubt(_) => "Compare its fws with the image (hemfleet inspect).".to_owned(),
+        FailureKind::RebootedAgain => "Somebody or something keeps restarting it: find out what, then retry, which only watches.".to_owned(),
+        FailureKind::InDoubt(_) => "Retry asks the device again; nothing is sent twice. If the doubt stays, compare its fws with the image's \
+             (hemfleet inspect)."
+            .to_owned(),
+        FailureKind::RolledBack | FailureKind::Unproven(_) => "Compare its fws with the image's (hemfleet inspect).".to_owned(),
         FailureKind::Stopped => "It still runs what it ran before: retry or run again when you are ready.".to_owned(),
         FailureKind::Panicked { .. } => "This is a bug of hemfleet: please report it with the log. Other devices are not \
              affected; retry looks at the device first."

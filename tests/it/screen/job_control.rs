@@ -151,7 +151,7 @@ fn a_stopped_dashboard_lends_the_terminal_and_goes_on_without_it_in_the_backgrou
     tty.wait("the dashboard", |s| s.alternate_screen() && s.hide_cursor());
     tty.wait_for_line(&["gone-1", "upgraded"]);
     tty.press("q");
-    tty.wait_for("as the scenario foretells");
+    tty.wait_for("as the scenario expects");
     tty.press("exit\r");
     tty.end();
 }

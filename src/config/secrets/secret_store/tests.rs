@@ -2,8 +2,9 @@
 
 use std::ffi::OsString;
 
+use super::super::secret_reader::LONGEST;
 use super::*;
-use crate::model::{DeviceId, Endpoint, HostPort, KdfChoice, Scheme, TlsTrust, WordsChoice};
+use crate::model::{KdfChoice, WordsChoice};
 
 #[expect(clippy::unnecessary_wraps, reason = "a judge that takes everything")]
 fn any(_: &AuthMethod, _: &Secret) -> Result<(), String> {
@@ -12,23 +13,8 @@ fn any(_: &AuthMethod, _: &Secret) -> Result<(), String> {
 
 fn device(name: &str, auth: AuthMethod) -> DeviceSpec {
     DeviceSpec {
-        id: DeviceId::new(name),
-        endpoint: Endpoint {
-            scheme: Scheme::Https,
-            authority: HostPort {
-                host: "my.ence.do".to_owned(),
-                port: 443,
-            },
-            connect: None,
-            http_connect: None,
-        },
-        proxy: None,
-        ssh: None,
-        group: None,
-        tags: vec![],
-        tls: TlsTrust::System,
         auth,
-        allow_plain_login: false,
+        ..DeviceSpec::plain(name, "my.ence.do", 443)
     }
 }
 

@@ -12,8 +12,8 @@ use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Url};
 
+use crate::device::http::SetupError;
 use crate::device::http::tls::client_config;
-use crate::device::http::{SetupError, link_fault};
 use crate::hem::limits::MAX_JSON_BODY;
 use crate::hem::{json, path};
 use crate::model::{BrokerFault, Timeouts, printable};
@@ -177,7 +177,7 @@ impl Broker {
         let host = at.host_str().unwrap_or_default().to_owned();
         let port = at.port_or_known_default().unwrap_or_default();
         let error = error.without_url();
-        let why = link_fault::chain(cause(&error));
+        let why = crate::model::chain(cause(&error));
         BrokerFault::Unreachable {
             what: printable(&format!("{host}:{port}: {why}"), 300),
         }
@@ -205,7 +205,7 @@ impl Broker {
         if is_loopback(&self.base) {
             builder = builder.no_proxy();
         }
-        builder.build().map_err(|e| failed(link_fault::chain(&e)))
+        builder.build().map_err(|e| failed(crate::model::chain(&e)))
     }
 }
 

@@ -122,7 +122,7 @@ where
         let driver = Box::pin(async move {
             // Whoever waits for the answer gets the error, too.
             if let Err(e) = connection.await {
-                tracing::trace!(error = %link_fault::chain(&e), "connection ended");
+                tracing::trace!(error = %crate::model::chain(&e), "connection ended");
             }
         });
         Ok(Self {

@@ -17,10 +17,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::device::http::connection::connect::Io;
 use crate::device::http::{Broker, HttpDevice, Links};
-use crate::model::{
-    AuthMethod, Credential, DeviceId, DeviceSpec, Endpoint, HostPort, Pace, Scheme, SpkiPin,
-    Timeouts, TlsTrust,
-};
+use crate::model::{Credential, DeviceSpec, HostPort, Pace, Scheme, SpkiPin, Timeouts, TlsTrust};
 
 /// The host that devices of these tests are named, wherever they listen.
 pub(in crate::device::http) const HOST: &str = "my.ence.do";
@@ -271,28 +268,14 @@ pub(super) fn patient() -> Timeouts {
 
 /// A device at a loopback address, over plain HTTP.
 pub(in crate::device::http) fn spec(at: SocketAddr) -> DeviceSpec {
-    DeviceSpec {
-        id: DeviceId::new("lab"),
-        endpoint: Endpoint {
-            scheme: Scheme::Http,
-            authority: HostPort {
-                host: HOST.into(),
-                port: 80,
-            },
-            http_connect: None,
-            connect: Some(HostPort {
-                host: at.ip().to_string(),
-                port: at.port(),
-            }),
-        },
-        proxy: None,
-        ssh: None,
-        group: None,
-        tags: Vec::new(),
-        tls: TlsTrust::System,
-        auth: AuthMethod::None,
-        allow_plain_login: true,
-    }
+    let mut spec = DeviceSpec::plain("lab", HOST, 80);
+    spec.endpoint.scheme = Scheme::Http;
+    spec.endpoint.connect = Some(HostPort {
+        host: at.ip().to_string(),
+        port: at.port(),
+    });
+    spec.allow_plain_login = true;
+    spec
 }
 
 /// An address where nobody listens on any usual machine.

@@ -44,10 +44,10 @@ async fn without_a_footer_only_the_device_tells_an_upgrade_from_a_rollback() {
         mark: None,
     };
     let mut status = fake.status().await.unwrap();
-    assert_eq!(attempt.judge(&pending, &status, now), Outcome::RolledBack);
+    assert_eq!(attempt.proven(&pending, &status, now), Outcome::RolledBack);
     status.fw_upgrade = true;
     assert_eq!(
-        attempt.judge(&pending, &status, now),
+        attempt.proven(&pending, &status, now),
         Outcome::Unproven(Unproven::NoExpectedSignature)
     );
 }
