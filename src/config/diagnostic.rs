@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use annotate_snippets::{AnnotationKind, Element, Level, Origin, Renderer, Snippet};
 
 use super::toml::source::Location;
-use crate::model::printable;
+use crate::model::{counted, printable};
 
 /// Diagnostics that are shown; nobody reads more at once, and the rest is counted.
 const SHOWN: usize = 200;
@@ -282,7 +282,6 @@ impl Diagnostics {
         }
         match self.0.len() {
             0 => {}
-            1 => out.push_str("1 fault; nothing was sent to any device\n"),
             n if n > SHOWN => {
                 let _ = writeln!(
                     out,
@@ -290,7 +289,8 @@ impl Diagnostics {
                 );
             }
             n => {
-                let _ = writeln!(out, "{n} faults; nothing was sent to any device");
+                let faults = counted(n, "fault", "faults");
+                let _ = writeln!(out, "{faults}; nothing was sent to any device");
             }
         }
         out

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use crate::engine::{Event, Fleet, FleetRun, Intent, Mode, Phase, Stop};
-use crate::model::printable;
+use crate::model::{counted, printable};
 use crate::report::{Reporter, plan_table};
 
 use super::headless_secrets::HeadlessPrompt;
@@ -107,10 +107,7 @@ fn flush(session: &mut FleetRun, out: &mut Option<StdoutWriter>) {
 
 fn interrupt(session: &mut FleetRun) {
     session.intend(Intent::Interrupt);
-    let running = match session.fleet().counts().running {
-        1 => "1 device is".to_owned(),
-        n => format!("{n} devices are"),
-    };
+    let running = counted(session.fleet().counts().running, "device is", "devices are");
     let text = match session.fleet().stop() {
         Some(Stop::Aborting) => format!("stopping now: {running} left where they stand"),
         _ => format!(

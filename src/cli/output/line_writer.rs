@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::byte_queue::ByteQueue;
+use crate::model::counted;
 
 /// Bytes that may wait.
 const ROOM: usize = 8 * 1024 * 1024;
@@ -72,10 +73,11 @@ impl LineWriter {
 }
 
 fn gap(lost: u64) -> Vec<u8> {
-    let lines = match lost {
-        1 => "1 line is".to_owned(),
-        n => format!("{n} lines are"),
-    };
+    let lines = counted(
+        usize::try_from(lost).unwrap_or(usize::MAX),
+        "line is",
+        "lines are",
+    );
     format!("WARN hemfleet: {lines} missing here: they could not be written in time\n").into_bytes()
 }
 
