@@ -41,7 +41,7 @@ fn print(error: &CliError) {
     if let Some(hint) = error.hint() {
         text.extend(["hint: ", &hint, "\n"]);
     }
-    output::line_writer::say(&text);
+    output::stderr_and_log::say(&text);
 }
 
 /// Runs the program; clap prints its own usage errors and ends with 2.
@@ -50,7 +50,7 @@ pub fn main() -> ExitCode {
     // Also after a panic.
     let _finish = output::logging::Finish;
     if let Err(e) = process::limits::keep_memory_private() {
-        output::line_writer::say(&format!(
+        output::stderr_and_log::say(&format!(
             "WARNING: core dumps stay on, and may hold secrets: {e}"
         ));
     }

@@ -14,7 +14,7 @@ use crate::cli::args::{Cli, Components, Demo, Selection, Target};
 use crate::cli::device_locks::DeviceLocks;
 use crate::cli::locks_and_secrets::{open_session, take_locks};
 use crate::cli::output::show_session::{self, OutputMode};
-use crate::cli::output::{line_writer, logging, stdout_writer};
+use crate::cli::output::{logging, stderr_and_log, stdout_writer};
 use crate::cli::process::{limits, signals};
 use crate::cli::{CliError, load, runtime, scenario_verdict, wiring};
 
@@ -72,7 +72,7 @@ pub(in crate::cli) fn demo(cli: &Cli, args: &Demo) -> Result<ExitCode, CliError>
         let (code, text) = verdict(fleet, &scenario, &sims);
         // Standard output is for JSON alone. The exit code says it too, so a lost line is no harm.
         if how == OutputMode::Json || !told {
-            line_writer::say(&text);
+            stderr_and_log::say(&text);
         } else {
             stdout_writer::print(text.into_bytes(), fleet.stop().is_some(), &mut interrupts).await;
         }

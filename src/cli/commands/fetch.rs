@@ -25,7 +25,7 @@ use crate::report::Exit;
 
 use crate::cli::args::{Cli, Components, Fetch, Selection};
 use crate::cli::output::show_session::OutputMode;
-use crate::cli::output::{line_writer, logging};
+use crate::cli::output::{logging, stderr_and_log};
 use crate::cli::process::{limits, private_file, signals};
 use crate::cli::{CliError, image_file, load, runtime, wiring};
 use download_check::{DownloadError, Facts};
@@ -335,17 +335,17 @@ impl ProgressLine {
         self.shown = Some(Instant::now());
         let of = total.map_or_else(String::new, |t| format!(" of {}", human_bytes(t)));
         let text = format!("\r{}: {}{of}   ", self.component, human_bytes(got));
-        line_writer::say(&text);
+        stderr_and_log::say(&text);
     }
 
     fn end(&mut self) {
         if self.shown.is_some() {
-            line_writer::say("\r\x1b[K");
+            stderr_and_log::say("\r\x1b[K");
         }
     }
 }
 
 /// Tells on standard error, which may be gone.
 fn say(text: &str) {
-    line_writer::say(&format!("{text}\n"));
+    stderr_and_log::say(&format!("{text}\n"));
 }

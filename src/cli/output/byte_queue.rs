@@ -1,5 +1,5 @@
 //! A queue of bytes in front of a file, and the thread that writes them. Whoever adds bytes never waits, even if the
-//! file takes nothing. When the file falls behind, [`super::stdout_writer`] gives it up, and [`super::line_writer`]
+//! file takes nothing. When the file falls behind, [`super::stdout_writer`] gives it up, and [`super::stderr_and_log`]
 //! drops lines and counts them.
 
 use std::collections::VecDeque;

@@ -11,7 +11,7 @@ use crate::model::{counted, printable};
 use crate::report::{Reporter, plan_table};
 
 use super::headless_secrets::HeadlessPrompt;
-use super::line_writer::say;
+use super::stderr_and_log::say;
 use super::stdout_writer::{Closed, OutputBuffer, StdoutWriter};
 use crate::cli::device_locks::DeviceLocks;
 

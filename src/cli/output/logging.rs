@@ -1,5 +1,5 @@
 //! Where the log goes: standard error, or a private file while the dashboard owns the terminal. Log lines are written by
-//! `line_writer`, so that logging never blocks.
+//! `stderr_and_log`, so that logging never blocks.
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io;
@@ -9,8 +9,8 @@ use std::sync::OnceLock;
 
 use tracing_subscriber::EnvFilter;
 
-use super::line_writer::{self, LineWriter};
 use super::show_session::OutputMode;
+use super::stderr_and_log::{self, LineWriter};
 use crate::cli::args::Cli;
 use crate::cli::process::private_file;
 
@@ -22,7 +22,7 @@ pub(in crate::cli) fn finish() {
     if let Some(lines) = FILE.get() {
         lines.finish();
     }
-    line_writer::finish_stderr();
+    stderr_and_log::finish_stderr();
 }
 
 /// Waits when it is dropped, as [`finish`] does.
@@ -47,7 +47,7 @@ pub(in crate::cli) fn start(cli: &Cli, how: OutputMode) -> io::Result<Option<Pat
 
 /// Logs to standard error.
 fn to_stderr(verbose: u8) -> io::Result<()> {
-    let lines = line_writer::stderr()?;
+    let lines = stderr_and_log::stderr()?;
     tracing_subscriber::fmt()
         .with_env_filter(filter(verbose, "warn"))
         .with_writer(move || lines.clone())

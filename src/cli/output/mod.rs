@@ -3,7 +3,7 @@
 pub(super) mod byte_queue;
 pub(super) mod headless_loop;
 pub(super) mod headless_secrets;
-pub(super) mod line_writer;
 pub(super) mod logging;
 pub(super) mod show_session;
+pub(super) mod stderr_and_log;
 pub(super) mod stdout_writer;

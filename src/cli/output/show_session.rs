@@ -13,7 +13,7 @@ use crate::report::{Exit, JsonLines, Plain, Summary, print_summary};
 use crate::tui::{self, Options, Theme};
 
 use super::headless_loop;
-use super::line_writer;
+use super::stderr_and_log;
 use super::stdout_writer::{self, OutputBuffer};
 use crate::cli::CliError;
 use crate::cli::args::{Output, View};
@@ -131,7 +131,7 @@ pub(in crate::cli) async fn summary(
         }
         (false, _) => {
             let _ = print(fleet, exit, log, false, &mut text);
-            line_writer::say(&String::from_utf8_lossy(&text));
+            stderr_and_log::say(&String::from_utf8_lossy(&text));
         }
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::byte_queue::ByteQueue;
-use super::line_writer;
+use super::stderr_and_log;
 
 /// Bytes that may wait for a reader: the events of some thousand devices.
 const ROOM: usize = 64 * 1024 * 1024;
@@ -108,7 +108,7 @@ impl StdoutWriter {
                 Some(()) = interrupts.recv() => return false,
                 () = tokio::time::sleep(QUIET), if !said => {
                     said = true;
-                    line_writer::say(&waits(hurried));
+                    stderr_and_log::say(&waits(hurried));
                 }
             }
         }

@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 use super::address::{self, UrlPath};
 use super::device::{DevicePart, read_device};
 use super::keys::{BROKER, DEFAULTS, DEVICE, FLEET, IMAGES, ROOT, as_table, home_of, path, table};
-use super::policy::{self, PolicyPart, RolloutPart};
+use super::policy_tables::{self, PolicyPart, RolloutPart};
 use super::secret_sources::SharedSecrets;
 use crate::config::toml::reader::{Field, KeySpan, Reader, Section, mismatch, number, text};
 use crate::config::toml::single_values::{self, ValueError, ValueResult};
@@ -61,8 +61,8 @@ pub(in crate::config) fn read(reader: &mut Reader, root: &DeTable<'_>) -> File {
         file.broker_url = s.take(reader, "url", |v| broker_url(text(v)?));
         file.broker_ca = path(reader, &s, "ca");
     }
-    file.rollout = policy::read_rollout(reader, &root);
-    file.policy = policy::read(reader, &root);
+    file.rollout = policy_tables::read_rollout(reader, &root);
+    file.policy = policy_tables::read(reader, &root);
     let mut shared = SharedSecrets::read(reader, &root);
     if let Some((v, spot)) = root.get("defaults")
         && let Some(t) = as_table(reader, v.get_ref(), &spot)

@@ -6,6 +6,6 @@ pub(super) mod auth;
 pub(super) mod device;
 pub(super) mod file;
 mod keys;
-pub(super) mod policy;
+pub(super) mod policy_tables;
 pub(super) mod redact;
 pub(super) mod secret_sources;

@@ -11,10 +11,10 @@ use tokio_rustls::TlsConnector;
 
 use super::broker::client::Broker;
 use super::connection::connect::{Route, Security, Via};
-use super::links::Links;
 use super::login::login_memory::Logins;
 use super::pacing::Pacing;
 use super::setup_error::SetupError;
+use super::shared_links::Links;
 use crate::hem::kdf;
 use crate::model::{Credential, DeviceSpec, HostPort, Pace, Scheme, Secret, Timeouts, TlsFault};
 
@@ -39,7 +39,7 @@ pub struct HttpDevice {
 }
 
 impl HttpDevice {
-    /// Prepares a device; nothing is sent. `links` is shared by all devices of a run.
+    /// Prepares a device; nothing is sent. `shared_links` is shared by all devices of a run.
     ///
     /// # Errors
     ///

@@ -11,13 +11,13 @@ mod broker;
 mod connection;
 mod http_device;
 mod link_fault;
-mod links;
 mod log_download;
 mod login;
 mod pacing;
 mod request;
 mod send;
 mod setup_error;
+mod shared_links;
 mod ssh;
 #[cfg(test)]
 mod tests;
@@ -26,8 +26,8 @@ mod upload;
 
 pub use self::broker::client::Broker;
 pub use self::http_device::HttpDevice;
-pub use self::links::Links;
 pub use self::setup_error::SetupError;
+pub use self::shared_links::Links;
 
 /// The `User-Agent` for devices and broker.
 const USER_AGENT: &str = concat!("hemfleet/", env!("CARGO_PKG_VERSION"));

@@ -1,5 +1,5 @@
 //! The one install of an image: the permit, the last look, the request and its answer (protocol page, section 7). What
-//! follows is in `reboot` for a firmware and in `management_app` for the app.
+//! follows is in `reboot` for a firmware and in `app_install` for the app.
 //!
 //! Must not: install without a fresh [`Validated`], or on a device that is no longer as it was probed.
 

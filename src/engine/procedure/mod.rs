@@ -1,5 +1,6 @@
 //! What is done with one device, from the first look to the verdict of its audit log.
 
+pub(super) mod app_install;
 pub(super) mod approval;
 pub(super) mod attempt;
 pub(super) mod audit_log;
@@ -8,7 +9,6 @@ pub(super) mod install;
 pub(super) mod install_permit;
 pub(super) mod log_confirmation;
 pub(super) mod login;
-pub(super) mod management_app;
 pub(super) mod plan;
 pub(super) mod reboot;
 pub(super) mod refusal_in_log;

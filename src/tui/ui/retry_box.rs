@@ -16,7 +16,7 @@ pub(in crate::tui) enum RetryKind {
     /// The upgrade is proven, and its log is open.
     ReadLog,
     /// Nothing was sent yet.
-    Theme,
+    Look,
     /// An image was sent already.
     Upload,
 }
@@ -26,7 +26,7 @@ impl RetryKind {
         Self::Watch,
         Self::WatchApp,
         Self::ReadLog,
-        Self::Theme,
+        Self::Look,
         Self::Upload,
     ];
 
@@ -41,7 +41,7 @@ impl RetryKind {
         match row.outcome() {
             Some(Outcome::Failed(f)) if f.is_about_log() => Self::ReadLog,
             Some(outcome) if outcome.touched() != Touched::Nothing => Self::Upload,
-            _ => Self::Theme,
+            _ => Self::Look,
         }
     }
 
@@ -50,7 +50,7 @@ impl RetryKind {
             Self::Watch => "watch only",
             Self::WatchApp => "watch, then go on",
             Self::ReadLog => "read the log again",
-            Self::Theme => "look again, then upgrade",
+            Self::Look => "look again, then upgrade",
             Self::Upload => "upload and install again",
         }
     }

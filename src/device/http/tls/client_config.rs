@@ -1,6 +1,6 @@
 //! TLS configurations: which verifier a kind of trust stands for, and which versions of TLS are spoken.
 //!
-//! The configurations of a run's devices are kept in `links`; the verifiers are in `ca_verifier` and `pin_verifier`.
+//! The configurations of a run's devices are kept in `shared_links`; the verifiers are in `ca_verifier` and `pin_verifier`.
 
 use std::sync::Arc;
 
