@@ -8,23 +8,23 @@ use crate::sim::{AuditWord, Expect, Recording, Scenario, SimFleet};
 /// Everything that is not as the scenario expects, a line each.
 pub fn mismatches(fleet: &Fleet, scenario: &Scenario, sims: &SimFleet) -> Vec<String> {
     let mut all = Vec::new();
-    for ((row, script), device) in fleet
+    for ((state, script), device) in fleet
         .devices()
         .iter()
         .zip(&scenario.devices)
         .zip(sims.devices())
     {
         let mut found = Compare {
-            device: row.id.as_str(),
+            device: state.id.as_str(),
             all: &mut all,
         };
         let expect = &script.expect;
-        if row.attempt > 1 {
+        if state.attempt > 1 {
             // A person has had a hand in it: only the end is expected.
             let wanted = expect.after_retry.or(expect.outcome);
-            found.compare("outcome", wanted, row.outcome_kind());
+            found.compare("outcome", wanted, state.outcome_kind());
         } else {
-            outcome(&mut found, row, expect);
+            outcome(&mut found, state, expect);
             counted(&mut found, expect, &device.recording());
             found.compare("firmware in the end", expect.runs, Some(device.runs()));
             found.compare("app in the end", expect.runs_ui, Some(device.runs_ui()));
@@ -57,12 +57,12 @@ impl Compare<'_> {
     }
 }
 
-fn outcome(found: &mut Compare<'_>, row: &DeviceState, expect: &Expect) {
-    let outcome = row.outcome();
-    found.compare::<OutcomeKind>("outcome", expect.outcome, row.outcome_kind());
+fn outcome(found: &mut Compare<'_>, state: &DeviceState, expect: &Expect) {
+    let outcome = state.outcome();
+    found.compare::<OutcomeKind>("outcome", expect.outcome, state.outcome_kind());
     found.compare::<Stage>("stage", expect.stage, outcome.and_then(Outcome::stage));
     found.compare("status", expect.status, outcome.and_then(Outcome::status));
-    let verdict = row.audit.as_ref().map(|report| report.verdict.as_str());
+    let verdict = state.audit.as_ref().map(|report| report.verdict.as_str());
     found.compare("audit", expect.audit.map(AuditWord::as_str), verdict);
     found.compare("code", expect.code.as_deref(), outcome.map(Outcome::code));
 }

@@ -46,7 +46,10 @@ impl<W: Write> AuditTable<W> {
         for warning in phrases::link_warnings(fleet) {
             self.line(Some(LineStyle::Warn), &format!("WARNING: {warning}"))?;
         }
-        let names = fleet.devices().iter().map(|row| row.id.as_str().width());
+        let names = fleet
+            .devices()
+            .iter()
+            .map(|device| device.id.as_str().width());
         self.names = names.chain(["DEVICE".len()]).max().unwrap_or(0);
         let head = self.cells(["DEVICE", "FILE", "ENTRIES", "LINK", "VERIFIED"]);
         self.line(Some(LineStyle::Heading), &head)
@@ -57,28 +60,28 @@ impl<W: Write> AuditTable<W> {
         format!("{device}  {file:FILE$}  {entries:>ENTRIES$}  {link:LINK$}  {verified}")
     }
 
-    fn file(&mut self, row: &DeviceState, read: &LogRead) -> io::Result<()> {
+    fn file(&mut self, device: &DeviceState, read: &LogRead) -> io::Result<()> {
         let (style, verified) = verified(read);
         let entries = match &read.log {
             Ok(log) => log.count.to_string(),
             Err(_) => String::new(),
         };
         let line = self.cells([
-            row.id.as_str(),
+            device.id.as_str(),
             read.id.as_str(),
             &entries,
-            row.link.as_str(),
+            device.link.as_str(),
             &verified,
         ]);
         self.line(style, &line)
     }
 
-    fn end(&mut self, row: &DeviceState, outcome: &Outcome) -> io::Result<()> {
+    fn end(&mut self, device: &DeviceState, outcome: &Outcome) -> io::Result<()> {
         let (word, reason) = (outcome.kind().words().to_uppercase(), outcome.reason());
-        let mut line = format!("{}: {word}: {reason}", row.id);
+        let mut line = format!("{}: {word}: {reason}", device.id);
         if let Outcome::Audited { .. } = outcome {
             line.push_str("; ");
-            line.push_str(&row.link.to_string());
+            line.push_str(&device.link.to_string());
         }
         self.line(Some(LineStyle::of(outcome.kind())), &line)?;
         match outcome.hint() {
@@ -131,12 +134,12 @@ impl<W: Write> Reporter for AuditTable<W> {
             Fact::RunStarted { .. } => self.head(fleet)?,
             Fact::RunHalted(_) | Fact::RunResumed { .. } | Fact::RunFinished { .. } => {}
             Fact::Device { device, fact, .. } => {
-                let Some(row) = fleet.device(device) else {
+                let Some(device) = fleet.device(device) else {
                     return Ok(());
                 };
                 match fact {
-                    DeviceFact::LogRead { read } => self.file(row, read)?,
-                    DeviceFact::Finished { outcome } => self.end(row, outcome)?,
+                    DeviceFact::LogRead { read } => self.file(device, read)?,
+                    DeviceFact::Finished { outcome } => self.end(device, outcome)?,
                     // Somebody must do something, or it takes longer: that is worth a line among the files.
                     DeviceFact::SecretWanted
                     | DeviceFact::ApprovalRequested { .. }

@@ -46,7 +46,7 @@ impl Exit {
         if fleet.stop().is_some() {
             return Self::Interrupted;
         }
-        let worst = Self::of_rows(fleet);
+        let worst = Self::of_devices(fleet);
         if fleet.is_halted() && worst != Self::Good {
             return Self::Halted;
         }
@@ -63,11 +63,11 @@ impl Exit {
         }
     }
 
-    fn of_rows(fleet: &Fleet) -> Self {
+    fn of_devices(fleet: &Fleet) -> Self {
         fleet
             .devices()
             .iter()
-            .flat_map(|row| [Self::of_row(row, fleet.mode()), Self::of_log(row)])
+            .flat_map(|device| [Self::of_device(device, fleet.mode()), Self::of_log(device)])
             .max_by_key(|exit| exit.weight())
             .unwrap_or(Self::Good)
     }
@@ -79,7 +79,7 @@ impl Exit {
 
     /// What the code means for this run, in words.
     pub fn meaning(self, fleet: &Fleet) -> &'static str {
-        if self == Self::Failed && Self::of_rows(fleet) == Self::Good {
+        if self == Self::Failed && Self::of_devices(fleet) == Self::Good {
             return "some device could not be asked what is offered to it, and was left out";
         }
         match (self, fleet.mode()) {
@@ -98,8 +98,8 @@ impl Exit {
         }
     }
 
-    fn of_row(row: &DeviceState, mode: Mode) -> Self {
-        match &row.state {
+    fn of_device(device: &DeviceState, mode: Mode) -> Self {
+        match &device.state {
             DevicePhase::Done(Outcome::Failed(failure)) if matches!(mode, Mode::Audit { .. }) => {
                 match failure.kind {
                     FailureKind::LogNotVerified { .. } | FailureKind::KeyNotProven { .. } => {
@@ -109,7 +109,7 @@ impl Exit {
                 }
             }
             DevicePhase::Done(outcome) => Self::of_kind(outcome.kind()),
-            DevicePhase::Planned => match row.verdict.as_ref().and_then(Verdict::outcome) {
+            DevicePhase::Planned => match device.verdict.as_ref().and_then(Verdict::outcome) {
                 Some(outcome) => Self::of_kind(outcome.kind()),
                 None if mode == Mode::Plan => Self::Good,
                 None => Self::Interrupted,
@@ -122,8 +122,8 @@ impl Exit {
     }
 
     /// A log that contradicts is an alarm, whatever the device ended as.
-    fn of_log(row: &DeviceState) -> Self {
-        if row.log_contradicts() {
+    fn of_log(device: &DeviceState) -> Self {
+        if device.log_contradicts() {
             Self::Failed
         } else {
             Self::Good

@@ -248,7 +248,7 @@ impl<'a> RunFinished<'a> {
             audits: AuditCounts::of(&fleet.audits()),
             verdicts: (fleet.mode() == Mode::Plan).then(|| VerdictCounts::of(fleet)),
             in_doubt: phrases::in_doubt(fleet)
-                .map(|row| row.id.as_str())
+                .map(|device| device.id.as_str())
                 .collect(),
             not_asked: fleet.not_asked().iter().map(DeviceId::as_str).collect(),
             interrupted,

@@ -87,8 +87,8 @@ pub(super) fn link_warnings(fleet: &Fleet) -> Vec<String> {
             let names: Vec<&str> = fleet
                 .devices()
                 .iter()
-                .filter(|row| row.link == link)
-                .map(|row| row.id.as_str())
+                .filter(|device| device.link == link)
+                .map(|device| device.id.as_str())
                 .collect();
             let what = link_warning(link)?;
             (!names.is_empty())
@@ -99,13 +99,13 @@ pub(super) fn link_warnings(fleet: &Fleet) -> Vec<String> {
 
 /// The devices whose install was, or may have been, sent, and of which nobody knows how they ended.
 pub(super) fn in_doubt(fleet: &Fleet) -> impl Iterator<Item = &DeviceState> {
-    fleet.devices().iter().filter(|row| is_in_doubt(row))
+    fleet.devices().iter().filter(|device| is_in_doubt(device))
 }
 
 /// Whether [`in_doubt`] names this device.
-pub(super) fn is_in_doubt(row: &DeviceState) -> bool {
-    match row.outcome() {
+pub(super) fn is_in_doubt(device: &DeviceState) -> bool {
+    match device.outcome() {
         Some(outcome) => matches!(outcome, Outcome::Lost | Outcome::Unknown(_)),
-        None => row.is_past_install(),
+        None => device.is_past_install(),
     }
 }

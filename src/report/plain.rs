@@ -217,9 +217,12 @@ impl<W: Write> Reporter for Plain<W> {
                         stage: Stage::Audit,
                         failure: None,
                         ..
-                    } => {
-                        without_verdict(text, fleet.device(device).and_then(|r| r.audit.as_deref()))
-                    }
+                    } => without_verdict(
+                        text,
+                        fleet
+                            .device(device)
+                            .and_then(|device| device.audit.as_deref()),
+                    ),
                     _ => text,
                 };
                 self.line(event.at, style(fact), &text)?;

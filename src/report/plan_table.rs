@@ -38,9 +38,9 @@ pub fn plan_table(fleet: &Fleet, out: &mut impl Write, color: bool) -> io::Resul
     let cells: Vec<[String; 6]> = fleet
         .devices()
         .iter()
-        .map(|row| cells(fleet, row))
+        .map(|device| cells(fleet, device))
         .collect();
-    let has_group = fleet.devices().iter().any(|row| row.group.is_some());
+    let has_group = fleet.devices().iter().any(|device| device.group.is_some());
     let widths: Vec<usize> = (0..COLUMNS.len())
         .map(|n| {
             let cells = cells.iter().map(|row| row[n].width());
@@ -62,10 +62,10 @@ pub fn plan_table(fleet: &Fleet, out: &mut impl Write, color: bool) -> io::Resul
         "{}",
         paint(color, Some(LineStyle::Heading), &join(COLUMNS))
     )?;
-    for (row, cells) in fleet.devices().iter().zip(&cells) {
+    for (device, cells) in fleet.devices().iter().zip(&cells) {
         let line = join(std::array::from_fn(|n| cells[n].as_str()));
-        writeln!(out, "{}", paint(color, style(row), &line))?;
-        if let Some(hint) = hint(row) {
+        writeln!(out, "{}", paint(color, style(device), &line))?;
+        if let Some(hint) = hint(device) {
             writeln!(out, "  hint: {hint}")?;
         }
     }
@@ -76,9 +76,9 @@ pub fn plan_table(fleet: &Fleet, out: &mut impl Write, color: bool) -> io::Resul
     writeln!(out, "{}", closing(fleet))
 }
 
-fn cells(fleet: &Fleet, row: &DeviceState) -> [String; 6] {
-    let (verdict, why) = verdict(row);
-    let new = match planned(row) {
+fn cells(fleet: &Fleet, device: &DeviceState) -> [String; 6] {
+    let (verdict, why) = verdict(device);
+    let new = match planned(device) {
         Some(Verdict::Upgrade { .. } | Verdict::Downgrade { .. }) => {
             phrases::new_label(fleet.payload())
         }
@@ -86,15 +86,17 @@ fn cells(fleet: &Fleet, row: &DeviceState) -> [String; 6] {
     };
     let why: Vec<String> = [
         why,
-        phrases::link_mark(row.link).unwrap_or_default().to_owned(),
+        phrases::link_mark(device.link)
+            .unwrap_or_default()
+            .to_owned(),
     ]
     .into_iter()
     .filter(|part| !part.is_empty())
     .collect();
     [
-        row.id.to_string(),
-        row.group.clone().unwrap_or_default(),
-        row.from_label().unwrap_or_else(|| "?".to_owned()),
+        device.id.to_string(),
+        device.group.clone().unwrap_or_default(),
+        device.from_label().unwrap_or_else(|| "?".to_owned()),
         new,
         verdict,
         why.join(" · "),
@@ -102,27 +104,27 @@ fn cells(fleet: &Fleet, row: &DeviceState) -> [String; 6] {
 }
 
 /// The verdict on the device, as long as nothing else has happened to it.
-fn planned(row: &DeviceState) -> Option<&Verdict> {
-    match row.state {
-        DevicePhase::Planned => row.verdict.as_ref(),
+fn planned(device: &DeviceState) -> Option<&Verdict> {
+    match device.state {
+        DevicePhase::Planned => device.verdict.as_ref(),
         _ => None,
     }
 }
 
-fn verdict(row: &DeviceState) -> (String, String) {
-    match (planned(row), row.outcome()) {
+fn verdict(device: &DeviceState) -> (String, String) {
+    match (planned(device), device.outcome()) {
         (Some(verdict), _) => (verdict.kind().to_string(), verdict.reason()),
         (None, Some(outcome)) => (outcome.kind().to_string(), outcome.reason()),
         (None, None) => ("?".to_owned(), "not looked at".to_owned()),
     }
 }
 
-fn hint(row: &DeviceState) -> Option<String> {
-    planned(row)?.failure().map(Failure::hint)
+fn hint(device: &DeviceState) -> Option<String> {
+    planned(device)?.failure().map(Failure::hint)
 }
 
-fn style(row: &DeviceState) -> Option<LineStyle> {
-    match (planned(row), row.outcome_kind()) {
+fn style(device: &DeviceState) -> Option<LineStyle> {
+    match (planned(device), device.outcome_kind()) {
         (Some(verdict), _) if verdict.failure().is_some() => Some(LineStyle::Bad),
         (Some(verdict), _) => LineStyle::of_verdict(verdict.kind()),
         (None, kind) => kind.map(LineStyle::of),

@@ -46,22 +46,24 @@ pub fn print_summary(
     contradicted(fleet, style.color, out)?;
     let doubtful: Vec<&DeviceState> = phrases::in_doubt(fleet).collect();
     if !doubtful.is_empty() {
-        let names: Vec<&str> = doubtful.iter().map(|row| row.id.as_str()).collect();
+        let names: Vec<&str> = doubtful.iter().map(|device| device.id.as_str()).collect();
         let loud = format!(
             "IN DOUBT: {} had the install sent and did not show what became of it: {}",
             phrases::devices(names.len()),
             names.join(", ")
         );
         writeln!(out, "{}", paint(style.color, Some(LineStyle::Bad), &loud))?;
-        for row in doubtful {
-            device(row, style.color, out)?;
+        for device in doubtful {
+            describe(device, style.color, out)?;
         }
         writeln!(out)?;
     }
     let mut unwell = fleet
         .devices()
         .iter()
-        .filter(|row| !phrases::is_in_doubt(row) && row.outcome().is_some_and(wants_a_look))
+        .filter(|device| {
+            !phrases::is_in_doubt(device) && device.outcome().is_some_and(wants_a_look)
+        })
         .peekable();
     if unwell.peek().is_some() {
         writeln!(
@@ -73,8 +75,8 @@ pub fn print_summary(
                 "Not upgraded, or not proven:"
             )
         )?;
-        for row in unwell {
-            device(row, style.color, out)?;
+        for device in unwell {
+            describe(device, style.color, out)?;
         }
         writeln!(out)?;
     }
@@ -97,12 +99,12 @@ fn wants_a_look(outcome: &Outcome) -> bool {
 }
 
 /// One device with all that helps.
-fn device(row: &DeviceState, color: bool, out: &mut impl Write) -> io::Result<()> {
-    let Some(outcome) = row.outcome() else {
+fn describe(device: &DeviceState, color: bool, out: &mut impl Write) -> io::Result<()> {
+    let Some(outcome) = device.outcome() else {
         return writeln!(
             out,
             "  {}: left while the install or the reboot was watched",
-            row.id
+            device.id
         );
     };
     let kind = outcome.kind();
@@ -114,8 +116,8 @@ fn device(row: &DeviceState, color: bool, out: &mut impl Write) -> io::Result<()
         Some(LineStyle::of(kind)),
         &kind.words().to_uppercase(),
     );
-    writeln!(out, "  {}: {word}{at}: {}", row.id, outcome.reason())?;
-    writeln!(out, "    touched: {}", touched(row, outcome))?;
+    writeln!(out, "  {}: {word}{at}: {}", device.id, outcome.reason())?;
+    writeln!(out, "    touched: {}", touched(device, outcome))?;
     if let Some(hint) = outcome.hint() {
         writeln!(out, "    hint: {hint}")?;
     }
@@ -123,11 +125,11 @@ fn device(row: &DeviceState, color: bool, out: &mut impl Write) -> io::Result<()
 }
 
 /// What was done to the device, and what that leaves it with where this is certain.
-fn touched(row: &DeviceState, outcome: &Outcome) -> String {
+fn touched(device: &DeviceState, outcome: &Outcome) -> String {
     let touched = outcome.touched();
-    let before = row.from_label();
+    let before = device.from_label();
     let runs = match (outcome, touched, before) {
-        (Outcome::Unproven(_), _, _) => row.to_label().map(|to| format!("; reports {to}")),
+        (Outcome::Unproven(_), _, _) => device.to_label().map(|to| format!("; reports {to}")),
         (Outcome::RolledBack, _, Some(from)) => Some(format!("; runs {from} as before")),
         (_, Touched::InstallSent, Some(from)) => Some(format!("; ran {from} before")),
         // Out of reach, it may run something else by now: another hemfleet's install may have taken it away.
@@ -143,13 +145,13 @@ fn touched(row: &DeviceState, outcome: &Outcome) -> String {
 /// Devices of which there is nothing to say but their names: one line for each reason.
 fn left_alone(fleet: &Fleet, out: &mut impl Write) -> io::Result<()> {
     let mut groups: Vec<(&Outcome, Vec<&str>)> = Vec::new();
-    for row in fleet.devices() {
-        let Some(outcome) = row.outcome().filter(|outcome| is_left_alone(outcome)) else {
+    for device in fleet.devices() {
+        let Some(outcome) = device.outcome().filter(|outcome| is_left_alone(outcome)) else {
             continue;
         };
         match groups.iter_mut().find(|(known, _)| *known == outcome) {
-            Some((_, names)) => names.push(row.id.as_str()),
-            None => groups.push((outcome, vec![row.id.as_str()])),
+            Some((_, names)) => names.push(device.id.as_str()),
+            None => groups.push((outcome, vec![device.id.as_str()])),
         }
     }
     for (outcome, names) in groups {
@@ -161,23 +163,23 @@ fn left_alone(fleet: &Fleet, out: &mut impl Write) -> io::Result<()> {
 
 /// The devices whose audit log contradicts their upgrade, whatever they ended as: an alarm.
 fn contradicted(fleet: &Fleet, color: bool, out: &mut impl Write) -> io::Result<()> {
-    let rows: Vec<&DeviceState> = fleet
+    let devices: Vec<&DeviceState> = fleet
         .devices()
         .iter()
-        .filter(|r| r.log_contradicts())
+        .filter(|device| device.log_contradicts())
         .collect();
-    if rows.is_empty() {
+    if devices.is_empty() {
         return Ok(());
     }
-    let head = match rows.len() {
+    let head = match devices.len() {
         1 => "the audit log of 1 device contradicts its upgrade".to_owned(),
         n => format!("the audit logs of {n} devices contradict their upgrades"),
     };
     let head = format!("LOG CONTRADICTS: {head}");
     writeln!(out, "{}", paint(color, Some(LineStyle::Bad), &head))?;
-    for (row, report) in rows.into_iter().filter_map(with_report) {
-        let ended = row.outcome_kind().map_or("running", OutcomeKind::words);
-        let (id, verdict) = (&row.id, &report.verdict);
+    for (device, report) in devices.into_iter().filter_map(with_report) {
+        let ended = device.outcome_kind().map_or("running", OutcomeKind::words);
+        let (id, verdict) = (&device.id, &report.verdict);
         let over = report.over().unwrap_or_default();
         let file = report
             .file
@@ -191,14 +193,14 @@ fn contradicted(fleet: &Fleet, color: bool, out: &mut impl Write) -> io::Result<
     writeln!(out)
 }
 
-fn with_report(row: &DeviceState) -> Option<(&DeviceState, &AuditReport)> {
-    row.audit.as_deref().map(|report| (row, report))
+fn with_report(device: &DeviceState) -> Option<(&DeviceState, &AuditReport)> {
+    device.audit.as_deref().map(|report| (device, report))
 }
 
 /// What the audit logs leave open: one line for each reason is enough.
 fn audits(fleet: &Fleet, out: &mut impl Write) -> io::Result<()> {
     let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
-    for (row, report) in fleet.devices().iter().filter_map(with_report) {
+    for (device, report) in fleet.devices().iter().filter_map(with_report) {
         let why = match &report.verdict {
             AuditVerdict::Confirmed { .. }
             | AuditVerdict::Refused { .. }
@@ -207,8 +209,8 @@ fn audits(fleet: &Fleet, out: &mut impl Write) -> io::Result<()> {
             AuditVerdict::Unavailable(why) => format!("audit unavailable ({why})"),
         };
         match groups.iter_mut().find(|(known, _)| *known == why) {
-            Some((_, names)) => names.push(row.id.as_str()),
-            None => groups.push((why, vec![row.id.as_str()])),
+            Some((_, names)) => names.push(device.id.as_str()),
+            None => groups.push((why, vec![device.id.as_str()])),
         }
     }
     for (why, names) in groups {

@@ -42,34 +42,34 @@ impl Sort {
 /// The devices that match `filter` (every word of it), sorted; equal ones stay as the inventory
 /// has them.
 pub(super) fn order(fleet: &Fleet, sort: Sort, filter: &str) -> Vec<usize> {
-    let rows = fleet.devices();
+    let devices = fleet.devices();
     let words: Vec<String> = filter.split_whitespace().map(str::to_lowercase).collect();
-    let mut order: Vec<usize> = (0..rows.len())
-        .filter(|&n| words.iter().all(|w| matches(&rows[n], w)))
+    let mut order: Vec<usize> = (0..devices.len())
+        .filter(|&n| words.iter().all(|w| matches(&devices[n], w)))
         .collect();
     match sort {
         Sort::Inventory => {}
-        Sort::State => order.sort_by_key(|&n| urgency(&rows[n])),
-        Sort::Name => order.sort_by(|&a, &b| rows[a].id.cmp(&rows[b].id)),
-        Sort::Group => order.sort_by(|&a, &b| rows[a].group.cmp(&rows[b].group)),
-        Sort::Stage => order.sort_by_key(|&n| std::cmp::Reverse(advance(&rows[n]))),
+        Sort::State => order.sort_by_key(|&n| urgency(&devices[n])),
+        Sort::Name => order.sort_by(|&a, &b| devices[a].id.cmp(&devices[b].id)),
+        Sort::Group => order.sort_by(|&a, &b| devices[a].group.cmp(&devices[b].group)),
+        Sort::Stage => order.sort_by_key(|&n| std::cmp::Reverse(advance(&devices[n]))),
     }
     order
 }
 
-fn matches(row: &DeviceState, word: &str) -> bool {
+fn matches(device: &DeviceState, word: &str) -> bool {
     let has = |text: &str| text.to_lowercase().contains(word);
-    has(row.id.as_str())
-        || row.group.as_deref().is_some_and(has)
-        || row.tags.iter().any(|t| has(t))
-        || has(Mark::of_row(row).word)
-        || (row.has_task() && has(Mark::RUNNING.word))
-        || has(row.link.as_str())
-        || row
+    has(device.id.as_str())
+        || device.group.as_deref().is_some_and(has)
+        || device.tags.iter().any(|t| has(t))
+        || has(Mark::of_device(device).word)
+        || (device.has_task() && has(Mark::RUNNING.word))
+        || has(device.link.as_str())
+        || device
             .audit
             .as_ref()
             .is_some_and(|r| has(r.verdict.as_str()) || has(r.word().short()))
-        || row
+        || device
             .active()
             .and_then(|a| a.person.as_ref())
             .is_some_and(|p| {
@@ -78,16 +78,19 @@ fn matches(row: &DeviceState, word: &str) -> bool {
                     Person::Phone { .. } => "phone",
                 })
             })
-        || (matches!(row.state, DevicePhase::Planned)
-            && row.verdict.as_ref().is_some_and(|v| has(v.kind().as_str())))
+        || (matches!(device.state, DevicePhase::Planned)
+            && device
+                .verdict
+                .as_ref()
+                .is_some_and(|v| has(v.kind().as_str())))
 }
 
 /// The order by state: devices that need a person come first.
-fn urgency(row: &DeviceState) -> u8 {
-    match &row.state {
+fn urgency(device: &DeviceState) -> u8 {
+    match &device.state {
         DevicePhase::Done(outcome) => match outcome.kind() {
             // The device ended well, and its own log says otherwise.
-            _ if contradicted(row) => 4,
+            _ if contradicted(device) => 4,
             OutcomeKind::Failed => 0,
             OutcomeKind::RolledBack => 1,
             OutcomeKind::Lost => 2,
@@ -102,7 +105,7 @@ fn urgency(row: &DeviceState) -> u8 {
         DevicePhase::Running(_) | DevicePhase::Starting => 6,
         DevicePhase::Waiting => 7,
         // On the plan: what cannot be upgraded first.
-        DevicePhase::Planned => match &row.verdict {
+        DevicePhase::Planned => match &device.verdict {
             Some(verdict) if verdict.failure().is_some() => 0,
             Some(Verdict::Downgrade { .. } | Verdict::Cannot(_)) => 1,
             Some(Verdict::Skip(_)) => 2,
@@ -114,13 +117,13 @@ fn urgency(row: &DeviceState) -> u8 {
 }
 
 /// Whether a device that ended without a failure has a log that contradicts.
-pub(super) fn contradicted(row: &DeviceState) -> bool {
-    row.log_contradicts() && row.outcome_kind().is_some_and(|kind| !kind.is_failure())
+pub(super) fn contradicted(device: &DeviceState) -> bool {
+    device.log_contradicts() && device.outcome_kind().is_some_and(|kind| !kind.is_failure())
 }
 
 /// How far a device is: running devices first, then those that are done, then the waiting.
-fn advance(row: &DeviceState) -> u8 {
-    match &row.state {
+fn advance(device: &DeviceState) -> u8 {
+    match &device.state {
         DevicePhase::Running(active) => 10 + active.stage as u8,
         DevicePhase::Starting => 9,
         DevicePhase::Done(_) => 8,

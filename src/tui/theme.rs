@@ -193,12 +193,12 @@ impl Mark {
     }
 
     /// The mark of a device in the table; its word is the stage while one runs.
-    pub(super) fn of_row(row: &DeviceState) -> Self {
-        match &row.state {
+    pub(super) fn of_device(device: &DeviceState) -> Self {
+        match &device.state {
             DevicePhase::Waiting | DevicePhase::Planned => Self::WAITING,
             DevicePhase::Starting => Self::new("●", "starting", Tone::Live),
             DevicePhase::Running(active) => {
-                let calm = active.pause.is_none() && active.person.is_none() && !row.cancelling;
+                let calm = active.pause.is_none() && active.person.is_none() && !device.cancelling;
                 let tone = if calm { Tone::Live } else { Tone::Warn };
                 Self::new("●", active.stage.as_str(), tone)
             }

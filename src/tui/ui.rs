@@ -72,7 +72,7 @@ pub(super) struct Ui {
     pub(super) filter: Input,
     /// Whether the filter is being typed.
     pub(super) editing: bool,
-    /// The devices shown, as an index into the fleet's rows.
+    /// The devices shown, as indexes into the fleet's devices.
     pub(super) order: Vec<usize>,
     /// The selected device, as a position in `order`.
     pub(super) cursor: usize,
@@ -96,7 +96,7 @@ pub(super) struct Ui {
     pub(super) reveal: bool,
     /// The quickest and the slowest validation so far, for comparison.
     pub(super) checks: Option<(Duration, Duration)>,
-    /// The selected device, as an index into the fleet's rows: it stays when the order changes.
+    /// The selected device, as an index into the fleet's devices; kept when the order changes.
     selected: usize,
     order_is_stale: bool,
 }
@@ -436,8 +436,10 @@ impl Ui {
 }
 
 /// Whether a device waits for somebody to do something.
-pub(super) fn waits_for_person(row: &DeviceState) -> bool {
-    row.active().is_some_and(|active| active.person.is_some())
+pub(super) fn waits_for_person(device: &DeviceState) -> bool {
+    device
+        .active()
+        .is_some_and(|active| active.person.is_some())
 }
 
 /// Whether the plan is shown, and not the dashboard.

@@ -35,10 +35,10 @@ impl HeadlessPrompt {
         if self.open.is_some() || fleet.stop().is_some() || fleet.secrets_wanted() == 0 {
             return;
         }
-        if let Some(row) = fleet.devices().iter().find(|row| row.wants_secret()) {
-            let text = question(row);
+        if let Some(device) = fleet.devices().iter().find(|device| device.wants_secret()) {
+            let text = question(device);
             self.open = Some(Prompt {
-                device: row.id.clone(),
+                device: device.id.clone(),
                 typed: tokio::task::spawn_blocking(move || TerminalPrompter.ask(&text)),
             });
         }
@@ -77,18 +77,18 @@ impl Drop for HeadlessPrompt {
     }
 }
 
-fn question(row: &DeviceState) -> String {
-    let again = if row.secret_refused() {
+fn question(device: &DeviceState) -> String {
+    let again = if device.secret_refused() {
         "not accepted; once more: "
     } else {
         ""
     };
-    match row.link {
+    match device.link {
         LinkTrust::Insecure => format!(
             "{again}passphrase of {} (its certificate is NOT checked)",
-            row.id
+            device.id
         ),
-        LinkTrust::Http => format!("{again}passphrase of {} (NOT encrypted)", row.id),
-        _ => format!("{again}passphrase of {}", row.id),
+        LinkTrust::Http => format!("{again}passphrase of {} (NOT encrypted)", device.id),
+        _ => format!("{again}passphrase of {}", device.id),
     }
 }

@@ -86,20 +86,20 @@ impl FleetCounts {
     /// The counts of these devices.
     pub(in crate::engine) fn of<'r>(devices: impl IntoIterator<Item = &'r DeviceState>) -> Self {
         let mut all = Self::default();
-        for row in devices {
-            all.add(row);
+        for device in devices {
+            all.add(device);
         }
         all
     }
 
     /// Counts a device in.
-    pub(super) fn add(&mut self, row: &DeviceState) {
-        self.count(row, |count, n| *count += n);
+    pub(super) fn add(&mut self, device: &DeviceState) {
+        self.count(device, |count, n| *count += n);
     }
 
     /// Counts a device out again, as it was counted in.
-    pub(super) fn remove(&mut self, row: &DeviceState) {
-        self.count(row, |count, n| *count -= n);
+    pub(super) fn remove(&mut self, device: &DeviceState) {
+        self.count(device, |count, n| *count -= n);
     }
 
     /// Devices that something is still to happen to by itself.
@@ -107,22 +107,22 @@ impl FleetCounts {
         self.counts.waiting + self.counts.running
     }
 
-    fn count(&mut self, row: &DeviceState, by: fn(&mut usize, usize)) {
+    fn count(&mut self, device: &DeviceState, by: fn(&mut usize, usize)) {
         let counts = &mut self.counts;
-        let state = match &row.state {
+        let state = match &device.state {
             DevicePhase::Waiting => &mut counts.waiting,
             DevicePhase::Planned => &mut counts.planned,
             DevicePhase::Starting | DevicePhase::Running(_) => &mut counts.running,
             DevicePhase::Done(outcome) => &mut counts.done[outcome.kind() as usize],
         };
         by(state, 1);
-        if let (DevicePhase::Planned, Some(verdict)) = (&row.state, &row.verdict) {
+        if let (DevicePhase::Planned, Some(verdict)) = (&device.state, &device.verdict) {
             by(&mut self.verdicts[verdict.kind() as usize], 1);
             by(&mut self.to_confirm, usize::from(verdict.installs()));
             let older = verdict.kind() == VerdictKind::Downgrade && verdict.failure().is_some();
             by(&mut self.refused_downgrades, usize::from(older));
         }
-        if let Some(report) = &row.audit {
+        if let Some(report) = &device.audit {
             let audits = &mut self.audits;
             let said = match report.word() {
                 AuditWord::Confirmed => &mut audits.confirmed,
@@ -134,18 +134,18 @@ impl FleetCounts {
             };
             by(said, 1);
         }
-        by(&mut self.retryable, usize::from(row.is_retryable()));
-        by(&mut self.secrets, usize::from(row.wants_secret()));
-        by(&mut self.wanted, usize::from(is_wanted(row)));
-        by(&mut self.harm, row.harm);
-        by(&mut self.to_install, usize::from(row.is_to_install()));
+        by(&mut self.retryable, usize::from(device.is_retryable()));
+        by(&mut self.secrets, usize::from(device.wants_secret()));
+        by(&mut self.wanted, usize::from(is_wanted(device)));
+        by(&mut self.harm, device.harm);
+        by(&mut self.to_install, usize::from(device.is_to_install()));
     }
 }
 
 /// Whether a device is to be upgraded by this run, as far as is known.
-fn is_wanted(row: &DeviceState) -> bool {
-    match &row.verdict {
+fn is_wanted(device: &DeviceState) -> bool {
+    match &device.verdict {
         Some(verdict) => verdict.installs(),
-        None => row.outcome().is_none(),
+        None => device.outcome().is_none(),
     }
 }

@@ -18,11 +18,11 @@ impl Fleet {
         let Some(&n) = self.index.get(device) else {
             return;
         };
-        let row = &self.devices[n];
-        if row.attempt != attempt || !row.has_task() {
+        let device = &self.devices[n];
+        if device.attempt != attempt || !device.has_task() {
             return;
         }
-        commands.push(self.change(n, |row| row.finish_lost(how)));
+        commands.push(self.change(n, |device| device.finish_lost(how)));
     }
 }
 

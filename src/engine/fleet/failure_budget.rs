@@ -43,12 +43,12 @@ impl Fleet {
 
     /// Why the run is halted, if it is, as things stand.
     pub fn run_halt(&self) -> Option<RunHalt> {
-        let harmed = self.devices.iter().filter(|row| row.harm > 0);
+        let harmed = self.devices.iter().filter(|device| device.harm > 0);
         self.halted.then(|| RunHalt {
             harm: self.harm(),
             allowed: self.allowed_harm(),
             max_failures: self.max_failures,
-            devices: harmed.map(|row| row.id.clone()).collect(),
+            devices: harmed.map(|device| device.id.clone()).collect(),
         })
     }
 
@@ -70,12 +70,12 @@ impl Fleet {
             return;
         }
         self.halted = true;
-        for row in &mut self.devices {
-            if row.permit && !row.is_past_install() {
-                row.permit = false;
-                row.wants_permit = true;
+        for device in &mut self.devices {
+            if device.permit && !device.is_past_install() {
+                device.permit = false;
+                device.wants_permit = true;
                 commands.push(Command::RevokePermit {
-                    device: row.id.clone(),
+                    device: device.id.clone(),
                 });
             }
         }
@@ -86,14 +86,14 @@ impl Fleet {
     pub(super) fn give_permit(&mut self, n: usize, commands: &mut Vec<Command>) {
         // This message may have spent the budget.
         self.check_budget(commands);
-        let row = &mut self.devices[n];
-        if self.halted || row.cancelling || !row.wants_permit {
+        let device = &mut self.devices[n];
+        if self.halted || device.cancelling || !device.wants_permit {
             return;
         }
-        row.wants_permit = false;
-        row.permit = true;
+        device.wants_permit = false;
+        device.permit = true;
         commands.push(Command::GivePermit {
-            device: row.id.clone(),
+            device: device.id.clone(),
         });
     }
 
@@ -106,13 +106,13 @@ impl Fleet {
             if !self.devices[n].is_to_install() {
                 continue;
             }
-            commands.push(self.change(n, |row| {
-                if matches!(row.state, DevicePhase::Waiting) {
-                    return row.finish_as(Outcome::Halted(Touched::Nothing));
+            commands.push(self.change(n, |device| {
+                if matches!(device.state, DevicePhase::Waiting) {
+                    return device.finish_as(Outcome::Halted(Touched::Nothing));
                 }
-                row.cancelling = true;
+                device.cancelling = true;
                 Command::Halt {
-                    device: row.id.clone(),
+                    device: device.id.clone(),
                 }
             }));
         }

@@ -14,9 +14,9 @@ impl Fleet {
         } else {
             self.queue.push_back(ticket);
         }
-        self.change(n, |row| {
-            row.state = DevicePhase::Waiting;
-            row.queued = true;
+        self.change(n, |device| {
+            device.state = DevicePhase::Waiting;
+            device.queued = true;
         });
     }
 
@@ -29,8 +29,8 @@ impl Fleet {
                 None => self.queue.pop_front()?,
             };
             // A cancelled device has left the queue, and may stand in it again.
-            let row = &self.devices[n];
-            if row.queued && row.attempt == attempt {
+            let device = &self.devices[n];
+            if device.queued && device.attempt == attempt {
                 return Some(n);
             }
         }
@@ -44,13 +44,13 @@ impl Fleet {
         while self.counters.counts.running < self.concurrency()
             && let Some(n) = self.next_in_line()
         {
-            self.change(n, |row| {
-                row.state = DevicePhase::Starting;
-                row.queued = false;
+            self.change(n, |device| {
+                device.state = DevicePhase::Starting;
+                device.queued = false;
             });
-            let row = &self.devices[n];
-            let device = row.id.clone();
-            let attempt = row.attempt;
+            let state = &self.devices[n];
+            let device = state.id.clone();
+            let attempt = state.attempt;
             commands.push(match (self.phase(), self.mode()) {
                 (Phase::Planning, _) => Command::Plan { device, attempt },
                 (_, Mode::Audit { all }) => Command::Audit {
@@ -61,7 +61,7 @@ impl Fleet {
                 _ => Command::Start {
                     device,
                     attempt,
-                    resume: row.resume(),
+                    resume: state.resume(),
                 },
             });
         }

@@ -95,7 +95,7 @@ impl Fleet {
         let index = devices
             .iter()
             .enumerate()
-            .map(|(n, row)| (row.id.clone(), n))
+            .map(|(n, device)| (device.id.clone(), n))
             .collect();
         Self {
             run,
@@ -221,7 +221,7 @@ impl Fleet {
                         Mode::Go | Mode::Audit { .. } => Phase::Upgrading,
                     };
                     for n in 0..self.devices.len() {
-                        self.change(n, |row| row.attempt = 1);
+                        self.change(n, |device| device.attempt = 1);
                         self.enqueue(n);
                     }
                 }
@@ -272,10 +272,10 @@ impl Fleet {
 
     fn abort(&mut self, commands: &mut Vec<Command>) {
         self.stop = Some(Stop::Aborting);
-        for row in &self.devices {
-            if row.has_task() {
+        for device in &self.devices {
+            if device.has_task() {
                 commands.push(Command::Abort {
-                    device: row.id.clone(),
+                    device: device.id.clone(),
                 });
             }
         }
@@ -294,22 +294,22 @@ impl Fleet {
         }
         self.phase = Phase::Upgrading;
         for n in 0..self.devices.len() {
-            let row = &mut self.devices[n];
-            if !matches!(row.state, DevicePhase::Planned) {
+            let device = &mut self.devices[n];
+            if !matches!(device.state, DevicePhase::Planned) {
                 continue;
             }
             // What the look took, and the reading of the plan, is no part of the upgrade.
-            row.started = None;
-            match row.verdict.as_ref().and_then(Verdict::outcome) {
+            device.started = None;
+            match device.verdict.as_ref().and_then(Verdict::outcome) {
                 None => self.enqueue(n),
-                Some(outcome) => commands.push(self.change(n, |row| row.finish_as(outcome))),
+                Some(outcome) => commands.push(self.change(n, |device| device.finish_as(outcome))),
             }
         }
     }
 
     fn retry(&mut self, n: usize) {
-        let row = &mut self.devices[n];
-        let retryable = match &row.state {
+        let device = &mut self.devices[n];
+        let retryable = match &device.state {
             // While the plan is shown, a retry is another look.
             DevicePhase::Planned => true,
             DevicePhase::Done(outcome) => outcome.kind().is_retryable(),
@@ -334,7 +334,7 @@ impl Fleet {
             DevicePhase::Waiting => commands.push(self.change(n, DeviceState::finish_cancelled)),
             DevicePhase::Planned => commands.push(self.change(n, DeviceState::finish_planned)),
             DevicePhase::Starting | DevicePhase::Running(_) => {
-                self.change(n, |row| row.cancelling = true);
+                self.change(n, |device| device.cancelling = true);
                 commands.push(Command::Cancel {
                     device: self.devices[n].id.clone(),
                 });
@@ -368,16 +368,16 @@ impl Fleet {
                 let Some(&n) = self.index.get(device) else {
                     return;
                 };
-                let row = &self.devices[n];
+                let device = &self.devices[n];
                 // Without a task only the end that was ordered for the device counts.
                 let hears = match fact {
-                    DeviceFact::Finished { .. } => row.is_busy() && !row.queued,
-                    _ => row.has_task(),
+                    DeviceFact::Finished { .. } => device.is_busy() && !device.queued,
+                    _ => device.has_task(),
                 };
-                if row.attempt != *attempt || !hears {
+                if device.attempt != *attempt || !hears {
                     return;
                 }
-                self.change(n, |row| row.apply(event.at, fact));
+                self.change(n, |device| device.apply(event.at, fact));
                 if self.phase == Phase::Upgrading && self.devices[n].started.is_some() {
                     self.upgrading_since.get_or_insert(event.at);
                 }
@@ -385,7 +385,7 @@ impl Fleet {
                     self.give_permit(n, commands);
                 }
                 if self.phase == Phase::Planning && matches!(fact, DeviceFact::Planned { .. }) {
-                    self.change(n, |row| row.state = DevicePhase::Planned);
+                    self.change(n, |device| device.state = DevicePhase::Planned);
                     // The look had ended when it was asked to stop; the device is stopped all the same.
                     if self.devices[n].cancelling {
                         commands.push(self.change(n, DeviceState::finish_planned));
@@ -401,10 +401,10 @@ impl Fleet {
         n: usize,
         how: impl FnOnce(&mut DeviceState) -> T,
     ) -> T {
-        let row = &mut self.devices[n];
-        self.counters.remove(row);
-        let done = how(row);
-        self.counters.add(row);
+        let device = &mut self.devices[n];
+        self.counters.remove(device);
+        let done = how(device);
+        self.counters.add(device);
         done
     }
 }

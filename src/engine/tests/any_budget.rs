@@ -88,8 +88,8 @@ impl Watcher<'_> {
         } else {
             self.halted_at = None;
         }
-        for row in fleet.devices() {
-            assert!(!(row.wants_permit && row.permit), "{}", row.id);
+        for device in fleet.devices() {
+            assert!(!(device.wants_permit && device.permit), "{}", device.id);
         }
     }
 }
@@ -139,16 +139,16 @@ async fn to_its_end(run: &mut FleetRun, watcher: &mut Watcher<'_>) {
         }
         watcher.look(run);
     }
-    for (row, fake) in run.fleet().devices().iter().zip(watcher.fakes) {
-        let outcome = row.outcome().unwrap();
+    for (device, fake) in run.fleet().devices().iter().zip(watcher.fakes) {
+        let outcome = device.outcome().unwrap();
         let panicked = match outcome {
             Outcome::Failed(failure) => matches!(failure.kind, FailureKind::Panicked { .. }),
             Outcome::Unknown(doubt) => matches!(doubt, Doubt::Panicked(_)),
             _ => false,
         };
-        assert!(!panicked, "{}: {outcome:?}", row.id);
+        assert!(!panicked, "{}: {outcome:?}", device.id);
         if outcome == &Outcome::Upgraded {
-            assert_eq!(fake.world().fws, Some(NEW), "{}", row.id);
+            assert_eq!(fake.world().fws, Some(NEW), "{}", device.id);
         }
     }
 }

@@ -71,8 +71,8 @@ impl Frozen {
         if let Some(frozen) = before {
             frozen.holds(installs(fake));
         }
-        let row = only(run);
-        match row.outcome() {
+        let device = only(run);
+        match device.outcome() {
             None => before,
             Some(Outcome::Failed(f)) if f.is_about_log() => Some(Self {
                 at: installs(fake),
@@ -80,7 +80,7 @@ impl Frozen {
             }),
             Some(o) if o.leaves_doubt() => Some(Self {
                 at: installs(fake),
-                app: row.pending.as_ref().unwrap().component == Component::Ui,
+                app: device.pending.as_ref().unwrap().component == Component::Ui,
             }),
             Some(_) => None,
         }
@@ -129,8 +129,8 @@ async fn play(fake: &Fake, payload: Payload, policy: Policy, wishes: Vec<Wish>) 
     }
     run_to_end(&mut run).await;
     Frozen::after(&run, fake, frozen);
-    let row = only(&run);
-    let outcome = row.outcome().unwrap();
+    let device = only(&run);
+    let outcome = device.outcome().unwrap();
     let panicked = match outcome {
         Outcome::Failed(f) => matches!(f.kind, FailureKind::Panicked { .. }),
         Outcome::Unknown(Doubt::Panicked(_)) => true,
@@ -146,11 +146,11 @@ async fn play(fake: &Fake, payload: Payload, policy: Policy, wishes: Vec<Wish>) 
         _ => return,
     }
     if required {
-        let confirmed = row
+        let confirmed = device
             .audit
             .as_ref()
             .is_some_and(|report| matches!(report.verdict, AuditVerdict::Confirmed { .. }));
-        assert!(confirmed, "{:?}", row.audit);
+        assert!(confirmed, "{:?}", device.audit);
     }
 }
 

@@ -50,8 +50,8 @@ async fn a_bad_image_is_installed_on_three_devices_and_not_on_eight() {
         })
         .collect();
     assert_eq!(halts, [(3, 3, 3)]);
-    let row = &run.fleet().devices()[3];
-    assert_eq!(row.outcome(), Some(&Outcome::Halted(Touched::Nothing)));
+    let device = &run.fleet().devices()[3];
+    assert_eq!(device.outcome(), Some(&Outcome::Halted(Touched::Nothing)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -83,7 +83,7 @@ async fn while_a_person_is_asked_staged_devices_wait_and_a_new_budget_lets_them_
         run.fleet()
             .devices()
             .iter()
-            .filter(|r| r.wants_permit)
+            .filter(|device| device.wants_permit)
             .count()
     };
     while staged(&run) < 2 {
@@ -141,7 +141,7 @@ async fn a_lost_device_is_looked_at_again_at_once_while_staged_ones_wait_in_a_ha
     }
     let back = |run: &FleetRun| {
         let devices = run.fleet().devices();
-        devices[..2].iter().all(|row| row.outcome().is_some())
+        devices[..2].iter().all(|device| device.outcome().is_some())
     };
     while !back(&run) {
         next(&mut run).await;
@@ -185,8 +185,8 @@ async fn leave_that_is_taken_back_during_the_last_look_sends_nothing() {
     let mut run = fleet_of(&fakes, 4);
     loop {
         run.next().await;
-        let row = &run.fleet().devices()[3];
-        if row.permit {
+        let device = &run.fleet().devices()[3];
+        if device.permit {
             // Its last look takes longer than the others need to roll back.
             slow.world().request_takes = Duration::from_secs(600);
             break;

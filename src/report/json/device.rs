@@ -103,7 +103,7 @@ impl<'a> DeviceLine<'a> {
         at: Timestamp,
         fact: &'a DeviceFact,
     ) -> Option<&'static str> {
-        let row = fleet.device(device);
+        let state = fleet.device(device);
         Some(match fact {
             DeviceFact::StageStarted { stage, try_no } => {
                 self.stage = Some(stage.as_str());
@@ -149,15 +149,15 @@ impl<'a> DeviceLine<'a> {
                 "retry_scheduled"
             }
             DeviceFact::Planned { verdict, .. } => {
-                self.row(row);
+                self.known(state);
                 self.verdict(fleet, verdict);
                 "device_planned"
             }
             DeviceFact::Finished { outcome } => {
-                self.row(row);
+                self.known(state);
                 self.outcome(outcome);
-                self.took_ms = row.and_then(|row| row.elapsed(at)).map(ms);
-                let after = row.and_then(|row| row.after.as_ref());
+                self.took_ms = state.and_then(|state| state.elapsed(at)).map(ms);
+                let after = state.and_then(|state| state.after.as_ref());
                 self.to = after.map(crate::model::DeviceVersion::label);
                 self.to_fws = after
                     .and_then(|version| version.fws)
@@ -178,7 +178,7 @@ impl<'a> DeviceLine<'a> {
             }
             DeviceFact::LogRead { read } => {
                 self.log(read);
-                self.link = row.map(|row| row.link.as_str());
+                self.link = state.map(|state| state.link.as_str());
                 "log_read"
             }
             DeviceFact::Audited { report } => {
@@ -197,12 +197,12 @@ impl<'a> DeviceLine<'a> {
     }
 
     /// What is known of the device whatever happened.
-    fn row(&mut self, row: Option<&'a DeviceState>) {
-        let Some(row) = row else { return };
-        self.link = Some(row.link.as_str());
-        self.group = row.group.as_deref();
-        self.from = row.from_label();
-        self.from_fws = row
+    fn known(&mut self, state: Option<&'a DeviceState>) {
+        let Some(state) = state else { return };
+        self.link = Some(state.link.as_str());
+        self.group = state.group.as_deref();
+        self.from = state.from_label();
+        self.from_fws = state
             .seen
             .as_ref()
             .and_then(|seen| seen.version.fws)

@@ -12,12 +12,12 @@ use super::ui::Effect;
 use crate::engine::Intent;
 
 fn names(screen: &TestScreen) -> Vec<&str> {
-    let rows = screen.run.fleet.devices();
+    let devices = screen.run.fleet.devices();
     screen
         .ui
         .order
         .iter()
-        .map(|&n| rows[n].id.as_str())
+        .map(|&n| devices[n].id.as_str())
         .collect()
 }
 

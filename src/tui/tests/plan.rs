@@ -74,7 +74,7 @@ fn a_plan_with_nothing_to_do_is_confirmed_by_leaving() {
             .fleet
             .devices()
             .iter()
-            .all(|r| r.outcome() == Some(&Outcome::Current))
+            .all(|device| device.outcome() == Some(&Outcome::Current))
     );
 }
 

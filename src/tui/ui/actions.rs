@@ -37,17 +37,17 @@ impl Ui {
     }
 
     pub(in crate::tui) fn retry(&mut self, focus: Focus, fleet: &Fleet) -> Vec<Effect> {
-        let Some(row) = self.selected(fleet) else {
+        let Some(device) = self.selected(fleet) else {
             return Vec::new();
         };
         if self.possible(Action::Retry, focus, fleet) {
             self.typed.clear();
-            return vec![Effect::Intend(Intent::Retry(row.id.clone()))];
+            return vec![Effect::Intend(Intent::Retry(device.id.clone()))];
         }
-        let text = match row.outcome_kind() {
+        let text = match device.outcome_kind() {
             _ if fleet.stop().is_some() => "stopping: nothing new starts".to_owned(),
-            Some(kind) => format!("{} is {kind}: nothing to retry", row.id),
-            None => format!("{} has not ended yet", row.id),
+            Some(kind) => format!("{} is {kind}: nothing to retry", device.id),
+            None => format!("{} has not ended yet", device.id),
         };
         self.warn(&text);
         Vec::new()
@@ -73,19 +73,19 @@ impl Ui {
     }
 
     pub(super) fn ask_cancel(&mut self, fleet: &Fleet) {
-        let Some(row) = self.selected(fleet) else {
+        let Some(device) = self.selected(fleet) else {
             return;
         };
-        if !row.is_busy() {
-            let text = format!("{} is not under way: nothing to cancel", row.id);
+        if !device.is_busy() {
+            let text = format!("{} is not under way: nothing to cancel", device.id);
             self.warn(&text);
-        } else if row.has_task() && row.is_past_install() {
-            self.popup = Some(Popup::PastInstall(row.id.clone()));
-        } else if fleet.stop().is_some() || !can_cancel(row) {
-            let text = format!("{} is being stopped already", row.id);
+        } else if device.has_task() && device.is_past_install() {
+            self.popup = Some(Popup::PastInstall(device.id.clone()));
+        } else if fleet.stop().is_some() || !can_cancel(device) {
+            let text = format!("{} is being stopped already", device.id);
             self.warn(&text);
         } else {
-            self.popup = Some(Popup::Cancel(row.id.clone()));
+            self.popup = Some(Popup::Cancel(device.id.clone()));
         }
     }
 
@@ -97,8 +97,8 @@ impl Ui {
             Some(Popup::CancelAll) => vec![Effect::Intend(Intent::CancelAll)],
             Some(Popup::Cancel(id)) => {
                 // It may have gone on while the question stood.
-                let row = fleet.device(&id);
-                if row.is_some_and(|r| r.has_task() && r.is_past_install()) {
+                let device = fleet.device(&id);
+                if device.is_some_and(|device| device.has_task() && device.is_past_install()) {
                     self.popup = Some(Popup::PastInstall(id));
                     return Vec::new();
                 }
@@ -125,25 +125,26 @@ impl Ui {
 
     /// Whether a key would do something now; the footer shows only those.
     pub(in crate::tui) fn possible(&self, action: Action, focus: Focus, fleet: &Fleet) -> bool {
-        let row = self.selected(fleet);
+        let device = self.selected(fleet);
         let free = fleet.stop().is_none();
         match action {
             Action::Retry if focus == Focus::Plan => {
-                free && row.is_some_and(|r| matches!(r.state, DevicePhase::Planned))
+                free && device.is_some_and(|r| matches!(r.state, DevicePhase::Planned))
             }
             Action::RetryFailed if focus == Focus::Plan => free && self.can_look_again(fleet),
-            Action::Retry => free && row.is_some_and(DeviceState::is_retryable),
+            Action::Retry => free && device.is_some_and(DeviceState::is_retryable),
             Action::RetryFailed => free && self.can_retry_all(fleet),
             Action::Budget => fleet.waits_for_budget(),
             Action::RolledBack => self.has_choice(OutcomeKind::RolledBack, fleet),
             Action::Cancelled => self.has_choice(OutcomeKind::Cancelled, fleet),
-            Action::Cancel => free && row.is_some_and(can_cancel),
+            Action::Cancel => free && device.is_some_and(can_cancel),
             Action::CancelAll => can_cancel_any(fleet),
-            Action::Copy => row.and_then(last_error).is_some(),
+            Action::Copy => device.and_then(last_error).is_some(),
             Action::Secret => self.secrets.waiting().next().is_some(),
             // Esc goes back from there.
             Action::Audit => {
-                self.zoom != Some(Zoom::Audit) && row.is_some_and(|r| r.audit.is_some())
+                self.zoom != Some(Zoom::Audit)
+                    && device.is_some_and(|device| device.audit.is_some())
             }
             Action::Start => fleet.phase() == Phase::Planned,
             Action::Interrupt if focus == Focus::Devices => !fleet.is_over(),
@@ -162,13 +163,13 @@ pub(super) fn can_cancel_any(fleet: &Fleet) -> bool {
 }
 
 /// Whether a device can still be stopped before its install, and is not being stopped already.
-fn can_cancel(row: &DeviceState) -> bool {
-    row.is_busy() && !row.cancelling && !(row.has_task() && row.is_past_install())
+fn can_cancel(device: &DeviceState) -> bool {
+    device.is_busy() && !device.cancelling && !(device.has_task() && device.is_past_install())
 }
 
 /// What went wrong last with a device, to be pasted into a message.
-fn last_error(row: &DeviceState) -> Option<String> {
-    if let Some(outcome) = row.outcome()
+fn last_error(device: &DeviceState) -> Option<String> {
+    if let Some(outcome) = device.outcome()
         && let Some(hint) = outcome.hint()
     {
         let at = outcome
@@ -176,14 +177,14 @@ fn last_error(row: &DeviceState) -> Option<String> {
             .map(|s| format!(" at {s}"))
             .unwrap_or_default();
         let (kind, reason) = (outcome.kind(), outcome.reason());
-        return Some(format!("{}: {kind}{at}: {reason}\n{hint}", row.id));
+        return Some(format!("{}: {kind}{at}: {reason}\n{hint}", device.id));
     }
-    if let Some(failure) = row.verdict.as_ref().and_then(Verdict::failure)
-        && matches!(row.state, DevicePhase::Planned)
+    if let Some(failure) = device.verdict.as_ref().and_then(Verdict::failure)
+        && matches!(device.state, DevicePhase::Planned)
     {
-        return Some(format!("{}: {failure}\n{}", row.id, failure.hint()));
+        return Some(format!("{}: {failure}\n{}", device.id, failure.hint()));
     }
-    let step = row.timeline.iter().rev().find(|s| s.failure.is_some())?;
+    let step = device.timeline.iter().rev().find(|s| s.failure.is_some())?;
     let failure = step.failure.as_ref()?;
-    Some(format!("{}: {}: {failure}", row.id, step.stage))
+    Some(format!("{}: {}: {failure}", device.id, step.stage))
 }

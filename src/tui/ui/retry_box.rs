@@ -31,14 +31,14 @@ impl RetryKind {
     ];
 
     /// What is done with this device.
-    fn of(row: &DeviceState) -> Self {
-        if let Some(pending) = &row.pending {
+    fn of(device: &DeviceState) -> Self {
+        if let Some(pending) = &device.pending {
             return match pending.component {
                 Component::Firmware => Self::Watch,
                 Component::Ui => Self::WatchApp,
             };
         }
-        match row.outcome() {
+        match device.outcome() {
             Some(Outcome::Failed(f)) if f.is_about_log() => Self::ReadLog,
             Some(outcome) if outcome.touched() != Touched::Nothing => Self::Upload,
             _ => Self::Look,
@@ -80,15 +80,15 @@ pub(in crate::tui) struct Group<'f> {
     /// Why, in the words of the first of them.
     pub(in crate::tui) reason: String,
     pub(in crate::tui) retry: RetryKind,
-    pub(in crate::tui) rows: Vec<&'f DeviceState>,
+    pub(in crate::tui) devices: Vec<&'f DeviceState>,
 }
 
 impl RetryBox {
     /// The box for the devices that the filter leaves, if one of them could be meant.
     fn open(ui: &Ui, fleet: &Fleet) -> Option<Self> {
         let devices: Vec<DeviceId> = shown(ui, fleet)
-            .filter(|row| is_meant(row))
-            .map(|row| row.id.clone())
+            .filter(|device| is_candidate(device))
+            .map(|device| device.id.clone())
             .collect();
         (!devices.is_empty()).then_some(Self {
             devices,
@@ -97,58 +97,65 @@ impl RetryBox {
         })
     }
 
-    fn rows<'f>(&self, fleet: &'f Fleet) -> impl Iterator<Item = &'f DeviceState> {
-        let rows = self.devices.iter().filter_map(|id| fleet.device(id));
-        rows.filter(|row| is_meant(row))
+    fn candidates<'f>(&self, fleet: &'f Fleet) -> impl Iterator<Item = &'f DeviceState> {
+        let devices = self.devices.iter().filter_map(|id| fleet.device(id));
+        devices.filter(|device| is_candidate(device))
     }
 
     /// The devices that no login is tried on any more: they are left out.
     pub(in crate::tui) fn locked_out<'f>(&self, fleet: &'f Fleet) -> Vec<&'f DeviceState> {
-        self.rows(fleet).filter(|row| is_locked_out(row)).collect()
+        self.candidates(fleet)
+            .filter(|device| is_locked_out(device))
+            .collect()
     }
 
     /// The devices of a kind that could be tried again, in or out.
-    pub(in crate::tui) fn of_kind(&self, fleet: &Fleet, kind: OutcomeKind) -> usize {
-        let open = self.rows(fleet).filter(|row| !is_locked_out(row));
-        open.filter(|row| row.outcome_kind() == Some(kind)).count()
+    pub(in crate::tui) fn count_of(&self, fleet: &Fleet, kind: OutcomeKind) -> usize {
+        let open = self
+            .candidates(fleet)
+            .filter(|device| !is_locked_out(device));
+        open.filter(|device| device.outcome_kind() == Some(kind))
+            .count()
     }
 
     /// The devices that are tried again.
     pub(in crate::tui) fn chosen<'f>(&self, fleet: &'f Fleet) -> Vec<&'f DeviceState> {
-        let is_in = |row: &&DeviceState| match row.outcome_kind() {
+        let is_in = |device: &&DeviceState| match device.outcome_kind() {
             Some(OutcomeKind::RolledBack) => self.rolled_back,
             Some(OutcomeKind::Cancelled) => self.cancelled,
             _ => true,
         };
-        let open = self.rows(fleet).filter(|row| !is_locked_out(row));
+        let open = self
+            .candidates(fleet)
+            .filter(|device| !is_locked_out(device));
         open.filter(is_in).collect()
     }
 
     /// The same by outcome, reason and what is done; the most first.
     pub(in crate::tui) fn groups<'f>(&self, fleet: &'f Fleet) -> Vec<Group<'f>> {
         let mut groups: Vec<Group<'f>> = Vec::new();
-        for row in self.chosen(fleet) {
-            let Some(outcome) = row.outcome() else {
+        for device in self.chosen(fleet) {
+            let Some(outcome) = device.outcome() else {
                 continue;
             };
             let (kind, stage, code) = (outcome.kind(), outcome.stage(), outcome.code());
-            let retry = RetryKind::of(row);
+            let retry = RetryKind::of(device);
             let known = groups
                 .iter_mut()
                 .find(|g| (g.kind, g.stage, g.code, g.retry) == (kind, stage, code, retry));
             match known {
-                Some(group) => group.rows.push(row),
+                Some(group) => group.devices.push(device),
                 None => groups.push(Group {
                     kind,
                     stage,
                     code,
                     reason: outcome.reason(),
                     retry,
-                    rows: vec![row],
+                    devices: vec![device],
                 }),
             }
         }
-        groups.sort_by_key(|group| std::cmp::Reverse(group.rows.len()));
+        groups.sort_by_key(|group| std::cmp::Reverse(group.devices.len()));
         groups
     }
 }
@@ -159,19 +166,20 @@ fn shown<'f>(ui: &Ui, fleet: &'f Fleet) -> impl Iterator<Item = &'f DeviceState>
 }
 
 /// Whether "retry all" may mean this device: what went wrong, and what was stopped.
-fn is_meant(row: &DeviceState) -> bool {
-    row.outcome_kind()
+fn is_candidate(device: &DeviceState) -> bool {
+    device
+        .outcome_kind()
         .is_some_and(|kind| kind.is_failure() || kind == OutcomeKind::Cancelled)
 }
 
-fn is_locked_out(row: &DeviceState) -> bool {
-    row.logins_left == Some(0) && RetryKind::of(row).wants_login()
+fn is_locked_out(device: &DeviceState) -> bool {
+    device.logins_left == Some(0) && RetryKind::of(device).wants_login()
 }
 
 /// Whether it is looked at again on the plan.
-fn cannot(row: &DeviceState) -> bool {
-    let failure = row.verdict.as_ref().and_then(Verdict::failure);
-    matches!(row.state, DevicePhase::Planned) && failure.is_some()
+fn cannot(device: &DeviceState) -> bool {
+    let failure = device.verdict.as_ref().and_then(Verdict::failure);
+    matches!(device.state, DevicePhase::Planned) && failure.is_some()
 }
 
 impl Ui {
@@ -182,13 +190,13 @@ impl Ui {
 
     /// Whether the key would do something on the dashboard.
     pub(super) fn can_retry_all(&self, fleet: &Fleet) -> bool {
-        shown(self, fleet).any(is_meant)
+        shown(self, fleet).any(is_candidate)
     }
 
     /// On the plan: looks change nothing, and nobody is asked.
     pub(super) fn look_again(&self, fleet: &Fleet) -> Vec<Effect> {
-        let again = shown(self, fleet).filter(|row| cannot(row));
-        let devices = again.map(|row| row.id.clone()).collect();
+        let again = shown(self, fleet).filter(|device| cannot(device));
+        let devices = again.map(|device| device.id.clone()).collect();
         vec![Effect::Intend(Intent::RetryAll(devices))]
     }
 
@@ -199,7 +207,7 @@ impl Ui {
 
     /// Whether the box has devices of this kind to take in or out.
     pub(super) fn has_choice(&self, kind: OutcomeKind, fleet: &Fleet) -> bool {
-        matches!(&self.popup, Some(Popup::RetryBox(asked)) if asked.of_kind(fleet, kind) > 0)
+        matches!(&self.popup, Some(Popup::RetryBox(asked)) if asked.count_of(fleet, kind) > 0)
     }
 
     /// Takes a choice of the box in or out.
@@ -220,7 +228,7 @@ impl Ui {
             self.popup = Some(Popup::RetryBox(asked));
             return Vec::new();
         }
-        let devices = chosen.iter().map(|row| row.id.clone()).collect();
+        let devices = chosen.iter().map(|device| device.id.clone()).collect();
         vec![Effect::Intend(Intent::RetryAll(devices))]
     }
 }

@@ -96,7 +96,7 @@ impl Secrets {
 fn wants(fleet: &Fleet, device: &DeviceId) -> bool {
     fleet
         .device(device)
-        .is_some_and(|row| row.wants_secret() && !row.cancelling)
+        .is_some_and(|device| device.wants_secret() && !device.cancelling)
 }
 
 impl Ui {
@@ -139,7 +139,7 @@ impl Ui {
 
     /// The key that asks: for the selected device's secret if it waits, else for the first one's.
     pub(super) fn open_secret(&mut self, fleet: &Fleet) {
-        let selected = self.selected(fleet).map(|row| row.id.clone());
+        let selected = self.selected(fleet).map(|device| device.id.clone());
         let device = selected
             .filter(|id| self.secrets.waiting().any(|w| w == id))
             .or_else(|| self.secrets.waiting().next().cloned());

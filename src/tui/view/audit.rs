@@ -17,12 +17,12 @@ use crate::tui::theme::{Mark, POINTER, Tone};
 /// Draws the log over the whole screen.
 pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let width = usize::from(area.width);
-    let row = scene.ui.selected(scene.fleet);
+    let device = scene.ui.selected(scene.fleet);
     let mut title = vec![span("Audit log", Tone::Plain.bold())];
-    if let Some(row) = row {
-        title.push(span(format!(" · {}", row.id), Tone::Plain.bold()));
+    if let Some(device) = device {
+        title.push(span(format!(" · {}", device.id), Tone::Plain.bold()));
     }
-    let Some(report) = row.and_then(|row| row.audit.as_deref()) else {
+    let Some(report) = device.and_then(|device| device.audit.as_deref()) else {
         put(buf, area, 0, &rule(title, Vec::new(), width));
         let text = "   not read in this attempt so far; Esc goes back";
         return put(buf, area, 1, &span(text, Tone::Dull.style()).into());
@@ -43,14 +43,14 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
 }
 
 /// How many lines the whole log takes.
-pub(super) fn height(row: &DeviceState, width: usize) -> usize {
-    let report = row.audit.as_deref();
+pub(super) fn height(device: &DeviceState, width: usize) -> usize {
+    let report = device.audit.as_deref();
     report.map_or(0, |report| List::of(report, width).len())
 }
 
 /// How far to scroll so that the entry in question stands in the middle of `room` lines.
-pub(super) fn reveal(row: &DeviceState, width: usize, room: usize) -> usize {
-    let marked = row.audit.as_deref().and_then(|report| {
+pub(super) fn reveal(device: &DeviceState, width: usize, room: usize) -> usize {
+    let marked = device.audit.as_deref().and_then(|report| {
         let list = List::of(report, width);
         Some(list.head.len() + 1 + list.marked()?)
     });

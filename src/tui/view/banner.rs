@@ -32,9 +32,9 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
 fn stopping(fleet: &Fleet, stop: Stop) -> (Tone, String) {
     // Those past their install take longest, and are the ones in doubt if it must be at once.
     let (past, before): (Vec<&DeviceState>, Vec<&DeviceState>) =
-        in_flight(fleet).partition(|row| row.is_past_install());
-    let names = |rows: &[&DeviceState]| -> String {
-        let names: Vec<&str> = rows.iter().map(|r| r.id.as_str()).collect();
+        in_flight(fleet).partition(|device| device.is_past_install());
+    let names = |devices: &[&DeviceState]| -> String {
+        let names: Vec<&str> = devices.iter().map(|device| device.id.as_str()).collect();
         names.join(", ")
     };
     let all: Vec<&DeviceState> = past.iter().chain(&before).copied().collect();
@@ -60,10 +60,10 @@ fn stopping(fleet: &Fleet, stop: Stop) -> (Tone, String) {
 /// Who waits for a person, and until when.
 pub(super) fn draw_people(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let (mut secrets, mut phones) = (0, Vec::new());
-    for row in scene.fleet.devices() {
-        match row.active().and_then(|active| active.person.as_ref()) {
+    for device in scene.fleet.devices() {
+        match device.active().and_then(|active| active.person.as_ref()) {
             Some(Person::Secret) => secrets += 1,
-            Some(Person::Phone { until, .. }) => phones.push((*until, row.id.as_str())),
+            Some(Person::Phone { until, .. }) => phones.push((*until, device.id.as_str())),
             None => {}
         }
     }
@@ -71,7 +71,7 @@ pub(super) fn draw_people(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
         .fleet
         .devices()
         .iter()
-        .filter(|row| is_queued(row))
+        .filter(|device| is_queued(device))
         .count();
     let mut parts = Vec::new();
     if secrets > 0 {
@@ -97,9 +97,9 @@ pub(super) fn draw_people(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
 }
 
 /// Whether its turn to ask a phone has not come.
-fn is_queued(row: &DeviceState) -> bool {
-    let progress = row.active().and_then(|active| active.progress.as_ref());
-    matches!(progress, Some(Progress::Queued)) && !waits_for_person(row)
+fn is_queued(device: &DeviceState) -> bool {
+    let progress = device.active().and_then(|active| active.progress.as_ref());
+    matches!(progress, Some(Progress::Queued)) && !waits_for_person(device)
 }
 
 fn over(fleet: &Fleet) -> (Tone, String) {
@@ -113,9 +113,14 @@ fn over(fleet: &Fleet) -> (Tone, String) {
     let doubted = fleet
         .devices()
         .iter()
-        .filter(|row| contradicted(row))
+        .filter(|device| contradicted(device))
         .count();
-    let rest = rest + fleet.devices().iter().filter(|row| only_log(row)).count();
+    let rest = rest
+        + fleet
+            .devices()
+            .iter()
+            .filter(|device| only_log(device))
+            .count();
     if rest == 0 && matches!(fleet.mode(), Mode::Audit { .. }) {
         return (
             Tone::Plain,
@@ -161,10 +166,10 @@ fn over(fleet: &Fleet) -> (Tone, String) {
 }
 
 /// Whether a device ended well, and its log alone says otherwise.
-fn only_log(row: &DeviceState) -> bool {
+fn only_log(device: &DeviceState) -> bool {
     let well = matches!(
-        row.outcome_kind(),
+        device.outcome_kind(),
         Some(OutcomeKind::Upgraded | OutcomeKind::Current | OutcomeKind::Skipped)
     );
-    well && contradicted(row)
+    well && contradicted(device)
 }

@@ -153,12 +153,12 @@ fn question(scene: &Scene<'_>, popup: &Popup, width: usize, room: usize) -> Vec<
     text.lines
 }
 
-fn cancel_means(row: Option<&DeviceState>) -> String {
-    match row {
-        Some(row) if row.has_task() => {
+fn cancel_means(device: Option<&DeviceState>) -> String {
+    match device {
+        Some(device) if device.has_task() => {
             "It is stopped before its install and keeps the firmware that it runs.".to_owned()
         }
-        Some(row) if row.pending.is_some() => {
+        Some(device) if device.pending.is_some() => {
             "Its turn has not come. What became of its earlier install stays unknown.".to_owned()
         }
         _ => "Its turn has not come: nothing will be sent to it.".to_owned(),
@@ -167,17 +167,17 @@ fn cancel_means(row: Option<&DeviceState>) -> String {
 
 /// Names the device whose secret is wanted and what its link is worth; of the secret, its length only.
 fn secret(text: &mut BoxText, scene: &Scene<'_>, id: &DeviceId) {
-    let row = scene.fleet.device(id);
-    let group = row.and_then(|row| row.group.as_deref());
+    let device = scene.fleet.device(id);
+    let group = device.and_then(|device| device.group.as_deref());
     let group = group.map_or_else(String::new, |group| format!(", group {group}"));
     text.say(
         &format!("The passphrase of {id}{group}, to log in to it."),
         Tone::Plain,
     );
-    if row.is_some_and(DeviceState::secret_refused) {
+    if device.is_some_and(DeviceState::secret_refused) {
         text.say("401: the last one was not accepted.", Tone::Warn);
     }
-    match row.map(|row| row.link) {
+    match device.map(|device| device.link) {
         Some(LinkTrust::Http) => text.say(
             "! http: not encrypted. The passphrase stays here, but the token travels in clear.",
             Tone::Warn,
@@ -238,14 +238,17 @@ fn quit(text: &mut BoxText, fleet: &Fleet) {
             Tone::Warn,
         );
     }
-    for row in flying.iter().take(6) {
-        let stage = row.active().map_or(Stage::Probe, |a| a.stage);
-        let (what, tone) = if row.is_past_install() {
+    for device in flying.iter().take(6) {
+        let stage = device.active().map_or(Stage::Probe, |a| a.stage);
+        let (what, tone) = if device.is_past_install() {
             ("past the install: watched to its end", Tone::Warn)
         } else {
             ("stopped before its install", Tone::Plain)
         };
-        let name = left(row.id.as_str(), text.width.saturating_sub(52).clamp(8, 24));
+        let name = left(
+            device.id.as_str(),
+            text.width.saturating_sub(52).clamp(8, 24),
+        );
         let line = format!("  {name} {} {what}", left(stage.as_str(), 10));
         text.line(&line, tone);
     }

@@ -20,7 +20,7 @@ use crate::tui::theme::{Mark, Tone};
 /// Draws the pane: what it is about first, the timeline's end next, the error and its hint last.
 pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let width = usize::from(area.width);
-    let Some(row) = scene.ui.selected(scene.fleet) else {
+    let Some(device) = scene.ui.selected(scene.fleet) else {
         put(
             buf,
             area,
@@ -29,21 +29,21 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
         );
         return;
     };
-    put(buf, area, 0, &rule(title(row), Vec::new(), width));
+    put(buf, area, 0, &rule(title(device), Vec::new(), width));
     let room = usize::from(area.height.saturating_sub(1));
-    let facts = facts(row, width);
-    let tail = tail(row, width);
+    let facts = facts(device, width);
+    let tail = tail(device, width);
     let zoomed = scene.ui.zoom == Some(Zoom::Detail);
-    let timeline = timeline(scene, row, width, zoomed);
+    let timeline = timeline(scene, device, width, zoomed);
     let lines: Vec<Line<'static>> = if zoomed {
-        let log = log(row, width, usize::MAX);
+        let log = log(device, width, usize::MAX);
         let all = facts.into_iter().chain(timeline).chain(tail).chain(log);
         let all: Vec<_> = all.collect();
         let scroll = scene.ui.scroll.min(all.len().saturating_sub(room));
         all.into_iter().skip(scroll).collect()
     } else {
         let mut lines = squeeze(facts, timeline, tail, room);
-        lines.extend(log(row, width, room.saturating_sub(lines.len())));
+        lines.extend(log(device, width, room.saturating_sub(lines.len())));
         lines
     };
     for (n, line) in (1..).zip(lines.into_iter().take(room)) {
@@ -52,31 +52,31 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
 }
 
 /// How many lines the detail has when it fills the screen; for scrolling.
-pub(super) fn height(row: &DeviceState, width: usize) -> usize {
+pub(super) fn height(device: &DeviceState, width: usize) -> usize {
     let mut headings = 0;
-    if row.attempt > 1 {
-        let mut attempts: Vec<u32> = row.timeline.iter().map(|s| s.attempt).collect();
-        attempts.extend(row.active().map(|_| row.attempt));
+    if device.attempt > 1 {
+        let mut attempts: Vec<u32> = device.timeline.iter().map(|s| s.attempt).collect();
+        attempts.extend(device.active().map(|_| device.attempt));
         attempts.dedup();
         headings = attempts.len();
     }
-    let running = usize::from(row.active().is_some());
-    let steps: usize = row
+    let running = usize::from(device.active().is_some());
+    let steps: usize = device
         .timeline
         .iter()
         .map(|s| said(s, width, true).len())
         .sum();
-    facts(row, width).len()
+    facts(device, width).len()
         + steps
         + running
         + headings
-        + tail(row, width).len()
-        + log(row, width, usize::MAX).len()
+        + tail(device, width).len()
+        + log(device, width, usize::MAX).len()
 }
 
 /// The audit log's entry in question.
-fn log(row: &DeviceState, width: usize, room: usize) -> Vec<Line<'static>> {
-    let report = row.audit.as_deref();
+fn log(device: &DeviceState, width: usize, room: usize) -> Vec<Line<'static>> {
+    let report = device.audit.as_deref();
     report.map_or_else(Vec::new, |report| audit::excerpt(report, width, room))
 }
 
@@ -99,23 +99,23 @@ fn squeeze(
     facts.into_iter().chain(steps).chain(tail).collect()
 }
 
-fn title(row: &DeviceState) -> Vec<Span<'static>> {
-    let mark = Mark::of_row(row);
+fn title(device: &DeviceState) -> Vec<Span<'static>> {
+    let mark = Mark::of_device(device);
     let mut title = vec![
-        span(row.id.as_str().to_owned(), Tone::Plain.bold()),
+        span(device.id.as_str().to_owned(), Tone::Plain.bold()),
         span(
             format!(" · {} {}", mark.glyph, mark.word),
             mark.tone.style(),
         ),
     ];
-    if let Some(outcome) = row.outcome()
+    if let Some(outcome) = device.outcome()
         && let Some(stage) = outcome.stage()
     {
         title.push(span(format!(" at {stage}"), mark.tone.style()));
     }
-    if row.attempt > 1 {
+    if device.attempt > 1 {
         title.push(span(
-            format!(" · attempt {}", row.attempt),
+            format!(" · attempt {}", device.attempt),
             Tone::Plain.style(),
         ));
     }
@@ -123,8 +123,8 @@ fn title(row: &DeviceState) -> Vec<Span<'static>> {
 }
 
 /// What the last attempt left on the device, and what that means; nothing where there is nothing to fear.
-fn touched(row: &DeviceState) -> Option<String> {
-    let outcome = row.outcome()?;
+fn touched(device: &DeviceState) -> Option<String> {
+    let outcome = device.outcome()?;
     if matches!(
         outcome,
         Outcome::Upgraded
@@ -139,7 +139,7 @@ fn touched(row: &DeviceState) -> Option<String> {
     let mut text = format!("touched: {touched}");
     // After an install only the device can say what it runs.
     if touched < Touched::InstallSent
-        && let Some(from) = row.from_label()
+        && let Some(from) = device.from_label()
     {
         match outcome {
             Outcome::Failed(f) if f.is_out_of_reach() => {
@@ -154,10 +154,10 @@ fn touched(row: &DeviceState) -> Option<String> {
 }
 
 /// Link, group, tags and what the device said of itself.
-fn facts(row: &DeviceState, width: usize) -> Vec<Line<'static>> {
+fn facts(device: &DeviceState, width: usize) -> Vec<Line<'static>> {
     let mut spans = vec![Span::raw("  ")];
-    if row.link.is_weak() {
-        let what = match row.link {
+    if device.link.is_weak() {
+        let what = match device.link {
             LinkTrust::Http => {
                 "HTTP: NOTHING IS ENCRYPTED, ANYBODY ON THE WAY CAN READ AND CHANGE IT"
             }
@@ -165,18 +165,18 @@ fn facts(row: &DeviceState, width: usize) -> Vec<Line<'static>> {
         };
         let line = fit(vec![span(format!("  ! {what}"), Tone::Warn.bold())], width);
         let mut lines = vec![Line::from(line)];
-        lines.extend(more_facts(row, Vec::new(), width));
+        lines.extend(more_facts(device, Vec::new(), width));
         return lines;
     }
     spans.push(span(
-        format!("link {}", row.link.as_str()),
+        format!("link {}", device.link.as_str()),
         Tone::Dull.style(),
     ));
-    more_facts(row, spans, width)
+    more_facts(device, spans, width)
 }
 
 fn more_facts(
-    row: &DeviceState,
+    device: &DeviceState,
     mut spans: Vec<Span<'static>>,
     width: usize,
 ) -> Vec<Line<'static>> {
@@ -184,22 +184,22 @@ fn more_facts(
         let lead = if spans.is_empty() { "  " } else { " · " };
         spans.push(span(format!("{lead}{text}"), Tone::Dull.style()));
     };
-    if let Some(group) = &row.group {
+    if let Some(group) = &device.group {
         add(format!("group {group}"));
     }
-    if !row.tags.is_empty() {
-        add(format!("tags {}", row.tags.join(" ")));
+    if !device.tags.is_empty() {
+        add(format!("tags {}", device.tags.join(" ")));
     }
-    if let Some(seen) = &row.seen {
+    if let Some(seen) = &device.seen {
         add(seen.version.hwv.clone());
         if let Some(fws) = seen.version.fws {
             add(format!("fws {}…", fws.short()));
         }
     }
-    if let Some(derivation) = row.derivation {
+    if let Some(derivation) = device.derivation {
         add(format!("key by {derivation}"));
     }
-    if let Some(after) = &row.after {
+    if let Some(after) = &device.after {
         let fws = after
             .fws
             .map_or("none".to_owned(), |f| format!("{}…", f.short()));
@@ -211,20 +211,25 @@ fn more_facts(
     vec![Line::from(fit(spans, width))]
 }
 
-fn timeline(scene: &Scene<'_>, row: &DeviceState, width: usize, whole: bool) -> Vec<Line<'static>> {
+fn timeline(
+    scene: &Scene<'_>,
+    device: &DeviceState,
+    width: usize,
+    whole: bool,
+) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
-    let several = row.attempt > 1;
+    let several = device.attempt > 1;
     let mut attempt = 0;
-    for step in &row.timeline {
+    for step in &device.timeline {
         if several && step.attempt != attempt {
             attempt = step.attempt;
             lines.push(heading(attempt));
         }
         lines.extend(step_lines(scene, step, width, whole));
     }
-    if let DevicePhase::Running(active) = &row.state {
-        if several && row.attempt != attempt {
-            lines.push(heading(row.attempt));
+    if let DevicePhase::Running(active) = &device.state {
+        if several && device.attempt != attempt {
+            lines.push(heading(device.attempt));
         }
         let at = time_of_day(active.since, scene.zone);
         let mut spans = vec![
@@ -232,7 +237,7 @@ fn timeline(scene: &Scene<'_>, row: &DeviceState, width: usize, whole: bool) -> 
             span(left(active.stage.as_str(), STAGE), Tone::Live.style()),
             Span::raw(" ".repeat(STEP - 12 - STAGE)),
         ];
-        spans.extend(message(scene, row, width.saturating_sub(STEP)));
+        spans.extend(message(scene, device, width.saturating_sub(STEP)));
         lines.push(Line::from(fit(spans, width)));
     }
     lines
@@ -297,29 +302,29 @@ fn said(step: &Step, width: usize, whole: bool) -> Vec<String> {
 }
 
 /// The last error in full, and what to do about it.
-fn tail(row: &DeviceState, width: usize) -> Vec<Line<'static>> {
+fn tail(device: &DeviceState, width: usize) -> Vec<Line<'static>> {
     let room = width.saturating_sub(5);
-    let mut lines = outcome(row, room);
-    let person = row.active().and_then(|active| active.person.as_ref());
+    let mut lines = outcome(device, room);
+    let person = device.active().and_then(|active| active.person.as_ref());
     if let Some(Person::Phone { note, .. }) = person {
         let text = format!("the phone shows: {note}");
         for line in wrap(&text, room) {
             lines.push(Line::from(span(format!("    {line}"), Tone::Plain.style())));
         }
     }
-    if let Some(report) = &row.audit {
+    if let Some(report) = &device.audit {
         lines.extend(audit::verdict(report, width));
     }
     lines
 }
 
 /// The end with its reason, and what to do next.
-fn outcome(row: &DeviceState, room: usize) -> Vec<Line<'static>> {
+fn outcome(device: &DeviceState, room: usize) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
-    let Some(outcome) = row.outcome() else {
+    let Some(outcome) = device.outcome() else {
         return lines;
     };
-    let mark = Mark::of_row(row);
+    let mark = Mark::of_device(device);
     for (n, line) in wrap(&outcome.reason(), room).into_iter().enumerate() {
         let lead = if n == 0 { mark.glyph } else { " " };
         lines.push(Line::from(span(
@@ -327,7 +332,7 @@ fn outcome(row: &DeviceState, room: usize) -> Vec<Line<'static>> {
             mark.tone.bold(),
         )));
     }
-    if let Some(touched) = touched(row) {
+    if let Some(touched) = touched(device) {
         for line in wrap(&touched, room) {
             lines.push(Line::from(span(format!("    {line}"), Tone::Plain.style())));
         }

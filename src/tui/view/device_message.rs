@@ -17,16 +17,16 @@ use crate::tui::theme::{Mark, Tone};
 /// Columns of an upload's bar, where there is room.
 const BAR: usize = 17;
 
-/// The message for `row`, at most `width` columns.
-pub(super) fn message(scene: &Scene<'_>, row: &DeviceState, width: usize) -> Vec<Span<'static>> {
-    let text = match &row.state {
-        DevicePhase::Waiting if row.attempt > 1 => "will be tried again".to_owned(),
+/// The message for `device`, at most `width` columns.
+pub(super) fn message(scene: &Scene<'_>, device: &DeviceState, width: usize) -> Vec<Span<'static>> {
+    let text = match &device.state {
+        DevicePhase::Waiting if device.attempt > 1 => "will be tried again".to_owned(),
         DevicePhase::Waiting | DevicePhase::Planned => String::new(),
         DevicePhase::Starting => "asking the device".to_owned(),
         DevicePhase::Running(active) => {
-            return fit(active_message(scene, row, active, width), width);
+            return fit(active_message(scene, device, active, width), width);
         }
-        DevicePhase::Done(outcome) => return done(scene, row, outcome, width),
+        DevicePhase::Done(outcome) => return done(scene, device, outcome, width),
     };
     fit(vec![span(text, Tone::Dull.style())], width)
 }
@@ -34,12 +34,12 @@ pub(super) fn message(scene: &Scene<'_>, row: &DeviceState, width: usize) -> Vec
 /// How the device ended, and what to press. A log that contradicts comes before the reason of a good end.
 fn done(
     scene: &Scene<'_>,
-    row: &DeviceState,
+    device: &DeviceState,
     outcome: &Outcome,
     width: usize,
 ) -> Vec<Span<'static>> {
-    let (reason, key) = match &row.audit {
-        Some(report) if contradicted(row) => (
+    let (reason, key) = match &device.audit {
+        Some(report) if contradicted(device) => (
             span(
                 format!("LOG CONTRADICTS: {}", report.verdict),
                 Tone::Warn.bold(),
@@ -47,7 +47,7 @@ fn done(
             Some(("a", " log")),
         ),
         _ => {
-            let retry = row.is_retryable() && scene.fleet.stop().is_none();
+            let retry = device.is_retryable() && scene.fleet.stop().is_none();
             let tone = Mark::of_outcome(outcome.kind()).tone;
             (
                 span(outcome.reason(), tone.style()),
@@ -68,20 +68,20 @@ fn done(
 
 fn active_message(
     scene: &Scene<'_>,
-    row: &DeviceState,
+    device: &DeviceState,
     active: &Active,
     width: usize,
 ) -> Vec<Span<'static>> {
     let mut spans = Vec::new();
-    if row.cancelling {
-        let text = if row.is_past_install() {
+    if device.cancelling {
+        let text = if device.is_past_install() {
             "past the install, watched to its end · "
         } else {
             "stopping · "
         };
         spans.push(span(text, Tone::Warn.style()));
     }
-    if row.wants_permit && scene.fleet.is_halted() {
+    if device.wants_permit && scene.fleet.is_halted() {
         let text = "held: run halted".to_owned();
         spans.push(span(text, Tone::Warn.style()));
         return spans;
@@ -106,7 +106,7 @@ fn active_message(
             upload(active, *sent, *total, room)
         }
         (Stage::Check | Stage::CheckUi, progress) => plain(check(scene, active, progress.as_ref())),
-        (Stage::Reboot, progress) => return reboot(scene, row, active, progress.as_ref()),
+        (Stage::Reboot, progress) => return reboot(scene, device, active, progress.as_ref()),
         (_, Some(progress @ (Progress::Queued | Progress::Step { .. }))) => {
             plain(progress.to_string())
         }
@@ -256,11 +256,11 @@ fn check(scene: &Scene<'_>, active: &Active, progress: Option<&Progress>) -> Str
 /// A silent phase says until when that is normal.
 fn reboot(
     scene: &Scene<'_>,
-    row: &DeviceState,
+    device: &DeviceState,
     active: &Active,
     progress: Option<&Progress>,
 ) -> Vec<Span<'static>> {
-    let began = installed_at(row).unwrap_or(active.since);
+    let began = installed_at(device).unwrap_or(active.since);
     let elapsed = clock(between(began, scene.now));
     let Some(Progress::Silent { last, normal }) = progress else {
         return plain(format!("{} · {elapsed}", doing(Stage::Reboot)));
@@ -278,8 +278,9 @@ fn reboot(
 }
 
 /// When the last install was sent, by the wall clock.
-fn installed_at(row: &DeviceState) -> Option<Timestamp> {
-    row.timeline
+fn installed_at(device: &DeviceState) -> Option<Timestamp> {
+    device
+        .timeline
         .iter()
         .rev()
         .find(|s| s.stage == Stage::Install)

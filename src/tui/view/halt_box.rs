@@ -50,18 +50,25 @@ pub(super) fn question(text: &mut BoxText, fleet: &Fleet, typed: &str, room: usi
 
 /// `2 rolled back, 1 lost: that counts 4, and max_failures = 3.`
 fn what_happened(halt: &RunHalt, fleet: &Fleet) -> String {
-    let harmed: Vec<&DeviceState> = fleet.devices().iter().filter(|row| row.harm > 0).collect();
+    let harmed: Vec<&DeviceState> = fleet
+        .devices()
+        .iter()
+        .filter(|device| device.harm > 0)
+        .collect();
     let mut parts: Vec<String> = Vec::new();
     for kind in OutcomeKind::ALL {
         let n = harmed
             .iter()
-            .filter(|r| r.outcome_kind() == Some(kind))
+            .filter(|device| device.outcome_kind() == Some(kind))
             .count();
         if n > 0 {
             parts.push(format!("{n} {kind}"));
         }
     }
-    let again = harmed.iter().filter(|r| r.outcome().is_none()).count();
+    let again = harmed
+        .iter()
+        .filter(|device| device.outcome().is_none())
+        .count();
     if again > 0 {
         parts.push(format!("{again} not over yet"));
     }
@@ -78,8 +85,8 @@ fn what_happened(halt: &RunHalt, fleet: &Fleet) -> String {
 
 /// How many devices wait for their install, and how many have had it sent already.
 fn what_waits(fleet: &Fleet) -> String {
-    let past = fleet.devices().iter().filter(|r| r.has_task());
-    let past = past.filter(|r| r.is_past_install()).count();
+    let past = fleet.devices().iter().filter(|device| device.has_task());
+    let past = past.filter(|device| device.is_past_install()).count();
     let wait = counted(
         fleet.to_install(),
         "device waits for its install",
@@ -105,7 +112,7 @@ pub(super) fn banner(fleet: &Fleet) -> String {
         let wait = what_waits(fleet);
         return format!("HALTED, {harm} of {allowed} failures. b: stop or go on. {wait}");
     }
-    let names: Vec<&str> = in_flight(fleet).map(|row| row.id.as_str()).collect();
+    let names: Vec<&str> = in_flight(fleet).map(|device| device.id.as_str()).collect();
     let names = names.join(", ");
     format!("HALTED, no further install is sent. Waiting for {names}")
 }

@@ -137,7 +137,11 @@ fn time_left(scene: &Scene<'_>) -> Option<String> {
 /// occur; words are left out where they do not fit beside the bar, then what is zero.
 fn counts(fleet: &Fleet, width: usize) -> Line<'static> {
     let mut shown = marks(fleet);
-    let weak = fleet.devices().iter().filter(|r| r.link.is_weak()).count();
+    let weak = fleet
+        .devices()
+        .iter()
+        .filter(|device| device.link.is_weak())
+        .count();
     let digits = fleet.devices().len().to_string().len();
     let full = spell(&shown, weak, Some(digits), true);
     let short = spell(&shown, weak, Some(digits), false);
@@ -322,7 +326,10 @@ fn summary(scene: &Scene<'_>) -> String {
     if doubted > 0 {
         let _ = write!(line, ", {doubted} contradicted");
     }
-    let people = fleet.devices().iter().filter(|row| waits_for_person(row));
+    let people = fleet
+        .devices()
+        .iter()
+        .filter(|device| waits_for_person(device));
     match people.count() {
         0 => {}
         n => {

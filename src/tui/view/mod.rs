@@ -109,8 +109,8 @@ pub(super) fn settle(ui: &mut Ui, fleet: &Fleet) {
     if std::mem::take(&mut ui.reveal) {
         let area = ui.areas(fleet).detail.unwrap_or_default();
         let (width, room) = (area.width.into(), area.height.saturating_sub(1).into());
-        let row = ui.selected(fleet);
-        ui.scroll = row.map_or(0, |row| audit::reveal(row, width, room));
+        let device = ui.selected(fleet);
+        ui.scroll = device.map_or(0, |device| audit::reveal(device, width, room));
     }
     ui.scroll = ui.scroll.min(scroll_limit(ui, fleet));
 }
@@ -125,13 +125,13 @@ fn scroll_limit(ui: &Ui, fleet: &Fleet) -> usize {
             let width = usize::from(ui.size.width);
             let lines = ui
                 .selected(fleet)
-                .map_or(0, |row| detail::height(row, width));
+                .map_or(0, |device| detail::height(device, width));
             lines.saturating_sub(inside(areas.detail))
         }
         (_, Some(Zoom::Audit)) => {
             let width = usize::from(ui.size.width);
             let lines = ui.selected(fleet);
-            let lines = lines.map_or(0, |row| audit::height(row, width));
+            let lines = lines.map_or(0, |device| audit::height(device, width));
             lines.saturating_sub(inside(areas.detail))
         }
         (_, Some(Zoom::Log)) => log_pane::scroll_limit(ui),
@@ -146,7 +146,7 @@ fn popup_area(ui: &Ui) -> Rect {
 
 /// The devices that a task works on.
 fn in_flight(fleet: &Fleet) -> impl Iterator<Item = &DeviceState> {
-    fleet.devices().iter().filter(|r| r.has_task())
+    fleet.devices().iter().filter(|device| device.has_task())
 }
 
 /// Writes a line into an area, if it has that many.

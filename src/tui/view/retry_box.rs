@@ -13,7 +13,7 @@ const ONE_LINE: usize = 60;
 /// The question, in at most `room` lines. What a retry does and the keys are shown before the reasons.
 pub(super) fn question(text: &mut BoxText, asked: &RetryBox, fleet: &Fleet, room: usize) {
     let groups = asked.groups(fleet);
-    let chosen: usize = groups.iter().map(|group| group.rows.len()).sum();
+    let chosen: usize = groups.iter().map(|group| group.devices.len()).sum();
     text.say(&summary(&groups, chosen), Tone::Warn);
     let mut tail = BoxText::new(text.width);
     choices(&mut tail, asked, fleet);
@@ -38,7 +38,7 @@ pub(super) fn question(text: &mut BoxText, asked: &RetryBox, fleet: &Fleet, room
 fn summary(groups: &[Group<'_>], chosen: usize) -> String {
     let number = |retry: RetryKind| -> usize {
         let alike = groups.iter().filter(|group| group.retry == retry);
-        alike.map(|group| group.rows.len()).sum()
+        alike.map(|group| group.devices.len()).sum()
     };
     let parts: Vec<String> = RetryKind::ALL
         .into_iter()
@@ -65,7 +65,7 @@ fn reasons(text: &mut BoxText, groups: &[Group<'_>], lines: usize) {
         let at = group.stage.map_or_else(String::new, |s| format!(" at {s}"));
         let what = format!(
             "{:>5} {}{at}: {}",
-            group.rows.len(),
+            group.devices.len(),
             group.kind,
             group.reason
         );
@@ -79,7 +79,7 @@ fn reasons(text: &mut BoxText, groups: &[Group<'_>], lines: usize) {
         }
     }
     if shown < groups.len() && lines > 0 {
-        let more: usize = groups[shown..].iter().map(|g| g.rows.len()).sum();
+        let more: usize = groups[shown..].iter().map(|g| g.devices.len()).sum();
         text.line(&format!("{more:>5} for other reasons"), Tone::Dull);
     }
 }
@@ -89,7 +89,7 @@ fn choices(text: &mut BoxText, asked: &RetryBox, fleet: &Fleet) {
         ("b", OutcomeKind::RolledBack, asked.rolled_back),
         ("c", OutcomeKind::Cancelled, asked.cancelled),
     ] {
-        let n = asked.of_kind(fleet, kind);
+        let n = asked.count_of(fleet, kind);
         if n == 0 {
             continue;
         }
@@ -105,21 +105,21 @@ fn choices(text: &mut BoxText, asked: &RetryBox, fleet: &Fleet) {
 fn logins(text: &mut BoxText, asked: &RetryBox, fleet: &Fleet) {
     let locked_out = asked.locked_out(fleet);
     if !locked_out.is_empty() {
-        let names = names(&locked_out, |row| row.id.to_string());
+        let names = names(&locked_out, |device| device.id.to_string());
         let what = format!("Left out, no login tries left in this run: {names}");
         text.line(&cut(&what, text.width), Tone::Warn);
     }
     let mut spent = asked.chosen(fleet);
-    spent.retain(|row| row.logins_left.is_some());
+    spent.retain(|device| device.logins_left.is_some());
     if !spent.is_empty() {
-        let names = names(&spent, |row| {
-            format!("{} ({} left)", row.id, row.logins_left.unwrap_or(0))
+        let names = names(&spent, |device| {
+            format!("{} ({} left)", device.id, device.logins_left.unwrap_or(0))
         });
         text.line(&format!("Login tries nearly spent: {names}"), Tone::Warn);
     }
 }
 
-fn names(rows: &[&DeviceState], name: impl Fn(&DeviceState) -> String) -> String {
-    let names: Vec<String> = rows.iter().map(|row| name(row)).collect();
+fn names(devices: &[&DeviceState], name: impl Fn(&DeviceState) -> String) -> String {
+    let names: Vec<String> = devices.iter().map(|device| name(device)).collect();
     names.join(", ")
 }

@@ -183,7 +183,7 @@ fn row_line(
     columns: &Columns,
     selected: bool,
 ) -> Line<'static> {
-    let mark = Mark::of_row(row);
+    let mark = Mark::of_device(row);
     let style = mark.tone.style();
     let text = match mark.tone {
         Tone::Dull => Tone::Dull,

@@ -52,8 +52,8 @@ fn the_plan_while_devices_are_looked_at() {
 #[test]
 fn a_plan_with_nothing_to_do() {
     let mut screen = TestScreen::new(Mode::Confirm, seeds());
-    for row in seeds() {
-        screen.run.planned(row.id.as_str(), Verdict::Current);
+    for seed in seeds() {
+        screen.run.planned(seed.id.as_str(), Verdict::Current);
     }
     screens("plan_nothing_to_do", &mut screen, &[(80, 24)]);
 }
@@ -241,12 +241,12 @@ fn downgrades() {
         refused: None,
     };
     screen.run.planned("vault-03", allowed);
-    for row in seeds() {
-        if !["vault-02", "vault-03"].contains(&row.id.as_str()) {
+    for seed in seeds() {
+        if !["vault-02", "vault-03"].contains(&seed.id.as_str()) {
             let notes = Vec::new();
             screen
                 .run
-                .planned(row.id.as_str(), Verdict::Upgrade { notes });
+                .planned(seed.id.as_str(), Verdict::Upgrade { notes });
         }
     }
     screen.select("vault-02");
@@ -269,13 +269,13 @@ fn the_management_app() {
     screen.press("<Enter>");
     screens("app_and_firmware_detail", &mut screen, &[(80, 24)]);
     let mut screen = TestScreen::of(Mode::Confirm, seeds(), app_only());
-    for row in seeds() {
-        screen.run.planned_upgrade(row.id.as_str(), &[]);
+    for seed in seeds() {
+        screen.run.planned_upgrade(seed.id.as_str(), &[]);
     }
     screens("plan_of_an_app", &mut screen, &[(80, 24), (120, 30)]);
     let mut screen = TestScreen::of(Mode::Confirm, seeds(), both());
-    for row in seeds() {
-        screen.run.planned_upgrade(row.id.as_str(), &[]);
+    for seed in seeds() {
+        screen.run.planned_upgrade(seed.id.as_str(), &[]);
     }
     screens(
         "plan_of_both",

@@ -58,8 +58,8 @@ fn messages_of_another_attempt_or_after_the_end_change_nothing() {
             "{attempt}"
         );
     }
-    let row = &fleet.devices()[0];
-    assert!(row.pending.is_none() && row.timeline.is_empty());
+    let device = &fleet.devices()[0];
+    assert!(device.pending.is_none() && device.timeline.is_empty());
     // A device that nobody knows.
     assert_eq!(tell(&mut fleet, 7, 2, finished(Outcome::Upgraded)), []);
     assert_eq!(wish(&mut fleet, Intent::Retry(id(7))), []);

@@ -21,8 +21,8 @@ fn a_log_that_contradicts_needs_a_look_like_a_failure_does() {
     }
     // Beside other devices that need one it counts as well, and none twice.
     let mut screen = TestScreen::new(Mode::Go, seeds());
-    for (n, row) in seeds().iter().enumerate() {
-        let name = row.id.as_str();
+    for (n, seed) in seeds().iter().enumerate() {
+        let name = seed.id.as_str();
         screen.run.start(name, Stage::Audit, 1);
         match n {
             0 | 1 => screen.run.audit(name, log_contradicts()),
