@@ -8,13 +8,13 @@ use annotate_snippets::{AnnotationKind, Element, Level, Origin, Renderer, Snippe
 use super::toml::source::Location;
 use crate::model::{counted, printable};
 
-/// Diagnostics that are shown; nobody reads more at once, and the rest is counted.
+/// How many diagnostics are shown. Nobody reads more at once, so the rest are only counted.
 const SHOWN: usize = 200;
 
 /// How far apart, in lines, two places may be to be shown in one piece.
 const TOGETHER: usize = 200;
 
-/// Longest text of a stranger that a message repeats.
+/// The most characters of foreign text that a message repeats.
 pub(super) const LONGEST_QUOTE: usize = 120;
 
 /// Where a fault is.
@@ -249,7 +249,7 @@ impl Diagnostics {
         self.0.extend(other.0);
     }
 
-    /// Whether all is well.
+    /// Whether nothing is wrong.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -303,7 +303,7 @@ impl From<Diagnostic> for Diagnostics {
     }
 }
 
-/// Line ends stay, since hints have them; everything else that steers a terminal is escaped.
+/// Keeps line ends, since hints have them, and escapes everything else that steers a terminal.
 fn escaped(text: &str) -> String {
     text.split('\n')
         .map(|line| printable(line, 2000))

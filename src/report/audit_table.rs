@@ -16,7 +16,7 @@ const FILE: usize = 8;
 const ENTRIES: usize = 7;
 const LINK: usize = 8;
 
-/// Writes the table while the logs are read; coloured only if told.
+/// Writes the table while the logs are read; in colour only if told.
 ///
 /// Lines of several devices may alternate, so each names its device. The running session's file, which a
 /// device does not give out (section 9), is marked as such and is no fault. [`print_summary`](super::print_summary)

@@ -54,7 +54,7 @@ impl Exit {
         std::cmp::max_by_key(worst, asked, |exit| exit.weight())
     }
 
-    /// What it says that these devices could not be asked what the backend offers them.
+    /// The code that follows from devices that could not be asked what the backend offers them.
     pub fn of_asking(not_asked: &[DeviceId]) -> Self {
         if not_asked.is_empty() {
             Self::Good
@@ -92,7 +92,7 @@ impl Exit {
             Self::Good => "every device is upgraded, current or skipped",
             Self::Failed => "some device failed, rolled back, is lost, or its own log contradicts",
             Self::Usage => "usage, configuration or image: nothing was sent to any device",
-            Self::Doubt => "of some device it is unknown or unproven what it runs",
+            Self::Doubt => "what some device runs is unknown or unproven",
             Self::Halted => "halted: installs went wrong on too many devices (max_failures)",
             Self::Interrupted => "interrupted or cancelled",
         }
@@ -114,7 +114,7 @@ impl Exit {
                 None if mode == Mode::Plan => Self::Good,
                 None => Self::Interrupted,
             },
-            // A run that was left while this device was still to come.
+            // The run was left before this device ended.
             DevicePhase::Waiting | DevicePhase::Starting | DevicePhase::Running(_) => {
                 Self::Interrupted
             }

@@ -262,7 +262,7 @@ impl<'a> RunFinished<'a> {
     }
 }
 
-/// All of them, those that are zero too.
+/// All counts, also those that are zero.
 struct OutcomeCounts(Counts);
 
 impl Serialize for OutcomeCounts {
@@ -277,7 +277,7 @@ impl Serialize for OutcomeCounts {
 
 #[derive(Serialize)]
 struct AuditCounts {
-    /// Whatever the devices ended as.
+    /// Whatever the devices ended as: what the dashboard calls accepted counts here too.
     confirmed: usize,
     refused: usize,
     contradicted: usize,

@@ -57,7 +57,7 @@ pub(super) fn new_label(payload: &PayloadFacts) -> String {
     }
 }
 
-/// What is wrong with a link that proves nothing about who answers; absent where it does.
+/// What is wrong with a link that does not prove who answers; absent for a link that does.
 pub(super) fn link_warning(link: LinkTrust) -> Option<&'static str> {
     match link {
         LinkTrust::Http => Some(
@@ -79,7 +79,7 @@ pub(super) fn link_mark(link: LinkTrust) -> Option<&'static str> {
     }
 }
 
-/// One warning for each kind of such links, with the names of its devices.
+/// One warning for each kind of link that has a [`link_warning`], with the names of its devices.
 pub(super) fn link_warnings(fleet: &Fleet) -> Vec<String> {
     [LinkTrust::Http, LinkTrust::Insecure]
         .into_iter()

@@ -13,16 +13,16 @@ use super::{Reporter, phrases};
 use crate::engine::{DeviceFact, Event, Fact, Fleet, Progress};
 use crate::model::{AuditReport, AuditVerdict, DeviceId, Stage};
 
-/// How often a stage that is silent otherwise gets a line.
+/// How often a stage without other news gets a line.
 const NEWS: Duration = Duration::from_secs(30);
 
-/// An upload gets a line after each such part of it.
+/// An upload gets a line after each of so many equal parts.
 const UPLOAD_PARTS: u64 = 4;
 
 /// Writes one line for each event that matters: the time, then what happened.
 ///
-/// The times are of `tz`; the first line says the day and the zone. Warnings about links that prove
-/// nothing follow it. An upload gets a line at every quarter, a silent stage one every 30 s, and a stage
+/// Times are in `tz`; the first lines give the day and the zone. Warnings about links that prove
+/// nothing follow them. An upload gets a line at every quarter, a silent stage one every 30 s, and a stage
 /// that is over at once only one for its end.
 #[derive(Debug)]
 pub struct Plain<W> {
@@ -40,7 +40,7 @@ struct Heard {
 }
 
 impl<W: Write> Plain<W> {
-    /// Writes to `out`; coloured only if told.
+    /// Writes to `out`; in colour only if told.
     pub fn new(out: W, tz: TimeZone, color: bool) -> Self {
         Self {
             out,
@@ -61,7 +61,7 @@ impl<W: Write> Plain<W> {
             .to_string()
     }
 
-    fn greet(&mut self, fleet: &Fleet, at: Timestamp) -> io::Result<()> {
+    fn opening(&mut self, fleet: &Fleet, at: Timestamp) -> io::Result<()> {
         let day = at
             .to_zoned(self.tz.clone())
             .strftime("%Y-%m-%d, times are UTC%:z")
@@ -127,7 +127,7 @@ impl Heard {
                 news
             }
             Progress::Queued => {
-                // Said once for each wait: nothing moves until somebody answers another device's.
+                // Said once for each wait: nothing changes until somebody answers for another device.
                 let news = self.parts == 0;
                 self.parts = 1;
                 news
@@ -156,7 +156,7 @@ fn style(fact: &DeviceFact) -> Option<LineStyle> {
             AuditVerdict::Confirmed { .. }
             | AuditVerdict::Refused { .. }
             | AuditVerdict::Unavailable(_) => None,
-            // No failure by itself: red is the device's own end, where the inventory requires a log that
+            // Not a failure by itself: only the device's end is red, and only where the inventory requires a log that
             // confirms.
             AuditVerdict::Contradicted { .. } | AuditVerdict::Missing { .. } => {
                 Some(LineStyle::Warn)
@@ -167,7 +167,7 @@ fn style(fact: &DeviceFact) -> Option<LineStyle> {
     }
 }
 
-/// The line without what the log says.
+/// `text` without what the log says.
 fn without_verdict(text: String, said: Option<&AuditReport>) -> String {
     let Some(said) = said.map(AuditReport::to_string) else {
         return text;
@@ -192,7 +192,7 @@ impl<W: Write> Reporter for Plain<W> {
         match &event.fact {
             Fact::RunStarted { .. } => {
                 self.line(event.at, Some(LineStyle::Heading), &text)?;
-                self.greet(fleet, event.at)?;
+                self.opening(fleet, event.at)?;
             }
             Fact::RunHalted(_) => self.line(event.at, Some(LineStyle::Bad), &text)?,
             Fact::RunResumed { .. } => self.line(event.at, Some(LineStyle::Heading), &text)?,

@@ -12,7 +12,7 @@ use crate::model::{Failure, OutcomeKind, Verdict, human_bytes, padded};
 
 const COLUMNS: [&str; 6] = ["DEVICE", "GROUP", "NOW", "NEW", "VERDICT", "WHY"];
 
-/// Writes what would happen to each device and why, then the counts; coloured only if told.
+/// Writes what would happen to each device and why, then the counts; in colour only if told.
 ///
 /// A device that cannot be upgraded has a hint on the line below it; a link that proves nothing is
 /// marked in the device's line and named below the table.

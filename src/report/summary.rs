@@ -15,15 +15,15 @@ use crate::model::{
 /// How the summary is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Summary {
-    /// Whether in colour.
+    /// Whether to write in colour.
     pub color: bool,
     /// The code that the process will end with, explained in the last line; absent where somebody
     /// else explains it (the demo has codes of its own).
     pub exit: Option<Exit>,
 }
 
-/// Writes how the run ended: first and loudly that it was halted, the devices whose audit log contradicts and
-/// those in doubt, then those that are not well with stage, reason, what was touched and what to do, then
+/// Writes how the run ended: first and loudly that it was halted, which devices have an audit log that contradicts, and
+/// which are in doubt; then those that are not well with stage, reason, what was touched and what to do, then
 /// what the audit logs leave open, the counts, the duration and the exit code. After `hemfleet audit` only
 /// the last line or two.
 ///
@@ -98,7 +98,7 @@ fn wants_a_look(outcome: &Outcome) -> bool {
         && !matches!(outcome.kind(), OutcomeKind::Upgraded | OutcomeKind::Current)
 }
 
-/// One device with all that helps.
+/// One device with its outcome, what was touched and what to do next.
 fn describe(device: &DeviceState, color: bool, out: &mut impl Write) -> io::Result<()> {
     let Some(outcome) = device.outcome() else {
         return writeln!(
@@ -132,7 +132,7 @@ fn touched(device: &DeviceState, outcome: &Outcome) -> String {
         (Outcome::Unproven(_), _, _) => device.to_label().map(|to| format!("; reports {to}")),
         (Outcome::RolledBack, _, Some(from)) => Some(format!("; runs {from} as before")),
         (_, Touched::InstallSent, Some(from)) => Some(format!("; ran {from} before")),
-        // Out of reach, it may run something else by now: another hemfleet's install may have taken it away.
+        // A device out of reach may run something else by now: perhaps another hemfleet has just installed on it.
         (Outcome::Failed(f), _, Some(from)) if f.is_out_of_reach() => {
             Some(format!("; ran {from} when it was last seen"))
         }
@@ -142,7 +142,7 @@ fn touched(device: &DeviceState, outcome: &Outcome) -> String {
     format!("{touched}{}", runs.unwrap_or_default())
 }
 
-/// Devices of which there is nothing to say but their names: one line for each reason.
+/// Devices of which only the names are worth saying, with one line for each reason.
 fn left_alone(fleet: &Fleet, out: &mut impl Write) -> io::Result<()> {
     let mut groups: Vec<(&Outcome, Vec<&str>)> = Vec::new();
     for device in fleet.devices() {

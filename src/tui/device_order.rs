@@ -39,8 +39,7 @@ impl Sort {
     }
 }
 
-/// The devices that match `filter` (every word of it), sorted; equal ones stay as the inventory
-/// has them.
+/// The devices that match every word of `filter`, sorted. Devices that sort alike keep the inventory's order.
 pub(super) fn order(fleet: &Fleet, sort: Sort, filter: &str) -> Vec<usize> {
     let devices = fleet.devices();
     let words: Vec<String> = filter.split_whitespace().map(str::to_lowercase).collect();
@@ -104,7 +103,7 @@ fn urgency(device: &DeviceState) -> u8 {
         DevicePhase::Running(active) if active.person.is_some() => 5,
         DevicePhase::Running(_) | DevicePhase::Starting => 6,
         DevicePhase::Waiting => 7,
-        // On the plan: what cannot be upgraded first.
+        // On the plan, devices that cannot be upgraded come first.
         DevicePhase::Planned => match &device.verdict {
             Some(verdict) if verdict.failure().is_some() => 0,
             Some(Verdict::Downgrade { .. } | Verdict::Cannot(_)) => 1,
@@ -116,7 +115,7 @@ fn urgency(device: &DeviceState) -> u8 {
     }
 }
 
-/// Whether a device that ended without a failure has a log that contradicts.
+/// Whether a device that ended without a failure has a log that contradicts it.
 pub(super) fn contradicted(device: &DeviceState) -> bool {
     device.log_contradicts() && device.outcome_kind().is_some_and(|kind| !kind.is_failure())
 }

@@ -25,17 +25,17 @@ use super::view::{self, Scene};
 const FRAME: Duration = Duration::from_millis(33);
 /// How often clocks on the screen are drawn anew while nothing else happens.
 const TICK: Duration = Duration::from_secs(1);
-/// How long a frame may be on its way until the screen is drawn anew as a whole: by then somebody else may have
-/// written there.
+/// After a frame has been on its way for so long, the next one redraws the whole screen: another program may have
+/// written there meanwhile.
 const STALL: Duration = Duration::from_secs(1);
-/// How often to check whether the process has come back to the foreground: no signal tells it.
+/// How often to check whether the process has come back to the foreground: no signal says so.
 const FOREGROUND: Duration = Duration::from_millis(300);
-/// The most events, or keys, taken in before the others have their turn.
+/// The most events or keys that are taken in at once, so that a burst of one does not hold up the rest.
 const BATCH: usize = 2048;
-/// For how long after the terminal was lost signals count as part of that: a hang-up is one wish to stop,
-/// but shell and kernel may each send a SIGHUP for it.
+/// For so long after the terminal is lost, a signal counts as part of the loss: a hang-up is one wish to stop, but
+/// shell and kernel may each send a SIGHUP for it.
 const AFTERSHOCK: Duration = Duration::from_secs(5);
-/// How long tasks that are stopped at once may take to say so.
+/// How long to wait for tasks that were told to stop at once.
 const ABORT: Duration = Duration::from_secs(3);
 
 /// Whether a confirmed plan may start, and if not, why not, in one line.
@@ -45,11 +45,11 @@ pub type MayStart = BoxFuture<'static, Result<(), String>>;
 pub struct Options<'a> {
     /// What the terminal can show.
     pub theme: Theme,
-    /// In which times of day are shown.
+    /// The time zone in which times of day are shown.
     pub zone: TimeZone,
-    /// Asked when the plan is confirmed.
+    /// Called when the plan is confirmed, before anything starts.
     pub may_start: &'a mut dyn FnMut() -> MayStart,
-    /// Told of each event, with the fleet that has taken it in; for a log file.
+    /// Called with each event after the fleet has taken it in; for a log file.
     pub on_event: &'a mut dyn FnMut(&Fleet, &Event),
 }
 
@@ -58,16 +58,16 @@ pub struct Options<'a> {
 pub enum DashboardExit {
     /// The plan was left without a confirmation: no device was changed.
     Declined,
-    /// All that there was to do has ended, and a person left.
+    /// Nothing was left to do, and a person left.
     Left,
     /// Interrupted, and everything was brought to a safe point or stopped.
     Interrupted,
 }
 
-/// Shows a session until a person leaves or an interrupt has been obeyed.
+/// Shows a session until a person leaves or an interrupt has been carried out.
 ///
-/// [`Intent::Begin`] comes once the terminal is taken; [`FleetRun::finish`] is the caller's. Each message in `interrupts` is one
-/// Ctrl-C. Where the terminal is lost on the way, the run is drained without it.
+/// Sends [`Intent::Begin`] once it has the terminal; the caller calls [`FleetRun::finish`]. Each message in
+/// `interrupts` counts as one Ctrl-C. If the terminal is lost, the run is drained without it.
 ///
 /// # Errors
 ///
@@ -112,7 +112,7 @@ struct Dashboard<'a> {
     aborted: Option<Instant>,
     lost: Option<Instant>,
     left: bool,
-    /// The number of devices that was confirmed, while it is found out whether they may be upgraded.
+    /// The number of devices that was confirmed, while [`Options::may_start`] has not answered yet.
     confirmed: Option<(usize, MayStart)>,
 }
 
@@ -120,7 +120,7 @@ struct Dashboard<'a> {
 enum Wakeup {
     Input(Option<io::Result<Input>>),
     Event(Box<Event>),
-    /// An interrupt; absent where nobody will send one any more.
+    /// An interrupt; absent once no more can come.
     Signal(Option<()>),
     HungUp,
     /// The terminal was taken again.
@@ -154,7 +154,7 @@ impl Dashboard<'_> {
             match woken_by {
                 Wakeup::Input(Some(Ok(input))) => {
                     self.input(input);
-                    // A burst, as of a paste that comes as keys, costs one frame.
+                    // A burst of keys costs one frame, such as a paste in a terminal that sends pastes as keys.
                     for _ in 0..BATCH {
                         match keys.as_mut().and_then(Inputs::try_next) {
                             Some(Ok(input)) if !self.left => self.input(input),
@@ -162,7 +162,7 @@ impl Dashboard<'_> {
                         }
                     }
                 }
-                // Without keys the run can only be brought to its end.
+                // Nobody can steer the run without keys, so it is brought to a safe end.
                 Wakeup::Input(_) | Wakeup::HungUp => {
                     keys = None;
                     self.lose_terminal();
@@ -203,7 +203,7 @@ impl Dashboard<'_> {
         (fleet.is_over() || given_up).then_some(DashboardExit::Interrupted)
     }
 
-    /// When to wake without anything happening; never while nothing on the screen changes by itself.
+    /// When to wake even if nothing happens; absent while nothing on the screen changes by itself.
     fn wake(&self) -> Option<Instant> {
         let now = Instant::now();
         let abort = self.aborted.map(|at| at + ABORT);
@@ -269,11 +269,11 @@ impl Dashboard<'_> {
     fn input(&mut self, input: Input) {
         match input {
             Input::Key(key) => {
-                let actions = self.ui.key(&key, self.session.fleet());
-                for action in actions {
-                    self.carry_out(action);
+                let effects = self.ui.key(&key, self.session.fleet());
+                for effect in effects {
+                    self.carry_out(effect);
                 }
-                // An answer to a key is not kept waiting for the next frame's turn.
+                // The answer to a key is drawn at once, and does not wait until a frame is due.
                 self.drawn = None;
             }
             Input::Resize(width, height) => {
@@ -290,8 +290,8 @@ impl Dashboard<'_> {
         self.dirty = true;
     }
 
-    fn carry_out(&mut self, action: Effect) {
-        match action {
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
             Effect::Intend(Intent::Confirm) => self.confirm(),
             Effect::Intend(intent) => self.intend(intent),
             Effect::Leave => self.left = true,
@@ -303,7 +303,7 @@ impl Dashboard<'_> {
         }
     }
 
-    /// The plan is confirmed: where an install is to be sent to anything, it is asked first whether it may be.
+    /// The plan is confirmed. If any device is to be upgraded, asks first whether the run may start.
     fn confirm(&mut self) {
         match self.session.fleet().to_confirm() {
             0 => self.intend(Intent::Confirm),
@@ -314,7 +314,7 @@ impl Dashboard<'_> {
         }
     }
 
-    /// Starts what was confirmed, unless it may not be, or is not the plan any more.
+    /// Starts what was confirmed, if it may start and is still the plan.
     fn start(&mut self, may: Result<(), String>) {
         let Some((wanted, _)) = self.confirmed.take() else {
             return;
@@ -337,7 +337,7 @@ impl Dashboard<'_> {
         if interrupt {
             let aborting = self.session.fleet().stop() == Some(Stop::Aborting);
             if aborting && self.aborted.is_some() {
-                // A third time: whoever presses it does not want to wait for anything.
+                // Whoever presses it a third time does not want to wait for anything.
                 self.aborted = Instant::now().checked_sub(ABORT);
             } else if aborting {
                 self.aborted = Some(Instant::now());
@@ -352,7 +352,7 @@ impl Dashboard<'_> {
         self.dirty = true;
     }
 
-    /// Takes in what is there already, at most `most`, so that a burst costs one frame.
+    /// Takes in the events that are there already, at most `most`, so that a burst costs one frame.
     fn drain(&mut self, most: usize) {
         for _ in 0..most {
             let Some(event) = self.session.try_next() else {
@@ -368,7 +368,7 @@ impl Dashboard<'_> {
         }
     }
 
-    /// The terminal is gone: as after Ctrl-C, but a hang-up that comes with a signal counts once.
+    /// The terminal is gone: stops as after one Ctrl-C, even if signals come with the hang-up.
     fn lose_terminal(&mut self) {
         if self.guard.take().is_some() {
             self.lost = Some(Instant::now());
@@ -380,7 +380,7 @@ impl Dashboard<'_> {
     }
 }
 
-/// The next key, paste or resize; waits for ever where there are none any more.
+/// The next key, paste or resize; waits for ever once no more can come.
 async fn next_input(keys: &mut Option<Inputs>) -> Option<io::Result<Input>> {
     match keys {
         Some(keys) => keys.next().await,
@@ -388,7 +388,7 @@ async fn next_input(keys: &mut Option<Inputs>) -> Option<io::Result<Input>> {
     }
 }
 
-/// Waits until the last frame was written.
+/// Waits until the last frame has been written.
 async fn idle(guard: Option<&Guard>) {
     match guard {
         Some(guard) => guard.idle().await,
@@ -396,7 +396,7 @@ async fn idle(guard: Option<&Guard>) {
     }
 }
 
-/// Whether what was confirmed may start; waits for ever where nothing was.
+/// Whether what was confirmed may start; waits for ever if nothing was confirmed.
 async fn answer(confirmed: &mut Option<(usize, MayStart)>) -> Result<(), String> {
     match confirmed {
         Some((_, may)) => may.await,

@@ -1,4 +1,4 @@
-//! Screens for tests, in front of runs. The run itself is built with `engine::fixtures`.
+//! Screens for tests, each with the run that it shows. The run itself is built with `engine::fixtures`.
 
 mod audits;
 
@@ -120,13 +120,13 @@ impl TestScreen {
             };
             rest = &rest[used..];
             self.catch_up();
-            let actions = self.ui.key(&event, &self.run.fleet);
-            for action in &actions {
-                if let Effect::Intend(intent) = action {
+            let effects = self.ui.key(&event, &self.run.fleet);
+            for effect in &effects {
+                if let Effect::Intend(intent) = effect {
                     self.run.intend(intent.clone());
                 }
             }
-            all.extend(actions);
+            all.extend(effects);
         }
         all
     }
@@ -321,7 +321,7 @@ pub(super) fn running() -> TestScreen {
     screen
 }
 
-/// A run that is over, with everything that can have gone wrong.
+/// A run that is over, in which everything has gone wrong that can.
 pub(super) fn finished() -> TestScreen {
     let mut screen = running();
     screen.run.install_begun("vault-10");

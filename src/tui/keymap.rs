@@ -20,7 +20,7 @@ pub(super) enum Focus {
     Secret,
     /// A question to be answered with yes or no.
     Question,
-    /// The question which devices are retried.
+    /// The question of which devices to retry.
     RetryBox,
     /// The box of a halted run. Digits go to its input.
     Budget,
@@ -68,9 +68,9 @@ pub(super) enum Action {
     Interrupt,
     Yes,
     No,
-    /// Take devices that rolled back in or out.
+    /// Include devices that rolled back, or leave them out.
     RolledBack,
-    /// Take devices that were cancelled in or out.
+    /// Include devices that were cancelled, or leave them out.
     Cancelled,
     /// Ask whether a halted run goes on.
     Budget,
@@ -113,7 +113,7 @@ pub(super) struct Binding {
     pub(super) label: &'static str,
     /// A line for the help; empty where the line above it says it already.
     pub(super) help: &'static str,
-    /// Where room is short, the footer keeps the lowest; 0 is for the help only.
+    /// Where room is short, the footer keeps the lowest ranks. A key of rank 0 is only in the help.
     pub(super) rank: u8,
 }
 

@@ -37,7 +37,7 @@ pub(super) enum Zoom {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LayoutRequest {
     pub(super) size: Size,
-    /// The plan, or the dashboard.
+    /// Whether the plan is shown, and not the dashboard.
     pub(super) plan: bool,
     /// Whether a line under the header is needed.
     pub(super) banner: bool,
@@ -46,7 +46,7 @@ pub(super) struct LayoutRequest {
     pub(super) detail: PaneChoice,
     pub(super) log: PaneChoice,
     pub(super) zoom: Option<Zoom>,
-    /// Devices in the fleet; not those that the filter leaves, so that typing moves nothing.
+    /// The number of devices in the fleet, whatever the filter leaves, so that typing a filter moves nothing.
     pub(super) devices: usize,
 }
 
@@ -106,7 +106,7 @@ impl Areas {
         usize::from(self.table.height.saturating_sub(2))
     }
 
-    /// The plan's lower pane says the whole reason of the selected device.
+    /// The plan's lower pane gives the selected device's reason in full.
     fn plan_body(&mut self, body: Rect) {
         let pane = if body.height >= TABLE + 6 { 6 } else { 0 };
         let mut rest = Remaining(body);
@@ -133,7 +133,7 @@ impl Areas {
             (true, true) if !wide => 2,
             _ => 1,
         };
-        // The table gets what it needs, the panes the rest, but never less than they are worth.
+        // The table gets what it needs and the panes get the rest, but never less than makes them worth opening.
         let needs = u16::try_from(request.devices + 2).unwrap_or(u16::MAX);
         let height = match panes {
             0 => body.height,
@@ -178,13 +178,13 @@ fn shown(body: Rect, wide: bool, request: &LayoutRequest) -> (bool, bool) {
         return (false, false);
     }
     let roomy = body.width >= NARROW && body.height >= TABLE + PANE + 3;
-    let wanted = |wish, by_itself| match wish {
+    let wanted = |choice, by_itself| match choice {
         PaneChoice::Auto => by_itself,
-        wish => wish == PaneChoice::On,
+        choice => choice == PaneChoice::On,
     };
     let detail = wanted(request.detail, roomy);
     let log = wanted(request.log, wide && roomy);
-    // The log is only there because somebody asked for it, so it goes first.
+    // The log is only there because somebody asked for it, so the detail gives way.
     let both = wide || body.height >= TABLE + 2 * PANE;
     (detail && (both || !log), log)
 }

@@ -58,7 +58,7 @@ impl Theme {
     }
 }
 
-/// The ASCII character for one that is drawn in one cell; `?` for what has none, such as letters.
+/// The ASCII character for one that is drawn in one cell; `?` for one without a counterpart, such as a letter.
 fn ascii(symbol: &str) -> char {
     match symbol.chars().next().unwrap_or(' ') {
         '○' => 'o',

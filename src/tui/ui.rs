@@ -30,9 +30,9 @@ use super::theme::Tone;
 const LONGEST_FILTER: usize = 256;
 
 /// The notice when a filter takes no more.
-pub(super) const FILTER_IS_FULL: &str = "the filter is full: the rest is left out";
+const FILTER_IS_FULL: &str = "the filter is full: the rest is left out";
 
-/// What a key asks for outside of the screen.
+/// What a key asks for outside the screen.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Effect {
     /// Tell the fleet.
@@ -224,7 +224,7 @@ impl Ui {
         self.settle(fleet);
         self.notice = None;
         let focus = self.focus(fleet);
-        let actions = match (keymap::action(focus, event), event.code) {
+        let effects = match (keymap::action(focus, event), event.code) {
             (Some(action), _) => self.action(action, focus, fleet),
             (None, KeyCode::Char(c)) if focus == Focus::Plan && c.is_ascii_digit() => {
                 self.digit(c, fleet);
@@ -245,7 +245,7 @@ impl Ui {
             _ => Vec::new(),
         };
         self.settle(fleet);
-        actions
+        effects
     }
 
     fn digit(&mut self, c: char, fleet: &Fleet) {
@@ -255,7 +255,7 @@ impl Ui {
         }
     }
 
-    pub(super) fn edit(&mut self, event: &KeyEvent) {
+    fn edit(&mut self, event: &KeyEvent) {
         let control = event.modifiers.contains(KeyModifiers::CONTROL);
         let request = match event.code {
             KeyCode::Char('w') if control => InputRequest::DeletePrevWord,
@@ -390,17 +390,17 @@ impl Ui {
     fn toggle_pane(&mut self, zoom: Zoom, fleet: &Fleet) {
         self.scroll = 0;
         let areas = self.areas(fleet);
-        let (wish, shown) = match zoom {
+        let (choice, shown) = match zoom {
             Zoom::Detail | Zoom::Audit => (&mut self.detail, areas.detail.is_some()),
             Zoom::Log => (&mut self.log_pane, areas.log.is_some()),
         };
         if self.zoom == Some(zoom) {
             self.zoom = None;
-            *wish = PaneChoice::Off;
+            *choice = PaneChoice::Off;
         } else if shown || self.zoom.is_some() {
             self.zoom = Some(zoom);
         } else {
-            *wish = PaneChoice::On;
+            *choice = PaneChoice::On;
             // If there is no room for both, the one asked for last is shown.
             if zoom == Zoom::Detail && self.areas(fleet).detail.is_none() {
                 self.log_pane = PaneChoice::Off;

@@ -374,7 +374,7 @@ fn the_command_line_wins_and_selects() {
     insta::assert_snapshot!(rendered(&load_text(text, &absurd)), @r#"
     error: 0 is out of range: 1 to 1024 are allowed
     --> command line: --concurrency
-     = hint: choose one within, or leave it out for the default
+     = hint: choose one within the range, or leave it out for the default
 
     1 fault; nothing was sent to any device
     "#);

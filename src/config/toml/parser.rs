@@ -64,7 +64,7 @@ pub(in crate::config) fn parse(text: &str) -> (DeTable<'_>, Vec<SyntaxError>) {
             message: clearer(e.message()),
         })
         .collect();
-    // A string that swallows a bracket leaves the bracket open: the string comes first.
+    // A string that swallows a bracket leaves the bracket open, so the string comes first.
     found.sort_by_key(|s| (s.span.start, !s.message.contains("string")));
     if let Some(opening) = never_closed(text, &found) {
         let line = line_of(text, opening.span.start).start;
@@ -106,8 +106,8 @@ pub(in crate::config) fn recover(
     readable
 }
 
-/// What the parser says of a bracket or a multi-line string that is never closed stands at the end
-/// of the text; what is wrong is where it opens.
+/// Finds where a bracket or a multi-line string opens that is never closed. The parser reports it at the end of the
+/// text, but the place to mend is where it opens.
 fn never_closed(text: &str, errors: &[SyntaxError]) -> Option<SyntaxError> {
     let at = |start: usize, len: usize, message: &str| {
         Some(SyntaxError {
@@ -172,21 +172,21 @@ fn is_in_brackets(message: &str) -> bool {
     inside.iter().any(|w| message.contains(w)) && !message.contains("array table")
 }
 
-/// The parser's message, or a clearer one where that would mislead.
+/// The parser's message, or a clearer one where it would mislead.
 fn clearer(message: &str) -> String {
-    // It takes any word for a misspelt `true` or `false`.
+    // The parser takes any word for a misspelt `true` or `false`.
     if message.starts_with("invalid boolean") || message.contains("must be quoted") {
-        "a value that is no number, no true or false, and has no quotes".to_owned()
+        "a value without quotes that is neither a number nor true or false".to_owned()
     } else {
         message.to_owned()
     }
 }
 
 fn hint_for(message: &str) -> &'static str {
-    if message.contains("no quotes") {
-        "text stands in quotes: key = \"text\""
+    if message.contains("without quotes") {
+        "write text in quotes: key = \"text\""
     } else if message.starts_with("duplicate key") {
-        "each key stands once in its table; each device begins with [[device]]"
+        "write each key once in its table; each device begins with [[device]]"
     } else if message.contains("multi-line") {
         "close it with the three quotes that opened it"
     } else if message.contains("string") {
@@ -196,7 +196,7 @@ fn hint_for(message: &str) -> &'static str {
     } else if message.contains("table") {
         "a header is [table], or [[device]] for each device"
     } else if message.starts_with("unexpected key or value") {
-        "one key to a line"
+        "write one key on each line"
     } else {
         "write key = value, with text in quotes"
     }

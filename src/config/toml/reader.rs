@@ -95,15 +95,15 @@ impl<T> Field<T> {
     }
 }
 
-/// The collector.
+/// Reads values, and collects what is wrong with them.
 pub(in crate::config) struct Reader {
     source: Arc<Source>,
     /// The folder that relative paths of the file start from.
     base: PathBuf,
     faults: Diagnostics,
-    /// Lines with faults of the syntax: what was guessed of them is not judged.
+    /// Lines with syntax errors. What the parser guessed of them is not checked.
     bad_lines: HashSet<usize>,
-    /// From here on the parser lost the thread.
+    /// From this byte on, the parser only guesses.
     lost_from: usize,
 }
 
@@ -129,7 +129,7 @@ impl Reader {
         }
     }
 
-    /// Nothing behind this byte is judged.
+    /// From this byte on, nothing is checked.
     pub(super) fn lost_from(&mut self, byte: usize) {
         self.lost_from = self.lost_from.min(byte);
     }
@@ -152,16 +152,16 @@ impl Reader {
         fault
     }
 
-    /// Something is wrong at `spot`.
+    /// Reports what is wrong at `spot`.
     pub(in crate::config) fn report(&mut self, spot: &KeySpan, error: ValueError) {
         self.push(self.fault(spot, error));
     }
 
     pub(in crate::config) fn push(&mut self, fault: Diagnostic) {
-        let judged = fault.location().is_none_or(|at| {
+        let is_checked = fault.location().is_none_or(|at| {
             at.span().start < self.lost_from && !self.bad_lines.contains(&at.line())
         });
-        if judged {
+        if is_checked {
             self.faults.push(fault);
         }
     }
@@ -266,10 +266,10 @@ pub(in crate::config) fn text<'d>(value: &'d DeValue<'d>) -> ValueResult<&'d str
 
 pub(in crate::config) fn number(value: &DeValue<'_>) -> ValueResult<i64> {
     let integer = value.as_integer().ok_or_else(|| {
-        mismatch("a whole number", value).hint("write it without quotes and fraction")
+        mismatch("a whole number", value).hint("write it without quotes and without a fraction")
     })?;
     i64::from_str_radix(integer.as_str(), integer.radix())
-        .map_err(|_| ValueError::new("a number beyond all bounds").hint("write a smaller one"))
+        .map_err(|_| ValueError::new("a number that is too large").hint("write a smaller one"))
 }
 
 pub(in crate::config) fn flag(value: &DeValue<'_>) -> ValueResult<bool> {
@@ -278,7 +278,7 @@ pub(in crate::config) fn flag(value: &DeValue<'_>) -> ValueResult<bool> {
         .ok_or_else(|| mismatch("true or false", value).hint("write it without quotes"))
 }
 
-/// One of a few words. One that is none of them is not repeated.
+/// One of a few words. Any other word is not repeated: it may be a secret.
 pub(in crate::config) fn choice<T: Copy>(
     value: &DeValue<'_>,
     known: &[(&'static str, T)],

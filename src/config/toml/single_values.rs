@@ -48,7 +48,7 @@ pub(in crate::config) fn nearest<'k>(
         .map(|(_, k)| k)
 }
 
-/// Characters that cannot be seen, or that change how others are seen.
+/// Whether there are characters that cannot be seen, or that change how others are seen.
 pub(in crate::config) fn is_unprintable(text: &str) -> bool {
     printable(text, usize::MAX) != text
 }
@@ -114,7 +114,7 @@ pub(in crate::config) fn is_env_name(text: &str) -> bool {
 /// Where the lines of `[images]` come from.
 const INSPECT: &str = "hemfleet inspect FILE prints the line to paste";
 
-/// A key that signs images, as `fwk` and `hemfleet inspect` have it.
+/// A key that signs images, as `fwk` and `hemfleet inspect` spell it.
 pub(in crate::config) fn signer(text: &str) -> ValueResult<Fwk> {
     Fwk::from_base64(text)
         .ok()
@@ -143,8 +143,8 @@ pub(in crate::config) fn file_hash(text: &str) -> ValueResult<[u8; 32]> {
     Ok(hash)
 }
 
-/// For numbers out of range.
-const WITHIN: &str = "choose one within, or leave it out for the default";
+/// The hint for values out of range.
+const WITHIN: &str = "choose one within the range, or leave it out for the default";
 
 /// A whole number within bounds.
 pub(in crate::config) fn number_within(n: i64, allowed: &RangeInclusive<i64>) -> ValueResult<i64> {
@@ -180,7 +180,7 @@ pub(in crate::config) fn duration(
         if !text.is_empty() && text.trim().chars().all(|c| c.is_ascii_digit()) {
             hint = format!("write the unit too: \"{}s\"; {}", text.trim(), range());
         }
-        ValueError::new(format!("{} is no duration", quoted(text))).hint(hint)
+        ValueError::new(format!("{} is not a duration", quoted(text))).hint(hint)
     })?;
     if allowed.contains(&parsed) {
         Ok(parsed)

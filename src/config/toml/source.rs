@@ -127,7 +127,7 @@ impl Source {
     }
 }
 
-/// Something of the same length in UTF-8 that tells nothing of `c` else.
+/// A character of the same length in UTF-8 that tells nothing else about `c`.
 fn overwritten(c: char) -> char {
     match (c, c.len_utf8()) {
         ('\n' | '\r', _) => c,

@@ -95,7 +95,7 @@ impl<'a> DeviceLine<'a> {
         }
     }
 
-    /// Takes over what `fact` says and gives the event's name; absent where it is not an event here.
+    /// Takes over what `fact` says and returns the event's name; absent where the fact has no event of its own.
     pub(super) fn fill(
         &mut self,
         fleet: &'a Fleet,

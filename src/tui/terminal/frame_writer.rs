@@ -14,7 +14,7 @@ use rustix::fs::OFlags;
 use rustix::termios::{QueueSelector, tcflush, ttyname};
 use tokio::sync::Notify;
 
-/// How often to try a terminal again that takes nothing, in case nothing wakes this thread.
+/// How often to try again to write to a terminal that takes nothing, in case nothing wakes this thread.
 const RETRY: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 100_000_000,
@@ -84,8 +84,8 @@ impl FrameWriter {
         self.0.0.changed.notify_all();
     }
 
-    /// Writes `last` instead of whatever waits, and waits for that, but not for a terminal that takes nothing:
-    /// then what is on its way is thrown away, on our side and in the terminal's own buffer.
+    /// Writes `last` instead of whatever waits, and waits for that at most `patience`. If the terminal takes nothing,
+    /// throws away what is on its way, here and in the terminal's own buffer, and tries `last` once more.
     pub(in crate::tui) fn finish(&self, last: &[u8], patience: Duration) {
         last.clone_into(&mut self.state().next);
         self.0.0.changed.notify_all();
@@ -97,7 +97,7 @@ impl FrameWriter {
             state.give_up = true;
             last.clone_into(&mut state.next);
         }
-        // It is a terminal; where it is gone nothing matters any more.
+        // This fails only if the terminal is gone, and then nothing matters any more.
         let _ = tcflush(io::stdout(), QueueSelector::OFlush);
         self.0.0.changed.notify_all();
         self.wait(patience);
@@ -141,8 +141,8 @@ impl Shared {
     }
 }
 
-/// The terminal, opened anew, so that writing to it may be given up: the flag that this takes is then ours, and
-/// not the shell's as well.
+/// Opens the terminal anew, so that a write can be given up: the flag for that then applies to this opening alone, and
+/// not to the shell's as well.
 fn terminal() -> io::Result<File> {
     use std::os::fd::AsFd as _;
     use std::os::unix::ffi::OsStrExt as _;
@@ -157,7 +157,7 @@ fn terminal() -> io::Result<File> {
     });
     match opened {
         Some(file) => Ok(file),
-        // Without a name for it, as in some containers: then only what is on its way cannot be given up.
+        // A terminal may have no name, as in some containers. Then a write that is on its way cannot be given up.
         None => Ok(File::from(stdout.as_fd().try_clone_to_owned()?)),
     }
 }
@@ -184,7 +184,7 @@ fn run(shared: &Shared, file: &File) {
         state.writing = false;
         if let Err(error) = done {
             state.next = Vec::new();
-            // Only the first error tells something.
+            // Later errors only follow from the first.
             state.broken.get_or_insert(error);
         }
         shared.changed.notify_all();
@@ -192,7 +192,7 @@ fn run(shared: &Shared, file: &File) {
     }
 }
 
-/// Writes all, unless it is given up on the way.
+/// Writes all bytes, unless that is given up on the way.
 fn write(shared: &Shared, mut file: &File, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() && !shared.state().give_up {
         match file.write(bytes) {

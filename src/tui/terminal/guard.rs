@@ -105,7 +105,7 @@ pub(in crate::tui) struct Guard {
 }
 
 impl Guard {
-    /// Takes the terminal; what is typed from then on.
+    /// Takes the terminal, and returns what is typed from then on with it.
     pub(in crate::tui) fn enter() -> io::Result<(Self, Inputs)> {
         hook_panics();
         let area = Rect::from((Position::ORIGIN, size()?));
@@ -140,7 +140,7 @@ impl Guard {
         }
     }
 
-    /// What of the terminal is drawn on.
+    /// The size of the part of the terminal that is drawn on.
     pub(in crate::tui) fn size(&self) -> Size {
         self.area.as_size()
     }
@@ -150,7 +150,7 @@ impl Guard {
         self.parts.writer.is_busy() || is_lent()
     }
 
-    /// Waits until the last frame was written.
+    /// Waits until the last frame has been written.
     pub(in crate::tui) async fn idle(&self) {
         self.parts.writer.idle().await;
     }
@@ -179,7 +179,7 @@ impl Guard {
 
     fn send(&mut self) -> io::Result<()> {
         let bytes = std::mem::take(&mut *self.bytes_drawn.bytes());
-        // Under the lock: nothing of ours may come after the screen was left.
+        // Under the lock, so that nothing of ours follows once the screen has been left.
         if let Holder::Ours(parts) = &*hold() {
             parts.writer.push(&bytes);
         }
@@ -195,12 +195,12 @@ impl Drop for Guard {
 
 fn entering() -> Vec<u8> {
     let mut bytes = Vec::new();
-    // A vector takes everything.
+    // Writing to a vector cannot fail.
     let _ = execute!(bytes, EnterAlternateScreen, EnableBracketedPaste, Hide);
     bytes
 }
 
-/// The terminal's size, as far as it is drawn on.
+/// The size of the part of the terminal that is drawn on.
 fn size() -> io::Result<Size> {
     let (width, height) = terminal::size()?;
     Ok(within(Size { width, height }))
@@ -215,8 +215,7 @@ pub(in crate::tui) fn within(size: Size) -> Size {
 }
 
 /// Gives the terminal back; does nothing if it was not taken. The dashboard does this on every way out;
-/// it is public for those who end the process by other means. It waits for a terminal that takes nothing, but
-/// not for long.
+/// it is public for code that ends the process in another way. It waits only briefly for a terminal that takes nothing.
 pub fn restore() {
     let before = std::mem::replace(&mut *hold(), Holder::Free);
     if let Holder::Ours(parts) = before {
@@ -237,8 +236,8 @@ pub async fn suspend() {
     leave(&parts.writer, STOPPED);
 }
 
-/// The process goes on, maybe after a stop without a word: takes the terminal again, which the shell has set as it
-/// likes it. Not in the background: there the run goes on without a screen until the process comes to the foreground.
+/// Takes the terminal again when the process continues, perhaps after a stop that nothing announced; the shell may have
+/// changed its settings. In the background the run goes on without a screen until the process comes to the foreground.
 pub async fn resume() {
     let parts = match &*hold() {
         Holder::Free => return,
@@ -257,7 +256,7 @@ pub(in crate::tui) fn retake() {
     let Holder::Background(parts) = &*hold else {
         return;
     };
-    // Off first: what is remembered to be raw is not, after the shell had it.
+    // Off first: crossterm still takes the terminal for raw, but the shell has changed it.
     if !is_foreground() || disable_raw_mode().and_then(|()| enable_raw_mode()).is_err() {
         return;
     }
@@ -273,7 +272,7 @@ pub(in crate::tui) fn is_lent() -> bool {
     matches!(*hold(), Holder::Stopped(_) | Holder::Background(_))
 }
 
-/// Waits until the terminal was taken again.
+/// Waits until the terminal is taken again.
 pub(in crate::tui) async fn retaken() {
     RETAKEN.notified().await;
 }
@@ -285,7 +284,7 @@ fn is_foreground() -> bool {
 
 fn leave(writer: &FrameWriter, text: &[u8]) {
     let mut bytes = CANCEL.to_vec();
-    // A vector takes everything.
+    // Writing to a vector cannot fail.
     let _ = execute!(bytes, DisableBracketedPaste, LeaveAlternateScreen, Show);
     bytes.extend_from_slice(text);
     writer.finish(&bytes, PATIENCE);
@@ -293,8 +292,8 @@ fn leave(writer: &FrameWriter, text: &[u8]) {
     let _ = disable_raw_mode();
 }
 
-/// A panic of the dashboard itself gives the terminal back before it is printed. One of a device's task
-/// is that device's failure, told in its row: while the dashboard is on it goes to the log only.
+/// A panic in the dashboard gives the terminal back before it is printed. A panic in a device's task is that
+/// device's failure and shows in its row: while the dashboard is on, it is written only to the log.
 fn hook_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -305,7 +304,7 @@ fn hook_panics() {
                 tracing::error!(panic = %info, "a task panicked");
                 return;
             }
-            // Not where nothing was held a moment ago: the dashboard may be taking the terminal right now.
+            // Only if it was held a moment ago: the dashboard may be taking the terminal right now.
             if held {
                 restore();
             }
@@ -314,8 +313,8 @@ fn hook_panics() {
     });
 }
 
-/// Polls the dashboard so that a panic in it is told from one in a device's task, which other threads, or
-/// this one at other times, may be running.
+/// Polls the dashboard, and marks the thread while it does. That tells a panic in the dashboard from one in a device's
+/// task, which may run on other threads, or on this one at other times.
 pub(in crate::tui) async fn inside<F: Future>(dashboard: F) -> F::Output {
     struct Inside;
     impl Drop for Inside {
@@ -332,8 +331,8 @@ pub(in crate::tui) async fn inside<F: Future>(dashboard: F) -> F::Output {
     .await
 }
 
-/// Waits until the terminal is hung up: its other end was closed. Where that cannot be told it waits for
-/// ever; then a failing draw tells.
+/// Waits until the terminal is hung up, which means that its other end is closed. Where that cannot be watched it
+/// waits for ever, and only a draw that fails shows it.
 pub(in crate::tui) async fn hung_up() {
     #[cfg(unix)]
     {

@@ -17,7 +17,7 @@ const WAITING: usize = 1024;
 /// How long reading may take to pause.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// What comes in.
+/// The keys, pastes and resizes that were read.
 pub(in crate::tui) struct Inputs(mpsc::Receiver<io::Result<Event>>);
 
 /// Switches the reading on and off.
@@ -27,7 +27,7 @@ pub(in crate::tui) struct Switch {
     reads: watch::Receiver<bool>,
 }
 
-/// Begins to read. Both ends gone, the thread ends.
+/// Starts the thread that reads. It ends once both halves are dropped.
 pub(in crate::tui) fn start() -> io::Result<(Inputs, Switch)> {
     let (tx, rx) = mpsc::channel(WAITING);
     let (wanted, on) = watch::channel(true);
@@ -56,7 +56,7 @@ impl Switch {
     pub(super) async fn off(&self) {
         self.wanted.send_replace(false);
         let mut reads = self.reads.clone();
-        // A thread in the middle of an escape sequence cannot be told.
+        // A thread in the middle of an escape sequence does not notice the switch in time.
         let _ = timeout(PATIENCE, reads.wait_for(|reads| !reads)).await;
     }
 
@@ -78,7 +78,7 @@ async fn read(
             tokio::select! {
                 biased;
                 () = tx.closed() => return,
-                // Also where nobody holds the switch any more.
+                // This also ends once nobody holds the switch any more.
                 _ = on.wait_for(|on| !*on) => break,
                 event = events.next() => match event {
                     Some(event) => {
@@ -91,7 +91,7 @@ async fn read(
             }
         }
         drop(events);
-        // A new one is there only once the thread behind the old one has let go of the terminal.
+        // A new stream can be made only once the thread behind the old one has let go of the terminal.
         drop(EventStream::new());
         tell.send_replace(false);
     }

@@ -4,7 +4,7 @@ use crate::engine::{DeviceFact, Intent, Mode};
 use crate::model::{MaxFailures, Outcome, Stage};
 
 use super::{intents, notice};
-use crate::tui::fixtures::{TestScreen, running, seeds};
+use crate::tui::fixtures::{TestScreen, seeds};
 use crate::tui::ui::Popup;
 
 /// A fleet whose image is bad: halted, with one device staged, one past its install, two in line.
@@ -40,7 +40,7 @@ fn a_halted_run_asks_by_itself_and_stops_or_goes_on_only_with_a_budget_that_is_n
             notice(&screen)
         );
     }
-    // Put off, it does not come back by itself; but it is a key away, and the banner stays.
+    // Once put off, the box does not come back by itself, but a key opens it, and the banner stays.
     assert_eq!(screen.press("<Esc>"), []);
     let text = screen.text(80, 24);
     assert_eq!(screen.ui.popup, None);
@@ -63,10 +63,8 @@ fn a_halted_run_asks_by_itself_and_stops_or_goes_on_only_with_a_budget_that_is_n
 #[test]
 fn the_box_of_a_halted_run_takes_no_key_that_was_meant_for_something_else() {
     let mut screen = bad_image();
-    // Before it is drawn it is not there.
+    // The box opens only when a frame is drawn.
     assert_eq!(screen.press("s"), []);
-    let mut screen = running();
-    screen.press("/ab");
     let mut halted = bad_image();
     halted.press("/vault");
     halted.text(80, 24);

@@ -1,6 +1,5 @@
 //! Keys, one by one, against fleets as they are in a run.
 
-#[cfg(test)]
 pub(super) mod halt_box;
 mod keys;
 mod plan;
@@ -30,10 +29,10 @@ fn selected(screen: &TestScreen) -> String {
         .to_string()
 }
 
-fn intents(actions: &[Effect]) -> Vec<&Intent> {
-    actions
+fn intents(effects: &[Effect]) -> Vec<&Intent> {
+    effects
         .iter()
-        .filter_map(|a| match a {
+        .filter_map(|effect| match effect {
             Effect::Intend(intent) => Some(intent),
             _ => None,
         })

@@ -66,8 +66,8 @@ fn a_plan_with_nothing_to_do_is_confirmed_by_leaving() {
     for seed in seeds() {
         screen.run.planned(seed.id.as_str(), Verdict::Current);
     }
-    let actions = screen.press("<Enter>");
-    assert_eq!(actions, [Effect::Intend(Intent::Confirm), Effect::Leave]);
+    let effects = screen.press("<Enter>");
+    assert_eq!(effects, [Effect::Intend(Intent::Confirm), Effect::Leave]);
     assert!(
         screen
             .run

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 use crate::engine::{DeviceFact, Intent};
 use crate::model::{DeviceId, FailureKind, Outcome, Secret, Stage, Touched};
 
+use super::notice;
 use crate::tui::fixtures::{TestScreen, running, waiting_for_people};
 use crate::tui::ui::{Effect, Popup};
 
@@ -154,7 +155,7 @@ fn a_device_that_goes_away_takes_its_box_with_it_and_nothing_goes_to_the_next() 
 }
 
 #[test]
-fn a_waiting_device_is_cancelled_as_ever() {
+fn a_waiting_device_is_cancelled_like_any_other() {
     let mut screen = waiting_for_people();
     asks(&mut screen);
     screen.press("<Esc>");
@@ -214,7 +215,7 @@ fn pasted_text_is_never_taken_for_keys() {
 }
 
 #[test]
-fn nothing_typed_is_on_the_screen_in_an_action_or_in_the_log() {
+fn nothing_typed_is_on_the_screen_in_an_effect_or_in_the_log() {
     let mut screen = waiting_for_people();
     asks(&mut screen);
     screen.press("hunter2-hunter2");
@@ -235,8 +236,7 @@ fn what_is_pasted_into_the_filter_is_cut_and_said_to_be() {
     screen.press("/");
     paste(&mut screen, &"x".repeat(200_000));
     assert_eq!(screen.ui.filter.value().len(), 256);
-    let notice = screen.ui.notice.as_ref().map(|(_, text)| text.as_str());
-    assert_eq!(notice, Some("the filter is full: the rest is left out"));
+    assert_eq!(notice(&screen), "the filter is full: the rest is left out");
 }
 
 #[test]
@@ -245,9 +245,8 @@ fn what_is_longer_than_any_secret_is_not_taken_at_all() {
     asks(&mut screen);
     paste(&mut screen, &"x".repeat(200_000));
     assert_eq!(screen.ui.secrets.typed.len(), 0);
-    let notice = screen.ui.notice.as_ref().map(|(_, text)| text.as_str());
     assert_eq!(
-        notice,
-        Some("longer than any secret: nothing of it was taken")
+        notice(&screen),
+        "longer than any secret: nothing of it was taken"
     );
 }

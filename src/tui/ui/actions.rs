@@ -20,7 +20,7 @@ impl Ui {
             return vec![Effect::Leave];
         }
         if wanted == 0 {
-            // Confirmed, so that every device ends as the plan says, and the exit code with them.
+            // Confirming makes every device end as the plan says, and the exit code follows from that.
             return vec![Effect::Intend(Intent::Confirm), Effect::Leave];
         }
         let typed = std::mem::take(&mut self.typed);
@@ -96,7 +96,7 @@ impl Ui {
             Some(Popup::Quit) => vec![Effect::Intend(Intent::Interrupt)],
             Some(Popup::CancelAll) => vec![Effect::Intend(Intent::CancelAll)],
             Some(Popup::Cancel(id)) => {
-                // It may have gone on while the question stood.
+                // The device may have gone on while the question was open.
                 let device = fleet.device(&id);
                 if device.is_some_and(|device| device.has_task() && device.is_past_install()) {
                     self.popup = Some(Popup::PastInstall(id));
@@ -123,7 +123,7 @@ impl Ui {
         vec![Effect::Copy(text)]
     }
 
-    /// Whether a key would do something now; the footer shows only those.
+    /// Whether the key of `action` would do something now; the footer shows only such keys.
     pub(in crate::tui) fn possible(&self, action: Action, focus: Focus, fleet: &Fleet) -> bool {
         let device = self.selected(fleet);
         let free = fleet.stop().is_none();
@@ -141,7 +141,7 @@ impl Ui {
             Action::CancelAll => can_cancel_any(fleet),
             Action::Copy => device.and_then(last_error).is_some(),
             Action::Secret => self.secrets.waiting().next().is_some(),
-            // Esc goes back from there.
+            // Inside the log, Esc is offered to go back.
             Action::Audit => {
                 self.zoom != Some(Zoom::Audit)
                     && device.is_some_and(|device| device.audit.is_some())

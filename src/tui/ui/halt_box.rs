@@ -6,7 +6,7 @@ use crate::model::MaxFailures;
 
 use super::{Effect, Popup, Ui};
 
-/// Digits of a budget.
+/// The most digits that a budget takes.
 const DIGITS: usize = 6;
 
 /// The state of the box.
@@ -14,12 +14,12 @@ const DIGITS: usize = 6;
 pub(in crate::tui) struct Budget {
     /// The new budget, as far as it is typed.
     pub(in crate::tui) typed: String,
-    /// Put off by a person: it is not asked for by itself any more.
+    /// Whether a person has put the box off: then only its key opens it.
     later: bool,
 }
 
 impl Ui {
-    /// Forgets what was typed for a box that is gone, and that it was put off once the run goes on.
+    /// Forgets what was typed for a box that is gone, and, once the run goes on, that the box was put off.
     pub(super) fn settle_budget(&mut self, fleet: &Fleet) {
         if !fleet.waits_for_budget() {
             self.budget.later = false;
@@ -32,7 +32,8 @@ impl Ui {
         }
     }
 
-    /// Asks where nothing else is open; whether it does. Only right before a frame is drawn, as for secrets.
+    /// Opens the box if the run waits for a budget and the box was not put off, and returns whether it did. Only
+    /// [`Ui::ask`] calls it, when nothing else is open.
     pub(super) fn ask_budget(&mut self, fleet: &Fleet) -> bool {
         let asks = fleet.waits_for_budget() && !self.budget.later;
         if asks {
@@ -41,7 +42,7 @@ impl Ui {
         asks
     }
 
-    /// The key that asks.
+    /// The key that opens the box.
     pub(super) fn open_budget(&mut self, fleet: &Fleet) {
         if fleet.waits_for_budget() {
             self.popup = Some(Popup::Budget);

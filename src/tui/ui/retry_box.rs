@@ -9,11 +9,11 @@ use super::{Effect, Popup, Ui};
 /// What a further attempt does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord)]
 pub(in crate::tui) enum RetryKind {
-    /// An install may have been sent: nothing is ever sent again.
+    /// An install may have been sent, so it is not sent again.
     Watch,
-    /// The same of the management app's install; what comes behind it may follow.
+    /// The same for the management app's install; the steps after it may follow.
     WatchApp,
-    /// The upgrade is proven, and its log is open.
+    /// The upgrade is proven, but its log has yet to be read.
     ReadLog,
     /// Nothing was sent yet.
     Look,
@@ -55,8 +55,8 @@ impl RetryKind {
         }
     }
 
-    /// Whether it is of no use without a login.
-    fn wants_login(self) -> bool {
+    /// Whether it needs a login.
+    fn needs_login(self) -> bool {
         !matches!(self, Self::Watch)
     }
 }
@@ -65,9 +65,9 @@ impl RetryKind {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(in crate::tui) struct RetryBox {
     devices: Vec<DeviceId>,
-    /// Whether devices whose bootloader refused the image are in.
+    /// Whether devices whose bootloader refused the image are included.
     pub(in crate::tui) rolled_back: bool,
-    /// Whether cancelled devices are in.
+    /// Whether cancelled devices are included.
     pub(in crate::tui) cancelled: bool,
 }
 
@@ -84,7 +84,7 @@ pub(in crate::tui) struct Group<'f> {
 }
 
 impl RetryBox {
-    /// The box for the devices that the filter leaves, if one of them could be meant.
+    /// The box for the devices that the filter leaves, if any of them can be tried again.
     fn open(ui: &Ui, fleet: &Fleet) -> Option<Self> {
         let devices: Vec<DeviceId> = shown(ui, fleet)
             .filter(|device| is_candidate(device))
@@ -102,14 +102,14 @@ impl RetryBox {
         devices.filter(|device| is_candidate(device))
     }
 
-    /// The devices that no login is tried on any more: they are left out.
+    /// The devices without login tries: they are left out.
     pub(in crate::tui) fn locked_out<'f>(&self, fleet: &'f Fleet) -> Vec<&'f DeviceState> {
         self.candidates(fleet)
             .filter(|device| is_locked_out(device))
             .collect()
     }
 
-    /// The devices of a kind that could be tried again, in or out.
+    /// How many devices of a kind could be tried again, included or not.
     pub(in crate::tui) fn count_of(&self, fleet: &Fleet, kind: OutcomeKind) -> usize {
         let open = self
             .candidates(fleet)
@@ -131,7 +131,7 @@ impl RetryBox {
         open.filter(is_in).collect()
     }
 
-    /// The same by outcome, reason and what is done; the most first.
+    /// The devices that are tried again, grouped by outcome, reason and what is done; the largest group first.
     pub(in crate::tui) fn groups<'f>(&self, fleet: &'f Fleet) -> Vec<Group<'f>> {
         let mut groups: Vec<Group<'f>> = Vec::new();
         for device in self.chosen(fleet) {
@@ -165,7 +165,7 @@ fn shown<'f>(ui: &Ui, fleet: &'f Fleet) -> impl Iterator<Item = &'f DeviceState>
     ui.order.iter().filter_map(|&n| fleet.devices().get(n))
 }
 
-/// Whether "retry all" may mean this device: what went wrong, and what was stopped.
+/// Whether "retry all" may include this device: it went wrong, or was cancelled.
 fn is_candidate(device: &DeviceState) -> bool {
     device
         .outcome_kind()
@@ -173,10 +173,10 @@ fn is_candidate(device: &DeviceState) -> bool {
 }
 
 fn is_locked_out(device: &DeviceState) -> bool {
-    device.logins_left == Some(0) && RetryKind::of(device).wants_login()
+    device.logins_left == Some(0) && RetryKind::of(device).needs_login()
 }
 
-/// Whether it is looked at again on the plan.
+/// Whether the plan says that the device cannot be upgraded, so that another look may help.
 fn cannot(device: &DeviceState) -> bool {
     let failure = device.verdict.as_ref().and_then(Verdict::failure);
     matches!(device.state, DevicePhase::Planned) && failure.is_some()
@@ -193,7 +193,7 @@ impl Ui {
         shown(self, fleet).any(is_candidate)
     }
 
-    /// On the plan: looks change nothing, and nobody is asked.
+    /// On the plan: a look changes nothing, so nobody is asked first.
     pub(super) fn look_again(&self, fleet: &Fleet) -> Vec<Effect> {
         let again = shown(self, fleet).filter(|device| cannot(device));
         let devices = again.map(|device| device.id.clone()).collect();
@@ -205,12 +205,12 @@ impl Ui {
         self.popup = RetryBox::open(self, fleet).map(Popup::RetryBox);
     }
 
-    /// Whether the box has devices of this kind to take in or out.
+    /// Whether the box has devices of this kind to include or leave out.
     pub(super) fn has_choice(&self, kind: OutcomeKind, fleet: &Fleet) -> bool {
         matches!(&self.popup, Some(Popup::RetryBox(asked)) if asked.count_of(fleet, kind) > 0)
     }
 
-    /// Takes a choice of the box in or out.
+    /// Includes the devices of a kind, or leaves them out.
     pub(super) fn choose(&mut self, kind: OutcomeKind) {
         if let Some(Popup::RetryBox(asked)) = &mut self.popup {
             match kind {

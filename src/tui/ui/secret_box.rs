@@ -13,7 +13,7 @@ use crate::tui::keymap::Focus;
 /// The longest text that can be pasted, in bytes; no secret is longer.
 const LONGEST_PASTE: usize = 64 * 1024;
 
-/// What is being typed. Neither `Debug` nor `Display`.
+/// What is being typed. It has neither `Debug` nor `Display`, so that nothing can print it.
 pub(in crate::tui) struct SecretInput(Zeroizing<String>);
 
 impl Default for SecretInput {
@@ -52,7 +52,7 @@ impl SecretInput {
         self.0.is_empty()
     }
 
-    /// How many characters, which is all that may be shown of it.
+    /// The number of characters, which is all that may be shown of it.
     pub(in crate::tui) fn len(&self) -> usize {
         self.0.chars().count()
     }
@@ -67,12 +67,12 @@ pub(in crate::tui) struct Secrets {
 
 struct Waiting {
     device: DeviceId,
-    /// Put off by a person: it is not asked for by itself any more.
+    /// Whether a person has put it off: then only the key asks for it.
     later: bool,
 }
 
 impl Secrets {
-    /// A device wants its secret, perhaps once more.
+    /// A device wants its secret, perhaps not for the first time.
     pub(in crate::tui) fn wanted(&mut self, device: &DeviceId) {
         self.waiting.retain(|w| w.device != *device);
         self.waiting.push(Waiting {
@@ -174,8 +174,8 @@ impl Ui {
         self.secrets.typed.0.pop();
     }
 
-    /// A key that is no binding goes into the text. Chords do not: a terminal makes Alt-p of Esc and p
-    /// that come at once, and a letter that nobody meant is not to be seen here.
+    /// A key without a binding goes into the text. Chords do not: a terminal reports Esc and p as Alt-p if they come
+    /// at once, and nobody would see that a stray letter is in the text.
     pub(super) fn type_secret(&mut self, event: &KeyEvent) {
         let control = event.modifiers.contains(KeyModifiers::CONTROL);
         let chord = control || event.modifiers.contains(KeyModifiers::ALT);
@@ -190,14 +190,14 @@ impl Ui {
         }
     }
 
-    /// Takes in pasted text: its first line, and only where text is being typed. As keys, it would do
-    /// whatever its letters stand for.
+    /// Takes in the first line of pasted text, and only where text is being typed. Taken as keys, its letters would do
+    /// whatever they are bound to.
     pub(in crate::tui) fn paste(&mut self, text: &Zeroizing<String>, fleet: &Fleet) {
         self.settle(fleet);
         self.notice = None;
         let line = text.split(['\r', '\n']).next().unwrap_or_default();
         match self.focus(fleet) {
-            // A part of it would be refused, and each refusal is counted by the device.
+            // The device would refuse a part of it, and counts each refusal.
             Focus::Secret if line.len() > LONGEST_PASTE => {
                 self.warn("longer than any secret: nothing of it was taken");
             }

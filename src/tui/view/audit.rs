@@ -102,7 +102,7 @@ pub(super) fn verdict(report: &AuditReport, width: usize) -> Vec<Line<'static>> 
     lines
 }
 
-/// The entry in question, and the key for all of them, in at most `most` lines.
+/// The entry in question, and the key that shows all of them; nothing where that takes more than `most` lines.
 pub(super) fn excerpt(report: &AuditReport, width: usize, most: usize) -> Vec<Line<'static>> {
     let list = List::of(report, width);
     let mut lines = Vec::new();
@@ -300,7 +300,7 @@ impl Columns {
             if width == 0 {
                 continue;
             }
-            // Numbers stand to the right.
+            // Numbers are aligned to the right.
             let cell = if n < 2 {
                 right(cell, width)
             } else {

@@ -30,7 +30,7 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
 }
 
 fn stopping(fleet: &Fleet, stop: Stop) -> (Tone, String) {
-    // Those past their install take longest, and are the ones in doubt if it must be at once.
+    // Devices past their install take longest, and end in doubt if the run stops at once.
     let (past, before): (Vec<&DeviceState>, Vec<&DeviceState>) =
         in_flight(fleet).partition(|device| device.is_past_install());
     let names = |devices: &[&DeviceState]| -> String {
@@ -96,7 +96,7 @@ pub(super) fn draw_people(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     buf.set_style(area, Tone::Warn.bold());
 }
 
-/// Whether its turn to ask a phone has not come.
+/// Whether a device still waits for its turn to ask a phone.
 fn is_queued(device: &DeviceState) -> bool {
     let progress = device.active().and_then(|active| active.progress.as_ref());
     matches!(progress, Some(Progress::Queued)) && !waits_for_person(device)
@@ -109,7 +109,7 @@ fn over(fleet: &Fleet) -> (Tone, String) {
         + counts.of(OutcomeKind::Skipped)
         + counts.of(OutcomeKind::Audited);
     let rest = counts.done() - good;
-    // Those whose log contradicts need a look like those that did not end well, and some are both.
+    // Devices whose log contradicts need a look, as do those that did not end well. Some are both, and count once.
     let doubted = fleet
         .devices()
         .iter()
@@ -144,7 +144,7 @@ fn over(fleet: &Fleet) -> (Tone, String) {
     } else {
         Tone::Warn
     };
-    // R leaves alone what changed unproven.
+    // R leaves unproven devices alone.
     let all = match rest - counts.of(OutcomeKind::Unproven) {
         0 => "",
         _ => ", R all",

@@ -165,7 +165,7 @@ fn cancel_means(device: Option<&DeviceState>) -> String {
     }
 }
 
-/// Names the device whose secret is wanted and what its link is worth; of the secret, its length only.
+/// Names the device whose secret is wanted, and says what its link is worth. Only the length of the secret shows.
 fn secret(text: &mut BoxText, scene: &Scene<'_>, id: &DeviceId) {
     let device = scene.fleet.device(id);
     let group = device.and_then(|device| device.group.as_deref());

@@ -17,7 +17,7 @@ use super::{Scene, put};
 use crate::tui::layout::Zoom;
 use crate::tui::theme::{Mark, Tone};
 
-/// Draws the pane: what it is about first, the timeline's end next, the error and its hint last.
+/// Draws the pane: first the device's facts, then the end of its timeline, then the error and its hint.
 pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let width = usize::from(area.width);
     let Some(device) = scene.ui.selected(scene.fleet) else {
@@ -318,7 +318,7 @@ fn tail(device: &DeviceState, width: usize) -> Vec<Line<'static>> {
     lines
 }
 
-/// The end with its reason, and what to do next.
+/// How the device ended and why, and what to do next.
 fn outcome(device: &DeviceState, room: usize) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     let Some(outcome) = device.outcome() else {

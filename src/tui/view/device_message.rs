@@ -112,11 +112,8 @@ fn active_message(
         }
         (stage, _) => plain(doing(stage).to_owned()),
     });
-    if active.try_no > 1 {
-        spans.push(span(
-            format!(" · try {}", active.try_no),
-            Tone::Warn.style(),
-        ));
+    if !again.is_empty() {
+        spans.push(span(again, Tone::Warn.style()));
     }
     spans
 }
@@ -143,10 +140,15 @@ fn waits_for(scene: &Scene<'_>, person: &Person) -> String {
     }
 }
 
-/// The time left, rounded up: a countdown ends with 1, not with a long 0.
+/// The time left, as a clock.
 pub(super) fn countdown(now: Timestamp, until: Timestamp) -> String {
+    clock(Duration::from_secs(seconds_left(now, until)))
+}
+
+/// The seconds left, rounded up: a countdown ends with 1, not with a long 0.
+fn seconds_left(now: Timestamp, until: Timestamp) -> u64 {
     let left = between(now, until).as_millis().div_ceil(1000);
-    clock(Duration::from_secs(u64::try_from(left).unwrap_or(u64::MAX)))
+    u64::try_from(left).unwrap_or(u64::MAX)
 }
 
 /// What a stage does, for one that has no news.
@@ -167,8 +169,7 @@ pub(super) fn doing(stage: Stage) -> &'static str {
 }
 
 fn paused(scene: &Scene<'_>, pause: &Pause, width: usize) -> String {
-    // Rounded up: a countdown ends with 1, not with a long 0.
-    let wait = between(scene.now, pause.until).as_millis().div_ceil(1000);
+    let wait = seconds_left(scene.now, pause.until);
     let next = format!("try {} of {} in {wait} s", pause.next_try, pause.of);
     // The countdown is what must be seen; the reason stands in the detail in full.
     let why = pause.after.to_string();
@@ -253,7 +254,7 @@ fn check(scene: &Scene<'_>, active: &Active, progress: Option<&Progress>) -> Str
     text
 }
 
-/// A silent phase says until when that is normal.
+/// A silent device: the message says until when that is normal.
 fn reboot(
     scene: &Scene<'_>,
     device: &DeviceState,

@@ -30,7 +30,7 @@ fn keys(scene: &Scene<'_>, width: usize) -> Vec<Span<'static>> {
     let mut shown: Vec<&Binding> = keymap::of(focus)
         .filter(|b| b.rank > 0 && scene.ui.possible(b.action, focus, scene.fleet))
         .collect();
-    // The second interrupt is another one than the first, and not to be left out.
+    // A second interrupt does more than the first, so it is never left out.
     let again = |b: &Binding| b.action == Action::Interrupt && scene.fleet.stop().is_some();
     let label = |b: &Binding| if again(b) { "stop at once" } else { b.label };
     let rank = |b: &Binding| if again(b) { 0 } else { b.rank };

@@ -1,8 +1,9 @@
 //! The text of the box of a halted run, and of its banner. `ui::halt_box` takes the keys.
 
+use ratatui::text::Line;
+
 use crate::engine::{DeviceState, Fleet, RunHalt};
 use crate::model::{DeviceId, OutcomeKind, counted};
-use ratatui::text::Line;
 
 use super::in_flight;
 use super::text_layout::{BoxText, span};

@@ -133,8 +133,8 @@ fn time_left(scene: &Scene<'_>) -> Option<String> {
     })
 }
 
-/// Counts and progress. Those counts that every run has keep their place, the rest come as they
-/// occur; words are left out where they do not fit beside the bar, then what is zero.
+/// Counts and progress. The counts that every run has keep their place, and the others appear as they occur. Where
+/// they do not fit beside the bar, the words are left out first, and then the zeros.
 fn counts(fleet: &Fleet, width: usize) -> Line<'static> {
     let mut shown = marks(fleet);
     let weak = fleet

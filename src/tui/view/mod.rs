@@ -16,8 +16,9 @@
 //!  ↑↓ select  Enter detail  r retry  c cancel  / filter  ? help  q quit                     footer
 //! ```
 //!
-//! Before that, [`plan`]; over it, [`boxes`]. From 160 columns on, detail and log stand side by side;
-//! below 84 the detail takes the lower half when asked for. [`audit`] takes the place of all below the header.
+//! Before the run, [`plan`] has the screen; [`boxes`] are drawn over either. From 160 columns on, detail and log stand
+//! side by side; below 84 the detail takes the lower half when asked for. [`audit`] replaces all that is below the
+//! header.
 //!
 //! Drawing is a function of [`Scene`]: it changes nothing, and the time is passed in.
 
@@ -149,14 +150,14 @@ fn in_flight(fleet: &Fleet) -> impl Iterator<Item = &DeviceState> {
     fleet.devices().iter().filter(|device| device.has_task())
 }
 
-/// Writes a line into an area, if it has that many.
+/// Writes a line of an area, if the area is that high.
 fn put(buf: &mut Buffer, area: Rect, line: u16, text: &Line<'_>) {
     if line < area.height {
         buf.set_line(area.x, area.y + line, text, area.width);
     }
 }
 
-/// Styles a line of an area, if it has that many.
+/// Styles a line of an area, if the area is that high.
 fn paint(buf: &mut Buffer, area: Rect, line: u16, style: Style) {
     if line < area.height {
         let line = Rect {

@@ -10,7 +10,7 @@ use crate::tui::ui::retry_box::{Group, RetryBox, RetryKind};
 /// From this width on, the reason and what a retry does stand in one line.
 const ONE_LINE: usize = 60;
 
-/// The question, in at most `room` lines. What a retry does and the keys are shown before the reasons.
+/// The question, in at most `room` lines. The reasons get only the room that the rest leaves.
 pub(super) fn question(text: &mut BoxText, asked: &RetryBox, fleet: &Fleet, room: usize) {
     let groups = asked.groups(fleet);
     let chosen: usize = groups.iter().map(|group| group.devices.len()).sum();

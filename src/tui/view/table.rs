@@ -56,7 +56,7 @@ impl Columns {
                 0
             },
             state: STATE,
-            // Not before the first log is read: in a run without audit it would stand empty.
+            // Only once a log is being read: in a run without an audit the column would stay empty.
             audit: match (rows.iter().any(is_audited), width >= 100) {
                 (false, _) => 0,
                 (true, true) => AUDIT,
@@ -87,7 +87,7 @@ impl Columns {
             self.attempt,
             self.time,
         ];
-        // One column between two; and one at the end of the line.
+        // One column after each, and one at the end of the line.
         MARK + others
             .iter()
             .filter(|w| **w > 0)
@@ -275,7 +275,7 @@ fn audit(row: &DeviceState, width: usize) -> (String, Style) {
     (text, style)
 }
 
-/// A link that is worth less than it should be is marked at its device.
+/// The mark of a weak link; empty for any other.
 pub(super) fn link(row: &DeviceState, width: usize) -> (&'static str, Tone) {
     if !row.link.is_weak() {
         return ("", Tone::Plain);

@@ -104,7 +104,7 @@ pub(super) fn time_of_day(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone()).strftime("%H:%M:%S").to_string()
 }
 
-/// How long it is from `from` to `to`; nothing where clocks were set back.
+/// How long it is from `from` to `to`; zero where the clock was set back.
 pub(super) fn between(from: Timestamp, to: Timestamp) -> Duration {
     Duration::try_from(to.duration_since(from)).unwrap_or_default()
 }
