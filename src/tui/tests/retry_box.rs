@@ -53,7 +53,7 @@ fn retrying_all_asks_first_and_says_what_is_done_to_how_many_and_why() {
         "2 watch only, 1 look again, then",
         "upgrade, 2 upload and install again.",
         "1 rolled back: left out",
-        "1 cancelled: in",
+        "1 cancelled: included",
         "1 failed at check: 406: the device refu",
         "1 lost at reboot: not back within",
     ] {

@@ -126,18 +126,20 @@ impl Ui {
     /// Whether the key of `action` would do something now; the footer shows only such keys.
     pub(in crate::tui) fn possible(&self, action: Action, focus: Focus, fleet: &Fleet) -> bool {
         let device = self.selected(fleet);
-        let free = fleet.stop().is_none();
+        let not_stopping = fleet.stop().is_none();
         match action {
             Action::Retry if focus == Focus::Plan => {
-                free && device.is_some_and(|r| matches!(r.state, DevicePhase::Planned))
+                not_stopping && device.is_some_and(|r| matches!(r.state, DevicePhase::Planned))
             }
-            Action::RetryFailed if focus == Focus::Plan => free && self.can_look_again(fleet),
-            Action::Retry => free && device.is_some_and(DeviceState::is_retryable),
-            Action::RetryFailed => free && self.can_retry_all(fleet),
+            Action::RetryFailed if focus == Focus::Plan => {
+                not_stopping && self.can_look_again(fleet)
+            }
+            Action::Retry => not_stopping && device.is_some_and(DeviceState::is_retryable),
+            Action::RetryFailed => not_stopping && self.can_retry_all(fleet),
             Action::Budget => fleet.waits_for_budget(),
             Action::RolledBack => self.has_choice(OutcomeKind::RolledBack, fleet),
             Action::Cancelled => self.has_choice(OutcomeKind::Cancelled, fleet),
-            Action::Cancel => free && device.is_some_and(can_cancel),
+            Action::Cancel => not_stopping && device.is_some_and(can_cancel),
             Action::CancelAll => can_cancel_any(fleet),
             Action::Copy => device.and_then(last_error).is_some(),
             Action::Secret => self.secrets.waiting().next().is_some(),

@@ -10,7 +10,7 @@ use ratatui::text::{Line, Span};
 use crate::engine::{DeviceState, audit_hint};
 use crate::model::{AuditEntry, AuditLog, AuditReport, AuditType, LogEnd, counted};
 
-use super::text_layout::{fit, left, right, rule, span, wrap};
+use super::text_layout::{fit, left, right, rule, span, with_mark};
 use super::{Scene, put};
 use crate::tui::theme::{Mark, POINTER, Tone};
 
@@ -71,33 +71,15 @@ pub(super) fn verdict(report: &AuditReport, width: usize) -> Vec<Line<'static>> 
         let _ = write!(what, " · counter {counter:x}");
     }
     let room = width.saturating_sub(5);
-    let mut lines = Vec::new();
-    for (n, text) in wrap(&what, room).into_iter().enumerate() {
-        let lead = if n == 0 { mark.glyph } else { " " };
-        lines.push(Line::from(span(
-            format!("  {lead} {text}"),
-            mark.tone.bold(),
-        )));
-    }
+    let mut lines = with_mark(mark.glyph, &what, room, mark.tone.bold());
     let mut why = report.verdict.to_string();
     if let Some(over) = report.over() {
         why.push_str("; ");
         why.push_str(over);
     }
-    for text in wrap(&why, room) {
-        lines.push(Line::from(span(format!("    {text}"), mark.tone.style())));
-    }
-    for (n, text) in audit_hint(&report.verdict)
-        .map(|hint| wrap(hint, room))
-        .unwrap_or_default()
-        .into_iter()
-        .enumerate()
-    {
-        let lead = if n == 0 { "→" } else { " " };
-        lines.push(Line::from(span(
-            format!("  {lead} {text}"),
-            Tone::Plain.style(),
-        )));
+    lines.extend(with_mark(" ", &why, room, mark.tone.style()));
+    if let Some(hint) = audit_hint(&report.verdict) {
+        lines.extend(with_mark("→", hint, room, Tone::Plain.style()));
     }
     lines
 }
@@ -151,9 +133,12 @@ impl<'a> List<'a> {
                     let _ = write!(text, " · nor are {n} more");
                 }
             }
-            for line in wrap(&text, width.saturating_sub(5)) {
-                head.push(Line::from(span(format!("    {line}"), Tone::Dull.style())));
-            }
+            head.extend(with_mark(
+                " ",
+                &text,
+                width.saturating_sub(5),
+                Tone::Dull.style(),
+            ));
         }
         Self {
             report,
@@ -227,15 +212,19 @@ impl<'a> List<'a> {
         };
         let kept = n.checked_sub(usize::from(log.before > 0));
         let (tone, text) = match kept.map(|n| (n, log.entries.get(n))) {
-            None => (Tone::Dull, left_out(log.before, "before")),
+            None => (
+                Tone::Dull,
+                left_out(&counted(log.before, "earlier entry", "earlier entries")),
+            ),
             Some((_, Some(entry))) => {
                 let dull = entry.kind == AuditType::KEY && !marked;
                 let tone = if dull { Tone::Dull } else { tone };
                 (tone, self.columns.join(&cells(entry)))
             }
-            Some((n, None)) if n == log.entries.len() && log.after() > 0 => {
-                (Tone::Dull, left_out(log.after(), "behind"))
-            }
+            Some((n, None)) if n == log.entries.len() && log.after() > 0 => (
+                Tone::Dull,
+                left_out(&counted(log.after(), "later entry", "later entries")),
+            ),
             Some((_, None)) => (Tone::Warn, ending(log)),
         };
         let style = if marked { tone.bold() } else { tone.style() };
@@ -247,9 +236,8 @@ impl<'a> List<'a> {
 }
 
 /// Says how many entries of a long log are not kept in memory.
-fn left_out(n: usize, side: &str) -> String {
-    let entries = counted(n, "entry", "entries");
-    format!("  … {entries} {side} these left out; hemfleet audit --save has all")
+fn left_out(entries: &str) -> String {
+    format!("  … {entries} left out; hemfleet audit --save has all")
 }
 
 /// The line behind the last entry that verifies.

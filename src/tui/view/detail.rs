@@ -12,7 +12,7 @@ use crate::model::{LinkTrust, Outcome, Touched, human_duration};
 
 use super::audit;
 use super::device_message::message;
-use super::text_layout::{fit, left, right, rule, span, time_of_day, wrap};
+use super::text_layout::{fit, left, right, rule, span, time_of_day, with_mark, wrap};
 use super::{Scene, put};
 use crate::tui::layout::Zoom;
 use crate::tui::theme::{Mark, Tone};
@@ -308,9 +308,7 @@ fn tail(device: &DeviceState, width: usize) -> Vec<Line<'static>> {
     let person = device.active().and_then(|active| active.person.as_ref());
     if let Some(Person::Phone { note, .. }) = person {
         let text = format!("the phone shows: {note}");
-        for line in wrap(&text, room) {
-            lines.push(Line::from(span(format!("    {line}"), Tone::Plain.style())));
-        }
+        lines.extend(with_mark(" ", &text, room, Tone::Plain.style()));
     }
     if let Some(report) = &device.audit {
         lines.extend(audit::verdict(report, width));
@@ -320,31 +318,16 @@ fn tail(device: &DeviceState, width: usize) -> Vec<Line<'static>> {
 
 /// How the device ended and why, and what to do next.
 fn outcome(device: &DeviceState, room: usize) -> Vec<Line<'static>> {
-    let mut lines = Vec::new();
     let Some(outcome) = device.outcome() else {
-        return lines;
+        return Vec::new();
     };
     let mark = Mark::of_device(device);
-    for (n, line) in wrap(&outcome.reason(), room).into_iter().enumerate() {
-        let lead = if n == 0 { mark.glyph } else { " " };
-        lines.push(Line::from(span(
-            format!("  {lead} {line}"),
-            mark.tone.bold(),
-        )));
-    }
+    let mut lines = with_mark(mark.glyph, &outcome.reason(), room, mark.tone.bold());
     if let Some(touched) = touched(device) {
-        for line in wrap(&touched, room) {
-            lines.push(Line::from(span(format!("    {line}"), Tone::Plain.style())));
-        }
+        lines.extend(with_mark(" ", &touched, room, Tone::Plain.style()));
     }
     if let Some(hint) = outcome.hint() {
-        for (n, line) in wrap(&hint, room).into_iter().enumerate() {
-            let lead = if n == 0 { "→" } else { " " };
-            lines.push(Line::from(span(
-                format!("  {lead} {line}"),
-                Tone::Plain.style(),
-            )));
-        }
+        lines.extend(with_mark("→", &hint, room, Tone::Plain.style()));
     }
     lines
 }

@@ -6,14 +6,13 @@ use std::fmt::Write as _;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
-use unicode_width::UnicodeWidthStr;
 
 use crate::engine::{DevicePhase, DeviceState, Fleet, Mode, Phase, Seen, plan_counts};
 use crate::model::{Verdict, VerdictKind, counted};
 
 use super::device_message::doing;
-use super::table::{link, pad, pointer, title};
-use super::text_layout::{cut, rule, span, wrap};
+use super::table::{common_widths, link, pad, pointer, title};
+use super::text_layout::{cut, rule, span, with_mark, wrap};
 use super::{Scene, put};
 use crate::tui::theme::{Mark, SELECTED, Tone};
 
@@ -28,35 +27,17 @@ struct Columns {
 
 impl Columns {
     fn of(fleet: &Fleet, width: usize) -> Self {
-        let rows = fleet.devices();
-        let name = rows
-            .iter()
-            .map(|r| r.id.as_str().width())
-            .max()
-            .unwrap_or(0);
-        let group = rows
-            .iter()
-            .filter_map(|r| r.group.as_deref())
-            .map(UnicodeWidthStr::width)
-            .max();
-        let weak = rows.iter().any(|r| r.link.is_weak());
+        let (name, group, link) = common_widths(fleet, width);
         let mut columns = Self {
-            name: name.clamp(4, if width >= 100 { 24 } else { 14 }),
-            group: match group {
-                Some(group) if width >= 100 => group.clamp(5, 14),
-                _ => 0,
-            },
+            name,
+            group,
             firmware: if width >= 60 { 15 } else { 0 },
             verdict: if fleet.planned(VerdictKind::Downgrade) > 0 {
                 9
             } else {
                 7
             },
-            link: match (weak, width >= 60) {
-                (false, _) => 0,
-                (true, true) => 8,
-                (true, false) => 1,
-            },
+            link,
             why: 0,
         };
         let others = [
@@ -232,21 +213,18 @@ pub(super) fn draw_why(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let room = width.saturating_sub(5);
     if let Some(seen) = &row.seen {
         let text = format!("  {}", cut(&said(seen), room));
-        lines.push(span(text, Tone::Dull.style()));
+        lines.push(Line::from(span(text, Tone::Dull.style())));
     }
     for line in wrap(&why, room) {
-        lines.push(span(format!("  {line}"), mark.tone.style()));
+        lines.push(Line::from(span(format!("  {line}"), mark.tone.style())));
     }
     if let DevicePhase::Planned = &row.state
         && let Some(failure) = row.verdict.as_ref().and_then(Verdict::failure)
     {
-        for (n, line) in wrap(&failure.hint(), room).into_iter().enumerate() {
-            let lead = if n == 0 { "→ " } else { "  " };
-            lines.push(span(format!("  {lead}{line}"), Tone::Plain.style()));
-        }
+        lines.extend(with_mark("→", &failure.hint(), room, Tone::Plain.style()));
     }
     for (n, line) in (1..area.height).zip(lines) {
-        put(buf, area, n, &Line::from(line));
+        put(buf, area, n, &line);
     }
 }
 

@@ -94,7 +94,7 @@ fn choices(text: &mut BoxText, asked: &RetryBox, fleet: &Fleet) {
             continue;
         }
         let (what, tone) = if is_in {
-            ("in", Tone::Plain)
+            ("included", Tone::Plain)
         } else {
             ("left out", Tone::Warn)
         };

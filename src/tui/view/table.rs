@@ -4,8 +4,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
+use unicode_width::UnicodeWidthStr;
 
-use crate::engine::{DevicePhase, DeviceState};
+use crate::engine::{DevicePhase, DeviceState, Fleet};
 use crate::model::{AuditVerdict, Outcome, Stage};
 
 use super::device_message::message;
@@ -37,36 +38,18 @@ const MARK: usize = 3;
 
 impl Columns {
     fn of(scene: &Scene<'_>, width: usize) -> Self {
-        let rows = scene.fleet.devices();
-        let longest =
-            |text: &dyn Fn(&DeviceState) -> usize| rows.iter().map(text).max().unwrap_or(0);
-        let name = longest(&|r| unicode_width::UnicodeWidthStr::width(r.id.as_str()));
-        let group = longest(&|r| {
-            r.group
-                .as_deref()
-                .map_or(0, unicode_width::UnicodeWidthStr::width)
-        });
-        let weak = rows.iter().any(|r| r.link.is_weak());
-        let most = if width >= 100 { 24 } else { 14 };
+        let (name, group, link) = common_widths(scene.fleet, width);
         let mut columns = Self {
-            name: name.clamp(4, most),
-            group: if width >= 100 && group > 0 {
-                group.clamp(5, 14)
-            } else {
-                0
-            },
+            name,
+            group,
             state: STATE,
             // Only once a log is being read: in a run without an audit the column would stay empty.
-            audit: match (rows.iter().any(is_audited), width >= 100) {
+            audit: match (scene.fleet.devices().iter().any(is_audited), width >= 100) {
                 (false, _) => 0,
                 (true, true) => AUDIT,
                 (true, false) => 1,
             },
-            link: match (weak, width >= 60) {
-                (false, _) => 0,
-                (true, true) => 8,
-                (true, false) => 1,
-            },
+            link,
             message: 0,
             firmware: if width >= 84 { FIRMWARE } else { 0 },
             attempt: if width >= 84 { 3 } else { 0 },
@@ -95,6 +78,28 @@ impl Columns {
             .sum::<usize>()
             + 1
     }
+}
+
+/// The widths of NAME, GROUP and LINK on a screen of `width` columns; 0 for those that are left out. The plan has
+/// these columns too.
+pub(super) fn common_widths(fleet: &Fleet, width: usize) -> (usize, usize, usize) {
+    let devices = fleet.devices().iter();
+    let name = devices.clone().map(|device| device.id.as_str().width());
+    let name = name.max().unwrap_or(0);
+    let groups = devices.clone().filter_map(|device| device.group.as_deref());
+    let group = groups.map(UnicodeWidthStr::width).max();
+    let weak = devices.clone().any(|device| device.link.is_weak());
+    let group = match group {
+        Some(group) if width >= 100 => group.clamp(5, 14),
+        _ => 0,
+    };
+    let link = match (weak, width >= 60) {
+        (false, _) => 0,
+        (true, true) => 8,
+        (true, false) => 1,
+    };
+    let longest_name = if width >= 100 { 24 } else { 14 };
+    (name.clamp(4, longest_name), group, link)
 }
 
 /// Draws title, column heads and the rows on the screen.

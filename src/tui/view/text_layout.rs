@@ -77,6 +77,17 @@ pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// `text` in lines of at most `width` columns beside a margin of four, with `mark` in the margin of the first line.
+pub(super) fn with_mark(mark: &str, text: &str, width: usize, style: Style) -> Vec<Line<'static>> {
+    let lines = wrap(text, width).into_iter().enumerate();
+    lines
+        .map(|(n, line)| {
+            let mark = if n == 0 { mark } else { " " };
+            Line::from(span(format!("  {mark} {line}"), style))
+        })
+        .collect()
+}
+
 /// How many bytes of `text` take at most `width` columns; at least one character.
 fn head(text: &str, width: usize) -> usize {
     let mut used = 0;
