@@ -2,7 +2,7 @@
 //! done outside leaves as [`Effect`]s. `keymap` says what a key means, `view` draws this state, and the files in
 //! `ui` hold the parts for actions on devices and for the boxes with a state of their own.
 
-mod actions;
+mod device_actions;
 mod halt_box;
 pub(super) mod retry_box;
 mod secret_box;
@@ -16,7 +16,7 @@ use tui_input::{Input, InputRequest};
 use crate::engine::{DeviceFact, DeviceState, Event, Fact, Fleet, Intent, Mode, Phase};
 use crate::model::{DeviceId, OutcomeKind, Stage};
 
-use self::actions::can_cancel_any;
+use self::device_actions::can_cancel_any;
 use self::halt_box::Budget;
 use self::retry_box::RetryBox;
 use self::secret_box::Secrets;

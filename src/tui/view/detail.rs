@@ -10,7 +10,7 @@ use ratatui::text::{Line, Span};
 use crate::engine::{DevicePhase, DeviceState, Person, Step};
 use crate::model::{LinkTrust, Outcome, Touched, human_duration};
 
-use super::audit;
+use super::audit_log;
 use super::device_message::message;
 use super::text_layout::{fit, left, right, rule, span, time_of_day, with_mark, wrap};
 use super::{Scene, put};
@@ -77,7 +77,7 @@ pub(super) fn height(device: &DeviceState, width: usize) -> usize {
 /// The audit log's entry in question.
 fn log(device: &DeviceState, width: usize, room: usize) -> Vec<Line<'static>> {
     let report = device.audit.as_deref();
-    report.map_or_else(Vec::new, |report| audit::excerpt(report, width, room))
+    report.map_or_else(Vec::new, |report| audit_log::excerpt(report, width, room))
 }
 
 /// Shortens what does not fit: the error and the hint stay whole, the timeline keeps its end.
@@ -311,7 +311,7 @@ fn tail(device: &DeviceState, width: usize) -> Vec<Line<'static>> {
         lines.extend(with_mark(" ", &text, room, Tone::Plain.style()));
     }
     if let Some(report) = &device.audit {
-        lines.extend(audit::verdict(report, width));
+        lines.extend(audit_log::verdict(report, width));
     }
     lines
 }

@@ -17,12 +17,12 @@
 //! ```
 //!
 //! Before the run, [`plan`] has the screen; [`boxes`] are drawn over either. From 160 columns on, detail and log stand
-//! side by side; below 84 the detail takes the lower half when asked for. [`audit`] replaces all that is below the
+//! side by side; below 84 the detail takes the lower half when asked for. [`audit_log`] replaces all that is below the
 //! header.
 //!
 //! Drawing is a function of [`Scene`]: it changes nothing, and the time is passed in.
 
-mod audit;
+mod audit_log;
 mod banner;
 mod boxes;
 mod detail;
@@ -80,7 +80,7 @@ pub(super) fn draw(scene: &Scene<'_>, buf: &mut Buffer) {
         table::draw(scene, areas.table, buf);
         if let Some(area) = areas.detail {
             match scene.ui.zoom {
-                Some(Zoom::Audit) => audit::draw(scene, area, buf),
+                Some(Zoom::Audit) => audit_log::draw(scene, area, buf),
                 _ => detail::draw(scene, area, buf),
             }
         }
@@ -111,7 +111,7 @@ pub(super) fn settle(ui: &mut Ui, fleet: &Fleet) {
         let area = ui.areas(fleet).detail.unwrap_or_default();
         let (width, room) = (area.width.into(), area.height.saturating_sub(1).into());
         let device = ui.selected(fleet);
-        ui.scroll = device.map_or(0, |device| audit::reveal(device, width, room));
+        ui.scroll = device.map_or(0, |device| audit_log::reveal(device, width, room));
     }
     ui.scroll = ui.scroll.min(scroll_limit(ui, fleet));
 }
@@ -132,7 +132,7 @@ fn scroll_limit(ui: &Ui, fleet: &Fleet) -> usize {
         (_, Some(Zoom::Audit)) => {
             let width = usize::from(ui.size.width);
             let lines = ui.selected(fleet);
-            let lines = lines.map_or(0, |device| audit::height(device, width));
+            let lines = lines.map_or(0, |device| audit_log::height(device, width));
             lines.saturating_sub(inside(areas.detail))
         }
         (_, Some(Zoom::Log)) => log_pane::scroll_limit(ui),
