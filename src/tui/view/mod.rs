@@ -34,6 +34,7 @@ mod log_pane;
 mod plan;
 mod progress_bar;
 mod retry_box;
+mod secret_box;
 mod table;
 #[cfg(test)]
 mod tests;
