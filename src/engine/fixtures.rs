@@ -326,6 +326,11 @@ pub(crate) fn seed(device: impl DeviceName, link: LinkTrust) -> DeviceSeed {
     }
 }
 
+/// `vault-01`, `vault-02` and so on.
+pub(crate) fn numbered(devices: usize) -> Vec<DeviceSeed> {
+    (0..devices).map(|n| seed(n, LinkTrust::Ca)).collect()
+}
+
 pub(crate) fn started(stage: Stage) -> DeviceFact {
     DeviceFact::StageStarted { stage, try_no: 1 }
 }

@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::engine::{Event, Fleet, FleetRun, Intent, Mode, Phase, Stop};
 
+use super::announcer::{Announcements, Announcer};
 use super::terminal::guard::{self, Guard, hung_up, inside, retaken};
 use super::terminal::input::Inputs;
 use super::theme::{Theme, Tone};
@@ -45,6 +46,10 @@ pub type MayStart = BoxFuture<'static, Result<(), String>>;
 pub struct Options<'a> {
     /// What the terminal can show.
     pub theme: Theme,
+    /// What it takes beside the screen.
+    pub announcements: Announcements,
+    /// Whether the mouse is taken.
+    pub mouse: bool,
     /// The time zone in which times of day are shown.
     pub zone: TimeZone,
     /// Called when the plan is confirmed, before anything starts.
@@ -77,12 +82,13 @@ pub async fn run<'a>(
     interrupts: &mut mpsc::Receiver<()>,
     options: Options<'a>,
 ) -> io::Result<DashboardExit> {
-    let (guard, keys) = Guard::enter()?;
+    let (guard, keys) = Guard::enter(options.mouse)?;
     session.intend(Intent::Begin);
     let size = guard.size();
     let dashboard = Dashboard {
         session,
         ui: Ui::new(size),
+        announcer: Announcer::new(options.announcements),
         options,
         guard: Some(guard),
         dirty: true,
@@ -100,6 +106,7 @@ pub async fn run<'a>(
 struct Dashboard<'a> {
     session: &'a mut FleetRun,
     ui: Ui,
+    announcer: Announcer,
     options: Options<'a>,
     /// Absent once the terminal is lost.
     guard: Option<Guard>,
@@ -258,9 +265,13 @@ impl Dashboard<'_> {
             };
             view::draw(&scene, frame.buffer_mut());
         });
+        if whole {
+            self.announcer.forget();
+        }
+        let told = guard.tell(&self.announcer.update(fleet, now));
         self.dirty = false;
         self.drawn = Some(Instant::now());
-        if let Err(error) = drawn {
+        if let Err(error) = drawn.and(told) {
             tracing::error!(%error, "cannot draw any more");
             self.lose_terminal();
         }
@@ -285,7 +296,11 @@ impl Dashboard<'_> {
                 self.ui.paste(&text, self.session.fleet());
                 self.drawn = None;
             }
-            _ => return,
+            Input::Mouse(event) => {
+                self.ui.mouse(event, self.session.fleet());
+                self.drawn = None;
+            }
+            Input::FocusGained | Input::FocusLost => return,
         }
         self.dirty = true;
     }

@@ -11,6 +11,8 @@ const NARROW: u16 = 84;
 const WIDE: u16 = 160;
 /// The least height of a pane that is worth opening: its title and a few lines.
 const PANE: u16 = 9;
+/// The lines of the table before its first device: title and column heads.
+pub(super) const TABLE_HEAD: u16 = 2;
 /// Title, column heads and three devices.
 const TABLE: u16 = 5;
 
@@ -103,7 +105,7 @@ impl Areas {
 
     /// How many devices the table shows at once.
     pub(super) fn rows(&self) -> usize {
-        usize::from(self.table.height.saturating_sub(2))
+        usize::from(self.table.height.saturating_sub(TABLE_HEAD))
     }
 
     /// The plan's lower pane gives the selected device's reason in full.

@@ -6,6 +6,7 @@
 //!
 //! What is to happen to devices leaves as an [`Intent`](crate::engine::Intent): the reducer decides what starts.
 
+mod announcer;
 mod device_order;
 mod event_loop;
 #[cfg(test)]
@@ -20,6 +21,7 @@ mod theme;
 mod ui;
 mod view;
 
+pub use announcer::Announcements;
 pub use event_loop::{DashboardExit, MayStart, Options, run};
 pub use terminal::guard::{restore, resume, suspend};
 pub use theme::Theme;

@@ -4,6 +4,7 @@
 
 mod device_actions;
 mod halt_box;
+mod mouse;
 pub(super) mod retry_box;
 mod secret_box;
 

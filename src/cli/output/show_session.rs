@@ -9,8 +9,9 @@ use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 
 use crate::engine::{Fleet, FleetRun};
+use crate::model::ScreenSettings;
 use crate::report::{Exit, JsonLines, Plain, Summary, print_summary};
-use crate::tui::{self, Options, Theme};
+use crate::tui::{self, Announcements, Options, Theme};
 
 use super::headless_loop;
 use super::stderr_and_log;
@@ -83,8 +84,11 @@ async fn dashboard(
     interrupts: &mut mpsc::Receiver<()>,
 ) -> io::Result<()> {
     let theme = Theme::from_env(ascii, |name| std::env::var(name).ok());
+    let screen = ScreenSettings::default();
     let options = Options {
         theme,
+        announcements: Announcements::from_env(screen.notify, |name| std::env::var(name).ok()),
+        mouse: screen.mouse,
         zone: TimeZone::system(),
         may_start: &mut || {
             let locks = Arc::clone(locks);

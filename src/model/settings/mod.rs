@@ -2,3 +2,4 @@
 
 pub(super) mod policy;
 pub(super) mod rollout;
+pub(super) mod screen;

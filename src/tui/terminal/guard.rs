@@ -41,6 +41,14 @@ const CANCEL: &[u8] = b"\x18";
 const STOPPED: &[u8] = b"hemfleet is stopped, and watches no device meanwhile. fg: goes on; \
     bg: goes on without its screen, until fg\r\n";
 
+/// Puts the window's title on the terminal's stack of titles, and takes it from there again.
+const SAVE_TITLE: &[u8] = b"\x1b[22;2t";
+const RESTORE_TITLE: &[u8] = b"\x1b[23;2t";
+
+/// Presses and the wheel only (1000), by SGR (1006): what crossterm offers reports every movement, too.
+const MOUSE_ON: &[u8] = b"\x1b[?1000h\x1b[?1006h";
+const MOUSE_OFF: &[u8] = b"\x1b[?1006l\x1b[?1000l";
+
 /// Who has the terminal.
 enum Holder {
     /// Not the dashboard.
@@ -58,6 +66,8 @@ enum Holder {
 struct Parts {
     writer: FrameWriter,
     keys: Switch,
+    /// Whether the mouse is taken.
+    mouse: bool,
 }
 
 static HOLD: Mutex<Holder> = Mutex::new(Holder::Free);
@@ -105,14 +115,18 @@ pub(in crate::tui) struct Guard {
 }
 
 impl Guard {
-    /// Takes the terminal, and returns what is typed from then on with it.
-    pub(in crate::tui) fn enter() -> io::Result<(Self, Inputs)> {
+    /// Takes the terminal, and its mouse if that is wanted, and returns what is typed from then on with it.
+    pub(in crate::tui) fn enter(mouse: bool) -> io::Result<(Self, Inputs)> {
         hook_panics();
         let area = Rect::from((Position::ORIGIN, size()?));
         let writer = FrameWriter::start()?;
         enable_raw_mode()?;
         let entered = input::start().and_then(|(inputs, keys)| {
-            let parts = Parts { writer, keys };
+            let parts = Parts {
+                writer,
+                keys,
+                mouse,
+            };
             let bytes_drawn = FrameBytes::default();
             let options = TerminalOptions {
                 viewport: Viewport::Fixed(area),
@@ -129,7 +143,7 @@ impl Guard {
         });
         match entered {
             Ok((guard, inputs)) => {
-                guard.parts.writer.push(&entering());
+                guard.parts.writer.push(&entering(mouse));
                 *hold() = Holder::Ours(guard.parts.clone());
                 Ok((guard, inputs))
             }
@@ -177,6 +191,15 @@ impl Guard {
         self.send()
     }
 
+    /// Sends control sequences that draw nothing, such as the window's title.
+    pub(in crate::tui) fn tell(&mut self, sequences: &[u8]) -> io::Result<()> {
+        if sequences.is_empty() {
+            return Ok(());
+        }
+        self.bytes_drawn.write_all(sequences)?;
+        self.send()
+    }
+
     fn send(&mut self) -> io::Result<()> {
         let bytes = std::mem::take(&mut *self.bytes_drawn.bytes());
         // Under the lock, so that nothing of ours follows once the screen has been left.
@@ -193,10 +216,13 @@ impl Drop for Guard {
     }
 }
 
-fn entering() -> Vec<u8> {
-    let mut bytes = Vec::new();
+fn entering(mouse: bool) -> Vec<u8> {
+    let mut bytes = SAVE_TITLE.to_vec();
     // Writing to a vector cannot fail.
     let _ = execute!(bytes, EnterAlternateScreen, EnableBracketedPaste, Hide);
+    if mouse {
+        bytes.extend_from_slice(MOUSE_ON);
+    }
     bytes
 }
 
@@ -261,7 +287,7 @@ pub(in crate::tui) fn retake() {
         return;
     }
     let parts = parts.clone();
-    parts.writer.push(&entering());
+    parts.writer.push(&entering(parts.mouse));
     parts.keys.on();
     *hold = Holder::Ours(parts);
     RETAKEN.notify_one();
@@ -284,8 +310,11 @@ fn is_foreground() -> bool {
 
 fn leave(writer: &FrameWriter, text: &[u8]) {
     let mut bytes = CANCEL.to_vec();
+    // Harmless where it is off.
+    bytes.extend_from_slice(MOUSE_OFF);
     // Writing to a vector cannot fail.
     let _ = execute!(bytes, DisableBracketedPaste, LeaveAlternateScreen, Show);
+    bytes.extend_from_slice(RESTORE_TITLE);
     bytes.extend_from_slice(text);
     writer.finish(&bytes, PATIENCE);
     // A terminal that is gone needs no restoring.

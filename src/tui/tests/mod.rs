@@ -2,6 +2,7 @@
 
 pub(super) mod halt_box;
 mod keys;
+mod mouse;
 mod plan;
 mod retry_box;
 mod secret_box;

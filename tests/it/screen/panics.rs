@@ -7,7 +7,7 @@ use hemfleet::engine::{
 use hemfleet::model::{
     Credentials, DeviceId, LinkTrust, Outcome, PayloadFacts, RunId, Stage, Touched,
 };
-use hemfleet::tui::{self, DashboardExit, Options, Theme};
+use hemfleet::tui::{self, Announcements, DashboardExit, Options, Theme};
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 
@@ -87,7 +87,13 @@ fn child() {
         let fleet = Fleet::new(run, PayloadFacts::default(), Mode::Go, 1, [seed]);
         let mut session = FleetRun::new(fleet, Careless);
         let (_tx, mut interrupts) = mpsc::channel(1);
+        let announcements = Announcements {
+            notify: Notify::Off,
+            osc: true,
+        };
         let options = Options {
+            announcements,
+            mouse: false,
             theme: Theme::from_env(false, |_| None),
             zone: TimeZone::UTC,
             may_start: &mut || Box::pin(async { Ok(()) }),
