@@ -80,6 +80,18 @@ fn a_failed_device_is_retried_by_key_and_the_terminal_is_given_back() {
     tty.press("q");
     assert_eq!(tty.end(), 0);
     tty.wait_for("as the scenario expects");
+    // Beside the screen: the title counts, the end calls a person once for each end, and the title before comes back.
+    let written = tty.output();
+    let place = |what: &str| written.find(what).unwrap_or_else(|| panic!("no {what:?}"));
+    let title = place("\x1b]2;hemfleet 2/2, 1 failed\x07");
+    let call = place("\x1b]9;hemfleet 2/2, 1 failed, finished in ");
+    let again = place("\x1b]9;hemfleet 2/2, finished in ");
+    assert!(place("\x1b[22;2t") < title && title < call && call < again);
+    assert!(again < place("\x1b[23;2t"));
+    assert!(
+        !written.contains("\x1b[?1000h"),
+        "the mouse is the terminal's"
+    );
 }
 
 #[test]

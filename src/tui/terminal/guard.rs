@@ -269,6 +269,10 @@ pub async fn resume() {
         Holder::Free => return,
         Holder::Ours(parts) | Holder::Stopped(parts) | Holder::Background(parts) => parts.clone(),
     };
+    // Nothing gave the title back before a stop that nothing announced: on the stack it may stand only once.
+    if matches!(&*hold(), Holder::Ours(_)) {
+        parts.writer.push(RESTORE_TITLE);
+    }
     if !is_foreground() {
         parts.keys.off().await;
     }

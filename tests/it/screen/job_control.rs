@@ -174,6 +174,8 @@ fn the_dashboard_survives_usr1_and_gives_the_terminal_back_when_it_is_quit() {
     tty.signal("QUIT");
     assert_ne!(tty.end(), 0);
     assert!(tty.log().contains("ended by SIGQUIT"), "{}", tty.log());
+    // As often as the title was saved it was given back.
+    assert_eq!(times(&tty, "\x1b[22;2t"), times(&tty, "\x1b[23;2t"));
 }
 
 #[test]

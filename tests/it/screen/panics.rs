@@ -5,7 +5,7 @@ use hemfleet::engine::{
     Command, DeviceFact, DeviceSeed, Event, Fact, Fleet, FleetRun, Launcher, Message, Mode,
 };
 use hemfleet::model::{
-    Credentials, DeviceId, LinkTrust, Outcome, PayloadFacts, RunId, Stage, Touched,
+    Credentials, DeviceId, LinkTrust, Notify, Outcome, PayloadFacts, RunId, Stage, Touched,
 };
 use hemfleet::tui::{self, Announcements, DashboardExit, Options, Theme};
 use jiff::tz::TimeZone;
