@@ -13,6 +13,7 @@ mod event_loop;
 mod fixtures;
 mod keymap;
 mod layout;
+mod offscreen;
 mod recent_log;
 mod terminal;
 #[cfg(test)]
@@ -23,5 +24,6 @@ mod view;
 
 pub use announcer::Announcements;
 pub use event_loop::{DashboardExit, MayStart, Options, run};
+pub use offscreen::Offscreen;
 pub use terminal::guard::{restore, resume, suspend};
 pub use theme::Theme;
