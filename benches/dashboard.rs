@@ -3,6 +3,8 @@
 //!
 //! Nothing here fails when it is slow: machines differ, and a bench is read by a person.
 
+#![expect(clippy::print_stdout, reason = "a bench reports to whoever runs it")]
+
 use std::time::Duration;
 
 use bytes::Bytes;

@@ -14,6 +14,7 @@
 //! | 3 | [`engine`] | Events, commands, the reducer, one device's procedure, the pool. | model, hem, device |
 //! | 4 | [`report`] | Headless subscribers: plain lines, JSON lines, summaries. | model, engine |
 //! | 4 | [`tui`] | The dashboard. | model, engine |
+//! | – | [`guide`] | Nothing but pages for users. | — |
 //! | 5 | [`cli`] | Arguments, wiring, exit code. | all |
 //!
 //! A test holds these walls: `tests/it/layers.rs` has the table as data and reads every source file. [`sim`] never imports
@@ -63,6 +64,7 @@ pub mod cli;
 pub mod config;
 pub mod device;
 pub mod engine;
+pub mod guide;
 pub mod hem;
 pub mod model;
 pub mod report;

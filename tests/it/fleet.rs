@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -23,10 +23,7 @@ use hemfleet::model::{
     LinkTrust, LogId, Payload, Scope, Secret, Stage,
 };
 use hemfleet::sim::{self, Scenario, SimFleet, SimOptions};
-
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios")
-}
+use rstest::rstest;
 
 /// A device whose task panics at a stage: a bug of ours, planted.
 struct PanicAt {
@@ -290,9 +287,11 @@ async fn play(scenario: &Scenario) -> Vec<String> {
     mismatches
 }
 
-fn play_file(name: &str) {
-    let text = std::fs::read_to_string(folder().join(format!("{name}.toml"))).unwrap();
-    let scenario = Scenario::parse(&text).unwrap_or_else(|e| panic!("{name}: {e}"));
+/// A test for each file, so that each runs in parallel, fails under its own name, and can be run alone.
+#[rstest]
+fn scenario(#[files("tests/scenarios/*.toml")] path: PathBuf) {
+    let text = std::fs::read_to_string(&path).unwrap();
+    let scenario = Scenario::parse(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -300,129 +299,4 @@ fn play_file(name: &str) {
         .unwrap();
     let mismatches = runtime.block_on(play(&scenario));
     assert!(mismatches.is_empty(), "{}", mismatches.join("\n"));
-}
-
-// A test for each file, so that each runs in parallel, fails under its own name, and can be run alone. A loop over
-// the files would be one test, which stops at the first failure.
-macro_rules! scenarios {
-    ($($test:ident,)*) => {
-        const PLAYED: &[&str] = &[$(stringify!($test)),*];
-        $(#[test] fn $test() { play_file(&file_name(stringify!($test))); })*
-    };
-}
-
-/// `bad-image` for the test `bad_image`.
-fn file_name(test: &str) -> String {
-    test.replace('_', "-")
-}
-
-scenarios! {
-    absent,
-    all_well,
-    answers_as_before,
-    argon2,
-    audit_300_logs,
-    audit_403,
-    audit_busy,
-    audit_confirmed,
-    audit_error,
-    audit_missing,
-    audit_required,
-    audit_short,
-    audit_tampered,
-    bad_image,
-    backend_orders,
-    boot_hangs,
-    broker_503,
-    broker_down,
-    challenge_no_exp,
-    check_406,
-    check_795,
-    check_endless,
-    check_no_footer,
-    check_other_key,
-    check_poll_lost,
-    check_slow,
-    checkin_refused,
-    clock_ahead,
-    clock_unset,
-    clock_unset_http_broker,
-    connect_reset,
-    current,
-    demo,
-    downgrade,
-    epa,
-    expired_checkin,
-    fault_latched,
-    fresh,
-    install_409,
-    install_lost_happened,
-    install_misreported,
-    install_lost_not_happened,
-    master_passphrase,
-    master_words,
-    master_words_legacy,
-    mobile_approved,
-    mobile_clock_ahead,
-    mobile_denied,
-    mobile_denied_once,
-    mobile_expired,
-    mobile_many,
-    mobile_never,
-    mobile_odd_json,
-    mode80,
-    never_back,
-    new_layout,
-    no_credential,
-    odd_json,
-    offer,
-    offer_not_to_all,
-    offer_short,
-    offer_wrong,
-    other_fws,
-    panic,
-    plain_http,
-    plain_login_refused,
-    probe_garbled,
-    rollback,
-    tls_expired,
-    tls_refused,
-    tls_wrong_name,
-    token,
-    ui_both,
-    ui_both_refused,
-    ui_refused,
-    ui_signer_key,
-    ui_upgrade,
-    upload_401,
-    upload_403,
-    upload_answer_lost,
-    upload_late_refusal,
-    upload_mute_close,
-    upload_reset,
-    upload_stall,
-    upload_stall_always,
-    vanishes,
-    wrong_passphrase,
-}
-
-/// A file that nobody plays proves nothing.
-#[test]
-fn every_scenario_is_played() {
-    let mut files: Vec<String> = std::fs::read_dir(folder())
-        .unwrap()
-        .map(|f| {
-            f.unwrap()
-                .path()
-                .file_stem()
-                .unwrap()
-                .to_str()
-                .unwrap()
-                .to_owned()
-        })
-        .collect();
-    files.sort();
-    let mut played: Vec<String> = PLAYED.iter().map(|test| file_name(test)).collect();
-    played.sort();
-    assert_eq!(files, played);
 }

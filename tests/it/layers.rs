@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::rust_paths::{self, NamedPath};
 
 /// Room, and the rooms that it may import beside itself. The same table stands in `src/lib.rs`.
-const ROOMS: [(&str, &[&str]); 9] = [
+const ROOMS: [(&str, &[&str]); 10] = [
     ("model", &[]),
     ("hem", &["model"]),
     ("config", &["model"]),
@@ -20,10 +20,11 @@ const ROOMS: [(&str, &[&str]); 9] = [
     ("engine", &["model", "hem", "device"]),
     ("report", &["model", "engine"]),
     ("tui", &["model", "engine"]),
+    ("guide", &[]),
     (
         "cli",
         &[
-            "model", "hem", "config", "device", "sim", "engine", "report", "tui",
+            "model", "hem", "config", "device", "sim", "engine", "report", "tui", "guide",
         ],
     ),
 ];
