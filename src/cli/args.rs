@@ -24,7 +24,7 @@ pub(super) struct Cli {
 
 const AFTER: &str = "Exit codes: 0 every device upgraded, current or skipped; 1 some device failed, rolled back or \
 lost; 2 nothing was changed: wrong usage, configuration or image, or devices held by another run; 3 some device unknown or \
-unproven; 4 halted: max_failures was reached; 130 interrupted.";
+unproven; 4 halted: max_failures was reached; 5 all went well, but a --report could not be written; 130 interrupted.";
 
 #[derive(Subcommand, Debug)]
 pub(super) enum Command {
@@ -132,6 +132,17 @@ pub(super) struct Plan {
     /// A table, or one JSON object a line
     #[arg(long, value_enum, default_value_t = PlanOutput::Plain)]
     pub(super) output: PlanOutput,
+    #[command(flatten)]
+    pub(super) reports: Reports,
+}
+
+/// Files that tell of the run once it has ended.
+#[derive(Args, Debug, Default)]
+pub(super) struct Reports {
+    /// Write a report to this file at the end, however that comes: .json, .jsonl (the events), .md, .csv, .xml (JUnit)
+    /// or .html; may be repeated
+    #[arg(long = "report", value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
 }
 
 #[derive(Args, Debug)]
@@ -147,6 +158,8 @@ pub(super) struct Run {
     pub(super) max_failures: Option<MaxFailures>,
     #[command(flatten)]
     pub(super) view: View,
+    #[command(flatten)]
+    pub(super) reports: Reports,
 }
 
 /// How a run is shown.
@@ -185,6 +198,8 @@ pub(super) struct Demo {
     pub(super) scenario: Option<PathBuf>,
     #[command(flatten)]
     pub(super) view: View,
+    #[command(flatten)]
+    pub(super) reports: Reports,
 }
 
 #[derive(Args, Debug)]
@@ -248,6 +263,8 @@ pub(super) struct AuditRead {
     /// A table, or one JSON object a line
     #[arg(long, value_enum, default_value_t = PlanOutput::Plain)]
     pub(super) output: PlanOutput,
+    #[command(flatten)]
+    pub(super) reports: Reports,
 }
 
 #[derive(Subcommand, Debug)]
