@@ -2,6 +2,7 @@
 //! failures with their hints, and secrets. No IO, no tokio.
 
 mod audit;
+mod charset;
 mod device;
 pub(super) mod ids;
 mod image;
@@ -15,6 +16,7 @@ pub use audit::log::{
 };
 pub use audit::report::{AuditReport, AuditWord, LogRead};
 pub use audit::verdict::{AuditObstacle, AuditVerdict, Contradiction};
+pub use charset::Charset;
 pub use device::facts::{CheckinReport, DeviceMark, DeviceStatus, DeviceVersion, FlsState};
 pub use device::link_trust::LinkTrust;
 pub use device::reach::Reach;

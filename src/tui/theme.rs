@@ -5,7 +5,7 @@ use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier, Style};
 
 use crate::engine::{DevicePhase, DeviceState};
-use crate::model::{AuditReport, AuditWord, OutcomeKind, VerdictKind};
+use crate::model::{AuditReport, AuditWord, Charset, OutcomeKind, VerdictKind};
 
 /// What the terminal can show.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,21 +17,14 @@ pub struct Theme {
 }
 
 impl Theme {
-    /// Asks the environment: `NO_COLOR` (set and not empty), `TERM=dumb`, and whether the locale
-    /// (`LC_ALL`, `LC_CTYPE`, `LANG`, the first that is not empty) is UTF-8. `ascii`, from
-    /// the command line, wins.
+    /// Asks the environment: `NO_COLOR` (set and not empty), `TERM=dumb`, and the locale, as [`Charset::of_env`] has it.
+    /// `ascii`, from the command line, wins.
     pub fn from_env(ascii: bool, var: impl Fn(&str) -> Option<String>) -> Self {
         let set = |name: &str| var(name).filter(|value| !value.is_empty());
-        let locale = set("LC_ALL")
-            .or_else(|| set("LC_CTYPE"))
-            .or_else(|| set("LANG"))
-            .map(|l| l.to_ascii_lowercase());
-        // Windows has no such variables, and consoles there are Unicode.
-        let utf8 = locale.map_or(cfg!(windows), |l| l.contains("utf-8") || l.contains("utf8"));
         let dumb = set("TERM").is_some_and(|t| t == "dumb");
         Self {
             colour: set("NO_COLOR").is_none() && !dumb,
-            ascii: ascii || !utf8,
+            ascii: Charset::of_env(ascii, &var) == Charset::Ascii,
         }
     }
 
@@ -153,19 +146,14 @@ impl Mark {
     }
 
     pub(super) fn of_outcome(kind: OutcomeKind) -> Self {
-        let (glyph, tone) = match kind {
-            OutcomeKind::Upgraded => ("✔", Tone::Good),
-            OutcomeKind::Audited => ("≡", Tone::Good),
-            OutcomeKind::Unproven => ("≈", Tone::Warn),
-            OutcomeKind::Current => ("=", Tone::Dull),
-            OutcomeKind::Skipped => ("–", Tone::Dull),
-            OutcomeKind::Failed => ("✖", Tone::Bad),
-            OutcomeKind::RolledBack => ("↺", Tone::Bad),
-            OutcomeKind::Lost => ("☠", Tone::Bad),
-            OutcomeKind::Unknown => ("?", Tone::Warn),
-            OutcomeKind::Cancelled => ("∅", Tone::Plain),
+        let tone = match kind {
+            OutcomeKind::Upgraded | OutcomeKind::Audited => Tone::Good,
+            OutcomeKind::Unproven | OutcomeKind::Unknown => Tone::Warn,
+            OutcomeKind::Current | OutcomeKind::Skipped => Tone::Dull,
+            OutcomeKind::Failed | OutcomeKind::RolledBack | OutcomeKind::Lost => Tone::Bad,
+            OutcomeKind::Cancelled => Tone::Plain,
         };
-        Self::new(glyph, kind.words(), tone)
+        Self::new(kind.sign(), kind.words(), tone)
     }
 
     pub(super) fn of_verdict(kind: VerdictKind) -> Self {
@@ -220,12 +208,9 @@ mod tests {
     }
 
     #[test]
-    fn the_first_locale_variable_that_says_something_decides() {
-        assert!(!theme(&[("LANG", "pl_PL.UTF-8")]).ascii);
-        assert!(!theme(&[("LC_CTYPE", "C.utf8"), ("LANG", "C")]).ascii);
-        assert!(theme(&[("LC_ALL", "C"), ("LANG", "en_US.UTF-8")]).ascii);
-        assert!(!theme(&[("LC_ALL", ""), ("LANG", "en_US.UTF-8")]).ascii);
-        assert_eq!(theme(&[]).ascii, !cfg!(windows));
+    fn the_locale_decides_on_ascii() {
+        assert!(theme(&[("LC_ALL", "C")]).ascii);
+        assert!(!theme(&[("LC_ALL", "C.UTF-8")]).ascii);
         assert!(Theme::from_env(true, |_| Some("en_US.UTF-8".to_owned())).ascii);
     }
 

@@ -120,6 +120,22 @@ impl OutcomeKind {
         }
     }
 
+    /// The sign that stands before the words where eyes run down a column.
+    pub fn sign(self) -> &'static str {
+        match self {
+            Self::Upgraded => "✔",
+            Self::Audited => "≡",
+            Self::Unproven => "≈",
+            Self::Current => "=",
+            Self::Skipped => "–",
+            Self::Failed => "✖",
+            Self::RolledBack => "↺",
+            Self::Lost => "☠",
+            Self::Unknown => "?",
+            Self::Cancelled => "∅",
+        }
+    }
+
     /// Whether the device is known to be as it should.
     pub fn is_good(self) -> bool {
         matches!(self, Self::Upgraded | Self::Current)
