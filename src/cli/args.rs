@@ -132,6 +132,9 @@ pub(super) struct Plan {
     /// A table, or one JSON object a line
     #[arg(long, value_enum, default_value_t = PlanOutput::Plain)]
     pub(super) output: PlanOutput,
+    /// Write ASCII characters only [default: if the locale is not UTF-8]
+    #[arg(long)]
+    pub(super) ascii: bool,
     #[command(flatten)]
     pub(super) reports: Reports,
 }
@@ -168,7 +171,7 @@ pub(super) struct View {
     /// How to show the run [default: tui in a terminal, else plain]
     #[arg(long, value_enum)]
     pub(super) output: Option<Output>,
-    /// Draw with ASCII characters only [default: if the locale is not UTF-8]
+    /// Draw and write with ASCII characters only [default: if the locale is not UTF-8]
     #[arg(long)]
     pub(super) ascii: bool,
 }
@@ -263,6 +266,9 @@ pub(super) struct AuditRead {
     /// A table, or one JSON object a line
     #[arg(long, value_enum, default_value_t = PlanOutput::Plain)]
     pub(super) output: PlanOutput,
+    /// Write ASCII characters only [default: if the locale is not UTF-8]
+    #[arg(long)]
+    pub(super) ascii: bool,
     #[command(flatten)]
     pub(super) reports: Reports,
 }

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use super::commands::fetch::download_check::DownloadError;
 use super::device_locks::LocksRefused;
 use super::image_file::ImageFileError;
+use super::output::report_files::ReportRefused;
 use super::process::limits::TooFewFiles;
 use crate::config::Diagnostics;
 use crate::device::http::SetupError;
@@ -40,6 +41,9 @@ pub enum CliError {
         /// What was done before.
         sent: &'static str,
     },
+    /// A report that cannot be written.
+    #[error(transparent)]
+    Report(#[from] ReportRefused),
     /// A folder that cannot be made.
     #[error("folder {}", path.display())]
     Folder {
@@ -138,6 +142,7 @@ impl CliError {
             Self::Image(error) => error.hint()?,
             Self::TooFewFiles(error) => return Some(error.hint()),
             Self::Locks { refused, .. } => return Some(refused.hint()),
+            Self::Report(refused) => return Some(refused.hint()),
             Self::LogKey { .. } => {
                 "the key is the saved answer of GET /api/logger/key: key, nonce and nonce_signed"
             }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crate::config::Settings;
 use crate::device::Device;
 use crate::device::http::{Broker, HttpDevice, Links};
-use crate::engine::{DeviceSeed, Fleet, FleetRun, LogKeeper, Mode, Pool};
-use crate::model::{Credential, DeviceId, DeviceSpec, Payload, RunId};
+use crate::engine::{Command, DeviceSeed, Fleet, FleetRun, Launcher, LogKeeper, Mode, Pool};
+use crate::model::{Credential, DeviceId, DeviceSpec, Payload, PayloadFacts, RunId};
 
 use super::CliError;
 
@@ -82,6 +82,20 @@ pub(super) fn run_id() -> Result<RunId, CliError> {
     Ok(RunId::from_random(random))
 }
 
+/// A session that ends before it begins: of a run that was stopped before there were devices to work on, or that has none.
+pub(super) fn idle_session(
+    run: RunId,
+    settings: &Settings,
+    payload: PayloadFacts,
+    mode: Mode,
+) -> FleetRun {
+    struct Idle;
+    impl Launcher for Idle {
+        fn launch(&mut self, _: Command) {}
+    }
+    FleetRun::new(fleet(run, settings, payload, mode), |_| Idle)
+}
+
 /// [`session`] of the run of this name, with a place for the log files that are read.
 pub(super) fn session_of<D: Device>(
     run: RunId,
@@ -91,16 +105,20 @@ pub(super) fn session_of<D: Device>(
     mode: Mode,
     keeper: Option<Arc<dyn LogKeeper>>,
 ) -> FleetRun {
-    let fleet = Fleet::new(
-        run.clone(),
-        payload.facts(),
+    let policy = settings.policy.clone();
+    FleetRun::new(
+        fleet(run.clone(), settings, payload.facts(), mode),
+        |inbox| Pool::new(run, devices, payload, policy, inbox).keeping(keeper),
+    )
+}
+
+fn fleet(run: RunId, settings: &Settings, payload: PayloadFacts, mode: Mode) -> Fleet {
+    Fleet::new(
+        run,
+        payload,
         mode,
         settings.concurrency,
         settings.devices.iter().map(DeviceSeed::from),
     )
-    .with_rollout(settings.rollout);
-    let policy = settings.policy.clone();
-    FleetRun::new(fleet, |inbox| {
-        Pool::new(run, devices, payload, policy, inbox).keeping(keeper)
-    })
+    .with_rollout(settings.rollout)
 }

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use unicode_width::UnicodeWidthStr as _;
 
-use super::style::{LineStyle, paint};
+use super::style::{LineLook, LineStyle};
 use super::{Reporter, phrases};
 use crate::engine::{DeviceFact, DeviceState, Event, Fact, Fleet};
 use crate::model::{AuditLog, AuditObstacle, LogRead, Outcome, padded};
@@ -16,7 +16,7 @@ const FILE: usize = 8;
 const ENTRIES: usize = 7;
 const LINK: usize = 8;
 
-/// Writes the table while the logs are read; in colour only if told.
+/// Writes the table while the logs are read.
 ///
 /// Lines of several devices may alternate, so each names its device. The running session's file, which a
 /// device does not give out (section 9), is marked as such and is no fault. [`print_summary`](super::print_summary)
@@ -24,22 +24,22 @@ const LINK: usize = 8;
 #[derive(Debug)]
 pub struct AuditTable<W> {
     out: W,
-    color: bool,
+    look: LineLook,
     names: usize,
 }
 
 impl<W: Write> AuditTable<W> {
     /// Writes to `out`.
-    pub fn new(out: W, color: bool) -> Self {
+    pub fn new(out: W, look: LineLook) -> Self {
         Self {
             out,
-            color,
+            look,
             names: 0,
         }
     }
 
     fn line(&mut self, style: Option<LineStyle>, text: &str) -> io::Result<()> {
-        writeln!(self.out, "{}", paint(self.color, style, text.trim_end()))
+        writeln!(self.out, "{}", self.look.paint(style, text.trim_end()))
     }
 
     fn head(&mut self, fleet: &Fleet) -> io::Result<()> {
@@ -49,14 +49,14 @@ impl<W: Write> AuditTable<W> {
         let names = fleet
             .devices()
             .iter()
-            .map(|device| device.id.as_str().width());
+            .map(|device| self.look.text(device.id.as_str()).width());
         self.names = names.chain(["DEVICE".len()]).max().unwrap_or(0);
         let head = self.cells(["DEVICE", "FILE", "ENTRIES", "LINK", "VERIFIED"]);
         self.line(Some(LineStyle::Heading), &head)
     }
 
     fn cells(&self, [device, file, entries, link, verified]: [&str; 5]) -> String {
-        let device = padded(device, self.names);
+        let device = padded(&self.look.text(device), self.names);
         format!("{device}  {file:FILE$}  {entries:>ENTRIES$}  {link:LINK$}  {verified}")
     }
 
@@ -165,7 +165,11 @@ mod tests {
 
     fn written(run: &TestRun, color: bool) -> String {
         let mut out = Vec::new();
-        fixtures::report(run, &mut AuditTable::new(&mut out, color)).unwrap();
+        let look = LineLook {
+            color,
+            ..LineLook::default()
+        };
+        fixtures::report(run, &mut AuditTable::new(&mut out, look)).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -232,7 +236,8 @@ mod tests {
         let run = audit();
         let mut out = Vec::new();
         let style = crate::report::Summary {
-            color: false,
+            look: LineLook::default(),
+            width: None,
             exit: Some(crate::report::Exit::of(&run.fleet)),
         };
         crate::report::print_summary(&run.fleet, run.now, style, &mut out).unwrap();

@@ -12,10 +12,12 @@ use crate::model::{DeviceId, FailureKind, Outcome, OutcomeKind, Verdict};
 /// | 2 | [`Exit::Usage`] | usage, configuration or image, nothing was sent to any device; or another run holds a device, and at most the plan's looks were sent |
 /// | 3 | [`Exit::Doubt`] | some device `unknown` or `unproven`, none as under 1 |
 /// | 4 | [`Exit::Halted`] | the run was halted: `[rollout] max_failures` was reached |
+/// | 5 | [`Exit::NoReport`] | as 0, but a `--report` file could not be written |
 /// | 130 | [`Exit::Interrupted`] | a person or a signal stopped the run or cancelled a device |
 ///
 /// An interrupted run is 130 however its devices ended, because some were not tried. A halted run is 4 unless every
-/// device is well, even if no device was left to be held back. A device that was cancelled by key, in a run that
+/// device is well, even if no device was left to be held back. A report that could not be written hides none of
+/// these. A device that was cancelled by key, in a run that
 /// went on, counts only if no other device is worse. `hemfleet plan` changes nothing: it is 0, or 1 if a device
 /// cannot be upgraded as things are. With `--firmware latest`, a device that could not be asked what is offered to
 /// it is left out of the run, and counts as failed.
@@ -36,6 +38,8 @@ pub enum Exit {
     Doubt = 3,
     /// Installs did too much harm, and nobody let the run go on.
     Halted = 4,
+    /// Every device ended well, and a report could not be written.
+    NoReport = 5,
     /// The run was stopped, or a device cancelled.
     Interrupted = 130,
 }
@@ -67,9 +71,24 @@ impl Exit {
         fleet
             .devices()
             .iter()
-            .flat_map(|device| [Self::of_device(device, fleet.mode()), Self::of_log(device)])
+            .map(|device| Self::of_one(device, fleet.mode()))
             .max_by_key(|exit| exit.weight())
             .unwrap_or(Self::Good)
+    }
+
+    /// The code of a run with this device alone.
+    pub(super) fn of_one(device: &DeviceState, mode: Mode) -> Self {
+        let (ended, log) = (Self::of_device(device, mode), Self::of_log(device));
+        std::cmp::max_by_key(ended, log, |exit| exit.weight())
+    }
+
+    /// The same where a report could not be written: a good end is none then, and a bad one stays as it is.
+    #[must_use]
+    pub fn without_report(self) -> Self {
+        match self {
+            Self::Good => Self::NoReport,
+            other => other,
+        }
     }
 
     /// The code as a number.
@@ -91,9 +110,11 @@ impl Exit {
         match self {
             Self::Good => "every device is upgraded, current or skipped",
             Self::Failed => "some device failed, rolled back, is lost, or its own log contradicts",
-            Self::Usage => "usage, configuration or image: nothing was sent to any device",
+            // There is a fleet, so it came as far as the plan.
+            Self::Usage => "another run holds a device: no device was changed",
             Self::Doubt => "what some device runs is unknown or unproven",
             Self::Halted => "halted: installs went wrong on too many devices (max_failures)",
+            Self::NoReport => "every device is well, but a report could not be written",
             Self::Interrupted => "interrupted or cancelled",
         }
     }
@@ -146,11 +167,12 @@ impl Exit {
     fn weight(self) -> u8 {
         match self {
             Self::Good => 0,
-            Self::Interrupted => 1,
-            Self::Doubt => 2,
-            Self::Failed => 3,
-            Self::Halted => 4,
-            Self::Usage => 5,
+            Self::NoReport => 1,
+            Self::Interrupted => 2,
+            Self::Doubt => 3,
+            Self::Failed => 4,
+            Self::Halted => 5,
+            Self::Usage => 6,
         }
     }
 }

@@ -21,7 +21,7 @@
 //! | `login_refused` | device fields; `logins_left`: after so many more 401 no login is tried any more in this run |
 //! | `run_halted` | `counted`, `budget`, `max_failures` (as given), `devices` (names of those counted) |
 //! | `run_resumed` | `counted`, `max_failures`: a person gave another budget |
-//! | `run_finished` | `devices`, `counts` (all outcomes), `audits` (all verdicts of audit logs, where one was read for), `verdicts` (plan only), `in_doubt` (names), `not_asked` (names; with `--firmware latest`), `interrupted`, `halted` (the budget was spent, and nobody gave another one), `exit_code`, `took_ms` |
+//! | `run_finished` | `devices`, `counts` (all outcomes), `audits` (all verdicts of audit logs, where one was read for), `verdicts` (plan only), `in_doubt` (names), `not_asked` (names; with `--firmware latest`), `interrupted`, `halted` (the budget was spent, and nobody gave another one), `exit_code`, `took_ms` (until the last attempt ended; the reading of the plan does not count) |
 //!
 //! Device fields: `device` and `attempt`. The fact that an install begins or that a device is back has
 //! no event of its own: `stage_started` of `install` and `device_finished` say it. `exit_code` is that
@@ -38,9 +38,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use self::device::DeviceLine;
+use super::payload::{AppReport, ImageReport};
 use super::{Exit, Reporter, phrases};
 use crate::engine::{Audits, Counts, Event, Fact, Fleet, Mode};
-use crate::model::{AppFacts, DeviceId, ImageFacts, OutcomeKind, VerdictKind};
+use crate::model::{DeviceId, OutcomeKind, VerdictKind};
 
 /// The value of `schema`.
 pub const SCHEMA: u32 = 1;
@@ -90,9 +91,9 @@ impl<W: Write> Reporter for JsonLines<W> {
                 let body = RunStarted {
                     devices: *devices,
                     concurrency: fleet.concurrency(),
-                    mode: mode(fleet.mode()),
-                    image: payload.firmware.as_ref().map(Image::from),
-                    app: payload.app.as_ref().map(App::from),
+                    mode: phrases::mode(fleet.mode()),
+                    image: payload.firmware.as_ref().map(ImageReport::from),
+                    app: payload.app.as_ref().map(AppReport::from),
                 };
                 self.line(fleet, event.at, "run_started", body)
             }
@@ -142,70 +143,14 @@ struct Line<'a, B> {
 }
 
 #[derive(Serialize)]
-struct RunStarted<'a> {
+struct RunStarted {
     devices: usize,
     concurrency: usize,
     mode: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    image: Option<Image<'a>>,
+    image: Option<ImageReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    app: Option<App>,
-}
-
-#[derive(Serialize)]
-struct App {
-    bytes: u64,
-    sha256: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    version: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    signer: Option<String>,
-}
-
-impl From<&AppFacts> for App {
-    fn from(facts: &AppFacts) -> Self {
-        Self {
-            bytes: facts.file_bytes,
-            sha256: facts.sha256_hex(),
-            version: facts.version.map(|version| version.to_string()),
-            signer: facts.verified_signer().map(|key| key.to_string()),
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct Image<'a> {
-    version: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<&'a str>,
-    format: String,
-    bytes: u64,
-    sha256: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fws: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fwk: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    mode: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    signed_at: Option<u32>,
-}
-
-impl<'a> From<&'a ImageFacts> for Image<'a> {
-    fn from(facts: &'a ImageFacts) -> Self {
-        let footer = facts.footer.as_ref();
-        Self {
-            version: facts.version_label(),
-            name: footer.map(|f| f.name.as_str()),
-            format: facts.format.to_string(),
-            bytes: facts.file_bytes,
-            sha256: facts.sha256_hex(),
-            fws: footer.map(|f| f.fws.to_string()),
-            fwk: footer.map(|f| f.fwk.to_string()),
-            mode: footer.map(|f| f.mode.to_string()),
-            signed_at: footer.and_then(|f| f.signed_at),
-        }
-    }
+    app: Option<AppReport>,
 }
 
 #[derive(Serialize)]
@@ -254,10 +199,7 @@ impl<'a> RunFinished<'a> {
             interrupted,
             halted: fleet.is_halted(),
             exit_code: Exit::of(fleet).code(),
-            took_ms: fleet
-                .started()
-                .and_then(|started| Duration::try_from(at.duration_since(started)).ok())
-                .map(ms),
+            took_ms: phrases::took(fleet, at).map(ms),
         }
     }
 }
@@ -320,16 +262,7 @@ impl VerdictCounts {
     }
 }
 
-fn mode(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Plan => "plan",
-        Mode::Confirm => "confirm",
-        Mode::Go => "go",
-        Mode::Audit { .. } => "audit",
-    }
-}
-
-fn ms(duration: Duration) -> u64 {
+pub(super) fn ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 

@@ -1,6 +1,6 @@
 //! What hemfleet writes about a run outside the dashboard: JSON lines ([`JsonLines`]), plain lines ([`Plain`]), the
-//! table of the plan ([`plan_table()`]) and of audit logs ([`AuditTable`]), the final summary ([`print_summary`]) and
-//! the exit codes ([`Exit`]).
+//! table of the plan ([`plan_table()`]) and of audit logs ([`AuditTable`]), the final summary ([`print_summary`]), report
+//! files ([`RunReport`], [`ReportFormat`]) and the exit codes ([`Exit`]).
 //!
 //! Each part sees the same events and the same fleet as the dashboard, and writes to an `impl Write`: `cli` opens files
 //! and terminals.
@@ -9,10 +9,13 @@ mod audit_table;
 mod exit;
 #[cfg(test)]
 mod fixtures;
+mod formats;
 pub mod json;
+mod payload;
 mod phrases;
 mod plain;
 mod plan_table;
+mod run_report;
 mod style;
 mod summary;
 
@@ -22,9 +25,14 @@ use crate::engine::{Event, Fleet};
 
 pub use audit_table::AuditTable;
 pub use exit::Exit;
+pub use formats::ReportFormat;
 pub use json::JsonLines;
+pub use payload::{AppReport, ImageReport};
+pub use phrases::Count;
 pub use plain::Plain;
 pub use plan_table::plan_table;
+pub use run_report::{DeviceAudit, DeviceReport, RunExit, RunReport, Standing, StepReport};
+pub use style::LineLook;
 pub use summary::{Summary, print_summary};
 
 /// Writes about a run while it happens.

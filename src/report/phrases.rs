@@ -1,29 +1,76 @@
 //! Phrases that plain lines, the plan and the summary share. Phrases that the dashboard needs too are in
 //! `engine::event_line`.
 
-use crate::engine::{Audits, Counts, DeviceState, Fleet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::engine::{Audits, Counts, DeviceState, Fleet, Mode};
 use crate::model::{AuditWord, LinkTrust, Outcome, OutcomeKind, PayloadFacts, counted};
 
-/// `5 upgraded, 1 failed`; devices that have not ended come last.
-pub(super) fn counts(counts: &Counts) -> String {
-    let ended = OutcomeKind::ALL
-        .into_iter()
-        .map(|kind| (counts.of(kind), kind.words()));
+/// How many devices there are of one kind.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Count {
+    /// The spelling of JSON.
+    pub name: &'static str,
+    /// The words for people.
+    pub words: &'static str,
+    /// How many.
+    pub devices: usize,
+}
+
+/// How many devices ended how, and how many have not ended; those that are zero, too.
+pub(super) fn outcome_counts(counts: &Counts) -> Vec<Count> {
+    let ended = OutcomeKind::ALL.map(|kind| (kind.as_str(), kind.words(), counts.of(kind)));
     let open = [
-        (counts.running, "running"),
-        (counts.planned, "planned, not started"),
-        (counts.waiting, "not started"),
+        ("running", "running", counts.running),
+        ("planned", "planned, not started", counts.planned),
+        ("waiting", "not started", counts.waiting),
     ];
-    let parts: Vec<String> = ended
-        .chain(open)
-        .filter(|(n, _)| *n > 0)
-        .map(|(n, words)| format!("{n} {words}"))
+    let all = ended.into_iter().chain(open);
+    all.map(|(name, words, devices)| Count {
+        name,
+        words,
+        devices,
+    })
+    .collect()
+}
+
+/// What the audit logs say; nothing where none has said anything. Two words of people share a name of JSON:
+/// `confirmed` is all that the log says.
+pub(super) fn audit_counts(audits: &Audits) -> Vec<Count> {
+    let counts = [
+        (audits.confirmed, AuditWord::Confirmed),
+        (audits.accepted, AuditWord::Accepted),
+        (audits.refused, AuditWord::Refused),
+        (audits.contradicted, AuditWord::Contradicted),
+        (audits.missing, AuditWord::Missing),
+        (audits.unavailable, AuditWord::Unavailable),
+    ];
+    let said = counts.into_iter().filter(|(n, _)| *n > 0);
+    said.map(|(devices, word)| Count {
+        name: match word {
+            AuditWord::Accepted => AuditWord::Confirmed.short(),
+            word => word.short(),
+        },
+        words: word.short(),
+        devices,
+    })
+    .collect()
+}
+
+/// `5 upgraded, 1 failed`, without those that are zero; devices that have not ended come last.
+pub(super) fn counted_words(counts: &[Count]) -> Option<String> {
+    let there = counts.iter().filter(|count| count.devices > 0);
+    let parts: Vec<String> = there
+        .map(|count| format!("{} {}", count.devices, count.words))
         .collect();
-    if parts.is_empty() {
-        "no devices".to_owned()
-    } else {
-        parts.join(", ")
-    }
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+/// [`counted_words`] of how devices ended.
+pub(super) fn counts(counts: &Counts) -> String {
+    counted_words(&outcome_counts(counts)).unwrap_or_else(|| "no devices".to_owned())
 }
 
 /// `1 device`, `2 devices`.
@@ -31,21 +78,28 @@ pub(super) fn devices(n: usize) -> String {
     counted(n, "device", "devices")
 }
 
-/// `3 confirmed, 1 contradicted`; absent where no audit log has said anything.
-pub(super) fn audits(audits: &Audits) -> Option<String> {
-    let parts: Vec<String> = [
-        (audits.confirmed, AuditWord::Confirmed),
-        (audits.accepted, AuditWord::Accepted),
-        (audits.refused, AuditWord::Refused),
-        (audits.contradicted, AuditWord::Contradicted),
-        (audits.missing, AuditWord::Missing),
-        (audits.unavailable, AuditWord::Unavailable),
-    ]
-    .into_iter()
-    .filter(|(n, _)| *n > 0)
-    .map(|(n, word)| format!("{n} {}", word.short()))
-    .collect();
-    (!parts.is_empty()).then(|| parts.join(", "))
+/// How far a run goes by itself, as JSON spells it.
+pub(super) fn mode(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Plan => "plan",
+        Mode::Confirm => "confirm",
+        Mode::Go => "go",
+        Mode::Audit { .. } => "audit",
+    }
+}
+
+/// How long the run took: until its last attempt ended, however long somebody looked at it afterwards. A plan that
+/// waited for a confirmation which never came took no time that says anything. `now` counts as the end of a run whose
+/// last event has not come.
+pub(super) fn took(fleet: &Fleet, now: Timestamp) -> Option<Duration> {
+    let end = fleet.ended().unwrap_or(now);
+    fleet.elapsed(end).or_else(|| match fleet.mode() {
+        Mode::Confirm => None,
+        // Nothing was upgraded, and nobody was asked.
+        Mode::Plan | Mode::Go | Mode::Audit { .. } => {
+            Duration::try_from(end.duration_since(fleet.started()?)).ok()
+        }
+    })
 }
 
 /// What a device is to run: `1.2.3`, `app`, or `app, 1.2.3` where both are sent.

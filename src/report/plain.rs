@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::style::{LineStyle, paint};
+use super::style::{LineLook, LineStyle};
 use super::{Reporter, phrases};
 use crate::engine::{DeviceFact, Event, Fact, Fleet, Progress};
 use crate::model::{AuditReport, AuditVerdict, DeviceId, Stage};
@@ -28,7 +28,7 @@ const UPLOAD_PARTS: u64 = 4;
 pub struct Plain<W> {
     out: W,
     tz: TimeZone,
-    color: bool,
+    look: LineLook,
     heard: HashMap<DeviceId, Heard>,
 }
 
@@ -40,19 +40,19 @@ struct Heard {
 }
 
 impl<W: Write> Plain<W> {
-    /// Writes to `out`; in colour only if told.
-    pub fn new(out: W, tz: TimeZone, color: bool) -> Self {
+    /// Writes to `out`.
+    pub fn new(out: W, tz: TimeZone, look: LineLook) -> Self {
         Self {
             out,
             tz,
-            color,
+            look,
             heard: HashMap::new(),
         }
     }
 
     fn line(&mut self, at: Timestamp, style: Option<LineStyle>, text: &str) -> io::Result<()> {
         let time = self.time(at);
-        writeln!(self.out, "{time} {}", paint(self.color, style, text))
+        writeln!(self.out, "{time} {}", self.look.paint(style, text))
     }
 
     fn time(&self, at: Timestamp) -> String {
@@ -242,7 +242,11 @@ mod tests {
 
     fn written(run: &TestRun, color: bool) -> String {
         let mut out = Vec::new();
-        fixtures::report(run, &mut Plain::new(&mut out, TimeZone::UTC, color)).unwrap();
+        let look = LineLook {
+            color,
+            ..LineLook::default()
+        };
+        fixtures::report(run, &mut Plain::new(&mut out, TimeZone::UTC, look)).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -284,8 +288,8 @@ mod tests {
         let said = written(&run, false);
         assert!(said.contains("audit says install accepted"), "{said}");
         assert!(!said.contains("confirmed"), "{said}");
-        let counts = phrases::audits(&run.fleet.audits()).unwrap();
-        assert_eq!(counts, "1 accepted");
+        let counts = phrases::audit_counts(&run.fleet.audits());
+        assert_eq!(phrases::counted_words(&counts).unwrap(), "1 accepted");
     }
 
     #[test]
@@ -359,6 +363,27 @@ mod tests {
             bare = bare.replace(sgr, "");
         }
         assert_eq!(bare, plain);
+    }
+
+    #[test]
+    fn ascii_is_all_that_is_written_where_the_locale_is_not_utf_8() {
+        let mut run = fixtures::run(Mode::Go, 2);
+        run.begin();
+        fixtures::refuse(&mut run, 0);
+        fixtures::upgrade(&mut run, 1);
+        run.end();
+        let mut out = Vec::new();
+        let look = LineLook {
+            charset: crate::model::Charset::Ascii,
+            ..LineLook::default()
+        };
+        fixtures::report(&run, &mut Plain::new(&mut out, TimeZone::UTC, look)).unwrap();
+        let said = String::from_utf8(out).unwrap();
+        assert!(
+            said.is_ascii() && said.contains("vault-01: upload..."),
+            "{said}"
+        );
+        assert!(!written(&run, false).is_ascii());
     }
 
     #[test]

@@ -6,39 +6,55 @@ use std::io::{self, Write};
 use unicode_width::UnicodeWidthStr as _;
 
 use super::phrases;
-use super::style::{LineStyle, paint};
+use super::style::{LineLook, LineStyle};
 use crate::engine::{DevicePhase, DeviceState, Fleet, plan_counts};
 use crate::model::{Failure, OutcomeKind, Verdict, human_bytes, padded};
 
 const COLUMNS: [&str; 6] = ["DEVICE", "GROUP", "NOW", "NEW", "VERDICT", "WHY"];
 
-/// Writes what would happen to each device and why, then the counts; in colour only if told.
+/// Writes what would happen to each device and why, then the counts.
 ///
 /// A device that cannot be upgraded has a hint on the line below it; a link that proves nothing is
 /// marked in the device's line and named below the table.
-pub fn plan_table(fleet: &Fleet, out: &mut impl Write, color: bool) -> io::Result<()> {
+pub fn plan_table(fleet: &Fleet, out: &mut impl Write, look: LineLook) -> io::Result<()> {
+    payload(fleet, out, look)?;
+    table(fleet, out, look)?;
+    for warning in phrases::link_warnings(fleet) {
+        let warning = format!("WARNING: {warning}");
+        writeln!(out, "{}", look.paint(Some(LineStyle::Warn), &warning))?;
+    }
+    writeln!(out, "{}", look.text(&closing(fleet)))
+}
+
+/// What would be sent.
+fn payload(fleet: &Fleet, out: &mut impl Write, look: LineLook) -> io::Result<()> {
     if let Some(image) = &fleet.payload().firmware {
-        writeln!(
-            out,
+        let line = format!(
             "image {} · {} · sha256 {}",
             image.version_label(),
             human_bytes(image.file_bytes),
             image.sha256_hex()
-        )?;
+        );
+        writeln!(out, "{}", look.text(&line))?;
     }
     if let Some(app) = &fleet.payload().app {
-        writeln!(
-            out,
+        let line = format!(
             "management app{} · {} · sha256 {}",
             app.version.map_or_else(String::new, |v| format!(" {v}")),
             human_bytes(app.file_bytes),
             app.sha256_hex()
-        )?;
+        );
+        writeln!(out, "{}", look.text(&line))?;
     }
+    Ok(())
+}
+
+/// A line for each device.
+fn table(fleet: &Fleet, out: &mut impl Write, look: LineLook) -> io::Result<()> {
     let cells: Vec<[String; 6]> = fleet
         .devices()
         .iter()
-        .map(|device| cells(fleet, device))
+        .map(|device| cells(fleet, device).map(|cell| look.text(&cell).into_owned()))
         .collect();
     let has_group = fleet.devices().iter().any(|device| device.group.is_some());
     let widths: Vec<usize> = (0..COLUMNS.len())
@@ -60,20 +76,16 @@ pub fn plan_table(fleet: &Fleet, out: &mut impl Write, color: bool) -> io::Resul
     writeln!(
         out,
         "{}",
-        paint(color, Some(LineStyle::Heading), &join(COLUMNS))
+        look.paint(Some(LineStyle::Heading), &join(COLUMNS))
     )?;
     for (device, cells) in fleet.devices().iter().zip(&cells) {
         let line = join(std::array::from_fn(|n| cells[n].as_str()));
-        writeln!(out, "{}", paint(color, style(device), &line))?;
+        writeln!(out, "{}", look.paint(style(device), &line))?;
         if let Some(hint) = hint(device) {
-            writeln!(out, "  hint: {hint}")?;
+            writeln!(out, "  hint: {}", look.text(&hint))?;
         }
     }
-    for warning in phrases::link_warnings(fleet) {
-        let warning = format!("WARNING: {warning}");
-        writeln!(out, "{}", paint(color, Some(LineStyle::Warn), &warning))?;
-    }
-    writeln!(out, "{}", closing(fleet))
+    Ok(())
 }
 
 fn cells(fleet: &Fleet, device: &DeviceState) -> [String; 6] {
@@ -163,8 +175,23 @@ mod tests {
 
     fn written(run: &TestRun, color: bool) -> String {
         let mut out = Vec::new();
-        plan_table(&run.fleet, &mut out, color).unwrap();
+        let look = LineLook {
+            color,
+            ..LineLook::default()
+        };
+        plan_table(&run.fleet, &mut out, look).unwrap();
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn ascii_is_all_that_is_written_where_the_locale_is_not_utf_8() {
+        let mut out = Vec::new();
+        let look = LineLook {
+            charset: crate::model::Charset::Ascii,
+            ..LineLook::default()
+        };
+        plan_table(&planned().fleet, &mut out, look).unwrap();
+        assert!(out.is_ascii(), "{}", String::from_utf8_lossy(&out));
     }
 
     fn planned() -> TestRun {

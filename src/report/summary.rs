@@ -2,30 +2,35 @@
 //! lines, and does not repeat what they said on the way.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::style::{LineStyle, paint};
+use super::run_report::{DeviceAudit, ReasonGroup, RunExit, RunReport, times};
+use super::style::{LineLook, LineStyle, folded};
 use super::{Exit, phrases};
-use crate::engine::{DeviceState, Fleet, Mode, audit_hint};
-use crate::model::{
-    AuditReport, AuditVerdict, DeviceId, Outcome, OutcomeKind, Touched, human_duration,
-};
+use crate::engine::Fleet;
+use crate::model::human_duration;
+
+/// Names of devices with which nothing is wrong, in one line.
+const NAMED: usize = 12;
 
 /// How the summary is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Summary {
-    /// Whether to write in colour.
-    pub color: bool,
+    /// With which colours and characters.
+    pub look: LineLook,
+    /// In how many columns it is folded; a file has none, so that a search finds whole sentences.
+    pub width: Option<usize>,
     /// The code that the process will end with, explained in the last line; absent where somebody
     /// else explains it (the demo has codes of its own).
     pub exit: Option<Exit>,
 }
 
-/// Writes how the run ended: first and loudly that it was halted, which devices have an audit log that contradicts, and
-/// which are in doubt; then those that are not well with stage, reason, what was touched and what to do, then
-/// what the audit logs leave open, the counts, the duration and the exit code. After `hemfleet audit` only
-/// the last line or two.
+/// Writes how the run ended: first and loudly that it was halted, the devices whose audit log contradicts and
+/// those in doubt, then those that are not well, grouped by reason, with what was touched and, once for each group, what
+/// to do, then what the audit logs leave open, the counts, the duration and the exit code. Each device that somebody has
+/// to look at is named. After `hemfleet audit` only the last line or two.
 ///
 /// `now` counts as the end of a run whose last event has not come.
 pub fn print_summary(
@@ -34,240 +39,232 @@ pub fn print_summary(
     style: Summary,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    if matches!(fleet.mode(), Mode::Audit { .. }) {
-        // The table has named each device with what became of it.
-        return closing(fleet, now, style, out);
+    let exit = style.exit.unwrap_or_else(|| Exit::of(fleet));
+    let report = RunReport::of(fleet, now, RunExit::of(exit, fleet));
+    let mut text = SummaryText { style, out };
+    // The table of an audit has named each device with what became of it.
+    if !report.is_audit() {
+        needs_a_look(&report, &mut text)?;
+        left_alone(&report, &mut text)?;
+        audits(&report, &mut text)?;
     }
-    if let Some(halt) = fleet.run_halt().filter(|halt| halt.harm > 0) {
-        let loud = halt.to_string();
-        writeln!(out, "{}", paint(style.color, Some(LineStyle::Bad), &loud))?;
-        writeln!(out)?;
+    closing(&report, &mut text)
+}
+
+/// Lines, folded and in colour as far as that is wanted.
+struct SummaryText<'a, W> {
+    style: Summary,
+    out: &'a mut W,
+}
+
+impl<W: Write> SummaryText<'_, W> {
+    /// A line of one style.
+    fn line(&mut self, style: Option<LineStyle>, text: &str) -> io::Result<()> {
+        self.indented(0, 2, text, |look, line| look.paint(style, line))
     }
-    contradicted(fleet, style.color, out)?;
-    let doubtful: Vec<&DeviceState> = phrases::in_doubt(fleet).collect();
-    if !doubtful.is_empty() {
-        let names: Vec<&str> = doubtful.iter().map(|device| device.id.as_str()).collect();
-        let loud = format!(
-            "IN DOUBT: {} had the install sent and did not show what became of it: {}",
-            phrases::devices(names.len()),
-            names.join(", ")
-        );
-        writeln!(out, "{}", paint(style.color, Some(LineStyle::Bad), &loud))?;
-        for device in doubtful {
-            describe(device, style.color, out)?;
-        }
-        writeln!(out)?;
-    }
-    let mut unwell = fleet
-        .devices()
-        .iter()
-        .filter(|device| {
-            !phrases::is_in_doubt(device) && device.outcome().is_some_and(wants_a_look)
+
+    /// A line under a heading, and what of it has no room in lines below it.
+    fn item(&mut self, indent: usize, text: &str) -> io::Result<()> {
+        self.indented(indent, indent + 2, text, |look, line| {
+            look.paint(None, line)
         })
-        .peekable();
-    if unwell.peek().is_some() {
-        writeln!(
-            out,
-            "{}",
-            paint(
-                style.color,
-                Some(LineStyle::Heading),
-                "Not upgraded, or not proven:"
-            )
-        )?;
-        for device in unwell {
-            describe(device, style.color, out)?;
+    }
+
+    /// The same with a word in a style of its own.
+    fn item_with(&mut self, word: &str, style: LineStyle, text: &str) -> io::Result<()> {
+        self.indented(2, 4, text, |look, line| {
+            line.replacen(word, &look.paint(Some(style), word), 1)
+        })
+    }
+
+    fn indented(
+        &mut self,
+        indent: usize,
+        hanging: usize,
+        text: &str,
+        paint: impl Fn(LineLook, &str) -> String,
+    ) -> io::Result<()> {
+        let look = self.style.look;
+        for line in folded(&look.text(text), self.style.width, indent, hanging) {
+            writeln!(self.out, "{}", paint(look, &line))?;
         }
-        writeln!(out)?;
+        Ok(())
     }
-    left_alone(fleet, out)?;
-    if !fleet.not_asked().is_empty() {
-        let names: Vec<&str> = fleet.not_asked().iter().map(DeviceId::as_str).collect();
-        let who = names.join(", ");
-        writeln!(
-            out,
-            "left out (could not be asked what is offered to them): {who}"
-        )?;
+
+    fn blank(&mut self) -> io::Result<()> {
+        writeln!(self.out)
     }
-    audits(fleet, out)?;
-    closing(fleet, now, style, out)
 }
 
-fn wants_a_look(outcome: &Outcome) -> bool {
-    !is_left_alone(outcome)
-        && !matches!(outcome.kind(), OutcomeKind::Upgraded | OutcomeKind::Current)
-}
-
-/// One device with its outcome, what was touched and what to do next.
-fn describe(device: &DeviceState, color: bool, out: &mut impl Write) -> io::Result<()> {
-    let Some(outcome) = device.outcome() else {
-        return writeln!(
-            out,
-            "  {}: left while the install or the reboot was watched",
-            device.id
-        );
-    };
-    let kind = outcome.kind();
-    let at = outcome
-        .stage()
-        .map_or_else(String::new, |stage| format!(" at {stage}"));
-    let word = paint(
-        color,
-        Some(LineStyle::of(kind)),
-        &kind.words().to_uppercase(),
-    );
-    writeln!(out, "  {}: {word}{at}: {}", device.id, outcome.reason())?;
-    writeln!(out, "    touched: {}", touched(device, outcome))?;
-    if let Some(hint) = outcome.hint() {
-        writeln!(out, "    hint: {hint}")?;
+fn needs_a_look(report: &RunReport, text: &mut SummaryText<'_, impl Write>) -> io::Result<()> {
+    if let Some(halt) = &report.halt {
+        text.line(Some(LineStyle::Bad), halt)?;
+        text.blank()?;
+    }
+    contradicted(report, text)?;
+    let doubtful = report.in_doubt();
+    if !doubtful.is_empty() {
+        let n = doubtful.iter().map(|group| group.devices.len()).sum();
+        let devices = phrases::devices(n);
+        let loud =
+            format!("IN DOUBT: {devices} had the install sent and did not show what became of it:");
+        text.line(Some(LineStyle::Bad), &loud)?;
+        for group in &doubtful {
+            describe(group, text)?;
+        }
+        text.blank()?;
+    }
+    let unwell = report.unwell();
+    if !unwell.is_empty() {
+        text.line(Some(LineStyle::Heading), "Not upgraded, or not proven:")?;
+        for group in &unwell {
+            describe(group, text)?;
+        }
+        text.blank()?;
     }
     Ok(())
 }
 
-/// What was done to the device, and what that leaves it with where this is certain.
-fn touched(device: &DeviceState, outcome: &Outcome) -> String {
-    let touched = outcome.touched();
-    let before = device.from_label();
-    let runs = match (outcome, touched, before) {
-        (Outcome::Unproven(_), _, _) => device.to_label().map(|to| format!("; reports {to}")),
-        (Outcome::RolledBack, _, Some(from)) => Some(format!("; runs {from} as before")),
-        (_, Touched::InstallSent, Some(from)) => Some(format!("; ran {from} before")),
-        // A device out of reach may run something else by now: perhaps another hemfleet has just installed on it.
-        (Outcome::Failed(f), _, Some(from)) if f.is_out_of_reach() => {
-            Some(format!("; ran {from} when it was last seen"))
-        }
-        (_, _, Some(from)) => Some(format!("; still runs {from}")),
-        (_, _, None) => None,
+/// Devices that ended alike, with all that helps.
+fn describe(group: &ReasonGroup<'_>, text: &mut SummaryText<'_, impl Write>) -> io::Result<()> {
+    let first = group.first();
+    let who = match group.devices.len() {
+        1 => format!("{}:", first.device),
+        n => times(n),
     };
-    format!("{touched}{}", runs.unwrap_or_default())
-}
-
-/// Devices of which only the names are worth saying, with one line for each reason.
-fn left_alone(fleet: &Fleet, out: &mut impl Write) -> io::Result<()> {
-    let mut groups: Vec<(&Outcome, Vec<&str>)> = Vec::new();
-    for device in fleet.devices() {
-        let Some(outcome) = device.outcome().filter(|outcome| is_left_alone(outcome)) else {
-            continue;
-        };
-        match groups.iter_mut().find(|(known, _)| *known == outcome) {
-            Some((_, names)) => names.push(device.id.as_str()),
-            None => groups.push((outcome, vec![device.id.as_str()])),
+    match first.outcome {
+        Some(kind) => {
+            let line = format!("{who} {}: {}", group.what(), group.reason());
+            text.item_with(&kind.words().to_uppercase(), LineStyle::of(kind), &line)?;
+        }
+        None => text.item(2, &format!("{who} {}", group.reason()))?,
+    }
+    for (left, names) in group.by_left_with() {
+        match (left, group.devices.len()) {
+            (Some(left), 1) => text.item(4, &format!("touched: {left}"))?,
+            (None, 1) => {}
+            (Some(left), _) => {
+                text.item(4, &format!("{} (touched: {left})", names.join(", ")))?;
+            }
+            (None, _) => text.item(4, &names.join(", "))?,
         }
     }
-    for (outcome, names) in groups {
-        let who = who(fleet, &names);
-        writeln!(out, "{} ({}): {who}", outcome.kind(), outcome.reason())?;
-    }
-    Ok(())
+    hint(first.hint.as_deref(), text)
 }
 
-/// The devices whose audit log contradicts their upgrade, whatever they ended as: an alarm.
-fn contradicted(fleet: &Fleet, color: bool, out: &mut impl Write) -> io::Result<()> {
-    let devices: Vec<&DeviceState> = fleet
-        .devices()
-        .iter()
-        .filter(|device| device.log_contradicts())
-        .collect();
-    if devices.is_empty() {
-        return Ok(());
+fn hint(hint: Option<&str>, text: &mut SummaryText<'_, impl Write>) -> io::Result<()> {
+    match hint {
+        Some(hint) => text.item(4, &format!("hint: {hint}")),
+        None => Ok(()),
     }
-    let head = match devices.len() {
+}
+
+/// The devices whose audit log contradicts their upgrade, whatever they ended as: an alarm. What to do is said once for
+/// all that it is true of.
+fn contradicted(report: &RunReport, text: &mut SummaryText<'_, impl Write>) -> io::Result<()> {
+    let mut hints: Vec<Option<&str>> = Vec::new();
+    for (_, audit) in report.contradicted() {
+        if !hints.contains(&audit.hint.as_deref()) {
+            hints.push(audit.hint.as_deref());
+        }
+    }
+    let head = match report.contradicted().count() {
+        0 => return Ok(()),
         1 => "the audit log of 1 device contradicts its upgrade".to_owned(),
         n => format!("the audit logs of {n} devices contradict their upgrades"),
     };
-    let head = format!("LOG CONTRADICTS: {head}");
-    writeln!(out, "{}", paint(color, Some(LineStyle::Bad), &head))?;
-    for (device, report) in devices.into_iter().filter_map(with_report) {
-        let ended = device.outcome_kind().map_or("running", OutcomeKind::words);
-        let (id, verdict) = (&device.id, &report.verdict);
-        let over = report.over().unwrap_or_default();
-        let file = report
-            .file
-            .as_ref()
-            .map_or_else(String::new, |f| format!("file {f}, "));
-        writeln!(out, "  {id} ({ended}): {file}{verdict}; {over}")?;
-        if let Some(hint) = audit_hint(verdict) {
-            writeln!(out, "    hint: {hint}")?;
+    text.line(Some(LineStyle::Bad), &format!("LOG CONTRADICTS: {head}"))?;
+    for to_do in hints {
+        for (device, audit) in report.contradicted() {
+            if audit.hint.as_deref() != to_do {
+                continue;
+            }
+            let DeviceAudit {
+                file, reason, over, ..
+            } = audit;
+            let file = file.as_ref().map(|f| format!("file {f}, "));
+            let line = format!(
+                "{} ({}): {}{reason}; {}",
+                device.device,
+                device.words(),
+                file.unwrap_or_default(),
+                over.as_deref().unwrap_or_default()
+            );
+            text.item(2, &line)?;
         }
+        hint(to_do, text)?;
     }
-    writeln!(out)
+    text.blank()
 }
 
-fn with_report(device: &DeviceState) -> Option<(&DeviceState, &AuditReport)> {
-    device.audit.as_deref().map(|report| (device, report))
-}
-
-/// What the audit logs leave open: one line for each reason is enough.
-fn audits(fleet: &Fleet, out: &mut impl Write) -> io::Result<()> {
-    let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
-    for (device, report) in fleet.devices().iter().filter_map(with_report) {
-        let why = match &report.verdict {
-            AuditVerdict::Confirmed { .. }
-            | AuditVerdict::Refused { .. }
-            | AuditVerdict::Contradicted { .. } => continue,
-            AuditVerdict::Missing { .. } => "audit missing (no entry of this upgrade)".to_owned(),
-            AuditVerdict::Unavailable(why) => format!("audit unavailable ({why})"),
+/// Devices of which there is nothing to say but their names: one line for each reason.
+fn left_alone(report: &RunReport, text: &mut SummaryText<'_, impl Write>) -> io::Result<()> {
+    for group in report.left_alone() {
+        let names = group.names();
+        let who = match names.len() {
+            n if n == report.devices.len() => "all devices".to_owned(),
+            n if n > NAMED => format!("{} and {} more", names[..NAMED].join(", "), n - NAMED),
+            _ => names.join(", "),
         };
-        match groups.iter_mut().find(|(known, _)| *known == why) {
-            Some((_, names)) => names.push(device.id.as_str()),
-            None => groups.push((why, vec![device.id.as_str()])),
-        }
+        let line = format!("{} ({}): {who}", group.first().words(), group.reason());
+        text.line(None, &line)?;
     }
-    for (why, names) in groups {
-        writeln!(out, "{why}: {}", who(fleet, &names))?;
+    if !report.not_asked.is_empty() {
+        let who = report.not_asked.join(", ");
+        let line = format!("left out (could not be asked what is offered to them): {who}");
+        text.line(None, &line)?;
     }
     Ok(())
 }
 
-fn who(fleet: &Fleet, names: &[&str]) -> String {
-    if names.len() == fleet.devices().len() {
-        "all devices".to_owned()
-    } else {
-        names.join(", ")
+/// What the audit logs leave open: one line for each reason is enough.
+fn audits(report: &RunReport, text: &mut SummaryText<'_, impl Write>) -> io::Result<()> {
+    let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
+    for device in &report.devices {
+        let Some(audit) = &device.audit else { continue };
+        let why = match audit.verdict.as_str() {
+            "missing" => "audit missing (no entry of this upgrade)".to_owned(),
+            "unavailable" => format!("audit unavailable ({})", audit.reason),
+            _ => continue,
+        };
+        match groups.iter_mut().find(|(known, _)| *known == why) {
+            Some((_, names)) => names.push(&device.device),
+            None => groups.push((why, vec![&device.device])),
+        }
     }
+    for (why, names) in groups {
+        let who = if names.len() == report.devices.len() {
+            "all devices".to_owned()
+        } else {
+            names.join(", ")
+        };
+        text.line(None, &format!("{why}: {who}"))?;
+    }
+    Ok(())
 }
 
-fn is_left_alone(outcome: &Outcome) -> bool {
-    matches!(
-        outcome,
-        Outcome::Skipped(_)
-            | Outcome::Cancelled(Touched::Nothing)
-            | Outcome::Halted(Touched::Nothing)
-    )
-}
-
-fn closing(fleet: &Fleet, now: Timestamp, style: Summary, out: &mut impl Write) -> io::Result<()> {
-    let end = fleet.ended().unwrap_or(now);
-    let took = fleet
-        .started()
-        .and_then(|started| std::time::Duration::try_from(end.duration_since(started)).ok())
-        .map_or_else(String::new, |took| format!(" in {}", human_duration(took)));
-    let how = if fleet.stop().is_some() {
-        "stopped"
-    } else if Exit::of(fleet) == Exit::Halted {
-        "halted"
-    } else {
-        "finished"
-    };
-    writeln!(
-        out,
-        "{}",
-        paint(
-            style.color,
-            Some(LineStyle::Heading),
-            &format!(
-                "run {} {how}{took}: {} of {}",
-                fleet.run(),
-                phrases::counts(&fleet.counts()),
-                phrases::devices(fleet.devices().len())
-            )
-        )
-    )?;
-    if let Some(audits) = phrases::audits(&fleet.audits()) {
-        writeln!(out, "audit logs: {audits}")?;
+fn closing(report: &RunReport, text: &mut SummaryText<'_, impl Write>) -> io::Result<()> {
+    let took = report
+        .took_ms
+        .map(Duration::from_millis)
+        .map(human_duration);
+    let took = took.map_or_else(String::new, |took| format!(" in {took}"));
+    let line = format!(
+        "run {} {}{took}: {} of {}",
+        report.run,
+        report.how(),
+        report.counts_words(),
+        phrases::devices(report.devices.len())
+    );
+    text.line(Some(LineStyle::Heading), &line)?;
+    if let Some(audits) = phrases::counted_words(&report.audits) {
+        text.line(None, &format!("audit logs: {audits}"))?;
     }
-    match style.exit {
-        Some(exit) => writeln!(out, "exit code {}: {}", exit.code(), exit.meaning(fleet)),
+    match text.style.exit {
+        Some(exit) => {
+            let line = format!("exit code {}: {}", exit.code(), report.exit_meaning);
+            text.line(None, &line)
+        }
         None => Ok(()),
     }
 }
@@ -275,17 +272,27 @@ fn closing(fleet: &Fleet, now: Timestamp, style: Summary, out: &mut impl Write) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Intent;
     use crate::engine::fixtures::TestRun;
+    use crate::engine::{Intent, Mode};
     use crate::model::{
-        AuditObstacle, Doubt, Failure, FailureKind, Skip, Stage, Unproven, Verdict,
+        AuditObstacle, Charset, Doubt, Failure, FailureKind, LinkFault, Outcome, Skip, Stage,
+        Touched, Unproven, Verdict,
     };
     use crate::report::fixtures::{self, unplugged};
 
     fn written(run: &TestRun, color: bool) -> String {
         let exit = Some(Exit::of(&run.fleet));
         let mut out = Vec::new();
-        print_summary(&run.fleet, run.now, Summary { color, exit }, &mut out).unwrap();
+        let look = LineLook {
+            color,
+            ..LineLook::default()
+        };
+        let style = Summary {
+            look,
+            width: None,
+            exit,
+        };
+        print_summary(&run.fleet, run.now, style, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -436,6 +443,105 @@ mod tests {
         insta::assert_snapshot!(written(&run, false));
     }
 
+    /// Twelve devices with long names: five refuse the connection, three the secret, two are lost, one is in doubt.
+    fn rack() -> TestRun {
+        let names = (1..=12).map(|n| format!("hsm-waw-dc2-r{n:02}-production-u{n:02}"));
+        let names: Vec<String> = names.collect();
+        let seeds = names
+            .iter()
+            .map(|name| crate::engine::fixtures::seed(name.as_str(), crate::model::LinkTrust::Ca));
+        let payload = crate::engine::fixtures::firmware(3_000_000);
+        let mut run = TestRun::new(Mode::Go, seeds.collect(), payload);
+        run.begin();
+        for (n, name) in names.iter().enumerate() {
+            let name = name.as_str();
+            if n > 2 {
+                run.planned_upgrade(name, &[]);
+            }
+            let failed = |stage, kind| {
+                Outcome::Failed(Failure {
+                    stage,
+                    kind,
+                    touched: Touched::Nothing,
+                })
+            };
+            let outcome = match n {
+                0..5 => {
+                    let target = format!("10.1.2.{n}:443");
+                    failed(
+                        Stage::Probe,
+                        FailureKind::Link(LinkFault::Refused { target }),
+                    )
+                }
+                5..8 => failed(Stage::Login, FailureKind::WrongSecret),
+                8..10 => Outcome::Lost,
+                10 => Outcome::Unknown(Doubt::AnswerLost),
+                _ => Outcome::Upgraded,
+            };
+            run.finish(name, outcome);
+        }
+        run.end();
+        run
+    }
+
+    fn folded_at(run: &TestRun, width: usize, charset: Charset) -> String {
+        let mut out = Vec::new();
+        let style = Summary {
+            look: LineLook {
+                color: false,
+                charset,
+            },
+            width: Some(width),
+            exit: Some(Exit::of(&run.fleet)),
+        };
+        print_summary(&run.fleet, run.now, style, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn devices_that_failed_alike_are_one_group_with_one_hint_80() {
+        let text = folded_at(&rack(), 80, Charset::Unicode);
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn ascii_is_all_that_is_written_where_the_locale_is_not_utf_8() {
+        let text = folded_at(&rack(), 60, Charset::Ascii);
+        assert!(text.is_ascii(), "{text}");
+        assert!(
+            text.contains("5x FAILED at probe: connection refused by ..."),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn everybody_who_needs_a_look_is_named_once_and_no_line_is_too_long() {
+        let run = rack();
+        let text = folded_at(&run, 80, Charset::Unicode);
+        let (_, text) = text.split_once("\n\n").unwrap();
+        for device in &run.fleet.devices()[..11] {
+            assert_eq!(text.matches(device.id.as_str()).count(), 1, "{}", device.id);
+        }
+        assert_eq!(text.matches("Is the device plugged in").count(), 1);
+        for line in text.lines() {
+            assert!(unicode_width::UnicodeWidthStr::width(line) <= 80, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_long_list_of_devices_that_were_left_alone_is_cut_with_a_count() {
+        let mut run = fixtures::run(Mode::Go, 30);
+        run.begin();
+        fixtures::upgrade(&mut run, 0);
+        for n in 1..30 {
+            run.finish(n, Outcome::Skipped(Skip::Epa));
+        }
+        run.end();
+        let said = written(&run, false);
+        let line = said.lines().find(|l| l.starts_with("skipped")).unwrap();
+        assert!(line.ends_with("vault-13 and 17 more"), "{line}");
+    }
+
     #[test]
     fn colour_only_where_wanted() {
         let mut run = fixtures::run(Mode::Go, 1);
@@ -452,7 +558,8 @@ mod tests {
         run.finish(0, Outcome::Upgraded);
         let mut out = Vec::new();
         let style = Summary {
-            color: false,
+            look: LineLook::default(),
+            width: None,
             exit: None,
         };
         print_summary(&run.fleet, run.now, style, &mut out).unwrap();

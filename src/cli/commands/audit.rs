@@ -11,16 +11,18 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::device::RawLog;
-use crate::engine::{LogKeeper, Mode};
+use crate::engine::{Intent, LogKeeper, Mode};
 use crate::hem::audit::{self, Delivery, KeyFault, LogKey, LogLine, Verified, Verifier};
-use crate::model::{AuditEntry, DeviceId, LogEnd, LogId, Payload, printable};
+use crate::model::{AuditEntry, DeviceId, LogEnd, LogId, Payload, PayloadFacts, printable};
 use crate::report::{AuditTable, Exit, JsonLines, Reporter};
 
 use crate::cli::args::{AuditRead, AuditVerify, Cli, PlanOutput, Selection};
 use crate::cli::locks_and_secrets::open_session;
-use crate::cli::output::show_session::{self, OutputMode};
+use crate::cli::output::headless_loop::{self, Lines};
+use crate::cli::output::logging;
+use crate::cli::output::report_files::ReportFiles;
+use crate::cli::output::show_session::{self, Ending, OutputMode};
 use crate::cli::output::stdout_writer::OutputBuffer;
-use crate::cli::output::{headless_loop, logging};
 use crate::cli::process::private_file::PartialFile;
 use crate::cli::process::{private_file, signals};
 use crate::cli::{CliError, load, runtime, wiring};
@@ -46,9 +48,12 @@ pub(in crate::cli) fn read_logs(cli: &Cli, args: &AuditRead) -> Result<Exit, Cli
             source,
         })?;
     }
+    let mut reports = ReportFiles::open(&args.reports.files)?;
+    let look = show_session::look(args.ascii);
     let runtime = runtime()?;
     let exit = runtime.block_on(async {
         let mut interrupts = signals::interrupts()?;
+        let run = wiring::run_id()?;
         let mode = Mode::Audit {
             all: args.all_files,
         };
@@ -58,7 +63,7 @@ pub(in crate::cli) fn read_logs(cli: &Cli, args: &AuditRead) -> Result<Exit, Cli
             .map(|dir| Arc::new(LogFolder { dir }) as Arc<dyn LogKeeper>);
         let payload = Payload::default();
         let opened = open_session(
-            wiring::run_id()?,
+            run.clone(),
             &settings,
             payload,
             mode,
@@ -67,17 +72,33 @@ pub(in crate::cli) fn read_logs(cli: &Cli, args: &AuditRead) -> Result<Exit, Cli
         )
         .await?;
         let Some(mut session) = opened else {
-            return Ok(Exit::Interrupted);
+            let mut session = wiring::idle_session(run, &settings, PayloadFacts::default(), mode);
+            session.intend(Intent::Interrupt);
+            return Ok(reports.finish_unbegun(session, &mut interrupts).await);
         };
         let page = OutputBuffer::default();
-        let mut told: Box<dyn Reporter> = match how {
+        let mut reporter: Box<dyn Reporter> = match how {
             OutputMode::Json => Box::new(JsonLines::new(page.clone())),
-            _ => Box::new(AuditTable::new(page.clone(), show_session::color())),
+            _ => Box::new(AuditTable::new(page.clone(), look)),
         };
-        let told = headless_loop::run(&mut session, &mut *told, page, None, &mut interrupts).await;
-        let exit = Exit::of(session.fleet());
+        let lines = Lines {
+            reporter: &mut *reporter,
+            page,
+            look,
+        };
+        let told =
+            headless_loop::run(&mut session, lines, None, &mut reports, &mut interrupts).await;
         let fleet = session.fleet();
-        show_session::summary(fleet, how, Some(exit), None, told, &mut interrupts).await;
+        let exit = reports
+            .finish(fleet, Exit::of(fleet), &mut interrupts)
+            .await;
+        let ending = Ending {
+            exit: Some(exit),
+            log: None,
+            reports: reports.written(),
+            told,
+        };
+        show_session::summary(fleet, how, look, ending, &mut interrupts).await;
         Ok(exit)
     });
     runtime.shutdown_background();

@@ -13,7 +13,8 @@ use self::folder::DemoFolder;
 use crate::cli::args::{Cli, Components, Demo, Selection, Target};
 use crate::cli::device_locks::DeviceLocks;
 use crate::cli::locks_and_secrets::{open_session, take_locks};
-use crate::cli::output::show_session::{self, OutputMode};
+use crate::cli::output::report_files::ReportFiles;
+use crate::cli::output::show_session::{self, Ending, OutputMode};
 use crate::cli::output::{logging, stderr_and_log, stdout_writer};
 use crate::cli::process::{limits, signals};
 use crate::cli::{CliError, load, runtime, scenario_verdict, wiring};
@@ -28,6 +29,8 @@ pub(in crate::cli) fn demo(cli: &Cli, args: &Demo) -> Result<ExitCode, CliError>
         Some(path) => load::scenario(path)?,
         None => Scenario::parse(SCENARIO)?,
     };
+    let mut reports = ReportFiles::open(&args.reports.files)?;
+    let look = show_session::look(args.view.ascii);
     let log = logging::start(cli, how)?;
     let lab = DemoFolder::make()?;
     limits::make_room_for_simulated(scenario.devices.len() * 2);
@@ -66,9 +69,26 @@ pub(in crate::cli) fn demo(cli: &Cli, args: &Demo) -> Result<ExitCode, CliError>
         let Some(mut session) = opened else {
             return Ok(Exit::Interrupted.into());
         };
-        let told = show_session::show(&mut session, how, &locks, &mut interrupts).await?;
+        let told = show_session::show(
+            &mut session,
+            how,
+            look,
+            &locks,
+            &mut reports,
+            &mut interrupts,
+        )
+        .await?;
         let fleet = session.fleet();
-        show_session::summary(fleet, how, None, log.as_deref(), told, &mut interrupts).await;
+        reports
+            .finish(fleet, Exit::of(fleet), &mut interrupts)
+            .await;
+        let ending = Ending {
+            exit: None,
+            log: log.as_deref(),
+            reports: reports.written(),
+            told,
+        };
+        show_session::summary(fleet, how, look, ending, &mut interrupts).await;
         let (code, text) = verdict(fleet, &scenario, &sims);
         // Standard output is for JSON alone. The exit code says it too, so a lost line is no harm.
         if how == OutputMode::Json || !told {
@@ -77,6 +97,9 @@ pub(in crate::cli) fn demo(cli: &Cli, args: &Demo) -> Result<ExitCode, CliError>
             stdout_writer::print(text.into_bytes(), fleet.stop().is_some(), &mut interrupts).await;
         }
         sims.shutdown().await;
+        if code == ExitCode::SUCCESS && reports.is_missing() {
+            return Ok(Exit::NoReport.into());
+        }
         Ok(code)
     });
     runtime.shutdown_background();

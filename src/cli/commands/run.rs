@@ -1,18 +1,25 @@
 //! `hemfleet plan` and `hemfleet run`. How a run is shown is in `cli::output`.
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::sync::Arc;
 
-use crate::engine::Mode;
-use crate::model::{Credential, OnExpired};
+use tokio::sync::mpsc;
+
+use crate::config::Settings;
+use crate::engine::{FleetRun, Intent, Mode};
+use crate::model::{Credential, DeviceId, OnExpired, Payload, RunId};
 use crate::report::{Exit, JsonLines, Reporter, plan_table};
 
 use super::fetch;
 use crate::cli::args::{Cli, Plan, PlanOutput, Run};
 use crate::cli::device_locks::DeviceLocks;
 use crate::cli::locks_and_secrets::{nothing_sent, open_session, take_locks};
-use crate::cli::output::show_session::{self, OutputMode};
+use crate::cli::output::headless_loop::{self, Lines};
+use crate::cli::output::logging;
+use crate::cli::output::report_files::ReportFiles;
+use crate::cli::output::show_session::{self, Ending, OutputMode};
 use crate::cli::output::stdout_writer::{self, OutputBuffer};
-use crate::cli::output::{headless_loop, logging};
 use crate::cli::process::{limits, signals};
 use crate::cli::{CliError, load, runtime, wiring};
 
@@ -26,12 +33,15 @@ pub(in crate::cli) fn plan(cli: &Cli, args: &Plan) -> Result<Exit, CliError> {
     // A plan changes nothing, and a check-in sets a clock.
     settings.policy.on_expired = OnExpired::Fail;
     limits::ensure_files(settings.concurrency, settings.devices.len())?;
+    let mut reports = ReportFiles::open(&args.reports.files)?;
+    let look = show_session::look(args.ascii);
     // A plan needs no secret, so none is read.
     let devices = wiring::devices(&settings, |_| Credential::None)?;
     let mut session = wiring::session(&settings, payload, devices, Mode::Plan)?;
     if io::stderr().is_terminal() {
         // Absent devices take long to time out, and a silent tool looks dead.
-        let _ = writeln!(io::stderr(), "asking {} devices…", settings.devices.len());
+        let asking = format!("asking {} devices…", settings.devices.len());
+        let _ = writeln!(io::stderr(), "{}", look.charset.text(&asking));
     }
     let runtime = runtime()?;
     let exit = runtime.block_on(async {
@@ -42,13 +52,23 @@ pub(in crate::cli) fn plan(cli: &Cli, args: &Plan) -> Result<Exit, CliError> {
             PlanOutput::Json => &mut json,
             PlanOutput::Plain => &mut headless_loop::Silent,
         };
-        let told = headless_loop::run(&mut session, reporter, page, None, &mut interrupts).await;
+        let lines = Lines {
+            reporter,
+            page,
+            look,
+        };
+        let told =
+            headless_loop::run(&mut session, lines, None, &mut reports, &mut interrupts).await;
+        let fleet = session.fleet();
+        let exit = reports
+            .finish(fleet, Exit::of(fleet), &mut interrupts)
+            .await;
         if told && args.output == PlanOutput::Plain {
             let mut text = Vec::new();
-            plan_table(session.fleet(), &mut text, show_session::color())?;
-            stdout_writer::print(text, session.fleet().stop().is_some(), &mut interrupts).await;
+            plan_table(fleet, &mut text, look)?;
+            stdout_writer::print(text, fleet.stop().is_some(), &mut interrupts).await;
         }
-        Ok(Exit::of(session.fleet()))
+        Ok(exit)
     });
     runtime.shutdown_background();
     exit
@@ -57,16 +77,16 @@ pub(in crate::cli) fn plan(cli: &Cli, args: &Plan) -> Result<Exit, CliError> {
 /// `hemfleet run`.
 pub(in crate::cli) fn run(cli: &Cli, args: &Run) -> Result<Exit, CliError> {
     let how = OutputMode::choose(&args.view)?;
-    let asks = !args.yes && !matches!(how, OutputMode::Tui { .. });
+    let asks = !args.yes && how != OutputMode::Tui;
     if asks && (how == OutputMode::Json || !io::stdin().is_terminal()) {
         return Err(CliError::NoTerminalToConfirm);
     }
-    let (mut settings, mut payload) = load::run(&args.target)?;
+    let (mut settings, payload) = load::run(&args.target)?;
     if let Some(max_failures) = args.max_failures {
         settings.rollout.max_failures = max_failures;
     }
+    let reports = ReportFiles::open(&args.reports.files)?;
     let log = logging::start(cli, how)?;
-    let mut mode = if args.yes { Mode::Go } else { Mode::Confirm };
     let run = wiring::run_id()?;
     // Each lock is an open file.
     limits::ensure_files_and_locks(settings.concurrency, settings.devices.len())?;
@@ -74,54 +94,117 @@ pub(in crate::cli) fn run(cli: &Cli, args: &Run) -> Result<Exit, CliError> {
     let locks = DeviceLocks::new(&run, &settings.devices).map_err(nothing_sent)?;
     let runtime = runtime()?;
     let exit = runtime.block_on(async {
-        let mut interrupts = signals::interrupts()?;
-        let mut not_asked = Vec::new();
-        // Nobody confirms: the locks come first, before the first request, and before anybody is asked for a secret.
-        if args.yes && !take_locks(&locks, &mut interrupts).await? {
-            return Ok(Exit::Interrupted);
-        }
-        if args.target.wants_latest() {
-            let dir = load::folder_of(&args.target.select.config);
-            let Some(latest) = fetch::latest(&settings, &dir, &mut interrupts).await? else {
-                return Ok(Exit::Interrupted);
-            };
-            not_asked = latest.not_asked;
-            let (image, offered) = latest.offer.unzip();
-            let offered = offered.unwrap_or_default();
-            settings.devices.retain(|spec| offered.contains(&spec.id));
-            payload.firmware = image.map(|image| *image);
-            if payload.firmware.is_none() {
-                if how != OutputMode::Json {
-                    return Ok(Exit::of_asking(&not_asked));
-                }
-                // A run without devices, so that scripts still read its first and last event.
-                mode = Mode::Go;
-            }
-        }
-        let opened = open_session(run, &settings, payload, mode, None, &mut interrupts).await?;
-        let Some(session) = opened else {
-            return Ok(Exit::Interrupted);
-        };
-        let mut session = session.leaving_out(&not_asked);
-        let told = show_session::show(&mut session, how, &locks, &mut interrupts).await?;
-        if let Some(refused) = locks.refused() {
-            let sent = "no device was changed, they were only looked at";
-            return Err(CliError::Locks { refused, sent });
-        }
-        let exit = Exit::of(session.fleet());
-        let fleet = session.fleet();
-        show_session::summary(
-            fleet,
+        let rollout = Rollout {
+            args,
             how,
-            Some(exit),
-            log.as_deref(),
-            told,
-            &mut interrupts,
-        )
-        .await;
-        Ok(exit)
+            run,
+            settings,
+            payload,
+            log,
+            reports,
+            interrupts: signals::interrupts()?,
+        };
+        rollout.go(&locks).await
     });
     runtime.shutdown_background();
     drop(locks);
     exit
+}
+
+/// A run on its way.
+struct Rollout<'a> {
+    args: &'a Run,
+    how: OutputMode,
+    run: RunId,
+    settings: Settings,
+    payload: Payload,
+    log: Option<PathBuf>,
+    reports: ReportFiles,
+    interrupts: mpsc::Receiver<()>,
+}
+
+impl Rollout<'_> {
+    async fn go(mut self, locks: &Arc<DeviceLocks>) -> Result<Exit, CliError> {
+        let mode = if self.args.yes {
+            Mode::Go
+        } else {
+            Mode::Confirm
+        };
+        // Nobody confirms: the locks come first, before the first request, and before anybody is asked for a secret.
+        if self.args.yes && !take_locks(locks, &mut self.interrupts).await? {
+            return Ok(self.stopped(mode, &[]).await);
+        }
+        if !self.args.target.wants_latest() {
+            return self.upgrade(locks, mode, &[]).await;
+        }
+        let dir = load::folder_of(&self.args.target.select.config);
+        let latest = fetch::latest(&self.settings, &dir, &mut self.interrupts).await?;
+        let Some(latest) = latest else {
+            return Ok(self.stopped(mode, &[]).await);
+        };
+        let not_asked = latest.not_asked;
+        let (image, offered) = latest.offer.unzip();
+        let offered = offered.unwrap_or_default();
+        self.settings
+            .devices
+            .retain(|spec| offered.contains(&spec.id));
+        self.payload.firmware = image.map(|image| *image);
+        if self.payload.firmware.is_some() {
+            return self.upgrade(locks, mode, &not_asked).await;
+        }
+        if self.how == OutputMode::Json {
+            // A run without devices, so that scripts still read its first and last event.
+            return self.upgrade(locks, Mode::Go, &not_asked).await;
+        }
+        let session = self.idle(Mode::Go, &not_asked);
+        let reports = &mut self.reports;
+        Ok(reports.finish_unbegun(session, &mut self.interrupts).await)
+    }
+
+    /// Opens the session, shows it to its end, and says how it ended.
+    async fn upgrade(
+        mut self,
+        locks: &Arc<DeviceLocks>,
+        mode: Mode,
+        not_asked: &[DeviceId],
+    ) -> Result<Exit, CliError> {
+        let (run, payload) = (self.run.clone(), self.payload.clone());
+        let interrupts = &mut self.interrupts;
+        let opened = open_session(run, &self.settings, payload, mode, None, interrupts).await?;
+        let Some(session) = opened else {
+            return Ok(self.stopped(mode, not_asked).await);
+        };
+        let mut session = session.leaving_out(not_asked);
+        let look = show_session::look(self.args.view.ascii);
+        let (how, reports) = (self.how, &mut self.reports);
+        let told = show_session::show(&mut session, how, look, locks, reports, interrupts).await?;
+        let fleet = session.fleet();
+        if let Some(refused) = locks.refused() {
+            reports.finish(fleet, Exit::Usage, interrupts).await;
+            let sent = "no device was changed, they were only looked at";
+            return Err(CliError::Locks { refused, sent });
+        }
+        let exit = reports.finish(fleet, Exit::of(fleet), interrupts).await;
+        let ending = Ending {
+            exit: Some(exit),
+            log: self.log.as_deref(),
+            reports: reports.written(),
+            told,
+        };
+        show_session::summary(fleet, how, look, ending, interrupts).await;
+        Ok(exit)
+    }
+
+    /// An interrupt came before the first request of the run itself.
+    async fn stopped(mut self, mode: Mode, not_asked: &[DeviceId]) -> Exit {
+        let mut session = self.idle(mode, not_asked);
+        session.intend(Intent::Interrupt);
+        let reports = &mut self.reports;
+        reports.finish_unbegun(session, &mut self.interrupts).await
+    }
+
+    fn idle(&self, mode: Mode, not_asked: &[DeviceId]) -> FleetRun {
+        let facts = self.payload.facts();
+        wiring::idle_session(self.run.clone(), &self.settings, facts, mode).leaving_out(not_asked)
+    }
 }

@@ -8,12 +8,26 @@ use tokio::sync::mpsc;
 
 use crate::engine::{Event, Fleet, FleetRun, Intent, Mode, Phase, Stop};
 use crate::model::{counted, printable};
-use crate::report::{Reporter, plan_table};
+use crate::report::{LineLook, Reporter, plan_table};
 
 use super::headless_secrets::HeadlessPrompt;
+use super::report_files::ReportFiles;
 use super::stderr_and_log::say;
 use super::stdout_writer::{Closed, OutputBuffer, StdoutWriter};
 use crate::cli::device_locks::DeviceLocks;
+
+/// What is written to standard output: `reporter` writes to `page`.
+pub(in crate::cli) struct Lines<'a> {
+    pub(in crate::cli) reporter: &'a mut dyn Reporter,
+    pub(in crate::cli) page: OutputBuffer,
+    pub(in crate::cli) look: LineLook,
+}
+
+/// Where a plan is shown that waits to be confirmed.
+struct PlanPage {
+    page: OutputBuffer,
+    look: LineLook,
+}
 
 /// A reporter that says nothing: what there is to say comes at the end.
 pub(in crate::cli) struct Silent;
@@ -31,21 +45,31 @@ impl Reporter for Silent {
 /// A reader that only stops for a while keeps the run from nothing: devices are watched on, and its lines wait.
 /// At the end it is waited for, until an interrupt.
 ///
-/// `reporter` writes to `page`. A plan that is confirmed starts once `locks` are held; where it is
-/// refused the run ends there, and the locks say why.
+/// A plan that is confirmed starts once `locks` are held; where it is
+/// refused the run ends there, and the locks say why. `reports` are told of everything.
 pub(in crate::cli) async fn run(
     session: &mut FleetRun,
-    reporter: &mut dyn Reporter,
-    page: OutputBuffer,
+    lines: Lines<'_>,
     locks: Option<&Arc<DeviceLocks>>,
+    reports: &mut ReportFiles,
     interrupts: &mut mpsc::Receiver<()>,
 ) -> bool {
+    let Lines {
+        reporter,
+        page,
+        look,
+    } = lines;
     let mut out = StdoutWriter::stdout(page.clone()).ok();
     let mut prompt = HeadlessPrompt::default();
     session.intend(Intent::Begin);
     while !session.fleet().is_over() {
         if is_to_confirm(session.fleet()) {
-            if !confirm(session, page.clone(), &mut out, locks, interrupts).await {
+            let plan = PlanPage {
+                page: page.clone(),
+                look,
+            };
+            if !confirm(session, plan, &mut out, locks, interrupts).await {
+                reports.drain(session);
                 return out.is_some();
             }
             continue;
@@ -57,7 +81,10 @@ pub(in crate::cli) async fn run(
         }
         prompt.ask_next(session.fleet());
         tokio::select! {
-            event = session.next() => tell(session, reporter, &event, &mut out),
+            event = session.next() => {
+                reports.event(session.fleet(), &event);
+                tell(session, reporter, &event, &mut out);
+            }
             Some(()) = interrupts.recv() => interrupt(session),
             intent = prompt.answer() => if let Some(intent) = intent {
                 session.intend(intent);
@@ -67,6 +94,7 @@ pub(in crate::cli) async fn run(
     drop(prompt);
     session.finish();
     while let Some(event) = session.try_next() {
+        reports.event(session.fleet(), &event);
         tell(session, reporter, &event, &mut out);
     }
     tracing::info!("the run is over");
@@ -126,13 +154,14 @@ fn is_to_confirm(fleet: &Fleet) -> bool {
 /// interrupt leaves. False where the devices could not be claimed.
 async fn confirm(
     session: &mut FleetRun,
-    mut page: OutputBuffer,
+    plan: PlanPage,
     out: &mut Option<StdoutWriter>,
     locks: Option<&Arc<DeviceLocks>>,
     interrupts: &mut mpsc::Receiver<()>,
 ) -> bool {
+    let PlanPage { mut page, look } = plan;
     // A page takes everything.
-    let _ = plan_table(session.fleet(), &mut page, false);
+    let _ = plan_table(session.fleet(), &mut page, look);
     let wanted = session.fleet().to_confirm();
     if wanted == 0 {
         flush(session, out);

@@ -1,9 +1,11 @@
-//! How a run is shown, on the dashboard, as lines or as JSON; and the writers that never wait for a reader.
+//! How a run is shown, on the dashboard, as lines or as JSON; its report files; and the writers that never wait for a
+//! reader.
 
 pub(super) mod byte_queue;
 pub(super) mod headless_loop;
 pub(super) mod headless_secrets;
 pub(super) mod logging;
+pub(super) mod report_files;
 pub(super) mod show_session;
 pub(super) mod stderr_and_log;
 pub(super) mod stdout_writer;

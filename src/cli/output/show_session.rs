@@ -1,19 +1,22 @@
 //! Shows a session in the chosen way (dashboard, plain lines or JSON), then its summary.
 
 use std::io::{self, IsTerminal as _};
-use std::path::Path;
+use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 
 use crate::engine::{Fleet, FleetRun};
-use crate::model::ScreenSettings;
-use crate::report::{Exit, JsonLines, Plain, Summary, print_summary};
 use crate::tui::{self, Announcements, Options, Theme};
+use crate::model::{Charset, ScreenSettings};
+use crate::report::{Exit, JsonLines, LineLook, Plain, Reporter, Summary, print_summary};
 
-use super::headless_loop;
+use super::headless_loop::{self, Lines};
+use super::report_files::ReportFiles;
 use super::stderr_and_log;
 use super::stdout_writer::{self, OutputBuffer};
 use crate::cli::CliError;
@@ -23,7 +26,7 @@ use crate::cli::device_locks::DeviceLocks;
 /// How a run is shown, once it is known what there is to show it on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::cli) enum OutputMode {
-    Tui { ascii: bool },
+    Tui,
     Plain,
     Json,
 }
@@ -36,21 +39,39 @@ impl OutputMode {
             && std::env::var_os("TERM").is_none_or(|t| t != "dumb");
         match view.output {
             Some(Output::Tui) if !terminal => Err(CliError::NoTerminalForTui),
-            Some(Output::Tui) => Ok(Self::Tui { ascii: view.ascii }),
-            None if terminal => Ok(Self::Tui { ascii: view.ascii }),
+            Some(Output::Tui) => Ok(Self::Tui),
+            None if terminal => Ok(Self::Tui),
             None | Some(Output::Plain) => Ok(Self::Plain),
             Some(Output::Json) => Ok(Self::Json),
         }
     }
 }
 
-/// Whether standard output may be coloured.
-pub(in crate::cli) fn color() -> bool {
-    io::stdout().is_terminal() && !no_color()
+/// How lines on standard output look; `ascii`, from the command line, wins over the locale.
+pub(in crate::cli) fn look(ascii: bool) -> LineLook {
+    LineLook {
+        color: io::stdout().is_terminal() && !no_color(),
+        charset: Charset::of_env(ascii, |name| std::env::var(name).ok()),
+    }
+}
+
+/// The columns of the terminal that standard output is; absent where it is none.
+fn width() -> Option<usize> {
+    let out = io::stdout();
+    if !out.is_terminal() {
+        return None;
+    }
+    let columns = rustix::termios::tcgetwinsize(out).map_or(0, |size| size.ws_col);
+    // A serial line does not know its own.
+    Some(if columns == 0 {
+        80
+    } else {
+        usize::from(columns)
+    })
 }
 
 /// Shows the session to its end; whether all of it could be told. A plan that is confirmed starts once
-/// `locks` are held.
+/// `locks` are held. After a panic the reports are written before it goes on.
 ///
 /// # Errors
 ///
@@ -58,31 +79,62 @@ pub(in crate::cli) fn color() -> bool {
 pub(in crate::cli) async fn show(
     session: &mut FleetRun,
     how: OutputMode,
+    look: LineLook,
     locks: &Arc<DeviceLocks>,
+    reports: &mut ReportFiles,
+    interrupts: &mut mpsc::Receiver<()>,
+) -> io::Result<bool> {
+    let showing = shown(session, how, look, locks, reports, interrupts);
+    // What a panic leaves half done is the screen; events are taken in by the reducer alone, which is whole.
+    match AssertUnwindSafe(showing).catch_unwind().await {
+        Ok(told) => told,
+        Err(panic) => {
+            reports.finish_after_panic(session, interrupts).await;
+            resume_unwind(panic)
+        }
+    }
+}
+
+async fn shown(
+    session: &mut FleetRun,
+    how: OutputMode,
+    look: LineLook,
+    locks: &Arc<DeviceLocks>,
+    reports: &mut ReportFiles,
     interrupts: &mut mpsc::Receiver<()>,
 ) -> io::Result<bool> {
     let page = OutputBuffer::default();
-    match how {
+    let (mut json, mut plain);
+    let reporter: &mut dyn Reporter = match how {
+        OutputMode::Tui => {
+            dashboard(session, look, locks, reports, interrupts).await?;
+            return Ok(true);
+        }
         OutputMode::Json => {
-            let mut json = JsonLines::new(page.clone());
-            Ok(headless_loop::run(session, &mut json, page, Some(locks), interrupts).await)
+            json = JsonLines::new(page.clone());
+            &mut json
         }
         OutputMode::Plain => {
-            let mut plain = Plain::new(page.clone(), TimeZone::system(), color());
-            Ok(headless_loop::run(session, &mut plain, page, Some(locks), interrupts).await)
+            plain = Plain::new(page.clone(), TimeZone::system(), look);
+            &mut plain
         }
-        OutputMode::Tui { ascii } => dashboard(session, ascii, locks, interrupts)
-            .await
-            .map(|()| true),
-    }
+    };
+    let lines = Lines {
+        reporter,
+        page,
+        look,
+    };
+    Ok(headless_loop::run(session, lines, Some(locks), reports, interrupts).await)
 }
 
 async fn dashboard(
     session: &mut FleetRun,
-    ascii: bool,
+    look: LineLook,
     locks: &Arc<DeviceLocks>,
+    reports: &mut ReportFiles,
     interrupts: &mut mpsc::Receiver<()>,
 ) -> io::Result<()> {
+    let ascii = look.charset == Charset::Ascii;
     let theme = Theme::from_env(ascii, |name| std::env::var(name).ok());
     let screen = ScreenSettings::default();
     let options = Options {
@@ -94,21 +146,28 @@ async fn dashboard(
             let locks = Arc::clone(locks);
             Box::pin(async move { locks.take().await.map_err(|refused| refused.line()) })
         },
-        on_event: &mut |_, event| {
+        on_event: &mut |fleet, event| {
+            reports.event(fleet, event);
             if let Some(line) = event.fact.headline() {
                 tracing::info!("{line}");
             }
         },
     };
     tui::run(session, interrupts, options).await?;
-    session.finish();
-    while session.try_next().is_some() {}
+    reports.drain(session);
     Ok(())
 }
 
-/// Whether the user asked for no colour.
-pub(in crate::cli) fn no_color() -> bool {
-    std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty())
+/// How a run ended, beside what its fleet says.
+pub(in crate::cli) struct Ending<'a> {
+    /// Absent where somebody else explains it.
+    pub(in crate::cli) exit: Option<Exit>,
+    /// Where it was logged, where that is a file.
+    pub(in crate::cli) log: Option<&'a Path>,
+    /// The reports that were written.
+    pub(in crate::cli) reports: &'a [PathBuf],
+    /// Whether all of it could be told on standard output.
+    pub(in crate::cli) told: bool,
 }
 
 /// The last word, on the normal screen. JSON has said it already. Where not all could be told, it goes to
@@ -117,24 +176,29 @@ pub(in crate::cli) fn no_color() -> bool {
 pub(in crate::cli) async fn summary(
     fleet: &Fleet,
     how: OutputMode,
-    exit: Option<Exit>,
-    log: Option<&Path>,
-    told: bool,
+    look: LineLook,
+    ending: Ending<'_>,
     interrupts: &mut mpsc::Receiver<()>,
 ) {
     let mut text = Vec::new();
-    match (told, how) {
+    let mut style = Summary {
+        look,
+        width: width(),
+        exit: ending.exit,
+    };
+    match (ending.told, how) {
         (true, OutputMode::Json) => {}
         (true, _) => {
             // A vector takes everything.
-            let _ = print(fleet, exit, log, color(), &mut text);
+            let _ = print(fleet, style, &ending, &mut text);
             let hurried = fleet.stop().is_some();
             if !stdout_writer::print(text, hurried, interrupts).await {
                 tracing::warn!("the summary could not be printed");
             }
         }
         (false, _) => {
-            let _ = print(fleet, exit, log, false, &mut text);
+            style.look.color = false;
+            let _ = print(fleet, style, &ending, &mut text);
             stderr_and_log::say(&String::from_utf8_lossy(&text));
         }
     }
@@ -142,14 +206,22 @@ pub(in crate::cli) async fn summary(
 
 fn print(
     fleet: &Fleet,
-    exit: Option<Exit>,
-    log: Option<&Path>,
-    color: bool,
+    style: Summary,
+    ending: &Ending<'_>,
     out: &mut impl io::Write,
 ) -> io::Result<()> {
-    print_summary(fleet, Timestamp::now(), Summary { color, exit }, out)?;
-    if let Some(log) = log {
+    print_summary(fleet, Timestamp::now(), style, out)?;
+    // Paths stay as they are: they are to be opened.
+    for report in ending.reports {
+        writeln!(out, "report: {}", report.display())?;
+    }
+    if let Some(log) = ending.log {
         writeln!(out, "log: {}", log.display())?;
     }
     Ok(())
+}
+
+/// Whether the user asked for no colour.
+pub(in crate::cli) fn no_color() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty())
 }

@@ -27,7 +27,8 @@ const QUIET: Duration = Duration::from_secs(1);
 pub(in crate::cli) struct OutputBuffer(Rc<RefCell<Vec<u8>>>);
 
 impl OutputBuffer {
-    fn take(&self) -> Vec<u8> {
+    /// What was written since.
+    pub(super) fn take(&self) -> Vec<u8> {
         self.0.take()
     }
 }

@@ -1,5 +1,5 @@
-//! Files that outlive a command: private, complete or absent, and never written over another file. Also the folder in
-//! which hemfleet keeps its own.
+//! Files that outlive a command: private, complete or absent, and never written over another file unless that is asked
+//! for. Also the folder in which hemfleet keeps its own.
 
 use std::fs::{DirBuilder, File};
 use std::io::{self, BufRead as _, BufReader, Write as _};
@@ -59,6 +59,20 @@ impl PartialFile {
     /// Adds to its end.
     pub(in crate::cli) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all(bytes)
+    }
+
+    /// Another handle of it, for a thread that writes.
+    pub(in crate::cli) fn handle(&self) -> io::Result<File> {
+        self.file.as_file().try_clone()
+    }
+
+    /// Names it `path`, in the folder that it was begun in. A file of that name is replaced at once, never half.
+    pub(in crate::cli) fn replace(self, path: &Path) -> io::Result<()> {
+        self.file.as_file().sync_all()?;
+        self.file.persist(path)?;
+        // The name, too, outlives a power cut; a file system that cannot promise that has done what it can.
+        let _ = File::open(&self.dir).and_then(|dir| dir.sync_all());
+        Ok(())
     }
 
     /// Names it `{stem}.{ending}`, or `{stem}.2.{ending}` and so on where that name has other contents. The

@@ -1,0 +1,125 @@
+//! Which files are refused, and what is left behind of those that are written.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::*;
+use crate::engine::{Fact, Mode};
+use crate::model::{PayloadFacts, RunId};
+
+fn fleet() -> Fleet {
+    let run = RunId::from_random([0; 4]);
+    Fleet::new(run, PayloadFacts::default(), Mode::Go, 1, [])
+}
+
+fn refused(paths: &[PathBuf]) -> String {
+    let refused = ReportFiles::open(paths).err().unwrap();
+    format!("{refused}; {}", refused.hint())
+}
+
+fn entries(dir: &Path) -> Vec<String> {
+    let names = fs::read_dir(dir).unwrap();
+    let mut names: Vec<String> = names
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn what_cannot_be_written_is_refused_before_anything_is_sent() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let endings = ".jsonl (the events), .json, .md, .csv, .xml or .html";
+    for name in ["report", "report.txt", "report.htm", ".html"] {
+        let said = refused(&[at(name)]);
+        assert!(said.ends_with(endings), "{said}");
+    }
+    let said = refused(&[at("nowhere/report.md")]);
+    assert!(said.contains("no such folder"), "{said}");
+    fs::create_dir(at("folder.json")).unwrap();
+    let said = refused(&[at("folder.json")]);
+    assert!(said.contains("no file"), "{said}");
+    fs::write(at("file"), "").unwrap();
+    let said = refused(&[at("file/report.md")]);
+    assert!(said.contains("no such folder"), "{said}");
+    let left = ["file", "folder.json"];
+    assert_eq!(entries(dir.path()), left, "nothing is left of an attempt");
+}
+
+#[test]
+fn one_file_has_one_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    fs::write(at("a.json"), "old").unwrap();
+    std::os::unix::fs::symlink(at("a.json"), at("b.json")).unwrap();
+    for other in ["a.json", "./a.json", "b.json"] {
+        let said = refused(&[at("a.json"), at(other)]);
+        assert!(said.contains("named twice"), "{other}: {said}");
+    }
+    for other in ["new.md", "x/../new.md"] {
+        fs::create_dir_all(at("x")).unwrap();
+        let said = refused(&[at("new.md"), at(other)]);
+        assert!(said.contains("named twice"), "{other}: {said}");
+    }
+    assert!(ReportFiles::open(&[at("a.json"), at("a.jsonl")]).is_ok());
+}
+
+#[tokio::test]
+async fn a_file_is_replaced_as_a_whole_and_private() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    for name in ["a.json", "a.jsonl"] {
+        fs::write(at(name), "old").unwrap();
+        fs::set_permissions(at(name), fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    let names = ["a.csv", "a.html", "a.json", "a.jsonl", "a.md", "a.xml"];
+    let paths: Vec<PathBuf> = names.iter().map(|name| at(name)).collect();
+    let mut files = ReportFiles::open(&paths).unwrap();
+    let fleet = fleet();
+    let fact = Fact::RunFinished { interrupted: false };
+    files.event(&fleet, &Event::now(fact));
+    assert_eq!(fs::read_to_string(at("a.jsonl")).unwrap(), "old");
+    // Somebody was impatient: what is there to be written is written all the same.
+    let (tx, mut interrupts) = mpsc::channel(8);
+    for _ in 0..3 {
+        tx.send(()).await.unwrap();
+    }
+    let exit = files.finish(&fleet, Exit::Good, &mut interrupts).await;
+    assert_eq!((exit, files.is_missing()), (Exit::Good, false));
+    assert_eq!(files.written().len(), names.len());
+    assert_eq!(entries(dir.path()), names);
+    for name in names {
+        let mode = fs::metadata(at(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+    let json: serde_json::Value = serde_json::from_slice(&fs::read(at("a.json")).unwrap()).unwrap();
+    assert_eq!(json["exit_code"], 0);
+    let events = fs::read_to_string(at("a.jsonl")).unwrap();
+    assert!(events.contains("run_finished") && events.lines().count() == 1);
+}
+
+#[tokio::test]
+async fn a_folder_that_went_away_is_no_good_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("reports");
+    for name in ["a.md", "a.jsonl"] {
+        fs::create_dir(&folder).unwrap();
+        let mut files = ReportFiles::open(&[folder.join(name)]).unwrap();
+        // The file of events is in it.
+        fs::remove_dir_all(&folder).unwrap();
+        fs::write(&folder, "").unwrap();
+        let (_tx, mut interrupts) = mpsc::channel(1);
+        for (exit, wanted) in [(Exit::Good, 5), (Exit::Failed, 1), (Exit::Halted, 4)] {
+            let code = files.finish(&fleet(), exit, &mut interrupts).await.code();
+            assert_eq!(code, wanted, "{name}");
+        }
+        assert!(files.written().is_empty() && files.is_missing());
+        fs::remove_file(&folder).unwrap();
+    }
+    let said = not_written(Path::new("a.md"), &io::ErrorKind::StorageFull.into());
+    assert!(
+        said.starts_with("error: NO REPORT: a.md could not be written"),
+        "{said}"
+    );
+}
