@@ -247,7 +247,7 @@ pub(super) struct Audit {
 
 #[derive(Args, Debug)]
 pub(super) struct AuditRead {
-    // Not a flattened Selection: beside a subcommand clap takes these for absent unless they are its own.
+    // No flattened Selection, no flattened Reports: beside a subcommand clap takes these for absent unless they are its own.
     /// The inventory
     #[arg(short, long, value_name = "FILE")]
     pub(super) config: PathBuf,
@@ -269,8 +269,10 @@ pub(super) struct AuditRead {
     /// Write ASCII characters only [default: if the locale is not UTF-8]
     #[arg(long)]
     pub(super) ascii: bool,
-    #[command(flatten)]
-    pub(super) reports: Reports,
+    /// Write a report to this file at the end, however that comes: .json, .jsonl (the events), .md, .csv, .xml (JUnit)
+    /// or .html; may be repeated
+    #[arg(long = "report", value_name = "FILE")]
+    pub(super) reports: Vec<PathBuf>,
 }
 
 #[derive(Subcommand, Debug)]

@@ -7,6 +7,7 @@ mod fetch;
 mod images;
 mod processes;
 mod program;
+mod report;
 mod rerun;
 mod rollout;
 mod stalled;

@@ -48,7 +48,7 @@ pub(in crate::cli) fn read_logs(cli: &Cli, args: &AuditRead) -> Result<Exit, Cli
             source,
         })?;
     }
-    let mut reports = ReportFiles::open(&args.reports.files)?;
+    let mut reports = ReportFiles::open(&args.reports)?;
     let look = show_session::look(args.ascii);
     let runtime = runtime()?;
     let exit = runtime.block_on(async {

@@ -4,8 +4,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
-use crate::engine::{Fact, Mode};
-use crate::model::{PayloadFacts, RunId};
+use crate::cli::device_locks::DeviceLocks;
+use crate::cli::output::show_session::{self, OutputMode};
+use crate::engine::{Command, DeviceSeed, Fact, Launcher, Mode};
+use crate::model::{Credentials, DeviceId, LinkTrust, PayloadFacts, RunId};
+use crate::report::LineLook;
 
 fn fleet() -> Fleet {
     let run = RunId::from_random([0; 4]);
@@ -122,4 +125,47 @@ async fn a_folder_that_went_away_is_no_good_end() {
         said.starts_with("error: NO REPORT: a.md could not be written"),
         "{said}"
     );
+}
+
+/// Whoever starts a device's task, and is broken.
+struct Broken;
+
+impl Launcher for Broken {
+    fn launch(&mut self, _: Command) {
+        panic!("nothing can be started");
+    }
+}
+
+#[tokio::test]
+async fn a_panic_leaves_a_report_of_what_was_known() {
+    let dir = tempfile::tempdir().unwrap();
+    let names = ["a.json", "a.jsonl"].map(|name| dir.path().join(name));
+    let mut reports = ReportFiles::open(&names).unwrap();
+    let seed = DeviceSeed {
+        credentials: Credentials::None,
+        id: DeviceId::new("vault-01"),
+        group: None,
+        tags: Vec::new(),
+        link: LinkTrust::Ca,
+    };
+    let run = RunId::from_random([0; 4]);
+    let fleet = Fleet::new(run.clone(), PayloadFacts::default(), Mode::Go, 1, [seed]);
+    let mut session = FleetRun::new(fleet, |_| Broken);
+    let locks = DeviceLocks::within(dir.path().join("locks"), &run, &[]);
+    let (_tx, mut interrupts) = mpsc::channel(1);
+    let shown = show_session::show(
+        &mut session,
+        OutputMode::Json,
+        LineLook::default(),
+        &locks,
+        &mut reports,
+        &mut interrupts,
+    );
+    let shown = futures_util::FutureExt::catch_unwind(std::panic::AssertUnwindSafe(shown));
+    assert!(shown.await.is_err(), "the panic goes on");
+    let report: serde_json::Value = serde_json::from_slice(&fs::read(&names[0]).unwrap()).unwrap();
+    assert_eq!(report["exit_code"], 101);
+    assert_eq!(report["devices"][0]["state"], "running");
+    let events = fs::read_to_string(&names[1]).unwrap();
+    assert!(events.contains("run_started") && events.contains("run_finished"));
 }
