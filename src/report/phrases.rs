@@ -102,6 +102,16 @@ pub(super) fn took(fleet: &Fleet, now: Timestamp) -> Option<Duration> {
     })
 }
 
+/// When the last attempt ended, or, while one runs or where there was none, the run.
+pub(super) fn ended(fleet: &Fleet, now: Timestamp) -> Timestamp {
+    let counts = fleet.counts();
+    let last = fleet.devices().iter().filter_map(|d| d.ended).max();
+    match last {
+        Some(last) if counts.running + counts.waiting == 0 => last,
+        _ => fleet.ended().unwrap_or(now),
+    }
+}
+
 /// What a device is to run: `1.2.3`, `app`, or `app, 1.2.3` where both are sent.
 pub(super) fn new_label(payload: &PayloadFacts) -> String {
     match (&payload.app, &payload.firmware) {

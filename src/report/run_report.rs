@@ -62,13 +62,10 @@ pub struct RunReport {
         skip_serializing_if = "Option::is_none"
     )]
     pub started: Option<Timestamp>,
-    /// When it was over, and the report made.
-    #[serde(
-        serialize_with = "milliseconds",
-        skip_serializing_if = "Option::is_none"
-    )]
-    pub ended: Option<Timestamp>,
-    /// How long it took until the last attempt ended.
+    /// When its last attempt ended, however long somebody looked at it afterwards.
+    #[serde(serialize_with = "milliseconds")]
+    pub ended: Timestamp,
+    /// How long it took until then; the reading of the plan does not count.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub took_ms: Option<u64>,
     /// The firmware that was rolled out.
@@ -112,7 +109,7 @@ impl RunReport {
             hemfleet: env!("CARGO_PKG_VERSION").to_owned(),
             mode: phrases::mode(fleet.mode()).to_owned(),
             started: fleet.started(),
-            ended: Some(fleet.ended().unwrap_or(now)),
+            ended: phrases::ended(fleet, now),
             took_ms: phrases::took(fleet, now).map(json::ms),
             image: payload.firmware.as_ref().map(ImageReport::from),
             app: payload.app.as_ref().map(AppReport::from),

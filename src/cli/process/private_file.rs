@@ -51,7 +51,10 @@ impl PartialFile {
     pub(in crate::cli) fn new(dir: &Path) -> io::Result<Self> {
         folder(dir)?;
         Ok(Self {
-            file: NamedTempFile::new_in(dir)?,
+            // What a killed process leaves says whose it is.
+            file: tempfile::Builder::new()
+                .prefix(".hemfleet-")
+                .tempfile_in(dir)?,
             dir: dir.to_owned(),
         })
     }

@@ -34,7 +34,7 @@ pub(super) fn facts(report: &RunReport) -> Vec<(&'static str, String)> {
     ];
     facts.extend(report.halt.clone().map(|halt| ("Halted", halt)));
     facts.extend(report.started.map(|at| ("Started", time(at))));
-    facts.extend(report.ended.map(|at| ("Ended", time(at))));
+    facts.push(("Ended", time(report.ended)));
     facts.push(("Mode", report.mode.clone()));
     if let Some(image) = &report.image {
         let name = image.name.as_ref().unwrap_or(&image.version);

@@ -22,11 +22,13 @@ fn a_run_took_until_its_last_attempt_ended_however_long_the_screen_stood_open() 
     run.intend(Intent::Confirm);
     let before = run.now;
     fixtures::upgrade(&mut run, 0);
-    let took = run.now.duration_since(before);
+    let ended = run.now;
+    let took = ended.duration_since(before);
     run.wait(7200);
     run.end();
     let wanted = u64::try_from(took.as_millis()).unwrap();
     let report = of(&run);
+    assert_eq!(report.ended, ended);
     // The first stage is the first news of it.
     assert!(report.took_ms.unwrap() <= wanted && report.took_ms.unwrap() > wanted - 1000);
     assert!(wanted < 120_000, "the test itself takes that long");

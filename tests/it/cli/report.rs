@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::program::{Lab, Program, code, hemfleet, json, of, text};
+use super::program::{Lab, Program, code, hemfleet, json, of, text, vector, wait_for_file};
 
 /// A device that is well, one whose image is refused, and one that stays away for an hour after its install.
 const MIXED: &str = r#"
@@ -134,6 +134,42 @@ fn a_reader_that_goes_away_takes_no_report_with_it() {
     let events = json(reports(dir.path())[1].as_bytes());
     assert_eq!(events[0]["event"], "run_started");
     assert_eq!(events.last().unwrap()["event"], "run_finished");
+}
+
+#[test]
+fn a_run_that_is_stopped_before_its_first_request_has_reports_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let inventory = dir.path().join("fleet.toml");
+    let began = dir.path().join("began");
+    let secret = format!("echo begun > {}; exec sleep 600", began.display());
+    let device = format!(
+        "[[device]]\nname = \"a\"\nurl = \"https://my.ence.do\"\nconnect = \"127.0.0.1:9\"\n\
+         auth = {{ kind = \"passphrase\", secret = {{ command = [\"sh\", \"-c\", \"{secret}\"] }} }}\n"
+    );
+    fs::write(&inventory, device).unwrap();
+    let reports = dir.path().join("reports");
+    fs::create_dir(&reports).unwrap();
+    let image = vector("signed-v1.2.3.bin");
+    for command in ["run", "audit"] {
+        let mut program = hemfleet();
+        program.arg(command).arg("-c").arg(&inventory);
+        if command == "run" {
+            program.arg("--yes").arg("--firmware").arg(&image);
+        }
+        let program = reporting(&mut program, &reports).start().unwrap();
+        wait_for_file(&began, "begun", &program);
+        fs::remove_file(&began).unwrap();
+        program.signal("INT");
+        let output = program.output();
+        assert_eq!(code(&output), 130, "{}", text(&output.stderr));
+        let report = model(&reports);
+        assert_eq!(report["exit_code"], 130, "{command}");
+        assert_eq!(report["devices"][0]["outcome"], "cancelled");
+        assert_eq!(report["devices"][0]["touched"], "nothing");
+        for file in fs::read_dir(&reports).unwrap() {
+            fs::remove_file(file.unwrap().path()).unwrap();
+        }
+    }
 }
 
 #[test]
