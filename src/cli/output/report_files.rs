@@ -268,9 +268,11 @@ impl EventsBody {
         if self.lost {
             return Err(io::Error::other("the disk was more than 64 MiB behind"));
         }
-        if !self.queue.settle_within(PATIENCE) {
-            let error = self.queue.with(|state| state.error.take());
-            return Err(error.unwrap_or_else(|| io::ErrorKind::TimedOut.into()));
+        // How long is up to whoever waits for this thread.
+        while !self.queue.settle_within(PATIENCE) {
+            if let Some(error) = self.queue.with(|state| state.error.take()) {
+                return Err(error);
+            }
         }
         self.partial.replace(path)
     }

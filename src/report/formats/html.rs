@@ -43,18 +43,18 @@ pub(super) fn write(report: &RunReport, out: &mut impl Write) -> io::Result<()> 
 }
 
 fn needs_a_look(report: &RunReport, out: &mut impl Write) -> io::Result<()> {
-    let looks = overview::looks(report);
-    if looks.is_empty() {
+    let concerns = overview::concerns(report);
+    if concerns.is_empty() {
         return Ok(());
     }
     writeln!(out, "<h2>Needs a look</h2>")?;
-    for look in looks {
-        writeln!(out, "<section>\n<h3>{}</h3>\n<ul>", escape(&look.head))?;
-        for item in look.items {
+    for concern in concerns {
+        writeln!(out, "<section>\n<h3>{}</h3>\n<ul>", escape(&concern.head))?;
+        for item in concern.items {
             writeln!(out, "<li>{}</li>", escape(&item))?;
         }
         writeln!(out, "</ul>")?;
-        if let Some(hint) = look.hint {
+        if let Some(hint) = concern.hint {
             writeln!(out, "<p><b>Hint:</b> {}</p>", escape(&hint))?;
         }
         writeln!(out, "</section>")?;

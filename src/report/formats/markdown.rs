@@ -10,16 +10,16 @@ pub(super) fn write(report: &RunReport, out: &mut impl Write) -> io::Result<()> 
     for (name, text) in overview::facts(report) {
         writeln!(out, "- **{name}**: {}", escape(&text))?;
     }
-    let looks = overview::looks(report);
-    if !looks.is_empty() {
+    let concerns = overview::concerns(report);
+    if !concerns.is_empty() {
         writeln!(out, "\n## Needs a look")?;
     }
-    for look in looks {
-        writeln!(out, "\n### {}\n", escape(&look.head))?;
-        for item in look.items {
+    for concern in concerns {
+        writeln!(out, "\n### {}\n", escape(&concern.head))?;
+        for item in concern.items {
             writeln!(out, "- {}", escape(&item))?;
         }
-        if let Some(hint) = look.hint {
+        if let Some(hint) = concern.hint {
             writeln!(out, "\nHint: {}", escape(&hint))?;
         }
     }

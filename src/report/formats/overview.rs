@@ -57,15 +57,15 @@ pub(super) fn facts(report: &RunReport) -> Vec<(&'static str, String)> {
 }
 
 /// What somebody has to look at: a heading, and under it a list.
-pub(super) struct Look {
+pub(super) struct Concern {
     pub(super) head: String,
     pub(super) items: Vec<String>,
     pub(super) hint: Option<String>,
 }
 
 /// All of it, the gravest first.
-pub(super) fn looks(report: &RunReport) -> Vec<Look> {
-    let contradicted = report.contradicted().map(|(device, audit)| Look {
+pub(super) fn concerns(report: &RunReport) -> Vec<Concern> {
+    let contradicted = report.contradicted().map(|(device, audit)| Concern {
         head: format!("LOG CONTRADICTS: {} ({})", device.device, device.words()),
         items: vec![audit_words(audit)],
         hint: audit.hint.clone(),
@@ -73,12 +73,12 @@ pub(super) fn looks(report: &RunReport) -> Vec<Look> {
     let doubt = report
         .in_doubt()
         .into_iter()
-        .map(|g| look("IN DOUBT: ", &g));
-    let unwell = report.unwell().into_iter().map(|g| look("", &g));
+        .map(|g| concern("IN DOUBT: ", &g));
+    let unwell = report.unwell().into_iter().map(|g| concern("", &g));
     contradicted.chain(doubt).chain(unwell).collect()
 }
 
-fn look(prefix: &str, group: &ReasonGroup<'_>) -> Look {
+fn concern(prefix: &str, group: &ReasonGroup<'_>) -> Concern {
     let items = group.by_left_with().into_iter().map(|(left, names)| {
         let names = names.join(", ");
         match left {
@@ -86,7 +86,7 @@ fn look(prefix: &str, group: &ReasonGroup<'_>) -> Look {
             None => names,
         }
     });
-    Look {
+    Concern {
         head: format!(
             "{prefix}{} {}: {}",
             run_report::times(group.devices.len()),
