@@ -11,9 +11,9 @@ use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 
 use crate::engine::{Fleet, FleetRun};
-use crate::tui::{self, Announcements, Options, Theme};
 use crate::model::{Charset, ScreenSettings};
 use crate::report::{Exit, JsonLines, LineLook, Plain, Reporter, Summary, print_summary};
+use crate::tui::{self, Announcements, Options, Theme};
 
 use super::headless_loop::{self, Lines};
 use super::report_files::ReportFiles;
