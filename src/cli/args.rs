@@ -48,13 +48,49 @@ pub(super) enum Command {
     Config(Config),
 }
 
+/// The file that says which devices there are.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Inventory {
+    /// The inventory [default: the file that `HEMFLEET_CONFIG` names, else ./fleet.toml]
+    #[arg(
+        short, long, value_name = "FILE",
+        default_value_os_t = default_inventory(), hide_default_value = true
+    )]
+    pub(super) config: PathBuf,
+}
+
+/// The id of `-c`: its field above.
+pub(super) const INVENTORY: &str = "config";
+
+/// The variable that names an inventory for all commands.
+pub(super) const INVENTORY_VARIABLE: &str = "HEMFLEET_CONFIG";
+
+/// The inventory where neither `-c` nor the variable names one.
+pub(super) const INVENTORY_HERE: &str = "./fleet.toml";
+
+/// What the variable says; an empty one says nothing.
+pub(super) fn inventory_of_environment() -> Option<PathBuf> {
+    std::env::var_os(INVENTORY_VARIABLE)
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from)
+}
+
+fn default_inventory() -> PathBuf {
+    inventory_of_environment().unwrap_or_else(|| INVENTORY_HERE.into())
+}
+
 /// Selects devices.
 #[derive(Args, Clone, Debug)]
 pub(super) struct Selection {
-    /// The inventory
-    #[arg(short, long, value_name = "FILE")]
-    pub(super) config: PathBuf,
-    /// Only these devices: names, groups or tags, separated by commas
+    #[command(flatten)]
+    pub(super) inventory: Inventory,
+    /// Only these devices: names, groups or tags, separated by commas or given again
+    ///
+    /// A word may be a pattern, in which * stands for any characters, ? for one and [1-4] for one of these; group:,
+    /// tag: or name: before it says what it is compared with; and ! before it leaves out what it matches, whatever
+    /// else selects it. Words with ! alone select all but these devices. A word that matches nothing is an error.
+    ///
+    /// Examples: --only warsaw,vault-07 · --only 'hsm-waw-*,!*-u15' · --only group:fra --only '!tag:usb'
     #[arg(long, value_name = "WORDS", value_delimiter = ',')]
     pub(super) only: Vec<String>,
     /// How many devices to work on at once; overrides `[fleet] concurrency`
@@ -129,9 +165,8 @@ impl Target {
 pub(super) struct Plan {
     #[command(flatten)]
     pub(super) target: Target,
-    /// A table, or one JSON object a line
-    #[arg(long, value_enum, default_value_t = PlanOutput::Plain)]
-    pub(super) output: PlanOutput,
+    #[command(flatten)]
+    pub(super) format: Format,
     /// Write ASCII characters only [default: if the locale is not UTF-8]
     #[arg(long)]
     pub(super) ascii: bool,
@@ -146,6 +181,24 @@ pub(super) struct Reports {
     /// or .html; may be repeated
     #[arg(long = "report", value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
+}
+
+/// How a result is written.
+#[derive(Args, Debug)]
+pub(super) struct Format {
+    /// For people, or JSON for scripts
+    #[arg(long, value_enum, default_value_t = TextOrJson::Plain)]
+    output: TextOrJson,
+    /// The same as --output json
+    #[arg(long, conflicts_with = "output")]
+    json: bool,
+}
+
+impl Format {
+    /// Whether it is for scripts.
+    pub(super) fn is_json(&self) -> bool {
+        self.json || self.output == TextOrJson::Json
+    }
 }
 
 #[derive(Args, Debug)]
@@ -170,10 +223,24 @@ pub(super) struct Run {
 pub(super) struct View {
     /// How to show the run [default: tui in a terminal, else plain]
     #[arg(long, value_enum)]
-    pub(super) output: Option<Output>,
+    output: Option<Output>,
+    /// The same as --output json
+    #[arg(long, conflicts_with = "output")]
+    json: bool,
     /// Draw and write with ASCII characters only [default: if the locale is not UTF-8]
     #[arg(long)]
     pub(super) ascii: bool,
+}
+
+impl View {
+    /// How to show the run, where that is said.
+    pub(super) fn output(&self) -> Option<Output> {
+        if self.json {
+            Some(Output::Json)
+        } else {
+            self.output
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -187,10 +254,10 @@ pub(super) enum Output {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub(super) enum PlanOutput {
-    /// A table
+enum TextOrJson {
+    /// For people
     Plain,
-    /// One JSON object a line
+    /// For scripts
     Json,
 }
 
@@ -237,35 +304,26 @@ pub(super) struct Sim {
 }
 
 #[derive(Args, Debug)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Audit {
     #[command(subcommand)]
     pub(super) saved: Option<AuditSaved>,
     #[command(flatten)]
-    pub(super) read: Option<AuditRead>,
+    pub(super) read: AuditRead,
 }
 
 #[derive(Args, Debug)]
 pub(super) struct AuditRead {
-    // No flattened Selection, no flattened Reports: beside a subcommand clap takes these for absent unless they are its own.
-    /// The inventory
-    #[arg(short, long, value_name = "FILE")]
-    pub(super) config: PathBuf,
-    /// Only these devices: names, groups or tags, separated by commas
-    #[arg(long, value_name = "WORDS", value_delimiter = ',')]
-    pub(super) only: Vec<String>,
-    /// How many devices to work on at once; overrides `[fleet] concurrency`
-    #[arg(long, value_name = "N")]
-    pub(super) concurrency: Option<usize>,
+    #[command(flatten)]
+    pub(super) select: Selection,
     /// Read all files of each device, not only the newest few (`[audit] files`)
     #[arg(long)]
     pub(super) all_files: bool,
     /// Save the files unchanged, each with the log key and its signed nonce, so that others can verify them later
     #[arg(long, value_name = "DIR")]
     pub(super) save: Option<PathBuf>,
-    /// A table, or one JSON object a line
-    #[arg(long, value_enum, default_value_t = PlanOutput::Plain)]
-    pub(super) output: PlanOutput,
+    #[command(flatten)]
+    pub(super) format: Format,
     /// Write ASCII characters only [default: if the locale is not UTF-8]
     #[arg(long)]
     pub(super) ascii: bool,
@@ -295,24 +353,32 @@ pub(super) struct AuditVerify {
 
 #[derive(Args, Debug)]
 pub(super) struct Fetch {
-    /// The inventory
-    #[arg(short, long, value_name = "FILE")]
-    pub(super) config: PathBuf,
-    /// Ask only this device
-    #[arg(long, value_name = "NAME")]
-    pub(super) device: Option<String>,
+    #[command(flatten)]
+    pub(super) inventory: Inventory,
+    /// Ask only these devices, in the words of `hemfleet plan --only`
+    #[arg(
+        long,
+        visible_alias = "device",
+        value_name = "WORDS",
+        value_delimiter = ','
+    )]
+    pub(super) only: Vec<String>,
     /// What to fetch
     #[arg(long, value_enum, default_value_t = Components::Firmware)]
     pub(super) component: Components,
     /// The folder to write to [default: the folder of the inventory]
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) format: Format,
 }
 
 #[derive(Args, Debug)]
 pub(super) struct Inspect {
     /// The image, or the management app
     pub(super) image: PathBuf,
+    #[command(flatten)]
+    pub(super) format: Format,
 }
 
 #[derive(Subcommand, Debug)]
@@ -320,9 +386,13 @@ pub(super) enum Config {
     /// Print an example with every key, its default and what it does
     Example,
     /// Report everything that is wrong with an inventory
-    Check {
-        /// The inventory
-        #[arg(short, long, value_name = "FILE")]
-        config: PathBuf,
-    },
+    Check(Check),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Check {
+    #[command(flatten)]
+    pub(super) inventory: Inventory,
+    #[command(flatten)]
+    pub(super) format: Format,
 }

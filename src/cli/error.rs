@@ -109,8 +109,10 @@ pub enum CliError {
     /// The system gives no random numbers.
     #[error("no randomness: {0}")]
     Randomness(getrandom::Error),
-    /// `audit` without an inventory.
-    #[error("no inventory is named")]
+    /// A command that wants an inventory, and has none.
+    #[error(
+        "no inventory: -c names none, HEMFLEET_CONFIG is not set, and there is no ./fleet.toml"
+    )]
     NoInventory,
     /// `plan --firmware latest`.
     #[error("plan changes nothing, but asking for the latest firmware sets the clocks of devices")]
@@ -146,7 +148,7 @@ impl CliError {
             Self::LogKey { .. } => {
                 "the key is the saved answer of GET /api/logger/key: key, nonce and nonce_signed"
             }
-            Self::NoInventory => "name one with -c fleet.toml",
+            Self::NoInventory => "name one with -c FILE; hemfleet config init writes one",
             Self::PlanOfLatest => "run hemfleet fetch first, then plan with the file it wrote",
             Self::NoTerminalToConfirm => "look at it with hemfleet plan, then say --yes",
             Self::NoTerminalToAsk(_) => {

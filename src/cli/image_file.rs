@@ -10,7 +10,9 @@ use crate::hem::firmware_image::{self, ImageError};
 use crate::hem::limits::MAX_UPLOAD_BYTES;
 use crate::hem::management_app::{self, AppError, AppFault, AppFile};
 use crate::hem::not_an_image::looks_like;
-use crate::model::{AppImage, Distrust, FirmwareImage, Fwk, ImageTrust, chain, human_bytes};
+use crate::model::{
+    AppImage, Distrust, FirmwareImage, Fwk, ImageFacts, ImageTrust, chain, human_bytes,
+};
 
 /// The hint for a file that could be sent all the same.
 const FORCE: &str =
@@ -165,6 +167,17 @@ pub(super) fn load_app(
     let signer = facts.verified_signer();
     trusted(trust, "management app", path, signer, facts.sha256)?;
     Ok(app.image)
+}
+
+/// What a file is as a firmware image.
+pub(super) fn read_image(path: &Path, file: &Bytes) -> Result<ImageFacts, ImageFileError> {
+    match firmware_image::read(file.clone()) {
+        Ok(image) => Ok(image.facts),
+        Err(source) => Err(ImageFileError::Image {
+            path: path.to_owned(),
+            source,
+        }),
+    }
 }
 
 /// Takes a file apart as a management app.

@@ -3,17 +3,25 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::ArgMatches;
+use clap::parser::ValueSource;
+
 use super::CliError;
-use super::args::{Selection, Target};
+use super::args::{self, Selection, Target};
 use super::image_file::{self, ImageFileError};
+use super::output::stderr_and_log;
 use crate::config::{self, Diagnostic, Loaded, Overrides, Settings};
-use crate::model::{AppImage, Component, FirmwareImage, Payload, chain};
+use crate::model::{AppImage, Component, FirmwareImage, Payload, chain, printable};
 use crate::sim::Scenario;
 
 /// Reads the inventory and what is rolled out; everything that is wrong with either, at once.
 pub(super) fn run(target: &Target) -> Result<(Settings, Payload), CliError> {
     let overrides = overrides(target);
-    let mut loaded = config::load(&target.select.config, &overrides, &config::process_env);
+    let mut loaded = config::load(
+        &target.select.inventory.config,
+        &overrides,
+        &config::process_env,
+    );
     let mut payload = Payload::default();
     for fault in idle(target) {
         loaded.faults.push(fault);
@@ -79,7 +87,7 @@ fn with_hint(fault: Diagnostic, error: &ImageFileError) -> Box<Diagnostic> {
 /// The inventory alone, for what needs no image.
 pub(super) fn settings(select: &Selection) -> Result<Settings, CliError> {
     settings_of(config::load(
-        &select.config,
+        &select.inventory.config,
         &selected(select),
         &config::process_env,
     ))
@@ -109,6 +117,35 @@ pub(super) fn settings_of(loaded: Loaded) -> Result<Settings, CliError> {
         Some(settings) if loaded.faults.is_empty() => Ok(settings),
         _ => Err(loaded.faults.into()),
     }
+}
+
+/// Says which inventory is taken where `-c` names none, in one line.
+///
+/// # Errors
+///
+/// There is none to be taken.
+pub(super) fn say_inventory(matches: &ArgMatches) -> Result<(), CliError> {
+    let mut matches = matches;
+    while let Some((_, of_command)) = matches.subcommand() {
+        matches = of_command;
+    }
+    let is_default = matches.ids().any(|id| id == args::INVENTORY)
+        && matches.value_source(args::INVENTORY) == Some(ValueSource::DefaultValue);
+    if !is_default {
+        return Ok(());
+    }
+    let line = match args::inventory_of_environment() {
+        Some(path) => {
+            let path = printable(&path.to_string_lossy(), usize::MAX);
+            format!("inventory: {path} ({})\n", args::INVENTORY_VARIABLE)
+        }
+        None if Path::new(args::INVENTORY_HERE).exists() => {
+            format!("inventory: {}\n", args::INVENTORY_HERE)
+        }
+        None => return Err(CliError::NoInventory),
+    };
+    stderr_and_log::say(&line);
+    Ok(())
 }
 
 /// The folder of the inventory: what relative paths in it start from.

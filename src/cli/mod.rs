@@ -18,7 +18,7 @@ pub mod wiring;
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, FromArgMatches as _};
 
 use crate::report::Exit;
 
@@ -46,7 +46,8 @@ fn print(error: &CliError) {
 
 /// Runs the program; clap prints its own usage errors and ends with 2.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let matches = Cli::command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     // Also after a panic.
     let _finish = output::logging::Finish;
     if let Err(e) = process::limits::keep_memory_private() {
@@ -54,7 +55,8 @@ pub fn main() -> ExitCode {
             "WARNING: core dumps stay on, and may hold secrets: {e}"
         ));
     }
-    dispatch(&cli).unwrap_or_else(|error| {
+    let done = load::say_inventory(&matches).and_then(|()| dispatch(&cli));
+    done.unwrap_or_else(|error| {
         print(&error);
         Exit::Usage.into()
     })
@@ -66,15 +68,14 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, CliError> {
         Command::Run(run) => commands::run::run(cli, run).map(ExitCode::from),
         Command::Demo(demo) => commands::demo::demo(cli, demo),
         Command::Sim(sim) => commands::sim::sim(cli, sim),
-        Command::Audit(audit) => match (&audit.saved, &audit.read) {
-            (Some(AuditSaved::Verify(args)), _) => commands::audit::verify(args),
-            (None, Some(read)) => commands::audit::read_logs(cli, read).map(ExitCode::from),
-            (None, None) => Err(CliError::NoInventory),
+        Command::Audit(audit) => match &audit.saved {
+            Some(AuditSaved::Verify(args)) => commands::audit::verify(args),
+            None => commands::audit::read_logs(cli, &audit.read).map(ExitCode::from),
         },
         Command::Fetch(fetch) => commands::fetch::fetch(cli, fetch).map(ExitCode::from),
-        Command::Inspect(inspect) => commands::inspect::inspect(&inspect.image),
+        Command::Inspect(inspect) => commands::inspect::inspect(inspect),
         Command::Config(Config::Example) => commands::config::example(),
-        Command::Config(Config::Check { config }) => commands::config::check(config),
+        Command::Config(Config::Check(check)) => commands::config::check(check),
     }
 }
 

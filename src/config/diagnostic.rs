@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use annotate_snippets::{AnnotationKind, Element, Level, Origin, Renderer, Snippet};
+use serde::Serialize;
 
 use super::toml::source::Location;
 use crate::model::{counted, printable};
@@ -210,6 +211,51 @@ impl Diagnostic {
     }
 }
 
+/// A [`Diagnostic`] for scripts. What does not fit is absent.
+#[derive(Debug, Serialize)]
+pub struct Fault<'a> {
+    /// The file, as it was named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// Line, counted from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
+    /// Column in characters, counted from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<usize>,
+    /// The key path.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<&'a str>,
+    /// The device.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<&'a str>,
+    /// What is wrong.
+    pub message: &'a str,
+    /// What to write or do instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<&'a str>,
+}
+
+impl<'a> From<&'a Diagnostic> for Fault<'a> {
+    fn from(fault: &'a Diagnostic) -> Self {
+        let at = fault.location();
+        let file = match &fault.place {
+            Place::At(at) => Some(at.file()),
+            Place::File(file) => Some(file.as_path()),
+            Place::Argument(_) | Place::Nowhere => None,
+        };
+        Self {
+            file: file.map(shown_path),
+            line: at.map(Location::line),
+            column: at.map(Location::column),
+            key: fault.key.as_deref(),
+            device: fault.device.as_deref(),
+            message: &fault.message,
+            hint: fault.hint.as_deref(),
+        }
+    }
+}
+
 /// Whether both are shown in one piece: the renderer puts one snippet under one file name, and reads all
 /// lines in between.
 fn is_near(a: &Location, b: &Location) -> bool {
@@ -264,6 +310,13 @@ impl Diagnostics {
         self.0.iter()
     }
 
+    /// One after the other, in the order of the file.
+    pub fn in_order(&self) -> impl Iterator<Item = &Diagnostic> {
+        let mut sorted: Vec<&Diagnostic> = self.0.iter().collect();
+        sorted.sort_by_key(|f| f.rank());
+        sorted.into_iter()
+    }
+
     /// The first faults as text, in the order of the file, with a last line that counts all. Colours only
     /// if `color`; lines of the file are cut to `width` columns around what is wrong.
     pub fn render(&self, color: bool, width: usize) -> String {
@@ -273,10 +326,8 @@ impl Diagnostics {
             Renderer::plain()
         };
         let renderer = renderer.term_width(width.max(40));
-        let mut sorted: Vec<&Diagnostic> = self.0.iter().collect();
-        sorted.sort_by_key(|f| f.rank());
         let mut out = String::new();
-        for fault in sorted.into_iter().take(SHOWN) {
+        for fault in self.in_order().take(SHOWN) {
             out.push_str(&fault.render(&renderer));
             out.push_str("\n\n");
         }

@@ -13,13 +13,14 @@ mod environment;
 mod inventory;
 mod resolve;
 pub mod secrets;
+mod selection;
 mod toml;
 mod warnings;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use diagnostic::{Diagnostic, Diagnostics, Place};
+pub use diagnostic::{Diagnostic, Diagnostics, Fault, Place};
 pub use environment::{Env, process_env};
 pub use toml::source::Location;
 
@@ -82,7 +83,7 @@ pub struct Overrides {
     pub same_key: bool,
     /// `--allow-downgrade`.
     pub allow_downgrade: bool,
-    /// `--only`: names, groups and tags, spelled as in the inventory. Empty selects every device.
+    /// `--only`: names, groups and tags, or patterns of them. Empty selects every device.
     pub only: Vec<String>,
 }
 

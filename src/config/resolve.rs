@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::ca_file;
-use super::diagnostic::{Diagnostic, Place, quoted};
+use super::diagnostic::{Diagnostic, Place};
 use super::duplicates;
 use super::environment::{Env, unset};
 use super::inventory::auth::AuthPart;
 use super::inventory::device::{DevicePart, TlsPart};
 use super::inventory::file::File;
 use super::secrets::secret_reader;
+use super::selection::Selection;
 use super::toml::reader::{Field, KeySpan, Reader};
 use super::toml::single_values::{self, ValueError};
 use super::{BrokerSettings, DEFAULT_BROKER, DEFAULT_CONCURRENCY, Overrides, Settings};
@@ -49,9 +50,14 @@ pub(super) fn resolve(
     // A bad `tls` of [defaults] is one fault, also where no device is left to use it.
     trust(reader, &file.defaults.tls, &mut certificates);
     duplicates::targets(reader, &devices, &file.defaults);
-    unknown_selectors(reader, file, overrides);
+    let (selection, slips) = Selection::new(&overrides.only, &file.devices, &file.defaults);
+    if reader.read_all() {
+        for slip in slips {
+            reader.push(slip);
+        }
+    }
     // Also of a device that has other faults: all are to be seen at once.
-    let selected = |part: &&DevicePart| selects(overrides, part, &file.defaults);
+    let selected = |part: &&DevicePart| selection.has(part, &file.defaults);
     secrets_are_there(
         reader,
         &file.defaults,
@@ -212,55 +218,6 @@ impl Certificates {
                     .ok()
             })
             .clone()
-    }
-}
-
-/// Whether the command line selects this device: by name, group or tag, or by selecting nothing.
-fn selects(overrides: &Overrides, part: &DevicePart, defaults: &DevicePart) -> bool {
-    let tags = part.tags.or(&defaults.tags).value();
-    let is_called = |word: &String| {
-        part.name.value() == Some(word)
-            || part.group.or(&defaults.group).value() == Some(word)
-            || tags.is_some_and(|t| t.contains(word))
-    };
-    overrides.only.is_empty() || overrides.only.iter().any(is_called)
-}
-
-/// Selectors of the command line that select nothing are slips of the pen.
-fn unknown_selectors(reader: &mut Reader, file: &File, overrides: &Overrides) {
-    let parts = || file.devices.iter().chain([&file.defaults]);
-    let mut known: Vec<&str> = parts()
-        .flat_map(|p| {
-            let tags = p.tags.value().into_iter().flatten();
-            p.name
-                .value()
-                .into_iter()
-                .chain(p.group.value())
-                .chain(tags)
-        })
-        .map(String::as_str)
-        .collect();
-    known.sort_unstable();
-    known.dedup();
-    for wanted in &overrides.only {
-        if known.contains(&wanted.as_str()) || !reader.read_all() {
-            continue;
-        }
-        let hint = single_values::nearest(wanted, known.iter().copied()).map_or_else(
-            || {
-                "give the name, the group or a tag of a device as the inventory spells it"
-                    .to_owned()
-            },
-            |near| format!("did you mean {}?", quoted(near)),
-        );
-        reader.push(
-            Diagnostic::new(format!(
-                "no device, group or tag is called {}",
-                quoted(wanted)
-            ))
-            .place(Place::Argument(wanted.clone()))
-            .hint(hint),
-        );
     }
 }
 

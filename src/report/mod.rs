@@ -10,6 +10,7 @@ mod exit;
 #[cfg(test)]
 mod fixtures;
 mod formats;
+mod inventory_order;
 pub mod json;
 mod payload;
 mod phrases;
@@ -26,6 +27,7 @@ use crate::engine::{Event, Fleet};
 pub use audit_table::AuditTable;
 pub use exit::Exit;
 pub use formats::ReportFormat;
+pub use inventory_order::InventoryOrder;
 pub use json::JsonLines;
 pub use payload::{AppReport, ImageReport};
 pub use phrases::Count;

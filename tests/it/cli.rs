@@ -1,15 +1,18 @@
 //! The real binary: what it prints, where, and what it exits with.
 
+mod answers;
 mod audit;
 #[cfg(target_os = "linux")]
 mod descriptors;
 mod fetch;
 mod images;
+mod inventory;
 mod processes;
 mod program;
 mod report;
 mod rerun;
 mod rollout;
+mod selection;
 mod stalled;
 
 use serde_json::Value;

@@ -2,6 +2,7 @@
 
 mod job_control;
 mod panics;
+mod progress;
 mod reports;
 mod secrets_and_approvals;
 mod stalled;

@@ -14,12 +14,14 @@ use crate::device::RawLog;
 use crate::engine::{Intent, LogKeeper, Mode};
 use crate::hem::audit::{self, Delivery, KeyFault, LogKey, LogLine, Verified, Verifier};
 use crate::model::{AuditEntry, DeviceId, LogEnd, LogId, Payload, PayloadFacts, printable};
-use crate::report::{AuditTable, Exit, JsonLines, Reporter};
+use crate::report::{AuditTable, Exit, InventoryOrder, JsonLines, Reporter};
 
-use crate::cli::args::{AuditRead, AuditVerify, Cli, PlanOutput, Selection};
+use crate::cli::args::{AuditRead, AuditVerify, Cli};
 use crate::cli::locks_and_secrets::open_session;
 use crate::cli::output::headless_loop::{self, Lines};
 use crate::cli::output::logging;
+use crate::cli::output::plain_stdout::plain_stdout;
+use crate::cli::output::progress_line::WithProgress;
 use crate::cli::output::report_files::ReportFiles;
 use crate::cli::output::show_session::{self, Ending, OutputMode};
 use crate::cli::output::stdout_writer::OutputBuffer;
@@ -32,16 +34,13 @@ const PIECE: usize = 64 * 1024;
 
 /// `hemfleet audit`: reads and verifies the logs of devices. Its exit codes stand at [`Exit`].
 pub(in crate::cli) fn read_logs(cli: &Cli, args: &AuditRead) -> Result<Exit, CliError> {
-    let how = match args.output {
-        PlanOutput::Plain => OutputMode::Plain,
-        PlanOutput::Json => OutputMode::Json,
+    let how = if args.format.is_json() {
+        OutputMode::Json
+    } else {
+        OutputMode::Plain
     };
     logging::start(cli, how)?;
-    let settings = load::settings(&Selection {
-        config: args.config.clone(),
-        only: args.only.clone(),
-        concurrency: args.concurrency,
-    })?;
+    let settings = load::settings(&args.select)?;
     if let Some(dir) = &args.save {
         private_file::folder(dir).map_err(|source| CliError::Folder {
             path: dir.clone(),
@@ -77,17 +76,20 @@ pub(in crate::cli) fn read_logs(cli: &Cli, args: &AuditRead) -> Result<Exit, Cli
             return Ok(reports.finish_unbegun(session, &mut interrupts).await);
         };
         let page = OutputBuffer::default();
-        let mut reporter: Box<dyn Reporter> = match how {
-            OutputMode::Json => Box::new(JsonLines::new(page.clone())),
-            _ => Box::new(AuditTable::new(page.clone(), look)),
+        let written = OutputBuffer::default();
+        let mut told: Box<dyn Reporter> = match how {
+            OutputMode::Json => Box::new(JsonLines::new(written.clone())),
+            _ => Box::new(InventoryOrder::new(AuditTable::new(written.clone(), look))),
         };
+        let mut shown = WithProgress::new(&mut *told, written, page.clone(), "read the logs of");
         let lines = Lines {
-            reporter: &mut *reporter,
+            reporter: &mut shown,
             page,
             look,
         };
         let told =
             headless_loop::run(&mut session, lines, None, &mut reports, &mut interrupts).await;
+        drop(shown);
         let fleet = session.fleet();
         let exit = reports
             .finish(fleet, Exit::of(fleet), &mut interrupts)
@@ -165,7 +167,7 @@ pub(in crate::cli) fn verify(args: &AuditVerify) -> Result<ExitCode, CliError> {
     // Opened before the key is checked, so that a missing file is reported as missing.
     open(&args.file)?;
     let key = audit::parse_key_answer(&key).map_err(|e| bad_key(&args.key, e))?;
-    let mut out = io::stdout().lock();
+    let mut out = plain_stdout();
     let key = match audit::prove_key(&key) {
         Ok(key) => key,
         Err(KeyFault::NotSigned) => {

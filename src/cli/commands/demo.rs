@@ -10,7 +10,7 @@ use crate::report::Exit;
 use crate::sim::{self, Scenario, SimFleet, SimOptions};
 
 use self::folder::DemoFolder;
-use crate::cli::args::{Cli, Components, Demo, Selection, Target};
+use crate::cli::args::{Cli, Components, Demo, Inventory, Selection, Target};
 use crate::cli::device_locks::DeviceLocks;
 use crate::cli::locks_and_secrets::{open_session, take_locks};
 use crate::cli::output::report_files::ReportFiles;
@@ -40,7 +40,7 @@ pub(in crate::cli) fn demo(cli: &Cli, args: &Demo) -> Result<ExitCode, CliError>
         let inventory = sims.write_lab(lab.path())?.inventory;
         let target = Target {
             select: Selection {
-                config: inventory,
+                inventory: Inventory { config: inventory },
                 only: Vec::new(),
                 concurrency: None,
             },

@@ -1,18 +1,17 @@
 //! `hemfleet fetch`, and `--firmware latest`: asks the backend what it offers the devices, and downloads it. Whether a
 //! download is what was announced is checked in `fetch::download_check`.
 
+mod answer;
 pub(in crate::cli) mod download_check;
 
 use std::collections::BTreeMap;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 
 use crate::config::Settings;
 use crate::device::Device;
@@ -24,34 +23,34 @@ use crate::model::{
 use crate::report::Exit;
 
 use crate::cli::args::{Cli, Components, Fetch, Selection};
+use crate::cli::output::plain_stdout::{plain_stdout, print_json};
+use crate::cli::output::progress_line::ProgressLine;
 use crate::cli::output::show_session::OutputMode;
 use crate::cli::output::{logging, stderr_and_log};
 use crate::cli::process::{limits, private_file, signals};
 use crate::cli::{CliError, image_file, load, runtime, wiring};
+use answer::{FetchAnswer, Fetched};
 use download_check::{DownloadError, Facts};
 
 const NOTHING: &str = "nothing newer is offered";
-
-/// A progress line is written anew at most so often.
-const REDRAW: Duration = Duration::from_millis(100);
 
 /// `hemfleet fetch`. Exit code 0 where everything offered is here, also where that is nothing.
 pub(in crate::cli) fn fetch(cli: &Cli, args: &Fetch) -> Result<Exit, CliError> {
     logging::start(cli, OutputMode::Plain)?;
     let settings = load::settings(&Selection {
-        config: args.config.clone(),
-        only: args.device.iter().cloned().collect(),
+        inventory: args.inventory.clone(),
+        only: args.only.clone(),
         concurrency: None,
     })?;
     let dir = args
         .out
         .clone()
-        .unwrap_or_else(|| load::folder_of(&args.config));
+        .unwrap_or_else(|| load::folder_of(&args.inventory.config));
     let runtime = runtime()?;
     let exit = runtime.block_on(async {
         let mut interrupts = signals::interrupts()?;
         tokio::select! {
-            done = all(&settings, args.component, &dir) => done,
+            done = all(&settings, args, &dir) => done,
             Some(()) = interrupts.recv() => Ok(Exit::Interrupted),
         }
     });
@@ -59,15 +58,29 @@ pub(in crate::cli) fn fetch(cli: &Cli, args: &Fetch) -> Result<Exit, CliError> {
     exit
 }
 
-async fn all(settings: &Settings, components: Components, dir: &Path) -> Result<Exit, CliError> {
+async fn all(settings: &Settings, args: &Fetch, dir: &Path) -> Result<Exit, CliError> {
     let asked = ask(settings).await?;
     let mut exit = Exit::of_asking(&asked.complain());
     private_file::folder(dir).map_err(|source| CliError::Folder {
         path: dir.to_owned(),
         source,
     })?;
-    let offers = asked.offers(components);
-    if offers.is_empty() && exit == Exit::Good {
+    let offers = asked.offers(args.component);
+    let mut fetched = Vec::new();
+    for offer in &offers {
+        let got = download(&asked.broker, offer, dir, &settings.images).await;
+        if let Err(why) = &got {
+            exit = Exit::Failed;
+            say(&format!("{}: {}", offer.title(), chain(why)));
+        }
+        if !args.format.is_json() {
+            tell(offer, &got, &settings.images)?;
+        }
+        fetched.push(Fetched::new(offer, &got, &settings.images));
+    }
+    if args.format.is_json() {
+        print_json(&FetchAnswer::new(&asked, fetched, exit))?;
+    } else if offers.is_empty() && exit == Exit::Good {
         // Of the other component, perhaps.
         let also = match asked.offers(Components::Both).first() {
             Some(offer) => format!(
@@ -76,24 +89,24 @@ async fn all(settings: &Settings, components: Components, dir: &Path) -> Result<
             ),
             None => String::new(),
         };
-        writeln!(io::stdout(), "{NOTHING}{also}")?;
-    }
-    for offer in &offers {
-        match download(&asked.broker, offer, dir, &settings.images).await {
-            Ok(got) => {
-                let (title, path) = (offer.title(), got.path.display());
-                writeln!(io::stdout(), "{title}: {path}, as announced")?;
-                if let Err(distrust) = settings.images.of_file(got.sha256) {
-                    say(&format!("{title}: a run will refuse it: {distrust}"));
-                }
-            }
-            Err(why) => {
-                exit = Exit::Failed;
-                say(&format!("{}: {}", offer.title(), chain(&why)));
-            }
-        }
+        writeln!(plain_stdout(), "{NOTHING}{also}")?;
     }
     Ok(exit)
+}
+
+/// Says what came of an offer, where something did.
+fn tell(
+    offer: &Offer,
+    got: &Result<Downloaded, DownloadError>,
+    trust: &ImageTrust,
+) -> io::Result<()> {
+    let Ok(got) = got else { return Ok(()) };
+    let (title, path) = (offer.title(), got.path.display());
+    writeln!(plain_stdout(), "{title}: {path}, as announced")?;
+    if let Err(distrust) = trust.of_file(got.sha256) {
+        say(&format!("{title}: a run will refuse it: {distrust}"));
+    }
+    Ok(())
 }
 
 /// What came of `--firmware latest`.
@@ -262,10 +275,13 @@ async fn download(
     dir: &Path,
     trust: &ImageTrust,
 ) -> Result<Downloaded, DownloadError> {
-    let mut line = ProgressLine::new(offer.component);
+    let mut line = ProgressLine::new();
     let bytes = broker
         .download(offer.component, &offer.announced, &mut |got, total| {
-            line.show(got, total);
+            line.show_sometimes(|| {
+                let of = total.map_or_else(String::new, |t| format!(" of {}", human_bytes(t)));
+                format!("{}: {}{of}", offer.component, human_bytes(got))
+            });
         })
         .await;
     line.end();
@@ -310,39 +326,6 @@ async fn download(
 fn file_stem(path: &Path) -> String {
     path.file_stem()
         .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
-}
-
-/// The progress of a download, on standard error where that is a terminal.
-struct ProgressLine {
-    component: Component,
-    shown: Option<Instant>,
-    terminal: bool,
-}
-
-impl ProgressLine {
-    fn new(component: Component) -> Self {
-        Self {
-            component,
-            shown: None,
-            terminal: io::stderr().is_terminal(),
-        }
-    }
-
-    fn show(&mut self, got: u64, total: Option<u64>) {
-        if !self.terminal || self.shown.is_some_and(|at| at.elapsed() < REDRAW) {
-            return;
-        }
-        self.shown = Some(Instant::now());
-        let of = total.map_or_else(String::new, |t| format!(" of {}", human_bytes(t)));
-        let text = format!("\r{}: {}{of}   ", self.component, human_bytes(got));
-        stderr_and_log::say(&text);
-    }
-
-    fn end(&mut self) {
-        if self.shown.is_some() {
-            stderr_and_log::say("\r\x1b[K");
-        }
-    }
 }
 
 /// Tells on standard error, which may be gone.

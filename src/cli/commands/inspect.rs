@@ -1,39 +1,49 @@
 //! `hemfleet inspect`: prints what an image or a management app is. Files are read and checked by `cli::image_file`.
 
+mod answer;
+
 use std::io::{self, Write};
-use std::path::Path;
 use std::process::ExitCode;
 
-use bytes::Bytes;
 use jiff::Timestamp;
 
+use self::answer::InspectAnswer;
 use crate::cli::CliError;
-use crate::cli::image_file::{ImageFileError, fits, no_footer, read, read_app};
-use crate::hem::firmware_image;
+use crate::cli::args::Inspect;
+use crate::cli::image_file::{fits, no_footer, read, read_app, read_image};
+use crate::cli::output::plain_stdout::{plain_stdout, print_json};
 use crate::hem::management_app::{self, AppFile};
+use crate::hem::not_an_image;
 use crate::model::{AppFacts, Fwk, ImageFacts, SigningMode, human_bytes};
+use crate::report::Exit;
 
 /// `hemfleet inspect`. Exit code 2 where a run would refuse the file, after what can be told of it.
-pub(in crate::cli) fn inspect(path: &Path) -> Result<ExitCode, CliError> {
+pub(in crate::cli) fn inspect(args: &Inspect) -> Result<ExitCode, CliError> {
+    let path = &args.image;
+    if args.format.is_json() {
+        let answer = InspectAnswer::of(path);
+        print_json(&answer)?;
+        return Ok(if answer.accepted {
+            ExitCode::SUCCESS
+        } else {
+            Exit::Usage.into()
+        });
+    }
     let file = read(path)?;
-    let mut out = io::stdout().lock();
+    let mut out = plain_stdout();
     let size = file.len() as u64;
     writeln!(out, "size       {size} bytes ({})", human_bytes(size))?;
-    if crate::hem::not_an_image::is_tar(&file) {
-        return inspect_app(path, file, &mut out);
+    if not_an_image::is_tar(&file) {
+        let app = read_app(path, file)?;
+        describe_app(&app, &mut out)?;
+        fits(path, &app)?;
+        return Ok(ExitCode::SUCCESS);
     }
-    match firmware_image::read(file.clone()) {
-        Ok(image) => {
-            describe(&image.facts, &mut out)?;
-            match image.facts.footer {
-                Some(_) => Ok(ExitCode::SUCCESS),
-                None => Err(no_footer(path, &file).into()),
-            }
-        }
-        Err(source) => {
-            let path = path.to_owned();
-            Err(ImageFileError::Image { path, source }.into())
-        }
+    let facts = read_image(path, &file)?;
+    describe(&facts, &mut out)?;
+    match facts.footer {
+        Some(_) => Ok(ExitCode::SUCCESS),
+        None => Err(no_footer(path, &file).into()),
     }
 }
 
@@ -67,13 +77,6 @@ fn describe(facts: &ImageFacts, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "sig (fws)  {}", footer.fws)?;
     writeln!(out, "signature  verifies")?;
     to_paste(Some(footer.fwk), &sha256, out)
-}
-
-fn inspect_app(path: &Path, file: Bytes, out: &mut impl Write) -> Result<ExitCode, CliError> {
-    let app = read_app(path, file)?;
-    describe_app(&app, out)?;
-    fits(path, &app)?;
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Writes what is known of a management app, but for its size.

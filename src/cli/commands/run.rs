@@ -1,6 +1,6 @@
 //! `hemfleet plan` and `hemfleet run`. How a run is shown is in `cli::output`.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -12,11 +12,12 @@ use crate::model::{Credential, DeviceId, OnExpired, Payload, RunId};
 use crate::report::{Exit, JsonLines, Reporter, plan_table};
 
 use super::fetch;
-use crate::cli::args::{Cli, Plan, PlanOutput, Run};
+use crate::cli::args::{Cli, Plan, Run};
 use crate::cli::device_locks::DeviceLocks;
 use crate::cli::locks_and_secrets::{nothing_sent, open_session, take_locks};
 use crate::cli::output::headless_loop::{self, Lines};
 use crate::cli::output::logging;
+use crate::cli::output::progress_line::WithProgress;
 use crate::cli::output::report_files::ReportFiles;
 use crate::cli::output::show_session::{self, Ending, OutputMode};
 use crate::cli::output::stdout_writer::{self, OutputBuffer};
@@ -38,32 +39,33 @@ pub(in crate::cli) fn plan(cli: &Cli, args: &Plan) -> Result<Exit, CliError> {
     // A plan needs no secret, so none is read.
     let devices = wiring::devices(&settings, |_| Credential::None)?;
     let mut session = wiring::session(&settings, payload, devices, Mode::Plan)?;
-    if io::stderr().is_terminal() {
-        // Absent devices take long to time out, and a silent tool looks dead.
-        let asking = format!("asking {} devices…", settings.devices.len());
-        let _ = writeln!(io::stderr(), "{}", look.charset.text(&asking));
-    }
     let runtime = runtime()?;
     let exit = runtime.block_on(async {
         let mut interrupts = signals::interrupts()?;
         let page = OutputBuffer::default();
-        let mut json = JsonLines::new(page.clone());
-        let reporter: &mut dyn Reporter = match args.output {
-            PlanOutput::Json => &mut json,
-            PlanOutput::Plain => &mut headless_loop::Silent,
+        let lines = OutputBuffer::default();
+        let mut json = JsonLines::new(lines.clone());
+        let is_json = args.format.is_json();
+        let reporter: &mut dyn Reporter = if is_json {
+            &mut json
+        } else {
+            &mut headless_loop::Silent
         };
+        // Absent devices take long to time out, and a silent tool looks dead.
+        let mut shown = WithProgress::new(reporter, lines, page.clone(), "looked at");
         let lines = Lines {
-            reporter,
+            reporter: &mut shown,
             page,
             look,
         };
         let told =
             headless_loop::run(&mut session, lines, None, &mut reports, &mut interrupts).await;
+        drop(shown);
         let fleet = session.fleet();
         let exit = reports
             .finish(fleet, Exit::of(fleet), &mut interrupts)
             .await;
-        if told && args.output == PlanOutput::Plain {
+        if told && !is_json {
             let mut text = Vec::new();
             plan_table(fleet, &mut text, look)?;
             stdout_writer::print(text, fleet.stop().is_some(), &mut interrupts).await;
@@ -137,7 +139,7 @@ impl Rollout<'_> {
         if !self.args.target.wants_latest() {
             return self.upgrade(locks, mode, &[]).await;
         }
-        let dir = load::folder_of(&self.args.target.select.config);
+        let dir = load::folder_of(&self.args.target.select.inventory.config);
         let latest = fetch::latest(&self.settings, &dir, &mut self.interrupts).await?;
         let Some(latest) = latest else {
             return Ok(self.stopped(mode, &[]).await);

@@ -8,6 +8,7 @@ use crate::sim::{LabDir, PhoneAnswer, Scenario, SimDevice, SimFleet, SimOptions}
 
 use crate::cli::args::{Cli, Sim};
 use crate::cli::output::logging;
+use crate::cli::output::plain_stdout::plain_stdout;
 use crate::cli::output::show_session::OutputMode;
 use crate::cli::process::{limits, signals};
 use crate::cli::{CliError, load, runtime};
@@ -33,7 +34,7 @@ pub(in crate::cli) fn sim(cli: &Cli, args: &Sim) -> Result<ExitCode, CliError> {
         let mut interrupts = signals::interrupts()?;
         let sims = SimFleet::start(&scenario, &options).await?;
         let lab = sims.write_lab(&args.dir)?;
-        let mut out = io::stdout().lock();
+        let mut out = plain_stdout();
         print_lab(&mut out, &sims, &lab)?;
         out.flush()?;
         drop(out);

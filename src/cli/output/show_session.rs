@@ -37,7 +37,7 @@ impl OutputMode {
         let terminal = io::stdin().is_terminal()
             && io::stdout().is_terminal()
             && std::env::var_os("TERM").is_none_or(|t| t != "dumb");
-        match view.output {
+        match view.output() {
             Some(Output::Tui) if !terminal => Err(CliError::NoTerminalForTui),
             Some(Output::Tui) => Ok(Self::Tui),
             None if terminal => Ok(Self::Tui),

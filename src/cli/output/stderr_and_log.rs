@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd as _;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -25,7 +25,12 @@ struct Lines {
     queue: ByteQueue,
     room: usize,
     lost: AtomicU64,
+    /// Whether the last thing written is a line of progress, which the next line takes the place of.
+    progress: AtomicBool,
 }
+
+/// Back to the begin of the line, and nothing left on it.
+pub(super) const WIPE: &str = "\r\x1b[K";
 
 impl LineWriter {
     /// A writer to `file`.
@@ -38,6 +43,7 @@ impl LineWriter {
             queue: ByteQueue::start(file, false)?,
             room,
             lost: AtomicU64::new(0),
+            progress: AtomicBool::new(false),
         })))
     }
 
@@ -56,8 +62,19 @@ impl LineWriter {
                 lines.lost.store(0, Ordering::Relaxed);
                 state.push(gap(lost));
             }
+            if lines.progress.swap(false, Ordering::Relaxed) {
+                state.push(WIPE.into());
+            }
             state.push(line.to_vec());
         });
+    }
+
+    /// Writes a line of progress in place of the last one, to stand there until the next line is written; an empty one
+    /// stands nowhere.
+    fn progress(&self, text: &str) {
+        self.0.progress.store(false, Ordering::Relaxed);
+        self.line(format!("{WIPE}{text}").as_bytes());
+        self.0.progress.store(!text.is_empty(), Ordering::Relaxed);
     }
 
     /// Waits until all is written, but not for a file that takes nothing.
@@ -111,6 +128,13 @@ pub(in crate::cli) fn say(text: &str) {
         Ok(writer) => writer.line(text.as_bytes()),
         // No thread to be had: at the end of a process's means it is written at once.
         Err(_) => drop(io::stderr().write_all(text.as_bytes())),
+    }
+}
+
+/// Shows how far something is, in place of what was shown last; nothing at all, where `text` is empty. For a terminal.
+pub(super) fn show_progress(text: &str) {
+    if let Ok(writer) = stderr() {
+        writer.progress(text);
     }
 }
 

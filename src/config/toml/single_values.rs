@@ -36,16 +36,25 @@ pub(in crate::config) fn nearest<'k>(
     word: &str,
     known: impl IntoIterator<Item = &'k str>,
 ) -> Option<&'k str> {
+    near(word, known).into_iter().next()
+}
+
+/// The known words that are near to `word`, the nearest first.
+pub(in crate::config) fn near<'k>(
+    word: &str,
+    known: impl IntoIterator<Item = &'k str>,
+) -> Vec<&'k str> {
     let lower = word.to_lowercase();
-    known
+    let mut near: Vec<(usize, &str)> = known
         .into_iter()
         .map(|k| (strsim::damerau_levenshtein(&lower, &k.to_lowercase()), k))
         .filter(|(distance, k)| {
             let long = k.chars().count().max(lower.chars().count());
             *distance * 3 <= long || (k.starts_with(&lower) && lower.len() >= 3)
         })
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, k)| k)
+        .collect();
+    near.sort_by_key(|(distance, _)| *distance);
+    near.into_iter().map(|(_, k)| k).collect()
 }
 
 /// Whether there are characters that cannot be seen, or that change how others are seen.

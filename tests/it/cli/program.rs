@@ -24,6 +24,7 @@ pub(super) fn hemfleet() -> Program {
         .stdin(Stdio::null())
         .env_remove("RUST_LOG")
         .env_remove("HEM_PASSPHRASE")
+        .env_remove("HEMFLEET_CONFIG")
         // Locks, and not among those of whoever runs the tests.
         .env(
             "XDG_STATE_HOME",
@@ -46,6 +47,12 @@ impl Program {
 
     pub(super) fn env(&mut self, name: &str, value: impl AsRef<OsStr>) -> &mut Self {
         self.0.env(name, value);
+        self
+    }
+
+    /// Runs it in this folder.
+    pub(super) fn within(&mut self, dir: &Path) -> &mut Self {
+        self.0.current_dir(dir);
         self
     }
 

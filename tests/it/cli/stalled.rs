@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::program::{Lab, hemfleet, json, of, text, wait_for_file};
 
 /// More devices than a pipe has room for their events.
-fn many(devices: usize) -> Lab {
+pub(super) fn many(devices: usize) -> Lab {
     let mut scenario = "tempo = 0.01\nclient = { quick = true, concurrency = 60 }\n\
                         [image]\nsize = 20000\n"
         .to_owned();
