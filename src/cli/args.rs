@@ -43,9 +43,26 @@ pub(super) enum Command {
     /// Show what a firmware image or a management app is, who signed it, and whether it verifies; exit code 2 if a
     /// run would refuse it
     Inspect(Inspect),
-    /// Print a documented example of an inventory, or check one
+    /// Write, check or explain an inventory
     #[command(subcommand)]
     Config(Config),
+    /// Print what a shell needs to complete commands and options; source it, or save it where the shell looks
+    Completions(Completions),
+    /// Print the manual page, or write those of all commands to a folder
+    Man(Man),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    pub(super) shell: clap_complete::Shell,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Man {
+    /// The folder for hemfleet.1, hemfleet-run.1 and so on, such as ~/.local/share/man/man1
+    pub(super) dir: Option<PathBuf>,
 }
 
 /// The file that says which devices there are.
@@ -274,8 +291,8 @@ pub(super) struct Demo {
 
 #[derive(Args, Debug)]
 pub(super) struct Sim {
-    /// How many devices, all without faults
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    /// How many devices, all without faults: 1 to 5000
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=5000))]
     pub(super) devices: u16,
     /// Where to write the inventory, the CA, the image, the management app and the secrets
     #[arg(long, value_name = "DIR")]
@@ -387,6 +404,18 @@ pub(super) enum Config {
     Example,
     /// Report everything that is wrong with an inventory
     Check(Check),
+    /// Write an inventory from a few questions; without a terminal the answers are lines of standard input, and a
+    /// missing one takes the default
+    Init(Init),
+    /// Print a JSON Schema of the inventory, by which editors complete and check it
+    Schema,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Init {
+    /// The file to write; one that exists is left alone
+    #[arg(default_value = "fleet.toml")]
+    pub(super) file: PathBuf,
 }
 
 #[derive(Args, Debug)]

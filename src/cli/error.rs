@@ -92,6 +92,30 @@ pub enum CliError {
         /// What is wrong with it.
         source: ScenarioError,
     },
+    /// A file that would be written over.
+    #[error("{} exists, and is left alone", .0.display())]
+    Exists(PathBuf),
+    /// A file that cannot be written.
+    #[error("{} cannot be written", path.display())]
+    Unwritten {
+        /// Its path.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// An answer of `config init` that does not fit.
+    #[error("{question}: {answer}: {why}")]
+    Answer {
+        /// What was asked.
+        question: String,
+        /// What was answered.
+        answer: String,
+        /// Why it does not fit.
+        why: String,
+    },
+    /// `config init` was left.
+    #[error("left without an answer; nothing was written")]
+    NotAnswered,
     /// The built-in scenario.
     #[error(transparent)]
     Scenario(#[from] ScenarioError),
@@ -149,6 +173,10 @@ impl CliError {
                 "the key is the saved answer of GET /api/logger/key: key, nonce and nonce_signed"
             }
             Self::NoInventory => "name one with -c FILE; hemfleet config init writes one",
+            Self::Exists(_) => "name another file: hemfleet config init FILE",
+            Self::Answer { .. } => {
+                "nothing was written; the answers are lines of standard input, one for each question"
+            }
             Self::PlanOfLatest => "run hemfleet fetch first, then plan with the file it wrote",
             Self::NoTerminalToConfirm => "look at it with hemfleet plan, then say --yes",
             Self::NoTerminalToAsk(_) => {

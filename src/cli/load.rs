@@ -9,7 +9,7 @@ use clap::parser::ValueSource;
 use super::CliError;
 use super::args::{self, Selection, Target};
 use super::image_file::{self, ImageFileError};
-use super::output::stderr_and_log;
+use super::output::{logging, stderr_and_log};
 use crate::config::{self, Diagnostic, Loaded, Overrides, Settings};
 use crate::model::{AppImage, Component, FirmwareImage, Payload, chain, printable};
 use crate::sim::Scenario;
@@ -145,6 +145,8 @@ pub(super) fn say_inventory(matches: &ArgMatches) -> Result<(), CliError> {
         None => return Err(CliError::NoInventory),
     };
     stderr_and_log::say(&line);
+    // Before anything goes to standard output, which may be the same terminal.
+    logging::finish();
     Ok(())
 }
 

@@ -75,6 +75,10 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, CliError> {
         Command::Fetch(fetch) => commands::fetch::fetch(cli, fetch).map(ExitCode::from),
         Command::Inspect(inspect) => commands::inspect::inspect(inspect),
         Command::Config(Config::Example) => commands::config::example(),
+        Command::Config(Config::Init(init)) => commands::config_init::init(&init.file),
+        Command::Config(Config::Schema) => commands::config::schema(),
+        Command::Completions(args) => commands::shell::completions(args.shell),
+        Command::Man(man) => commands::shell::man(man.dir.as_deref()),
         Command::Config(Config::Check(check)) => commands::config::check(check),
     }
 }

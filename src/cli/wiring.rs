@@ -10,6 +10,7 @@ use crate::engine::{Command, DeviceSeed, Fleet, FleetRun, Launcher, LogKeeper, M
 use crate::model::{Credential, DeviceId, DeviceSpec, Payload, PayloadFacts, RunId};
 
 use super::CliError;
+use super::output::stderr_and_log;
 
 /// The adapters of all devices; nothing is sent yet.
 pub fn devices(
@@ -75,11 +76,13 @@ pub fn session<D: Device>(
     ))
 }
 
-/// A name for a run that has none yet.
+/// A name for a run that has none yet; the log has it in each line from here on.
 pub(super) fn run_id() -> Result<RunId, CliError> {
     let mut random = [0; 4];
     getrandom::fill(&mut random).map_err(CliError::Randomness)?;
-    Ok(RunId::from_random(random))
+    let run = RunId::from_random(random);
+    stderr_and_log::of_run(&run);
+    Ok(run)
 }
 
 /// A session that ends before it begins: of a run that was stopped before there were devices to work on, or that has none.

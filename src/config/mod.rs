@@ -12,6 +12,7 @@ mod duplicates;
 mod environment;
 mod inventory;
 mod resolve;
+mod schema;
 pub mod secrets;
 mod selection;
 mod toml;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Fault, Place};
 pub use environment::{Env, process_env};
+pub use schema::schema;
 pub use toml::source::Location;
 
 use crate::model::{DeviceSpec, ImageTrust, Policy, Rollout};
@@ -161,7 +163,7 @@ pub fn load_text(path: &Path, text: &str, overrides: &Overrides, env: &Env<'_>) 
     let settings = resolve::resolve(&mut reader, &typed, overrides, env, path);
     if let Some(n) = overrides.concurrency {
         let n = i64::try_from(n).unwrap_or(i64::MAX);
-        if let Err(error) = toml::single_values::number_within(n, &inventory::file::CONCURRENCY) {
+        if let Err(error) = toml::single_values::number_within(n, &inventory::keys::CONCURRENCY) {
             let fault =
                 Diagnostic::new(error.message).place(Place::Argument("--concurrency".to_owned()));
             reader.push(fault.hint(error.hint.unwrap_or_default()));

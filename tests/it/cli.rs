@@ -13,6 +13,7 @@ mod report;
 mod rerun;
 mod rollout;
 mod selection;
+mod shell;
 mod stalled;
 
 use serde_json::Value;
@@ -163,13 +164,47 @@ fn every_command_logs_where_it_is_told_to() {
         .output()
         .unwrap();
     assert_eq!(text(&plan.stderr), "");
-    assert!(
-        std::fs::read_to_string(&log)
-            .unwrap()
-            .contains("/api/system/version")
-    );
+    let written = std::fs::read_to_string(&log).unwrap();
+    assert!(written.contains("/api/system/version"));
     let mode = log.metadata().unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn each_line_of_the_log_has_the_run_and_the_file_is_bounded() {
+    let lab = Lab::serve("all-well.toml");
+    let log = lab.dir.path().join("run.log");
+    // As many bytes as a file may have.
+    let full = std::fs::File::create(&log).unwrap();
+    full.set_len(10 * 1024 * 1024).unwrap();
+    let output = lab.run().args(["-v", "--log"]).arg(&log).output().unwrap();
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    let events = json(&output.stdout);
+    let run = format!(" {} ", events[0]["run"].as_str().unwrap());
+    let written = std::fs::read_to_string(&log).unwrap();
+    assert!(written.lines().count() > 10, "{written}");
+    for line in written.lines() {
+        assert!(line.contains(&run), "{line}");
+    }
+    let before = std::fs::metadata(lab.dir.path().join("run.log.1")).unwrap();
+    assert_eq!(before.len(), 10 * 1024 * 1024);
+}
+
+#[test]
+fn the_simulator_says_how_many_devices_it_takes() {
+    let help = run(&["sim", "--help"]);
+    assert!(
+        text(&help.stdout).contains("1 to 5000"),
+        "{}",
+        text(&help.stdout)
+    );
+    let many = run(&["sim", "--devices", "5001", "--dir", "/dev/null"]);
+    assert_eq!(code(&many), 2);
+    assert!(
+        text(&many.stderr).contains("1..=5000"),
+        "{}",
+        text(&many.stderr)
+    );
 }
 
 #[test]
@@ -314,24 +349,25 @@ fn the_example_is_printed_and_checks() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("fleet.toml");
     std::fs::write(&file, &example.stdout).unwrap();
-    std::fs::copy(vector("signed-v1.2.3.bin"), dir.path().join("firmware.bin")).unwrap();
-    let app = vector("../app/webroot.tar");
-    std::fs::copy(app, dir.path().join("webroot.tar")).unwrap();
-    let check = hemfleet()
-        .args(["config", "check", "-c"])
-        .arg(&file)
-        .env("HEM_PASSPHRASE", "x")
-        .output()
-        .unwrap();
-    assert_eq!(code(&check), 0, "{}", text(&check.stderr));
-    // The variable is not set: said, with where it is named.
-    let unset = hemfleet()
-        .args(["config", "check", "-c"])
-        .arg(&file)
-        .output()
-        .unwrap();
+    let check = || {
+        let mut check = hemfleet();
+        check.args(["config", "check", "-c"]).arg(&file);
+        check.output().unwrap()
+    };
+    // As it stands: without a file beside it, and without a secret.
+    assert_eq!(code(&check()), 0, "{}", text(&check().stderr));
+    // What is commented out is looked at once it is in force.
+    let said = text(&example.stdout).replace("#auth = ", "auth = ");
+    std::fs::write(&file, said.replace("#firmware = ", "firmware = ")).unwrap();
+    let unset = check();
     assert_eq!(code(&unset), 2);
-    assert!(text(&unset.stderr).contains("HEM_PASSPHRASE"));
+    for wanted in ["HEM_PASSPHRASE", "firmware.bin"] {
+        assert!(
+            text(&unset.stderr).contains(wanted),
+            "{}",
+            text(&unset.stderr)
+        );
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod any_text;
 mod faults;
+mod schema;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -71,6 +72,39 @@ fn every_valid_file_loads() {
     }
 }
 
+/// The example with all that is commented out in force, but for the other ways to say what it says already.
+fn everything_in_force() -> String {
+    let in_force = |line: &'static str| match line.strip_prefix('#') {
+        Some(bare) if !bare.starts_with([' ', '#']) && !bare.starts_with("tls = ") => bare,
+        _ => line,
+    };
+    let lines: Vec<&str> = EXAMPLE.lines().map(in_force).collect();
+    lines.join("\n")
+}
+
+#[test]
+fn what_the_example_leaves_out_is_the_default_as_well() {
+    let asis = settings_of(EXAMPLE);
+    // The one file that loading it would read.
+    let full = settings_of(&everything_in_force().replace("\nca = ", "\n#ca = "));
+    assert_eq!(full.policy, asis.policy);
+    assert_eq!(
+        (full.rollout, full.concurrency),
+        (asis.rollout, asis.concurrency)
+    );
+    assert_eq!(full.broker, asis.broker);
+    assert!(full.firmware.is_some() && full.app.is_some() && full.images.allow.is_some());
+    assert!(asis.firmware.is_none() && asis.app.is_none());
+    for (full, asis) in full.devices.iter().zip(&asis.devices) {
+        assert_eq!((&full.tls, &full.ssh), (&asis.tls, &asis.ssh));
+        assert_eq!(asis.auth, AuthMethod::None);
+    }
+    assert_eq!(
+        load_text(EXAMPLE, &Overrides::default()).warnings().len(),
+        1
+    );
+}
+
 #[test]
 fn the_example_loads_and_says_the_defaults() {
     let settings = settings(load_text(EXAMPLE, &Overrides::default()));
@@ -80,13 +114,20 @@ fn the_example_loads_and_says_the_defaults() {
     assert_eq!(settings.broker.url, DEFAULT_BROKER);
     assert_eq!(settings.broker.ca_pem, None);
     assert_eq!(names(&settings), ["vault-01", "vault-02", "spare"]);
-    let [first, second, spare] = settings.devices.as_slice() else {
+    assert_eq!(settings.devices[0].tls, TlsTrust::System);
+    assert!(
+        settings
+            .devices
+            .iter()
+            .all(|device| !device.allow_plain_login)
+    );
+    // What `auth` says is what it would say if it said nothing more than kind and secret.
+    let said = everything_in_force().replace("\nca = ", "\n#ca = ");
+    let full = settings_of(&said);
+    let [first, second, spare] = full.devices.as_slice() else {
         panic!("three devices");
     };
-    assert_eq!(first.tls, TlsTrust::System);
-    assert!(!first.allow_plain_login);
-    // What `auth` says is what it would say if it said nothing more than kind and secret.
-    let silent = EXAMPLE
+    let silent = said
         .replace(", kdf = \"auto\"", "")
         .replace(", legacy = \"auto\"", "");
     let silent = settings_of(&silent);

@@ -1,4 +1,4 @@
-//! `hemfleet config example` and `hemfleet config check`.
+//! `hemfleet config example`, `check` and `schema`. `hemfleet config init` is in `config_init`.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -15,6 +15,14 @@ use crate::report::Exit;
 /// `hemfleet config example`.
 pub(in crate::cli) fn example() -> Result<ExitCode, CliError> {
     plain_stdout().write_all(config::EXAMPLE.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `hemfleet config schema`.
+pub(in crate::cli) fn schema() -> Result<ExitCode, CliError> {
+    let mut text = serde_json::to_vec_pretty(&config::schema()).map_err(std::io::Error::from)?;
+    text.push(b'\n');
+    plain_stdout().write_all(&text)?;
     Ok(ExitCode::SUCCESS)
 }
 

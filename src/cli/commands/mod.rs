@@ -2,8 +2,10 @@
 
 pub(super) mod audit;
 pub(super) mod config;
+pub(super) mod config_init;
 pub(super) mod demo;
 pub(super) mod fetch;
 pub(super) mod inspect;
 pub(super) mod run;
+pub(super) mod shell;
 pub(super) mod sim;

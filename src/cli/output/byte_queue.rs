@@ -3,8 +3,7 @@
 //! drops lines and counts them.
 
 use std::collections::VecDeque;
-use std::fs::File;
-use std::io::{self, Write as _};
+use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -60,7 +59,10 @@ impl State {
 impl ByteQueue {
     /// A queue in front of `file`. A strict one stops at the first error; another one goes on, since a full disk
     /// may have room again.
-    pub(in crate::cli) fn start(file: File, strict: bool) -> io::Result<Self> {
+    pub(in crate::cli) fn start(
+        file: impl io::Write + Send + 'static,
+        strict: bool,
+    ) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         lock(&shared.state).strict = strict;
         let for_thread = Arc::clone(&shared);
@@ -119,7 +121,7 @@ impl Drop for ByteQueue {
 /// The largest piece that is written at once: progress shows after each.
 const PIECE: usize = 64 * 1024;
 
-fn write_all(shared: &Shared, mut file: File) {
+fn write_all(shared: &Shared, mut file: impl io::Write) {
     let mut state = lock(&shared.state);
     loop {
         let Some(chunk) = state.waiting.pop_front() else {

@@ -1,14 +1,18 @@
-//! Where the log goes: standard error, or a private file while the dashboard owns the terminal. Log lines are written by
-//! `stderr_and_log`, so that logging never blocks.
+//! Where the log goes: standard error, or a private file while the dashboard owns the terminal; and how its lines begin.
+//! They are written by `stderr_and_log`, so that logging never blocks, and `log_file` bounds the file.
 
-use std::fs::{File, OpenOptions, Permissions};
+use std::fmt;
+use std::fs::Permissions;
 use std::io;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
+use super::log_file::LogFile;
 use super::show_session::OutputMode;
 use super::stderr_and_log::{self, LineWriter};
 use crate::cli::args::Cli;
@@ -50,6 +54,7 @@ fn to_stderr(verbose: u8) -> io::Result<()> {
     let lines = stderr_and_log::stderr()?;
     tracing_subscriber::fmt()
         .with_env_filter(filter(verbose, "warn"))
+        .with_timer(TimeAndRun)
         .with_writer(move || lines.clone())
         // It would say so on standard error, which is what failed, and panic at that.
         .log_internal_errors(false)
@@ -64,15 +69,17 @@ fn to_file(verbose: u8, file: Option<&Path>) -> io::Result<PathBuf> {
         Some(path) => path.to_owned(),
         None => usual_place()?,
     };
-    let log = open(&path)?;
+    let log = LogFile::open(&path)
+        .map_err(|e| io::Error::new(e.kind(), format!("log file {}: {e}", path.display())))?;
     if file.is_none() {
         // An older log may have been made by another umask; what is the user's choice is left alone.
-        log.set_permissions(Permissions::from_mode(0o600))?;
+        log.file().set_permissions(Permissions::from_mode(0o600))?;
     }
     let lines = LineWriter::start(log)?;
     let _ = FILE.set(lines.clone());
     tracing_subscriber::fmt()
         .with_env_filter(filter(verbose, "info"))
+        .with_timer(TimeAndRun)
         .with_writer(move || lines.clone())
         .log_internal_errors(false)
         .with_ansi(false)
@@ -99,11 +106,15 @@ fn usual_place() -> io::Result<PathBuf> {
     Ok(dir.join("hemfleet.log"))
 }
 
-fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .create(true)
-        .append(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(|e| io::Error::new(e.kind(), format!("log file {}: {e}", path.display())))
+/// The time and, once there is one, the id of the run: so that the lines of one run are found in a log of many.
+struct TimeAndRun;
+
+impl FormatTime for TimeAndRun {
+    fn format_time(&self, out: &mut Writer<'_>) -> fmt::Result {
+        SystemTime.format_time(out)?;
+        match stderr_and_log::run() {
+            Some(run) => write!(out, " {run}"),
+            None => Ok(()),
+        }
+    }
 }

@@ -4,6 +4,7 @@
 pub(super) mod byte_queue;
 pub(super) mod headless_loop;
 pub(super) mod headless_secrets;
+mod log_file;
 pub(super) mod logging;
 pub(super) mod plain_stdout;
 pub(super) mod progress_line;

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::byte_queue::ByteQueue;
-use crate::model::counted;
+use crate::model::{RunId, counted};
 
 /// Bytes that may wait.
 const ROOM: usize = 8 * 1024 * 1024;
@@ -34,11 +34,11 @@ pub(super) const WIPE: &str = "\r\x1b[K";
 
 impl LineWriter {
     /// A writer to `file`.
-    pub(in crate::cli) fn start(file: File) -> io::Result<Self> {
+    pub(in crate::cli) fn start(file: impl Write + Send + 'static) -> io::Result<Self> {
         Self::with_room(file, ROOM)
     }
 
-    fn with_room(file: File, room: usize) -> io::Result<Self> {
+    fn with_room(file: impl Write + Send + 'static, room: usize) -> io::Result<Self> {
         Ok(Self(Arc::new(Lines {
             queue: ByteQueue::start(file, false)?,
             room,
@@ -95,7 +95,22 @@ fn gap(lost: u64) -> Vec<u8> {
         "line is",
         "lines are",
     );
-    format!("WARN hemfleet: {lines} missing here: they could not be written in time\n").into_bytes()
+    let of_run = run().map_or_else(String::new, |run| format!("{run} "));
+    format!("{of_run}WARN hemfleet: {lines} missing here: they could not be written in time\n")
+        .into_bytes()
+}
+
+/// The run that this process is about.
+static RUN: OnceLock<RunId> = OnceLock::new();
+
+/// From now on lines of the log say that they are about this run.
+pub(in crate::cli) fn of_run(run: &RunId) {
+    let _ = RUN.set(run.clone());
+}
+
+/// The run that lines of the log are about, once there is one.
+pub(super) fn run() -> Option<&'static str> {
+    RUN.get().map(RunId::as_str)
 }
 
 /// What is written at once is one line, as `tracing` does it.

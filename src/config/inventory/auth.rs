@@ -2,32 +2,15 @@
 
 use toml::de::DeValue;
 
-use super::secret_sources::{SOURCES, SharedSecrets, WRITE_SECRET, read_secret};
+use super::keys::{AUTH, KDFS, KINDS, SOURCES};
+use super::secret_sources::{SharedSecrets, WRITE_SECRET, read_secret};
 use crate::config::diagnostic::quoted;
+use crate::config::toml::key::names;
 use crate::config::toml::reader::{Field, KeySpan, Reader, Section, choice, mismatch, text};
 use crate::config::toml::single_values::{self, ValueError, ValueResult};
 use crate::model::{AuthMethod, KdfChoice, SecretSource, WordsChoice};
 
-const AUTH: &[&str] = &["kind", "secret", "kdf", "legacy"];
-
-/// How a passphrase becomes the key, as the inventory has it.
-pub(super) const KDFS: [(&str, KdfChoice); 3] = [
-    ("auto", KdfChoice::Auto),
-    ("pbkdf2", KdfChoice::Pbkdf2),
-    ("argon2", KdfChoice::Argon2),
-];
-
-/// The kinds of login, each with the keys that it has beside `kind`.
-const KINDS: [(&str, &[&str]); 6] = [
-    ("passphrase", &["secret", "kdf"]),
-    ("master_words", &["secret", "legacy"]),
-    ("mobile", &[]),
-    ("token", &["secret"]),
-    ("prompt", &[]),
-    ("none", &[]),
-];
-
-/// Their names.
+/// The names of the kinds of login.
 pub(super) fn kinds() -> impl Iterator<Item = &'static str> {
     KINDS.iter().map(|(kind, _)| *kind)
 }
@@ -64,7 +47,9 @@ pub(super) fn read_auth(
         }
     };
     let s = Section::open(reader, table, spot.clone(), AUTH, |key| match key {
-        k if SOURCES.contains(&k) => Some(format!("`{k}` belongs in secret = {{ … }}")),
+        k if names(SOURCES).any(|source| source == k) => {
+            Some(format!("`{k}` belongs in secret = {{ … }}"))
+        }
         "password" | "passphrase" | "words" | "token" | "value" => Some(WRITE_SECRET.to_owned()),
         _ => None,
     });
@@ -123,14 +108,14 @@ fn with_secret(
 /// Reports the keys that other kinds have.
 fn strangers(reader: &mut Reader, auth: &Section<'_>, kind: &str, keys: &[&str]) -> bool {
     let mut found = false;
-    for key in AUTH.iter().filter(|k| **k != "kind" && !keys.contains(k)) {
+    for key in names(AUTH).filter(|k| *k != "kind" && !keys.contains(k)) {
         let Some((_, spot)) = auth.get(key) else {
             continue;
         };
         found = true;
         let owners: Vec<String> = KINDS
             .iter()
-            .filter(|(_, keys)| keys.contains(key))
+            .filter(|(_, keys)| keys.contains(&key))
             .map(|(kind, _)| format!("\"{kind}\""))
             .collect();
         let error = ValueError::new(format!("auth of kind {} has no `{key}`", quoted(kind)));

@@ -6,13 +6,12 @@ use toml::de::{DeTable, DeValue};
 
 use super::address::{self, UrlPath};
 use super::auth::{AuthPart, read_auth};
-use super::keys::{home_of, path};
+use super::keys::{TRUST, home_of, path};
 use super::secret_sources::SharedSecrets;
+use crate::config::toml::key::{Key, names};
 use crate::config::toml::reader::{Field, KeySpan, Reader, Section, flag, mismatch, text};
 use crate::config::toml::single_values::{self, ValueError};
 use crate::model::{HostPort, Proxy, Scheme, SpkiPin, SshJump};
-
-const TLS: &[&str] = &["ca", "pin", "insecure", "system"];
 
 /// What makes a certificate trusted, before any file is read.
 #[derive(Clone, Debug)]
@@ -46,11 +45,12 @@ pub(super) fn read_device(
     reader: &mut Reader,
     table: &DeTable<'_>,
     mut spot: KeySpan,
-    known: &[&str],
+    known: &'static [Key],
     shared: &mut SharedSecrets,
 ) -> DevicePart {
+    let has_name = names(known).any(|key| key == "name");
     // The name comes first, so that every other fault of the device can say it.
-    if known.contains(&"name") {
+    if has_name {
         spot.device = table
             .iter()
             .find(|(k, _)| k.get_ref().as_ref() == "name")
@@ -61,7 +61,7 @@ pub(super) fn read_device(
     let s = Section::open(reader, table, spot.clone(), known, elsewhere);
     let word = |v| single_values::word(text(v)?);
     DevicePart {
-        name: if known.contains(&"name") {
+        name: if has_name {
             s.take(reader, "name", word)
         } else {
             Field::Absent
@@ -133,7 +133,7 @@ fn read_tls(reader: &mut Reader, device: &Section<'_>) -> Field<TlsPart> {
         reader.report(&spot, mismatch("a table", value.get_ref()).hint(HINT));
         return Field::Invalid;
     };
-    let s = Section::open(reader, table, spot.clone(), TLS, home_of);
+    let s = Section::open(reader, table, spot.clone(), TRUST, home_of);
     let only_true = |v: &DeValue<'_>| {
         if flag(v)? {
             Ok(())

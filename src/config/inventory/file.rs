@@ -2,7 +2,6 @@
 //! this one.
 
 use std::collections::BTreeSet;
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use toml::de::{DeTable, DeValue};
@@ -12,12 +11,9 @@ use super::device::{DevicePart, read_device};
 use super::keys::{BROKER, DEFAULTS, DEVICE, FLEET, IMAGES, ROOT, as_table, home_of, path, table};
 use super::policy_tables::{self, PolicyPart, RolloutPart};
 use super::secret_sources::SharedSecrets;
-use crate::config::toml::reader::{Field, KeySpan, Reader, Section, mismatch, number, text};
+use crate::config::toml::reader::{Field, KeySpan, Reader, Section, mismatch, text};
 use crate::config::toml::single_values::{self, ValueError, ValueResult};
 use crate::model::{Fwk, HostPort, Scheme, SecretSource};
-
-/// How many devices may be worked on at once.
-pub(in crate::config) const CONCURRENCY: RangeInclusive<i64> = 1..=1024;
 
 /// The whole file.
 #[derive(Debug, Default)]
@@ -49,9 +45,7 @@ pub(in crate::config) fn read(reader: &mut Reader, root: &DeTable<'_>) -> File {
     if let Some(s) = table(reader, &root, "fleet", FLEET) {
         file.firmware = path(reader, &s, "firmware");
         file.app = path(reader, &s, "app");
-        file.concurrency = s.take(reader, "concurrency", |v| {
-            single_values::number_within(number(v)?, &CONCURRENCY)
-        });
+        file.concurrency = s.number(reader, "concurrency");
     }
     if let Some(s) = table(reader, &root, "images", IMAGES) {
         file.signers = list(reader, &s, "signers", single_values::signer);

@@ -5,7 +5,7 @@ pub(super) mod address;
 pub(super) mod auth;
 pub(super) mod device;
 pub(super) mod file;
-mod keys;
+pub(super) mod keys;
 pub(super) mod policy_tables;
 pub(super) mod redact;
 pub(super) mod secret_sources;

@@ -1,31 +1,18 @@
 //! How devices are treated: `[timeouts]`, `[pace]`, `[retry]`, `[tls]`, `[audit]`, `[approval]` and `[rollout]`. The
 //! defaults are in `model`, with the values.
 
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use toml::de::DeValue;
 
 use super::keys::{APPROVAL, AUDIT, PACE, RETRY, ROLLOUT, TIMEOUTS, TLS, table};
 use crate::config::Overrides;
-use crate::config::toml::reader::{Field, Reader, Section, choice, duration, mismatch, number};
-use crate::config::toml::single_values::{self, ValueError, ValueResult};
+use crate::config::toml::reader::{Field, Reader, Section, choice, mismatch, number};
+use crate::config::toml::single_values::{ValueError, ValueResult};
 use crate::model::{
     ApprovalPolicy, AuditMode, AuditPolicy, MaxFailures, MaxFailuresError, OnExpired, Pace, Policy,
     Retry, Rollout, Timeouts,
 };
-
-const ATTEMPTS: RangeInclusive<i64> = 1..=10;
-/// Closed log files that are read at most; devices keep some 300.
-const FILES: RangeInclusive<i64> = 1..=100;
-const AT_ONCE: RangeInclusive<i64> = 1..=100;
-
-const fn ms(n: u64) -> Duration {
-    Duration::from_millis(n)
-}
-
-const MINUTE: u64 = 60_000;
-const HOUR: u64 = 60 * MINUTE;
 
 /// What the file says of it.
 #[derive(Debug, Default)]
@@ -168,44 +155,36 @@ pub(in crate::config) fn read(reader: &mut Reader, root: &Section<'_>) -> Policy
     if let Some(s) = table(reader, root, "audit", AUDIT) {
         let known = AuditMode::ALL.map(|m| (m.as_str(), m));
         p.audit_mode = s.take(reader, "mode", |v| choice(v, &known));
-        p.audit_files = s.take(reader, "files", |v| {
-            single_values::number_within(number(v)?, &FILES)
-        });
+        p.audit_files = s.number(reader, "files");
     }
     if let Some(s) = table(reader, root, "approval", APPROVAL) {
-        p.at_once = s.take(reader, "at_once", |v| {
-            single_values::number_within(number(v)?, &AT_ONCE)
-        });
-        p.wait = s.take(reader, "wait", |v| duration(v, &(ms(10)..=ms(HOUR))));
-        p.poll = s.take(reader, "poll", |v| duration(v, &(ms(1)..=ms(MINUTE))));
+        p.at_once = s.number(reader, "at_once");
+        p.wait = s.duration(reader, "wait");
+        p.poll = s.duration(reader, "poll");
     }
     p
 }
 
 fn read_limits(reader: &mut Reader, root: &Section<'_>, p: &mut PolicyPart) {
     if let Some(s) = table(reader, root, "timeouts", TIMEOUTS) {
-        let mut take = |key, allowed| s.take(reader, key, |v| duration(v, &allowed));
-        p.connect = take("connect", ms(10)..=ms(10 * MINUTE));
-        p.request = take("request", ms(10)..=ms(HOUR));
-        p.upload = take("upload", ms(100)..=ms(24 * HOUR));
-        p.upload_stall = take("upload_stall", ms(10)..=ms(HOUR));
-        p.check = take("check", ms(10)..=ms(24 * HOUR));
-        p.reboot = take("reboot", ms(10)..=ms(24 * HOUR));
+        let mut take = |key| s.duration(reader, key);
+        p.connect = take("connect");
+        p.request = take("request");
+        p.upload = take("upload");
+        p.upload_stall = take("upload_stall");
+        p.check = take("check");
+        p.reboot = take("reboot");
     }
     if let Some(s) = table(reader, root, "pace", PACE) {
-        let mut take = |key, allowed| s.take(reader, key, |v| duration(v, &allowed));
-        p.gap = take("gap", ms(1)..=ms(MINUTE));
-        p.check_poll = take("check_poll", ms(1)..=ms(10 * MINUTE));
-        p.reboot_poll = take("reboot_poll", ms(1)..=ms(10 * MINUTE));
-        p.reboot_settle = take("reboot_settle", ms(1)..=ms(10 * MINUTE));
+        let mut take = |key| s.duration(reader, key);
+        p.gap = take("gap");
+        p.check_poll = take("check_poll");
+        p.reboot_poll = take("reboot_poll");
+        p.reboot_settle = take("reboot_settle");
     }
     if let Some(s) = table(reader, root, "retry", RETRY) {
-        p.attempts = s.take(reader, "attempts", |v| {
-            single_values::number_within(number(v)?, &ATTEMPTS)
-        });
-        p.backoff = s.take(reader, "backoff", |v| {
-            duration(v, &(ms(1)..=ms(10 * MINUTE)))
-        });
+        p.attempts = s.number(reader, "attempts");
+        p.backoff = s.duration(reader, "backoff");
     }
 }
 

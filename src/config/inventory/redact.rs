@@ -5,7 +5,8 @@ use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
 use super::address::ssh_user;
-use super::auth::{KDFS, kinds};
+use super::auth::kinds;
+use super::keys::KDFS;
 use crate::config::toml::single_values::{is_env_name, nearest};
 
 /// What the names of keys that people put secrets under have in them.

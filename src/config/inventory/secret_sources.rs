@@ -6,16 +6,12 @@ use std::path::Path;
 
 use toml::de::DeValue;
 
-use super::keys::path;
+use super::keys::{SECRET, SOURCES, path};
 use crate::config::diagnostic::quoted;
+use crate::config::toml::key::names;
 use crate::config::toml::reader::{Field, Reader, Section, mismatch, text};
 use crate::config::toml::single_values::{self, ValueError};
 use crate::model::SecretSource;
-
-/// Where a secret may come from.
-pub(super) const SOURCES: &[&str] = &["env", "file", "command", "prompt"];
-/// The same, and the name of one that is shared.
-const SECRET: &[&str] = &["env", "file", "command", "prompt", "name"];
 
 /// What to write instead of a secret.
 pub(super) const WRITE_SECRET: &str = "write secret = { env = \"HEM_PASSPHRASE\" }, { file = \"…\" }, { command = [\"pass\", \"hem/x\"] }, { prompt = \"…\" } or { name = \"…\" } of a [secrets.NAME]";
@@ -131,7 +127,7 @@ pub(super) fn read_secret(
     if named.is_absent() {
         return one_source(reader, &s, table.is_empty(), WRITE_SECRET);
     }
-    if SOURCES.iter().any(|key| s.get(key).is_some()) {
+    if names(SOURCES).any(|key| s.get(key).is_some()) {
         let error = ValueError::new("a shared secret with a source of its own");
         reader.report(
             &s.spot,

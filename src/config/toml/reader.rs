@@ -10,6 +10,7 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::key::{Key, Value, names};
 use super::single_values::{self, ValueError, ValueResult};
 use super::source::{Location, Source};
 use crate::config::diagnostic::{Diagnostic, Diagnostics, quoted};
@@ -190,6 +191,7 @@ impl Reader {
 /// One table of the file.
 pub(in crate::config) struct Section<'d> {
     table: &'d DeTable<'d>,
+    keys: &'static [Key],
     pub(in crate::config) spot: KeySpan,
 }
 
@@ -200,24 +202,28 @@ impl<'d> Section<'d> {
         reader: &mut Reader,
         table: &'d DeTable<'d>,
         spot: KeySpan,
-        known: &[&str],
+        known: &'static [Key],
         elsewhere: impl Fn(&str) -> Option<String>,
     ) -> Self {
         for (key, _) in table {
             let name = key.get_ref().as_ref();
-            if known.contains(&name) {
+            if names(known).any(|key| key == name) {
                 continue;
             }
-            let hint = single_values::nearest(name, known.iter().copied())
+            let hint = single_values::nearest(name, names(known))
                 .map(|near| format!("did you mean `{near}`?"))
                 .or_else(|| elsewhere(name))
-                .unwrap_or_else(|| format!("known here: {}", known.join(", ")));
+                .unwrap_or_else(|| {
+                    let known: Vec<&str> = names(known).collect();
+                    format!("known here: {}", known.join(", "))
+                });
             reader.report(
                 &spot.child(name, key.span()),
                 ValueError::new(format!("unknown key {}", quoted(name))).hint(hint),
             );
         }
-        Self { table, spot }
+        let keys = known;
+        Self { table, keys, spot }
     }
 
     pub(in crate::config) fn get(&self, key: &str) -> Option<(&'d Spanned<DeValue<'d>>, KeySpan)> {
@@ -244,6 +250,32 @@ impl<'d> Section<'d> {
                 Field::Invalid
             }
         }
+    }
+}
+
+impl Section<'_> {
+    /// Reads a whole number within the bounds of its key.
+    pub(in crate::config) fn number(&self, reader: &mut Reader, key: &str) -> Field<i64> {
+        let Some(Value::Number(bounds)) = self.value_of(key) else {
+            return Field::Absent;
+        };
+        self.take(reader, key, |v| {
+            single_values::number_within(number(v)?, bounds)
+        })
+    }
+
+    /// Reads a duration within the bounds of its key.
+    pub(in crate::config) fn duration(&self, reader: &mut Reader, key: &str) -> Field<Duration> {
+        let Some(Value::Duration(bounds)) = self.value_of(key) else {
+            return Field::Absent;
+        };
+        self.take(reader, key, |v| duration(v, bounds))
+    }
+
+    fn value_of(&self, key: &str) -> Option<&'static Value> {
+        let found = self.keys.iter().find(|known| known.name == key);
+        debug_assert!(found.is_some(), "{key} is in no table of keys");
+        found.map(|key| &key.value)
     }
 }
 
@@ -296,7 +328,7 @@ pub(in crate::config) fn choice<T: Copy>(
     Err(ValueError::new("a word that is not known here").hint(hint))
 }
 
-pub(in crate::config) fn duration(
+fn duration(
     value: &DeValue<'_>,
     allowed: &std::ops::RangeInclusive<Duration>,
 ) -> ValueResult<Duration> {

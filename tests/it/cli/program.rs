@@ -2,7 +2,7 @@
 //! fails.
 
 use std::ffi::OsStr;
-use std::io::{self, Read, Write as _};
+use std::io::{self, Read, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -53,6 +53,15 @@ impl Program {
     /// Runs it in this folder.
     pub(super) fn within(&mut self, dir: &Path) -> &mut Self {
         self.0.current_dir(dir);
+        self
+    }
+
+    /// Gives it this as standard input.
+    pub(super) fn typed(&mut self, text: &str) -> &mut Self {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        file.rewind().unwrap();
+        self.0.stdin(file);
         self
     }
 
