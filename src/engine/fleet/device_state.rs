@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::model::{
     AuditReport, AuditVerdict, Credentials, Derivation, DeviceId, DeviceSpec, DeviceVersion,
-    Failure, FailureKind, LinkTrust, Outcome, OutcomeKind, Scope, Stage, Touched, Verdict,
+    Failure, FailureKind, LinkTrust, Outcome, OutcomeKind, Scope, Skip, Stage, Touched, Verdict,
 };
 
 use crate::engine::event::{PendingInstall, Progress, Resume, Seen};
@@ -60,6 +60,8 @@ pub struct DeviceState {
     pub logins_left: Option<u32>,
     /// What the last look led to.
     pub verdict: Option<Verdict>,
+    /// Whether a person took it out of the plan: then no install is sent to it, whatever the verdict.
+    pub left_out: bool,
     /// Present while an install may have been sent whose outcome is not known.
     pub pending: Option<PendingInstall>,
     /// Every try of every stage that ended, in order, all attempts.
@@ -205,6 +207,7 @@ impl DeviceState {
             harm: 0,
             logins_left: None,
             verdict: None,
+            left_out: false,
             pending: None,
             timeline: Vec::new(),
             started: None,
@@ -302,6 +305,25 @@ impl DeviceState {
             DevicePhase::Running(active) => Some(active),
             _ => None,
         }
+    }
+
+    /// How it ends because of the plan, without an install; absent while the plan installs on it or knows nothing of it.
+    pub fn planned_end(&self) -> Option<Outcome> {
+        let verdict = self.verdict.as_ref()?;
+        let left_out = self.left_out.then_some(Outcome::Skipped(Skip::LeftOut));
+        verdict.outcome().or(left_out)
+    }
+
+    /// Whether the plan that is shown sends an install to it.
+    pub fn is_to_confirm(&self) -> bool {
+        let planned = matches!(self.state, DevicePhase::Planned) && self.verdict.is_some();
+        planned && self.planned_end().is_none()
+    }
+
+    /// Whether the plan that is shown would send an install to it, had a person not left it out.
+    pub fn is_left_out(&self) -> bool {
+        let planned = matches!(self.state, DevicePhase::Planned);
+        planned && self.planned_end() == Some(Outcome::Skipped(Skip::LeftOut))
     }
 
     /// Whether a task works on it.

@@ -8,7 +8,7 @@ use std::collections::{HashMap, VecDeque};
 
 use jiff::Timestamp;
 
-use crate::model::{DeviceId, MaxFailures, PayloadFacts, RunId, Verdict};
+use crate::model::{DeviceId, MaxFailures, PayloadFacts, RunId};
 
 use super::counts::FleetCounts;
 use super::device_state::{DevicePhase, DeviceSeed, DeviceState};
@@ -255,6 +255,8 @@ impl Fleet {
                     });
                 }
             }
+            Intent::LeaveOut(devices) => self.leave_out(devices, true),
+            Intent::TakeIn(devices) => self.leave_out(devices, false),
             Intent::CancelAll => self.cancel_all(commands),
             Intent::Halt => self.halt(commands),
             Intent::GoOn(max_failures) => self.go_on(*max_failures, commands),
@@ -300,9 +302,23 @@ impl Fleet {
             }
             // What the look took, and the reading of the plan, is no part of the upgrade.
             device.started = None;
-            match device.verdict.as_ref().and_then(Verdict::outcome) {
+            match device.planned_end() {
                 None => self.enqueue(n),
                 Some(outcome) => commands.push(self.change(n, |device| device.finish_as(outcome))),
+            }
+        }
+    }
+
+    /// Takes devices out of the plan, or back in: those that wait for it to be confirmed.
+    fn leave_out(&mut self, devices: &[DeviceId], left_out: bool) {
+        if self.phase == Phase::Upgrading || self.mode != Mode::Confirm || self.stop.is_some() {
+            return;
+        }
+        for device in devices {
+            if let Some(&n) = self.index.get(device)
+                && (self.devices[n].is_to_confirm() || self.devices[n].is_left_out())
+            {
+                self.change(n, |device| device.left_out = left_out);
             }
         }
     }

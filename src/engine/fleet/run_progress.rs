@@ -59,6 +59,11 @@ impl Fleet {
         self.counters().to_confirm
     }
 
+    /// How many devices a person left out of the plan that is shown, and an install would be sent to otherwise.
+    pub fn left_out(&self) -> usize {
+        self.counters().left_out
+    }
+
     /// How many devices the plan refuses since the image is older than what they run.
     pub fn refused_downgrades(&self) -> usize {
         self.counters().refused_downgrades
