@@ -89,7 +89,7 @@ fn urgency(device: &DeviceState) -> u8 {
     match &device.state {
         DevicePhase::Done(outcome) => match outcome.kind() {
             // The device ended well, and its own log says otherwise.
-            _ if contradicted(device) => 4,
+            _ if device.is_contradicted() => 4,
             OutcomeKind::Failed => 0,
             OutcomeKind::RolledBack => 1,
             OutcomeKind::Lost => 2,
@@ -113,11 +113,6 @@ fn urgency(device: &DeviceState) -> u8 {
             None => 7,
         },
     }
-}
-
-/// Whether a device that ended without a failure has a log that contradicts it.
-pub(super) fn contradicted(device: &DeviceState) -> bool {
-    device.log_contradicts() && device.outcome_kind().is_some_and(|kind| !kind.is_failure())
 }
 
 /// How far a device is: running devices first, then those that are done, then the waiting.

@@ -11,7 +11,6 @@ use super::device_message::countdown;
 use super::halt_box;
 use super::text_layout::cut;
 use super::{Scene, in_flight, put};
-use crate::tui::device_order::contradicted;
 use crate::tui::theme::Tone;
 use crate::tui::ui::waits_for_person;
 
@@ -113,7 +112,7 @@ fn over(fleet: &Fleet) -> (Tone, String) {
     let doubted = fleet
         .devices()
         .iter()
-        .filter(|device| contradicted(device))
+        .filter(|device| device.is_contradicted())
         .count();
     let rest = rest
         + fleet
@@ -171,5 +170,5 @@ fn only_log(device: &DeviceState) -> bool {
         device.outcome_kind(),
         Some(OutcomeKind::Upgraded | OutcomeKind::Current | OutcomeKind::Skipped)
     );
-    well && contradicted(device)
+    well && device.is_contradicted()
 }

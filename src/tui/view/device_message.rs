@@ -11,7 +11,6 @@ use crate::model::{Outcome, Scope, Stage, human_duration};
 use super::Scene;
 use super::progress_bar::bar;
 use super::text_layout::{between, clock, fit, span, time_of_day};
-use crate::tui::device_order::contradicted;
 use crate::tui::theme::{Mark, Tone};
 
 /// Columns of an upload's bar, where there is room.
@@ -39,7 +38,7 @@ fn done(
     width: usize,
 ) -> Vec<Span<'static>> {
     let (reason, key) = match &device.audit {
-        Some(report) if contradicted(device) => (
+        Some(report) if device.is_contradicted() => (
             span(
                 format!("LOG CONTRADICTS: {}", report.verdict),
                 Tone::Warn.bold(),
