@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::model::{
     AuditReport, AuditVerdict, Credentials, Derivation, DeviceId, DeviceSpec, DeviceVersion,
-    Failure, FailureKind, LinkTrust, Outcome, OutcomeKind, Scope, Skip, Stage, Touched, Verdict,
+    Failure, FailureKind, LinkTrust, Outcome, OutcomeKind, Scope, Stage, Touched, Verdict,
 };
 
 use crate::engine::event::{PendingInstall, Progress, Resume, Seen};
@@ -305,25 +305,6 @@ impl DeviceState {
             DevicePhase::Running(active) => Some(active),
             _ => None,
         }
-    }
-
-    /// How it ends because of the plan, without an install; absent while the plan installs on it or knows nothing of it.
-    pub fn planned_end(&self) -> Option<Outcome> {
-        let verdict = self.verdict.as_ref()?;
-        let left_out = self.left_out.then_some(Outcome::Skipped(Skip::LeftOut));
-        verdict.outcome().or(left_out)
-    }
-
-    /// Whether the plan that is shown sends an install to it.
-    pub fn is_to_confirm(&self) -> bool {
-        let planned = matches!(self.state, DevicePhase::Planned) && self.verdict.is_some();
-        planned && self.planned_end().is_none()
-    }
-
-    /// Whether the plan that is shown would send an install to it, had a person not left it out.
-    pub fn is_left_out(&self) -> bool {
-        let planned = matches!(self.state, DevicePhase::Planned);
-        planned && self.planned_end() == Some(Outcome::Skipped(Skip::LeftOut))
     }
 
     /// Whether a task works on it.

@@ -7,6 +7,7 @@ pub(super) mod device_state;
 pub(super) mod end_without_task;
 pub(super) mod failure_budget;
 pub(super) mod failures_by_reason;
+pub(super) mod left_out;
 pub(super) mod queue;
 pub(super) mod reducer;
 pub(super) mod run_progress;

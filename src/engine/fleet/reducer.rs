@@ -1,8 +1,8 @@
 //! The reducer: it alone decides what starts. Synchronous, without a clock and without IO: it returns [`Command`]s and
 //! carries none of them out.
 //!
-//! Who is next is in `queue`, when a bad image halts the run in `failure_budget`, how a device ends without a task in
-//! `end_without_task`, and how far the run is in `run_progress`.
+//! Who is next is in `queue`, who is left out of the plan in `left_out`, when a bad image halts the run in
+//! `failure_budget`, how a device ends without a task in `end_without_task`, and how far the run is in `run_progress`.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -172,6 +172,11 @@ impl Fleet {
         self.index.get(id).map(|&n| &self.devices[n])
     }
 
+    /// Where a device stands in [`Self::devices`].
+    pub fn index_of(&self, id: &DeviceId) -> Option<usize> {
+        self.index.get(id).copied()
+    }
+
     pub(in crate::engine) fn counters(&self) -> &FleetCounts {
         &self.counters
     }
@@ -305,20 +310,6 @@ impl Fleet {
             match device.planned_end() {
                 None => self.enqueue(n),
                 Some(outcome) => commands.push(self.change(n, |device| device.finish_as(outcome))),
-            }
-        }
-    }
-
-    /// Takes devices out of the plan, or back in: those that wait for it to be confirmed.
-    fn leave_out(&mut self, devices: &[DeviceId], left_out: bool) {
-        if self.phase == Phase::Upgrading || self.mode != Mode::Confirm || self.stop.is_some() {
-            return;
-        }
-        for device in devices {
-            if let Some(&n) = self.index.get(device)
-                && (self.devices[n].is_to_confirm() || self.devices[n].is_left_out())
-            {
-                self.change(n, |device| device.left_out = left_out);
             }
         }
     }
