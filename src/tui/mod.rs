@@ -8,6 +8,7 @@
 
 mod device_order;
 mod event_loop;
+mod filter;
 #[cfg(test)]
 mod fixtures;
 mod keymap;

@@ -72,7 +72,7 @@ fn ascii(symbol: &str) -> char {
         '☠' => '!',
         '∅' => '0',
         '█' | '▉' | '▊' | '▋' | '▌' | '≠' => '#',
-        '▸' | '→' => '>',
+        '▸' | '▷' | '→' => '>',
         '≡' => '%',
         '◇' => ':',
         '◆' => ';',
@@ -118,6 +118,10 @@ pub(super) const SELECTED: Style = Style::new().bg(Color::DarkGray);
 
 /// Marks the selected row in its first column, because a background alone may not show.
 pub(super) const POINTER: &str = "▸";
+
+/// Marks a device that a person has marked, between the sign of its state and its name; `*` in ASCII, as the key that
+/// marks all.
+pub(super) const MARKED: &str = "•";
 
 /// A state as it is shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

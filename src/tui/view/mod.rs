@@ -16,7 +16,7 @@
 //!  ↑↓ select  Enter detail  r retry  c cancel  / filter  ? help  q quit                     footer
 //! ```
 //!
-//! Before the run, [`plan`] has the screen; [`boxes`] are drawn over either. From 160 columns on, detail and log stand
+//! `f` puts [`failures`] in the table's place, and `m` [`fleet_map`]. Before the run, [`plan`] has the screen; [`boxes`] are drawn over either. From 160 columns on, detail and log stand
 //! side by side; below 84 the detail takes the lower half when asked for. [`audit_log`] replaces all that is below the
 //! header.
 //!
@@ -27,6 +27,8 @@ mod banner;
 mod boxes;
 mod detail;
 mod device_message;
+mod failures;
+mod fleet_map;
 mod footer;
 mod halt_box;
 mod header;
@@ -51,7 +53,7 @@ use crate::engine::{DeviceState, Fleet};
 
 use super::layout::Zoom;
 use super::theme::Theme;
-use super::ui::{Popup, Ui, on_plan};
+use super::ui::{Board, Popup, Ui, on_plan};
 
 /// Everything that a drawing is a function of.
 pub(super) struct Scene<'a> {
@@ -78,7 +80,11 @@ pub(super) fn draw(scene: &Scene<'_>, buf: &mut Buffer) {
         footer::draw(scene, areas.footer, buf);
     } else {
         header::draw(scene, areas.header, buf);
-        table::draw(scene, areas.table, buf);
+        match scene.ui.board {
+            Board::Table => table::draw(scene, areas.table, buf),
+            Board::Failures => failures::draw(scene, areas.table, buf),
+            Board::Map => fleet_map::draw(scene, areas.table, buf),
+        }
         if let Some(area) = areas.detail {
             match scene.ui.zoom {
                 Some(Zoom::Audit) => audit_log::draw(scene, area, buf),

@@ -8,7 +8,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use crate::engine::{DevicePhase, DeviceState, Fleet, Mode, Phase, Seen, plan_counts};
-use crate::model::{Verdict, VerdictKind, counted};
+use crate::model::{OutcomeKind, Verdict, VerdictKind, counted};
 
 use super::device_message::doing;
 use super::table::{common_widths, link, pad, pointer, title};
@@ -137,6 +137,14 @@ fn row_line(
 /// The verdict and the reason, or what goes on where there is none yet.
 fn verdict(row: &DeviceState) -> (Mark, String) {
     match (&row.state, &row.verdict) {
+        (DevicePhase::Planned, _) if row.is_left_out() => {
+            let mark = Mark {
+                glyph: Mark::of_outcome(OutcomeKind::Skipped).glyph,
+                word: "out",
+                tone: Tone::Dull,
+            };
+            (mark, "left out by hand; Space takes it in".to_owned())
+        }
         (DevicePhase::Planned, Some(verdict)) => {
             let mut mark = Mark::of_verdict(verdict.kind());
             if verdict.failure().is_some() {
@@ -174,10 +182,11 @@ fn verdict(row: &DeviceState) -> (Mark, String) {
 fn firmware(scene: &Scene<'_>, row: &DeviceState) -> String {
     let from = row.from_label().unwrap_or_else(|| "?".to_owned());
     let firmware = scene.fleet.payload().firmware.is_some();
-    let moves = matches!(
-        row.verdict,
-        Some(Verdict::Upgrade { .. } | Verdict::Downgrade { .. })
-    );
+    let moves = !row.is_left_out()
+        && matches!(
+            row.verdict,
+            Some(Verdict::Upgrade { .. } | Verdict::Downgrade { .. })
+        );
     if firmware && moves {
         return format!("{from} → {}", scene.fleet.payload().version_label());
     }

@@ -12,7 +12,8 @@ use crate::model::{AuditVerdict, Outcome, Stage};
 use super::device_message::message;
 use super::text_layout::{clock, fit, left, right, rule, span};
 use super::{Scene, put};
-use crate::tui::theme::{Mark, POINTER, SELECTED, Tone};
+use crate::tui::theme::{MARKED, Mark, POINTER, SELECTED, Tone};
+use crate::tui::ui::Ui;
 
 /// The columns that there is room for; the message takes what the others leave.
 struct Columns {
@@ -120,7 +121,9 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     for (line, (at, &n)) in (2..).zip(visible) {
         let Some(row) = rows.get(n) else { continue };
         let selected = at == scene.ui.cursor;
-        put(buf, area, line, &row_line(scene, row, &columns, selected));
+        let marked = scene.ui.marks.contains(&n);
+        let row = row_line(scene, row, &columns, (selected, marked));
+        put(buf, area, line, &row);
         if selected {
             super::paint(buf, area, line, SELECTED);
         }
@@ -140,22 +143,34 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
 pub(super) fn title(scene: &Scene<'_>, width: usize) -> Line<'static> {
     let ui = scene.ui;
     let mut title = vec![span("Devices", Tone::Plain.bold())];
-    let filter = ui.filter.value();
-    if ui.editing {
-        title.push(span("  / ", Tone::Live.bold()));
-        title.push(span(filter.to_owned(), Tone::Live.style()));
-        title.push(span("▏", Tone::Live.style()));
-    } else if !filter.is_empty() {
-        title.push(span(format!("  filter: {filter}"), Tone::Warn.style()));
-    }
+    title.extend(filter_and_marks(ui));
     let all = scene.fleet.devices().len();
     let count = if ui.order.len() == all {
         all.to_string()
     } else {
         format!("{} of {all}", ui.order.len())
     };
-    let end = format!("{count} · by {}", ui.sort.as_str());
+    let turned = if ui.reverse { ", turned round" } else { "" };
+    let end = format!("{count} · by {}{turned}", ui.sort.as_str());
     rule(title, vec![span(end, Tone::Dull.style())], width)
+}
+
+/// The filter, and how many devices are marked, for a title.
+pub(super) fn filter_and_marks(ui: &Ui) -> Vec<Span<'static>> {
+    let mut title = Vec::new();
+    let filter = ui.filter.value();
+    if ui.filter.editing {
+        title.push(span("  / ", Tone::Live.bold()));
+        title.push(span(filter.to_owned(), Tone::Live.style()));
+        title.push(span("▏", Tone::Live.style()));
+    } else if !filter.is_empty() {
+        title.push(span(format!("  filter: {filter}"), Tone::Warn.style()));
+    }
+    if !ui.marks.is_empty() {
+        let marked = format!("  {} marked", ui.marks.len());
+        title.push(span(marked, Tone::Live.bold()));
+    }
+    title
 }
 
 fn heads(columns: &Columns) -> Line<'static> {
@@ -186,7 +201,7 @@ fn row_line(
     scene: &Scene<'_>,
     row: &DeviceState,
     columns: &Columns,
-    selected: bool,
+    (selected, marked): (bool, bool),
 ) -> Line<'static> {
     let mark = Mark::of_device(row);
     let style = mark.tone.style();
@@ -196,7 +211,8 @@ fn row_line(
     };
     let mut spans = vec![
         pointer(selected),
-        span(format!("{} ", mark.glyph), style),
+        span(mark.glyph, style),
+        span(if marked { MARKED } else { " " }, Tone::Live.bold()),
         span(left(row.id.as_str(), columns.name), text.style()),
         Span::raw(" "),
     ];

@@ -196,7 +196,8 @@ fn ten_thousand_devices_are_drawn_and_walked_through() {
 fn any_screen() -> impl Strategy<Value = (usize, Vec<&'static str>)> {
     let keys = prop::sample::select(vec![
         "<Up>", "<Down>", "<PgUp>", "<PgDn>", "g", "G", "<Enter>", "<Esc>", "r", "R", "c", "C",
-        "y", "n", "l", "/", "s", "?", "q", "<C-c>", "1", "9", "<Back>", "ż", "a", "p",
+        "y", "n", "N", "l", "/", "s", "S", "?", "q", "<C-c>", "1", "9", "<Back>", "ż", "a", "p",
+        " ", "*", "f", "m", "<Left>", "<Right>", ":",
     ]);
     (0..8_usize, prop::collection::vec(keys, 0..12))
 }
