@@ -1,6 +1,7 @@
 //! The real binary in a terminal: keys go in, the screen comes out, and the terminal is given back on every way out.
 
 mod job_control;
+mod large_fleet;
 mod panics;
 mod secrets_and_approvals;
 mod stalled;
