@@ -8,6 +8,9 @@ pub(super) mod end_without_task;
 pub(super) mod failure_budget;
 pub(super) mod queue;
 pub(super) mod reducer;
+mod run_clock;
 pub(super) mod run_progress;
+mod stage_times;
 #[cfg(test)]
 mod tests;
+pub(super) mod upload_rate;

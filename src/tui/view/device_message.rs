@@ -103,7 +103,7 @@ fn active_message(
     let room = width.saturating_sub(used + again.chars().count());
     spans.extend(match (active.stage, &active.progress) {
         (Stage::Upload | Stage::UploadUi, Some(Progress::Bytes { sent, total })) => {
-            upload(active, *sent, *total, room)
+            upload(active, scene.now, (*sent, *total), room)
         }
         (Stage::Check | Stage::CheckUi, progress) => plain(check(scene, active, progress.as_ref())),
         (Stage::Reboot, progress) => return reboot(scene, device, active, progress.as_ref()),
@@ -180,7 +180,12 @@ fn paused(scene: &Scene<'_>, pause: &Pause, width: usize) -> String {
     format!("{next} · {}", super::text_layout::cut(&why, room))
 }
 
-fn upload(active: &Active, sent: u64, total: u64, width: usize) -> Vec<Span<'static>> {
+fn upload(
+    active: &Active,
+    now: Timestamp,
+    (sent, total): (u64, u64),
+    width: usize,
+) -> Vec<Span<'static>> {
     if sent >= total {
         return plain("handed over, waiting for the device's answer".to_owned());
     }
@@ -191,7 +196,7 @@ fn upload(active: &Active, sent: u64, total: u64, width: usize) -> Vec<Span<'sta
         span(bar(share(sent, total), bar_width), Tone::Live.style()),
         span(format!("  {sizes}"), Tone::Plain.style()),
     ];
-    if let Some(rate) = rate(active, sent)
+    if let Some(rate) = active.rate.per_second(now).map(rate)
         && width >= bar_width + sizes.len() + 2 + 12
     {
         spans.push(span(format!("  {rate:>10}"), Tone::Dull.style()));
@@ -217,19 +222,13 @@ fn sizes(sent: u64, total: u64) -> String {
     format!("{sent:>width$} / {total} {name}", width = total.len())
 }
 
-/// The average of this try so far; nothing in its first second.
-#[expect(clippy::cast_precision_loss, reason = "a rate shown with one decimal")]
-fn rate(active: &Active, sent: u64) -> Option<String> {
-    let took = between(active.since, active.progress_at);
-    if took.as_secs() < 1 {
-        return None;
-    }
-    let each = sent as f64 / took.as_secs_f64();
-    Some(if each < 1024.0 * 1024.0 {
-        format!("{:.0} KB/s", each / 1024.0)
+/// Bytes a second, as people read them.
+pub(super) fn rate(per_second: f64) -> String {
+    if per_second < 1024.0 * 1024.0 {
+        format!("{:.0} KB/s", per_second / 1024.0)
     } else {
-        format!("{:.1} MB/s", each / 1024.0 / 1024.0)
-    })
+        format!("{:.1} MB/s", per_second / 1024.0 / 1024.0)
+    }
 }
 
 fn check(scene: &Scene<'_>, active: &Active, progress: Option<&Progress>) -> String {
