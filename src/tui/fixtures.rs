@@ -26,7 +26,6 @@ use super::view::{self, Scene};
 pub(super) use audits::{
     app_only, audited, both, log_contradicts, staged, waiting_for_people, windowed,
 };
-#[expect(unused_imports, reason = "screens of two hundred devices follow")]
 pub(super) use two_hundred::{two_hundred_over, two_hundred_planned, two_hundred_running};
 
 pub(super) const MB: u64 = 1024 * 1024;

@@ -10,9 +10,11 @@ mod device_order;
 mod event_loop;
 #[cfg(test)]
 mod fixtures;
+mod inventory;
 mod keymap;
 mod layout;
 mod recent_log;
+mod short_names;
 mod terminal;
 #[cfg(test)]
 mod tests;
