@@ -14,7 +14,7 @@ const SHORTEST: Duration = Duration::from_millis(50);
 /// For so long, no news is no stall.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// So long after its beginning a try has a rate.
-const FIRST: Duration = Duration::from_secs(1);
+const FIRST: Duration = Duration::from_millis(500);
 
 /// The rate of one try of an upload.
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +49,7 @@ impl UploadRate {
         (self.at, self.sent) = (at, sent);
     }
 
-    /// Bytes a second; nothing in the first second.
+    /// Bytes a second; nothing at its very beginning.
     pub fn per_second(&self, now: Timestamp) -> Option<f64> {
         let known = span(self.since, self.at);
         if known < FIRST {
@@ -78,10 +78,10 @@ mod tests {
     }
 
     #[test]
-    fn a_steady_upload_has_its_rate_from_the_first_second_on() {
+    fn a_steady_upload_has_its_rate_from_its_beginning_on() {
         let mut rate = UploadRate::new(at(0));
-        rate.take(at(500), 500);
-        assert_eq!(rate.per_second(at(500)), None);
+        rate.take(at(400), 400);
+        assert_eq!(rate.per_second(at(400)), None);
         for n in 2..20 {
             rate.take(at(n * 500), n.unsigned_abs() * 500);
             assert!(near(rate.per_second(at(n * 500)), 1000.0), "{rate:?}");

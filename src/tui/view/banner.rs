@@ -59,7 +59,7 @@ pub(super) fn draw_people(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
         match device.active().and_then(|active| active.person.as_ref()) {
             Some(Person::Secret) => secrets += 1,
             Some(Person::Phone { until, .. }) => {
-                phones.push((*until, scene.ui.inventory.names.shown(n)))
+                phones.push((*until, scene.ui.inventory.names.shown(n)));
             }
             None => {}
         }

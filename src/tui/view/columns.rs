@@ -17,8 +17,8 @@ const AUDIT: usize = 14;
 const LINK: usize = 8;
 /// `1.2.2 → 1.2.3`, and a little more for `-DIAG`.
 const FIRMWARE: usize = 15;
-/// The columns in which most reasons can be read whole.
-const REASON: usize = 44;
+/// The columns in which most reasons can be read whole, such as `401: the device does not accept this secret`.
+const REASON: usize = 43;
 /// The widest group; a longer one is cut.
 const GROUP: usize = 14;
 /// Below this many columns nothing counts but the name and the reason.

@@ -1,6 +1,7 @@
 //! Snapshots of the screen at the sizes that matter.
 
 mod any_screen;
+mod rows;
 mod two_hundred;
 
 use insta::assert_snapshot;

@@ -137,3 +137,29 @@ fn the_scroll_mark_is_there_where_rows_are_hidden_and_at_the_end_at_both_ends() 
     screen.press("/r01-u01<Enter>");
     assert!(marked(&mut screen).is_empty());
 }
+
+#[test]
+fn each_count_has_its_word_at_eighty_columns() {
+    for mut screen in [two_hundred_running(), two_hundred_over()] {
+        let text = screen.text(80, 24);
+        let counts = text.lines().nth(1).unwrap();
+        for word in ["upgraded", "failed", "rolled back", "current"] {
+            assert!(counts.contains(word), "{counts}");
+        }
+    }
+}
+
+#[test]
+fn one_line_says_what_to_press_whatever_waits_for_an_answer() {
+    let mut screen = two_hundred_running();
+    assert!(screen.text(39, 5).contains(" q quit|"));
+    screen.press("q");
+    assert!(screen.text(39, 5).contains(" y yes, n no|"));
+    screen.press("n?");
+    assert!(screen.text(100, 3).contains(" Esc back|"));
+    assert!(
+        two_hundred_planned()
+            .text(39, 5)
+            .contains("plan: upgrades 175/200")
+    );
+}
