@@ -25,6 +25,7 @@ pub use fleet::device_state::{Active, DevicePhase, DeviceSeed, DeviceState, Paus
 pub use fleet::failures_by_reason::{FailureReason, ReasonKey, failures_by_reason};
 pub use fleet::reducer::{Fleet, Mode, Phase, Stop};
 pub use fleet::run_progress::Eta;
+pub use fleet::upload_rate::UploadRate;
 pub use fleet_run::FleetRun;
 pub use pool::{Launcher, Pool};
 pub use procedure::attempt::LogKeeper;

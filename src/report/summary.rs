@@ -237,10 +237,14 @@ fn is_left_alone(outcome: &Outcome) -> bool {
 }
 
 fn closing(fleet: &Fleet, now: Timestamp, style: Summary, out: &mut impl Write) -> io::Result<()> {
-    let end = fleet.ended().unwrap_or(now);
+    let whole = || {
+        let end = fleet.ended().unwrap_or(now);
+        std::time::Duration::try_from(end.duration_since(fleet.started()?)).ok()
+    };
+    // A screen may have stood open long after the last device; of a plan there is nothing else.
     let took = fleet
-        .started()
-        .and_then(|started| std::time::Duration::try_from(end.duration_since(started)).ok())
+        .elapsed(now)
+        .or_else(whole)
         .map_or_else(String::new, |took| format!(" in {}", human_duration(took)));
     let how = if fleet.stop().is_some() {
         "stopped"

@@ -11,9 +11,11 @@ mod event_loop;
 mod filter;
 #[cfg(test)]
 mod fixtures;
+mod inventory;
 mod keymap;
 mod layout;
 mod recent_log;
+mod short_names;
 mod terminal;
 #[cfg(test)]
 mod tests;

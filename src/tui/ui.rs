@@ -15,13 +15,12 @@ mod selection;
 mod stale_questions;
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind};
 use ratatui::layout::Size;
 
 use crate::engine::{DeviceFact, DeviceState, Event, Fact, Fleet, Intent, Mode, Phase};
-use crate::model::{DeviceId, OutcomeKind, Stage};
+use crate::model::{DeviceId, OutcomeKind};
 
 pub(super) use self::device_actions::can_cancel;
 use self::failures::Failures;
@@ -30,6 +29,7 @@ use self::halt_box::Budget;
 use self::retry_box::RetryBox;
 use self::secret_box::Secrets;
 use super::device_order::Sort;
+use super::inventory::Inventory;
 use super::keymap::{self, Action, Focus};
 use super::layout::{Areas, LayoutRequest, PaneChoice, Zoom};
 use super::recent_log::RecentLog;
@@ -117,8 +117,8 @@ pub(super) struct Ui {
     pub(super) budget: Budget,
     /// Whether the audit log is to be scrolled to the entry in question, before the next frame.
     pub(super) reveal: bool,
-    /// The quickest and the slowest validation so far, for comparison.
-    pub(super) checks: Option<(Duration, Duration)>,
+    /// What is shown of the inventory.
+    pub(super) inventory: Inventory,
     /// The selected device, as an index into the fleet's devices; kept when the order changes.
     selected: usize,
     order_is_stale: bool,
@@ -150,7 +150,7 @@ impl Ui {
             secrets: Secrets::default(),
             budget: Budget::default(),
             reveal: false,
-            checks: None,
+            inventory: Inventory::default(),
             selected: 0,
             order_is_stale: true,
             was_plan: false,
@@ -168,16 +168,6 @@ impl Ui {
         }
         if matches!(fact, DeviceFact::StageProgress { .. }) {
             return;
-        }
-        if let DeviceFact::StageFinished {
-            stage: Stage::Check,
-            took,
-            failure: None,
-            ..
-        } = fact
-        {
-            let (least, most) = self.checks.unwrap_or((*took, *took));
-            self.checks = Some((least.min(*took), most.max(*took)));
         }
         self.order_is_stale |= self.follows_events();
     }

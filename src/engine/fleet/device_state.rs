@@ -10,6 +10,7 @@ use crate::model::{
     Failure, FailureKind, LinkTrust, Outcome, OutcomeKind, Scope, Stage, Touched, Verdict,
 };
 
+use super::upload_rate::UploadRate;
 use crate::engine::event::{PendingInstall, Progress, Resume, Seen};
 
 /// Everything that is known of one device.
@@ -125,8 +126,8 @@ pub struct Active {
     pub try_no: u32,
     /// The latest news from inside it.
     pub progress: Option<Progress>,
-    /// When the progress last changed, for a rate: with bytes sent since `since`.
-    pub progress_at: Timestamp,
+    /// How fast it uploads.
+    pub rate: UploadRate,
     /// Present while it waits for the next try of the stage.
     pub pause: Option<Pause>,
     /// Present while it waits for a person.

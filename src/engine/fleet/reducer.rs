@@ -12,6 +12,8 @@ use crate::model::{DeviceId, MaxFailures, PayloadFacts, RunId};
 
 use super::counts::FleetCounts;
 use super::device_state::{DevicePhase, DeviceSeed, DeviceState};
+use super::run_clock::RunClock;
+use super::stage_times::StageTimes;
 use crate::engine::event::{DeviceFact, Event, Fact};
 use crate::engine::reducer_messages::{Command, Intent, Message};
 
@@ -78,7 +80,10 @@ pub struct Fleet {
     /// Devices that were chosen and are in no run.
     not_asked: Vec<DeviceId>,
     started: Option<Timestamp>,
-    upgrading_since: Option<Timestamp>,
+    /// How long it has upgraded.
+    pub(super) clock: RunClock,
+    /// How long its stages took.
+    pub(super) times: StageTimes,
     ended: Option<Timestamp>,
 }
 
@@ -114,7 +119,8 @@ impl Fleet {
             halted: false,
             not_asked: Vec::new(),
             started: None,
-            upgrading_since: None,
+            clock: RunClock::default(),
+            times: StageTimes::default(),
             ended: None,
         }
     }
@@ -184,11 +190,6 @@ impl Fleet {
     /// When the run began.
     pub fn started(&self) -> Option<Timestamp> {
         self.started
-    }
-
-    /// When the first stage after the plan began.
-    pub(super) fn upgrading_since(&self) -> Option<Timestamp> {
-        self.upgrading_since
     }
 
     /// When it ended.
@@ -385,9 +386,7 @@ impl Fleet {
                     return;
                 }
                 self.change(n, |device| device.apply(event.at, fact));
-                if self.phase == Phase::Upgrading && self.devices[n].started.is_some() {
-                    self.upgrading_since.get_or_insert(event.at);
-                }
+                self.measure(n, event.at, fact);
                 if matches!(fact, DeviceFact::PermitAsked) {
                     self.give_permit(n, commands);
                 }
@@ -399,6 +398,23 @@ impl Fleet {
                     }
                 }
             }
+        }
+    }
+
+    /// Takes in what an event says of how long things take.
+    fn measure(&mut self, n: usize, at: Timestamp, fact: &DeviceFact) {
+        if let DeviceFact::StageFinished {
+            stage,
+            took,
+            failure: None,
+            ..
+        } = fact
+        {
+            self.times.take(*stage, *took);
+        }
+        let begun = self.clock.runs() || self.devices[n].started.is_some();
+        if self.phase == Phase::Upgrading && begun {
+            self.clock.tick(at, self.works());
         }
     }
 

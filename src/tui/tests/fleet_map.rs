@@ -21,7 +21,7 @@ fn many(devices: usize) -> TestScreen {
 
 fn cells(text: &str) -> usize {
     let lines = text.lines().filter(|line| !line.contains("waiting"));
-    lines.map(|line| line.matches(['●', '…']).count()).sum()
+    lines.map(|line| line.matches(['●', '◌']).count()).sum()
 }
 
 #[test]

@@ -152,7 +152,7 @@ fn question(scene: &Scene<'_>, popup: &Popup, width: usize, room: usize) -> Vec<
             text.keys(&[("Esc", "back")]);
         }
         Popup::Secret(id) => secret_box::say(&mut text, scene, id),
-        Popup::Quit => quit(&mut text, fleet),
+        Popup::Quit => quit(&mut text, scene),
     }
     text.lines
 }
@@ -251,7 +251,8 @@ fn cancel_means(device: Option<&DeviceState>) -> String {
 }
 
 /// Lists the devices in flight, and says what each way out means for them.
-fn quit(text: &mut BoxText, fleet: &Fleet) {
+fn quit(text: &mut BoxText, scene: &Scene<'_>) {
+    let fleet = scene.fleet;
     let counts = fleet.counts();
     let flying: Vec<&DeviceState> = in_flight(fleet).collect();
     if fleet.stop().is_some() {
@@ -280,10 +281,10 @@ fn quit(text: &mut BoxText, fleet: &Fleet) {
         } else {
             ("stopped before its install", Tone::Plain)
         };
-        let name = left(
-            device.id.as_str(),
-            text.width.saturating_sub(52).clamp(8, 24),
-        );
+        // As it stands in its row, so that no two look alike.
+        let names = &scene.ui.inventory.names;
+        let name = fleet.index_of(&device.id).map_or("", |n| names.shown(n));
+        let name = left(name, names.width());
         let line = format!("  {name} {} {what}", left(stage.as_str(), 10));
         text.line(&line, tone);
     }

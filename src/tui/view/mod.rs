@@ -25,6 +25,7 @@
 mod audit_log;
 mod banner;
 mod boxes;
+mod columns;
 mod detail;
 mod device_message;
 mod failures;
@@ -37,6 +38,7 @@ mod plan;
 mod progress_bar;
 mod retry_box;
 mod secret_box;
+mod stage_strip;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -48,9 +50,11 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Line;
+use unicode_width::UnicodeWidthStr;
 
 use crate::engine::{DeviceState, Fleet};
 
+use self::columns::Columns;
 use super::layout::Zoom;
 use super::theme::Theme;
 use super::ui::{Board, Popup, Ui, on_plan};
@@ -114,6 +118,7 @@ pub(super) fn draw(scene: &Scene<'_>, buf: &mut Buffer) {
 pub(super) fn settle(ui: &mut Ui, fleet: &Fleet) {
     ui.settle(fleet);
     ui.ask(fleet);
+    settle_names(ui, fleet);
     if std::mem::take(&mut ui.reveal) {
         let area = ui.areas(fleet).detail.unwrap_or_default();
         let (width, room) = (area.width.into(), area.height.saturating_sub(1).into());
@@ -121,6 +126,18 @@ pub(super) fn settle(ui: &mut Ui, fleet: &Fleet) {
         ui.scroll = device.map_or(0, |device| audit_log::reveal(device, width, room));
     }
     ui.scroll = ui.scroll.min(scroll_limit(ui, fleet));
+}
+
+/// Cuts the names to the room that their column has.
+fn settle_names(ui: &mut Ui, fleet: &Fleet) {
+    ui.inventory.settle(fleet);
+    let width = usize::from(ui.size.width);
+    let columns = if on_plan(fleet) {
+        Columns::of_plan(fleet, &ui.inventory, width)
+    } else {
+        Columns::of_table(fleet, &ui.inventory, width)
+    };
+    ui.inventory.names.fit(columns.name);
 }
 
 /// How far the pane or box that has the focus can be scrolled.
@@ -151,6 +168,23 @@ fn scroll_limit(ui: &Ui, fleet: &Fleet) -> usize {
 fn popup_area(ui: &Ui) -> Rect {
     Rect::new(0, 0, ui.size.width, ui.size.height.saturating_sub(1))
 }
+
+/// The selected device's name for a title of `width` columns: whole, or as it stands in its row.
+fn selected_name(scene: &Scene<'_>, width: usize) -> String {
+    let Some(device) = scene.ui.selected(scene.fleet) else {
+        return String::new();
+    };
+    let whole = device.id.as_str();
+    if whole.width() + TITLE <= width {
+        return whole.to_owned();
+    }
+    let place = scene.ui.order.get(scene.ui.cursor);
+    let names = &scene.ui.inventory.names;
+    place.map_or("", |&n| names.shown(n)).to_owned()
+}
+
+/// The columns of a title beside a name: its rule, and what the device is doing.
+const TITLE: usize = 24;
 
 /// The devices that a task works on.
 fn in_flight(fleet: &Fleet) -> impl Iterator<Item = &DeviceState> {

@@ -2,6 +2,8 @@
 
 mod any_screen;
 mod large_fleet;
+mod rows;
+mod two_hundred;
 
 use insta::assert_snapshot;
 use ratatui::style::{Color, Modifier};
@@ -196,7 +198,10 @@ fn the_entries_of_a_log() {
     screen.press("a");
     let text = screen.text(80, 24);
     assert!(!text.contains("Audit log · vault-07"), "{text}");
-    assert!(text.contains("vault-07: ") && text.contains("audit log"), "{text}");
+    assert!(
+        text.contains("vault-07: ") && text.contains("audit log"),
+        "{text}"
+    );
 }
 
 #[test]
