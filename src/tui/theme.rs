@@ -64,14 +64,14 @@ fn ascii(symbol: &str) -> char {
         '○' => 'o',
         '✔' | '┌' | '┐' | '└' | '┘' => '+',
         '–' | '─' => '-',
-        '●' | '•' => '*',
+        '●' => '*',
         '…' => '~',
         '◌' | '∙' | '▏' | '▎' | '▍' => '.',
-        '✖' => 'x',
+        '✖' | '×' => 'x',
         '↺' | '←' => '<',
         '☠' => '!',
         '∅' => '0',
-        '█' | '▉' | '▊' | '▋' | '▌' => '#',
+        '█' | '▉' | '▊' | '▋' | '▌' | '•' => '#',
         '≠' => '@',
         '≈' => '&',
         '━' => '=',
@@ -123,8 +123,8 @@ pub(super) const SELECTED: Style = Style::new().bg(Color::DarkGray);
 /// Marks the selected row in its first column, because a background alone may not show.
 pub(super) const POINTER: &str = "▸";
 
-/// Marks a device that a person has marked, between the sign of its state and its name; `*` in ASCII, as the key that
-/// marks all.
+/// Marks a device that a person has marked, between the sign of its state and its name. In ASCII it is none of the
+/// states' signs, which it stands beside on the map.
 pub(super) const MARKED: &str = "•";
 
 /// The part of the rows that is on the screen, at the right edge.

@@ -45,7 +45,7 @@ fn a_mark_is_in_the_row_and_the_number_in_the_title() {
     assert!(text.contains("Devices  1 marked"), "{text}");
     screen.theme.ascii = true;
     screen.theme.colour = false;
-    assert!(screen.text(80, 24).contains("x*vault-05"));
+    assert!(screen.text(80, 24).contains("x#vault-05"));
 }
 
 #[test]
