@@ -401,23 +401,6 @@ impl Fleet {
         }
     }
 
-    /// Takes in what an event says of how long things take.
-    fn measure(&mut self, n: usize, at: Timestamp, fact: &DeviceFact) {
-        if let DeviceFact::StageFinished {
-            stage,
-            took,
-            failure: None,
-            ..
-        } = fact
-        {
-            self.times.take(*stage, *took);
-        }
-        let begun = self.clock.runs() || self.devices[n].started.is_some();
-        if self.phase == Phase::Upgrading && begun {
-            self.clock.tick(at, self.works());
-        }
-    }
-
     /// Changes a device, and what is counted of it.
     pub(in crate::engine) fn change<T>(
         &mut self,

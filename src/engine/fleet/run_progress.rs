@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::engine::event::Progress;
+use crate::engine::event::{DeviceFact, Progress};
 use crate::model::{PayloadFacts, Stage, VerdictKind};
 
 use super::counts::{Audits, Counts};
@@ -34,8 +34,25 @@ impl Fleet {
         self.clock.elapsed(now)
     }
 
+    /// Takes in what an event says of how long things take.
+    pub(super) fn measure(&mut self, n: usize, at: Timestamp, fact: &DeviceFact) {
+        if let DeviceFact::StageFinished {
+            stage,
+            took,
+            failure: None,
+            ..
+        } = fact
+        {
+            self.times.take(*stage, *took);
+        }
+        let begun = self.clock.runs() || self.devices[n].started.is_some();
+        if self.phase() == Phase::Upgrading && begun {
+            self.clock.tick(at, self.works());
+        }
+    }
+
     /// Whether something goes on without a person.
-    pub(super) fn works(&self) -> bool {
+    fn works(&self) -> bool {
         let waiting = !self.is_halted() && self.counters().counts.waiting > 0;
         waiting || self.counters().counts.running > 0
     }

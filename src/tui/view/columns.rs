@@ -129,7 +129,8 @@ impl Columns {
         }
     }
 
-    /// Lets columns give way until `wanted` are left for the reason; what is left over goes back to the name.
+    /// Lets columns give way until `wanted` are left for the reason. Those that there is room for in the end come back, the
+    /// last one first.
     fn give_way(
         mut self,
         inventory: &Inventory,
@@ -137,31 +138,53 @@ impl Columns {
         wanted: usize,
         order: &[Give],
     ) -> Self {
-        let names = &inventory.names;
-        for give in order {
+        let least = inventory.names.least();
+        let mut full = self;
+        let mut given = Vec::new();
+        for &give in order {
             let lacking = (wanted + self.others()).saturating_sub(width);
             if lacking == 0 {
                 break;
             }
-            match *give {
-                Give::Name(floor) => {
-                    let floor = floor.max(names.least()).min(self.name);
-                    self.name = self.name.saturating_sub(lacking).max(floor);
-                }
-                Give::Group => self.group = 0,
-                Give::Strip => self.strip = 0,
-                Give::State => self.state = 0,
-                Give::AuditWord => self.audit = self.audit.min(1),
-                Give::LinkWord => self.link = self.link.min(1),
-                Give::Firmware => self.firmware = 0,
-                Give::Attempt => self.attempt = 0,
-                Give::Time => self.time = 0,
+            given.push((give, self.name));
+            if let Give::Name(floor) = give {
+                let floor = floor.max(least).min(self.name);
+                self.name = self.name.saturating_sub(lacking).max(floor);
+            } else if let Some((column, rest)) = self.column(give) {
+                *column = rest.min(*column);
             }
         }
-        let spare = width.saturating_sub(wanted + self.others());
-        self.name = (self.name + spare).min(names.longest().max(4));
+        for (give, name) in given.into_iter().rev() {
+            let mut with = self;
+            match (with.column(give), full.column(give)) {
+                (Some((column, _)), Some((wide, _))) => *column = *wide,
+                _ => {
+                    let spare = width.saturating_sub(wanted + self.others());
+                    with.name = name.min(self.name + spare);
+                }
+            }
+            if wanted + with.others() <= width {
+                self = with;
+            }
+        }
         self.reason = width.saturating_sub(self.others());
         self
+    }
+
+    /// A column that gives way as a whole, and what remains of it.
+    fn column(&mut self, give: Give) -> Option<(&mut usize, usize)> {
+        Some(match give {
+            Give::Name(_) => return None,
+            Give::Group => (&mut self.group, 0),
+            Give::Strip => (&mut self.strip, 0),
+            Give::State => (&mut self.state, 0),
+            // A sign.
+            Give::AuditWord => (&mut self.audit, 1),
+            Give::LinkWord => (&mut self.link, 1),
+            Give::Firmware => (&mut self.firmware, 0),
+            Give::Attempt => (&mut self.attempt, 0),
+            Give::Time => (&mut self.time, 0),
+        })
     }
 
     /// The same with the names as they are shown, which may need more than was left for them.

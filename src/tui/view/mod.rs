@@ -1,15 +1,16 @@
 //! The screen, drawn from the state. One file for each part:
 //!
 //! ```text
-//!  hemfleet  Encedo nGINE FW v1.2.3  AgICAgIC…  run 7f3a0000          3:41  left 2–4 min   header
-//!  ✔ 5 upgraded  ● 4 running  … 1 waiting  ✖ 1 failed        ██████████▌·········  54 %
+//!  hemfleet  Encedo nGINE FW v1.2.3  AgICAgIC…  run 7f3a0000  3:41  about 2–4 min left  1.2 MB/s  header
+//!  ✔ 5 upgraded  ● 4 running  ◌ 1 waiting  ✖ 1 failed            ██████████▌∙∙∙∙∙∙∙∙∙  54 %
 //!  STOPPING safely, Ctrl-C again stops at once. Waiting for vault-02                       its banner
 //!  WAITING: 1 secret (p types) · 2 phones (vault-04 0:41)                                  banner
-//! ─ Devices ──────────────────────────────────────────────────────── 12 · by inventory ─   table
-//!    NAME      GROUP   STAGE     AUDIT        PROGRESS                         FIRMWARE    TRY TIME
-//!  ✔ vault-01  warsaw  upgraded  ✓ confirmed  proven: rebooted, signature ma…  1.2.2 → 1.2.3 1 1:12
-//! ▸● vault-02  warsaw  upload                 ███████▋·········  1.4 / 3.0 MB  1.2.2 → 1.2.3 1 0:09   message, bar
-//! ─ vault-02 · ● upload ──────────────────────────────────────────────────────────────── detail
+//! ─ Devices ────────────────────────────────────────────────────── 2/12 · by inventory ─   table
+//!    NAME      GROUP   DONE      STAGE     PROGRESS                         FIRMWARE      TIME
+//!  ✔ vault-01  warsaw  ━━━━━━━━  upgraded  proven: rebooted, signature ma…  1.2.2 → 1.2.3 1:12 ▐
+//! ▸● vault-02  warsaw  ━━●─────  upload    ███████▋∙∙∙∙∙∙∙∙∙  1.4 / 3.0 MB  1.2.2 → 1.2.3 0:09   strip, message, bar
+//!  ✖ vault-03  warsaw  ━━━✖────  check     406: the device refused the im…  1.2.2         0:40
+//! ─ vault-02 · ● upload ────────────────────────────────────────────────────── ━━●───── ─ detail
 //!   12:02:11  probe    200    0.2 s  Encedo nGINE FW v1.2.2 · PPA rev 2.2 · healthy
 //! ─ Log ─────────────────────────────────────────────────────────────────────────────────── log
 //!   12:02:11  vault-02: probe done in 0.2 s

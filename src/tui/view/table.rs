@@ -175,9 +175,13 @@ pub(super) fn state(row: &DeviceState) -> &'static str {
     }
 }
 
-/// The message with the state before it, where that has no column of its own.
+/// The message with the state before it, where that has no column of its own. How a device ended well, its sign and the
+/// message say by themselves.
 fn spoken(scene: &Scene<'_>, row: &DeviceState, width: usize) -> Vec<Span<'static>> {
     let state = state(row);
+    if matches!(Mark::of_device(row).tone, Tone::Good | Tone::Dull) {
+        return message(scene, row, width);
+    }
     let message = message(scene, row, width.saturating_sub(state.width() + 2));
     let colon = if message.iter().all(|span| span.content.is_empty()) {
         ""

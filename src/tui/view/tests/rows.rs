@@ -6,7 +6,7 @@ use crate::engine::{Mode, Progress};
 use crate::model::{FailureKind, LinkFault, LinkTrust, Outcome, Stage, Touched};
 use crate::tui::fixtures::{
     TestScreen, app_only, audited, finished, running, seeds, staged, two_hundred_over,
-    two_hundred_running,
+    two_hundred_planned, two_hundred_running,
 };
 
 fn row(screen: &mut TestScreen, name: &str, width: u16) -> String {
@@ -195,4 +195,14 @@ fn a_lost_device_that_is_watched_again_shows_one_time() {
         "{row}"
     );
     assert!(row.contains(" 0:51 ") && !row.contains("longer"), "{row}");
+}
+
+#[test]
+fn a_column_that_gave_way_comes_back_where_there_is_room_in_the_end() {
+    // With the firmware there is room for neither; without it there is for the groups.
+    let heads_at_80 = heads(&mut running(), 80);
+    assert!(heads_at_80.contains("GROUP"), "{heads_at_80}");
+    // A name that can be read comes before the group.
+    let planned = heads(&mut two_hundred_planned(), 60);
+    assert!(!planned.contains("GROUP"), "{planned}");
 }
