@@ -92,9 +92,10 @@ impl ShortNames {
             .collect();
         let reversed: Vec<&str> = reversed.iter().map(String::as_str).collect();
         let (head, tail) = (shared_head(&long), shared_head(&reversed));
-        let telling = |shared: usize| {
-            let rest = self.longest.saturating_sub(shared);
-            rest.clamp(room / 2, room.saturating_sub(2).max(room / 2))
+        let half = room / 2;
+        let telling = |shared: usize| match self.longest.saturating_sub(shared) {
+            rest if shared > 0 && rest + 2 <= room => rest.max(half),
+            _ => half,
         };
         let first = if head >= tail {
             telling(head)
@@ -195,6 +196,12 @@ mod tests {
         assert_eq!(shown(&fleet, 14), narrow);
         assert_eq!(shown(&fleet, 30), fleet);
         assert_eq!(shown(&fleet, 200), fleet);
+    }
+
+    #[test]
+    fn names_that_share_nothing_keep_both_ends() {
+        let fleet = ["sejf-z-bardzo-długą-nazwą-w-Łodzi", "hsm-1"];
+        assert_eq!(shown(&fleet, 16), ["sejf-z-b…w-Łodzi", "hsm-1"]);
     }
 
     #[test]

@@ -155,16 +155,15 @@ impl Columns {
             }
         }
         for (give, name) in given.into_iter().rev() {
-            let mut with = self;
-            match (with.column(give), full.column(give)) {
-                (Some((column, _)), Some((wide, _))) => *column = *wide,
-                _ => {
-                    let spare = width.saturating_sub(wanted + self.others());
-                    with.name = name.min(self.name + spare);
-                }
+            let mut back = self;
+            if let (Some((column, _)), Some((whole, _))) = (back.column(give), full.column(give)) {
+                *column = *whole;
+            } else {
+                let spare = width.saturating_sub(wanted + self.others());
+                back.name = name.min(self.name + spare);
             }
-            if wanted + with.others() <= width {
-                self = with;
+            if wanted + back.others() <= width {
+                self = back;
             }
         }
         self.reason = width.saturating_sub(self.others());
