@@ -170,7 +170,9 @@ pub fn plan_counts(fleet: &Fleet, cannot: &str) -> Vec<String> {
     let refused = fleet.refused_downgrades();
     let downgrades = fleet.planned(VerdictKind::Downgrade) - refused;
     let upgrades = format!("{} will be upgraded", fleet.planned(VerdictKind::Upgrade));
+    let left_out = fleet.left_out();
     let others = [
+        (left_out, format!("{left_out} left out")),
         (downgrades, format!("{downgrades} will be downgraded")),
         (
             refused,

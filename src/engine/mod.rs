@@ -22,8 +22,10 @@ pub use event::{DeviceFact, Event, Fact, PendingInstall, Progress, Resume, RunHa
 pub use event_line::{audit_hint, plan_counts};
 pub use fleet::counts::{Audits, Counts};
 pub use fleet::device_state::{Active, DevicePhase, DeviceSeed, DeviceState, Pause, Person, Step};
+pub use fleet::failures_by_reason::{FailureReason, ReasonKey, failures_by_reason};
 pub use fleet::reducer::{Fleet, Mode, Phase, Stop};
 pub use fleet::run_progress::Eta;
+pub use fleet::upload_rate::UploadRate;
 pub use fleet_run::FleetRun;
 pub use pool::{Launcher, Pool};
 pub use procedure::attempt::LogKeeper;

@@ -12,6 +12,10 @@ pub enum Intent {
     Begin,
     /// The plan is confirmed: start what it says.
     Confirm,
+    /// Take these devices out of the plan that is shown: no install is sent to them when it is confirmed.
+    LeaveOut(Vec<DeviceId>),
+    /// Take devices that were left out back into the plan.
+    TakeIn(Vec<DeviceId>),
     /// Try one device again; while the plan is shown, look at it again.
     Retry(DeviceId),
     /// Try these devices again, as many of them as may be; while the plan is shown, look at them again.

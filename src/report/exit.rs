@@ -1,7 +1,7 @@
 //! The exit codes, in one place. `main` ends the process with them.
 
 use crate::engine::{DevicePhase, DeviceState, Fleet, Mode};
-use crate::model::{DeviceId, FailureKind, Outcome, OutcomeKind, Verdict};
+use crate::model::{DeviceId, FailureKind, Outcome, OutcomeKind};
 
 /// The exit code of a run.
 ///
@@ -130,7 +130,7 @@ impl Exit {
                 }
             }
             DevicePhase::Done(outcome) => Self::of_kind(outcome.kind()),
-            DevicePhase::Planned => match device.verdict.as_ref().and_then(Verdict::outcome) {
+            DevicePhase::Planned => match device.planned_end() {
                 Some(outcome) => Self::of_kind(outcome.kind()),
                 None if mode == Mode::Plan => Self::Good,
                 None => Self::Interrupted,
@@ -187,7 +187,7 @@ impl From<Exit> for std::process::ExitCode {
 mod tests {
     use super::*;
     use crate::engine::Intent;
-    use crate::model::{Doubt, Failure, MaxFailures, Skip, Stage, Touched, Unproven};
+    use crate::model::{Doubt, Failure, MaxFailures, Skip, Stage, Touched, Unproven, Verdict};
     use crate::report::fixtures::{self, id, refused_image, unplugged};
 
     fn after(outcomes: &[Outcome]) -> Exit {
@@ -205,6 +205,7 @@ mod tests {
             Outcome::Upgraded,
             Outcome::Current,
             Outcome::Skipped(Skip::Epa),
+            Outcome::Skipped(Skip::LeftOut),
         ];
         let table = [
             (Outcome::Upgraded, 0),

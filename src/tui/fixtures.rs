@@ -1,6 +1,7 @@
 //! Screens for tests, each with the run that it shows. The run itself is built with `engine::fixtures`.
 
 mod audits;
+mod two_hundred;
 
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ use super::view::{self, Scene};
 pub(super) use audits::{
     app_only, audited, both, log_contradicts, staged, waiting_for_people, windowed,
 };
+pub(super) use two_hundred::{two_hundred_over, two_hundred_planned, two_hundred_running};
 
 pub(super) const MB: u64 = 1024 * 1024;
 
@@ -183,6 +185,8 @@ fn named(name: &str) -> KeyEvent {
         "Esc" => KeyCode::Esc,
         "Up" => KeyCode::Up,
         "Down" => KeyCode::Down,
+        "Left" => KeyCode::Left,
+        "Right" => KeyCode::Right,
         "PgUp" => KeyCode::PageUp,
         "PgDn" => KeyCode::PageDown,
         "Back" => KeyCode::Backspace,

@@ -12,6 +12,10 @@ pub(super) enum Focus {
     Plan,
     /// The table of devices.
     Devices,
+    /// What went wrong, by reason.
+    Failures,
+    /// The fleet map.
+    Map,
     /// A pane that fills the screen.
     Reading,
     /// The filter's input. Everything else goes to the text.
@@ -35,6 +39,8 @@ pub(super) enum Focus {
 pub(super) enum Action {
     Up,
     Down,
+    Left,
+    Right,
     PageUp,
     PageDown,
     Top,
@@ -54,6 +60,22 @@ pub(super) enum Action {
     /// Keep the filter that is typed.
     Keep,
     Sort,
+    /// Turn the order round.
+    Reverse,
+    /// The next device that needs a look.
+    NextLook,
+    /// The last one before it.
+    LastLook,
+    /// Mark a device; on the plan, leave it out.
+    Mark,
+    /// The same with all that the filter shows.
+    MarkAll,
+    /// What went wrong, by reason.
+    Failures,
+    /// A cell for each device.
+    Map,
+    /// Open what is under the cursor.
+    Open,
     Copy,
     /// What the selected device's audit log says, entry by entry.
     Audit,
@@ -134,7 +156,7 @@ macro_rules! bindings {
 /// Every key of the dashboard, in the order of footer and help.
 #[rustfmt::skip]
 pub(super) const BINDINGS: &[Binding] = bindings! {
-    Plan: [key(KeyCode::Up), char('k')] "↑↓" => Up, 5 "select", "select a device (also j k)";
+    Plan: [key(KeyCode::Up), char('k')] "↑↓" => Up, 6 "select", "select a device (also j k)";
     Plan: [key(KeyCode::Down), char('j')] "↓" => Down, 0 "", "";
     Plan: [key(KeyCode::PageUp)] "PgUp PgDn" => PageUp, 0 "", "a page up or down";
     Plan: [key(KeyCode::PageDown)] "PgDn" => PageDown, 0 "", "";
@@ -142,36 +164,99 @@ pub(super) const BINDINGS: &[Binding] = bindings! {
     Plan: [key(KeyCode::End), char('G')] "G" => Bottom, 0 "", "";
     Plan: [key(KeyCode::Enter)] "Enter" => Start, 2 "confirm", "start, once the number of devices is typed";
     Plan: [key(KeyCode::Backspace)] "Backspace" => Erase, 0 "", "take back a digit";
-    Plan: [char('r')] "r" => Retry, 4 "look again", "look again at the selected device";
-    Plan: [char('R')] "R" => RetryFailed, 6 "look again at failed", "look again at all that cannot be upgraded";
-    Plan: [char('s')] "s" => Sort, 7 "sort", "sort by the next column";
-    Plan: [key(KeyCode::Esc)] "Esc" => Back, 3 "leave", "clear the number, then leave without changing anything";
+    Plan: [char(' ')] "Space" => Mark, 3 "leave out", "leave the device out of the plan, or take it in";
+    Plan: [char('*')] "*" => MarkAll, 7 "all", "leave out all that the filter shows, or none";
+    Plan: [char('/')] "/" => Filter, 4 "filter", "filter: word, !word, field:word (fields below)";
+    Plan: [char('n')] "n" => NextLook, 6 "needs a look", "the next device that needs a look (N: the one before)";
+    Plan: [char('N')] "N" => LastLook, 0 "", "";
+    Plan: [char('r')] "r" => Retry, 5 "look again", "look again at the selected device";
+    Plan: [char('R')] "R" => RetryFailed, 8 "look again at failed", "look again at all shown that cannot be upgraded";
+    Plan: [char('s')] "s" => Sort, 7 "sort", "sort by the next column (S: turn round)";
+    Plan: [char('S')] "S" => Reverse, 0 "", "";
+    Plan: [key(KeyCode::Esc)] "Esc" => Back, 3 "leave", "one step back: number, filter; then it asks";
     Plan: [char('?')] "?" => Help, 1 "help", "this help";
     Plan: [char('q')] "q" => Quit, 1 "quit", "leave without changing anything";
     Plan: [CTRL_C] "Ctrl-C" => Interrupt, 0 "", "stop";
 
-    Devices: [key(KeyCode::Up), char('k')] "↑↓" => Up, 6 "select", "select a device (also j k)";
+    Devices: [key(KeyCode::Up), char('k')] "↑↓" => Up, 8 "select", "select a device (also j k)";
     Devices: [key(KeyCode::Down), char('j')] "↓" => Down, 0 "", "";
     Devices: [key(KeyCode::PageUp)] "PgUp PgDn" => PageUp, 0 "", "a page up or down";
     Devices: [key(KeyCode::PageDown)] "PgDn" => PageDown, 0 "", "";
     Devices: [key(KeyCode::Home), char('g')] "g G" => Top, 0 "", "first or last device (also Home End)";
     Devices: [key(KeyCode::End), char('G')] "G" => Bottom, 0 "", "";
+    Devices: [char('n')] "n" => NextLook, 6 "needs a look", "the next device that needs a look (N: the one before)";
+    Devices: [char('N')] "N" => LastLook, 0 "", "";
     Devices: [key(KeyCode::Enter)] "Enter" => Detail, 5 "detail", "detail of the device: pane, whole screen, off";
-    Devices: [char('r')] "r" => Retry, 2 "retry", "retry the selected device";
+    Devices: [char('r')] "r" => Retry, 2 "retry", "retry the selected device, or ask about those marked";
     Devices: [char('R')] "R" => RetryFailed, 3 "retry all", "retry all shown that failed or were cancelled; asks first";
+    Devices: [char('f')] "f" => Failures, 3 "reasons", "what went wrong, by reason; r and y act on a group";
     Devices: [char('b')] "b" => Budget, 1 "stop or go on", "a halted run: stop it, or go on with a new budget";
-    Devices: [char('c')] "c" => Cancel, 4 "cancel", "cancel the selected device (C: all), before the install";
-    Devices: [char('C')] "C" => CancelAll, 10 "cancel all", "";
+    Devices: [char('c')] "c" => Cancel, 4 "cancel", "cancel the selected or marked, before the install";
+    Devices: [char('C')] "C" => CancelAll, 12 "cancel all", "cancel all devices, before the install";
     Devices: [char('p')] "p" => Secret, 2 "type secret", "type the secret that a device waits for";
-    Devices: [char('/')] "/" => Filter, 7 "filter", "filter by name, group, tag, state, audit, link";
-    Devices: [char('s')] "s" => Sort, 8 "sort", "sort: inventory, state, name, group, stage";
-    Devices: [char('l')] "l" => Log, 9 "log", "log: pane, whole screen, off";
-    Devices: [char('a')] "a" => Audit, 9 "audit log", "what the device's audit log says, entry by entry";
-    Devices: [char('y')] "y" => Copy, 11 "copy error", "copy the device's last error to the clipboard";
-    Devices: [key(KeyCode::Esc)] "Esc" => Back, 0 "", "back: filter, panes; never quits";
+    Devices: [char(' ')] "Space" => Mark, 9 "mark", "mark for r, c and y, or take the mark away";
+    Devices: [char('*')] "*" => MarkAll, 0 "", "mark all that the filter shows, or none";
+    Devices: [char('/')] "/" => Filter, 7 "filter", "filter: word, !word, field:word (fields below)";
+    Devices: [char('m')] "m" => Map, 10 "map", "the fleet as a map, a cell for each device";
+    Devices: [char('s')] "s" => Sort, 9 "sort", "sort by state, name, group, stage, time, audit";
+    Devices: [char('S')] "S" => Reverse, 0 "", "turn the order round";
+    Devices: [char('l')] "l" => Log, 11 "log", "log: pane, whole screen, off";
+    Devices: [char('a')] "a" => Audit, 10 "audit log", "what the device's audit log says, entry by entry";
+    Devices: [char('y')] "y" => Copy, 11 "copy error", "copy the last error of the selected or marked";
+    Devices: [key(KeyCode::Esc)] "Esc" => Back, 0 "", "one step back: marks, filter, panes; never quits";
     Devices: [char('?')] "?" => Help, 1 "help", "this help";
     Devices: [char('q')] "q" => Quit, 1 "quit", "quit; asks while devices are in flight";
-    Devices: [CTRL_C] "Ctrl-C" => Interrupt, 12 "stop", "stop: first safely, a second time at once";
+    Devices: [CTRL_C] "Ctrl-C" => Interrupt, 13 "stop", "stop: first safely, a second time at once";
+
+    Failures: [key(KeyCode::Up), char('k')] "↑↓" => Up, 4 "select", "select a reason or a device (also j k)";
+    Failures: [key(KeyCode::Down), char('j')] "↓" => Down, 0 "", "";
+    Failures: [key(KeyCode::PageUp)] "PgUp PgDn" => PageUp, 0 "", "a page up or down";
+    Failures: [key(KeyCode::PageDown)] "PgDn" => PageDown, 0 "", "";
+    Failures: [key(KeyCode::Home), char('g')] "g G" => Top, 0 "", "first or last line (also Home End)";
+    Failures: [key(KeyCode::End), char('G')] "G" => Bottom, 0 "", "";
+    Failures: [key(KeyCode::Enter)] "Enter" => Open, 2 "open", "a reason: its devices; a device: its detail";
+    Failures: [char('r')] "r" => Retry, 2 "retry these", "retry the devices of this reason; asks first";
+    Failures: [char('y')] "y" => Copy, 3 "copy", "copy the reason and the names of its devices";
+    Failures: [char(' ')] "Space" => Mark, 6 "mark", "mark the devices of this reason, or none";
+    Failures: [char('a')] "a" => Audit, 7 "audit log", "what the device's audit log says, entry by entry";
+    Failures: [char('b')] "b" => Budget, 1 "stop or go on", "a halted run: stop it, or go on with a new budget";
+    Failures: [char('p')] "p" => Secret, 2 "type secret", "type the secret that a device waits for";
+    Failures: [char('/')] "/" => Filter, 5 "filter", "filter: word, !word, field:word (fields below)";
+    Failures: [char('m')] "m" => Map, 8 "map", "the fleet as a map, a cell for each device";
+    Failures: [char('f')] "f" => Failures, 0 "", "back to the table";
+    Failures: [key(KeyCode::Esc)] "Esc" => Back, 1 "back", "one step back: marks, then the table";
+    Failures: [char('?')] "?" => Help, 1 "help", "this help";
+    Failures: [char('q')] "q" => Quit, 1 "quit", "quit; asks while devices are in flight";
+    Failures: [CTRL_C] "Ctrl-C" => Interrupt, 0 "", "stop: first safely, a second time at once";
+
+    Map: [key(KeyCode::Up), char('k')] "↑↓←→" => Up, 4 "select", "select a device (also j k)";
+    Map: [key(KeyCode::Down), char('j')] "↓" => Down, 0 "", "";
+    Map: [key(KeyCode::Left)] "←" => Left, 0 "", "";
+    Map: [key(KeyCode::Right)] "→" => Right, 0 "", "";
+    Map: [key(KeyCode::PageUp)] "PgUp PgDn" => PageUp, 0 "", "a page up or down";
+    Map: [key(KeyCode::PageDown)] "PgDn" => PageDown, 0 "", "";
+    Map: [key(KeyCode::Home), char('g')] "g G" => Top, 0 "", "first or last device (also Home End)";
+    Map: [key(KeyCode::End), char('G')] "G" => Bottom, 0 "", "";
+    Map: [char('n')] "n" => NextLook, 3 "needs a look", "the next device that needs a look (N: the one before)";
+    Map: [char('N')] "N" => LastLook, 0 "", "";
+    Map: [key(KeyCode::Enter)] "Enter" => Open, 2 "detail", "the device's detail";
+    Map: [char('r')] "r" => Retry, 3 "retry", "retry the selected device, or ask about those marked";
+    Map: [char('c')] "c" => Cancel, 6 "cancel", "cancel the selected or marked, before the install";
+    Map: [char('y')] "y" => Copy, 9 "copy error", "copy the last error of the selected or marked";
+    Map: [char(' ')] "Space" => Mark, 7 "mark", "mark for r, c and y, or take the mark away";
+    Map: [char('*')] "*" => MarkAll, 0 "", "mark all that the filter shows, or none";
+    Map: [char('a')] "a" => Audit, 8 "audit log", "what the device's audit log says, entry by entry";
+    Map: [char('b')] "b" => Budget, 1 "stop or go on", "a halted run: stop it, or go on with a new budget";
+    Map: [char('p')] "p" => Secret, 2 "type secret", "type the secret that a device waits for";
+    Map: [char('/')] "/" => Filter, 5 "filter", "filter: word, !word, field:word (fields below)";
+    Map: [char('s')] "s" => Sort, 8 "sort", "sort by state, name, group, stage, time, audit";
+    Map: [char('S')] "S" => Reverse, 0 "", "turn the order round";
+    Map: [char('f')] "f" => Failures, 7 "reasons", "what went wrong, by reason";
+    Map: [char('m')] "m" => Map, 0 "", "back to the table";
+    Map: [key(KeyCode::Esc)] "Esc" => Back, 1 "back", "one step back: marks, then the table";
+    Map: [char('?')] "?" => Help, 1 "help", "this help";
+    Map: [char('q')] "q" => Quit, 1 "quit", "quit; asks while devices are in flight";
+    Map: [CTRL_C] "Ctrl-C" => Interrupt, 0 "", "stop: first safely, a second time at once";
 
     Reading: [key(KeyCode::Up), char('k')] "↑↓" => Up, 3 "scroll", "scroll (also j k)";
     Reading: [key(KeyCode::Down), char('j')] "↓" => Down, 0 "", "";

@@ -9,12 +9,15 @@
 mod announcer;
 mod device_order;
 mod event_loop;
+mod filter;
 #[cfg(test)]
 mod fixtures;
+mod inventory;
 mod keymap;
 mod layout;
 mod offscreen;
 mod recent_log;
+mod short_names;
 mod terminal;
 #[cfg(test)]
 mod tests;

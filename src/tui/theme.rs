@@ -56,20 +56,24 @@ fn ascii(symbol: &str) -> char {
     match symbol.chars().next().unwrap_or(' ') {
         '○' => 'o',
         '✔' | '┌' | '┐' | '└' | '┘' => '+',
-        '≈' => '~',
         '–' | '─' => '-',
-        '●' | '•' => '*',
-        '…' | '·' | '▏' | '▎' | '▍' => '.',
-        '✖' => 'x',
+        '●' => '*',
+        '…' => '~',
+        '◌' | '∙' | '▏' | '▎' | '▍' => '.',
+        '✖' | '×' => 'x',
         '↺' | '←' => '<',
         '☠' => '!',
         '∅' => '0',
-        '█' | '▉' | '▊' | '▋' | '▌' | '≠' => '#',
-        '▸' | '→' => '>',
+        '█' | '▉' | '▊' | '▋' | '▌' | '•' => '#',
+        '≠' => '@',
+        '≈' => '&',
+        '━' => '=',
+        '▐' => ']',
+        '▸' | '▷' | '→' => '>',
         '≡' => '%',
         '◇' => ':',
         '◆' => ';',
-        '│' => '|',
+        '│' | '·' => '|',
         '↑' => '^',
         '✓' | '↓' | '▼' => 'v',
         _ => '?',
@@ -112,6 +116,13 @@ pub(super) const SELECTED: Style = Style::new().bg(Color::DarkGray);
 /// Marks the selected row in its first column, because a background alone may not show.
 pub(super) const POINTER: &str = "▸";
 
+/// Marks a device that a person has marked, between the sign of its state and its name. In ASCII it is none of the
+/// states' signs, which it stands beside on the map.
+pub(super) const MARKED: &str = "•";
+
+/// The part of the rows that is on the screen, at the right edge.
+pub(super) const SCROLL_MARK: &str = "▐";
+
 /// A state as it is shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Mark {
@@ -122,7 +133,7 @@ pub(super) struct Mark {
 
 impl Mark {
     pub(super) const RUNNING: Self = Self::new("●", "running", Tone::Live);
-    pub(super) const WAITING: Self = Self::new("…", "waiting", Tone::Plain);
+    pub(super) const WAITING: Self = Self::new("◌", "waiting", Tone::Plain);
 
     pub(super) const CONFIRMED: Self = Self::new("✓", AuditWord::Confirmed.short(), Tone::Plain);
     pub(super) const ACCEPTED: Self = Self::new("◇", AuditWord::Accepted.short(), Tone::Plain);
@@ -236,6 +247,22 @@ mod tests {
                 assert_ne!(one, other);
             }
         }
+    }
+
+    /// In ASCII as well: what was cut, what separates two texts, and how full a bar is.
+    #[test]
+    fn what_stands_inside_of_texts_is_told_apart_in_both_sets() {
+        let signs = ["…", "·", "█", "∙", "▐", "━", "─", "│"];
+        let outcomes = OutcomeKind::ALL.map(|k| Mark::of_outcome(k).glyph);
+        let ascii = |glyphs: &[&str]| -> Vec<char> { glyphs.iter().map(|g| shown(g)).collect() };
+        let mut plain = ascii(&signs[..5]);
+        plain.sort_unstable();
+        plain.dedup();
+        assert_eq!(plain.len(), 5);
+        for sign in &signs[..5] {
+            assert!(!outcomes.contains(sign) && !ascii(&outcomes).contains(&shown(sign)));
+        }
+        assert_eq!(ascii(&signs).iter().collect::<String>(), "~|#.]=-|");
     }
 
     fn shown(glyph: &str) -> char {

@@ -1,37 +1,40 @@
-//! The state of the screen: selection, panes, filter, open box. Keys and events change it, and what is to be
+//! The state of the screen: what is selected, marked, filtered and open. Keys and events change it, and what is to be
 //! done outside leaves as [`Effect`]s. `keymap` says what a key means, `view` draws this state, and the files in
-//! `ui` hold the parts for actions on devices and for the boxes with a state of their own.
+//! `ui` hold its parts: the selection, the panes, the other pictures of the fleet, actions on devices, and the boxes.
 
 mod device_actions;
+pub(super) mod failures;
+mod filter_input;
+pub(super) mod fleet_map;
 mod halt_box;
+mod marked_devices;
 mod mouse;
+mod panes;
 pub(super) mod retry_box;
 mod secret_box;
+mod selection;
+mod stale_questions;
 
-use std::time::Duration;
+use std::collections::BTreeSet;
 
-use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind};
 use ratatui::layout::Size;
-use tui_input::{Input, InputRequest};
 
 use crate::engine::{DeviceFact, DeviceState, Event, Fact, Fleet, Intent, Mode, Phase};
-use crate::model::{DeviceId, OutcomeKind, Stage};
+use crate::model::{DeviceId, OutcomeKind};
 
-use self::device_actions::can_cancel_any;
+pub(super) use self::device_actions::can_cancel;
+use self::failures::Failures;
+use self::filter_input::FilterInput;
 use self::halt_box::Budget;
 use self::retry_box::RetryBox;
 use self::secret_box::Secrets;
-use super::device_order::{Sort, order};
+use super::device_order::Sort;
+use super::inventory::Inventory;
 use super::keymap::{self, Action, Focus};
 use super::layout::{Areas, LayoutRequest, PaneChoice, Zoom};
 use super::recent_log::RecentLog;
 use super::theme::Tone;
-
-/// The most bytes that a filter takes: each key costs more the longer it is, and names are shorter.
-const LONGEST_FILTER: usize = 256;
-
-/// The notice when a filter takes no more.
-const FILTER_IS_FULL: &str = "the filter is full: the rest is left out";
 
 /// What a key asks for outside the screen.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -58,6 +61,8 @@ pub(super) enum Popup {
     Budget,
     /// Cancel this device?
     Cancel(DeviceId),
+    /// Cancel these, which are marked?
+    CancelMarked(Vec<DeviceId>),
     /// Cancel all devices?
     CancelAll,
     /// This device waits for its secret; what is typed is in `secrets`.
@@ -66,13 +71,31 @@ pub(super) enum Popup {
     PastInstall(DeviceId),
 }
 
+/// How the fleet is shown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Board {
+    Table,
+    /// What went wrong, by reason.
+    Failures,
+    /// A cell for each device.
+    Map,
+}
+
 /// The state of the screen.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says something else, and all go together"
+)]
 pub(super) struct Ui {
     pub(super) size: Size,
+    pub(super) board: Board,
     pub(super) sort: Sort,
-    pub(super) filter: Input,
-    /// Whether the filter is being typed.
-    pub(super) editing: bool,
+    /// Whether the order is turned round.
+    pub(super) reverse: bool,
+    pub(super) filter: FilterInput,
+    /// The marked devices, as indexes into the fleet's devices. A filter hides marks and does not take them away.
+    pub(super) marks: BTreeSet<usize>,
+    pub(super) failures: Failures,
     /// The devices shown, as indexes into the fleet's devices.
     pub(super) order: Vec<usize>,
     /// The selected device, as a position in `order`.
@@ -95,20 +118,25 @@ pub(super) struct Ui {
     pub(super) budget: Budget,
     /// Whether the audit log is to be scrolled to the entry in question, before the next frame.
     pub(super) reveal: bool,
-    /// The quickest and the slowest validation so far, for comparison.
-    pub(super) checks: Option<(Duration, Duration)>,
+    /// What is shown of the inventory.
+    pub(super) inventory: Inventory,
     /// The selected device, as an index into the fleet's devices; kept when the order changes.
     selected: usize,
     order_is_stale: bool,
+    /// Whether the plan was shown the last time that the fleet was looked at.
+    was_plan: bool,
 }
 
 impl Ui {
     pub(super) fn new(size: Size) -> Self {
         Self {
             size,
+            board: Board::Table,
             sort: Sort::default(),
-            filter: Input::default(),
-            editing: false,
+            reverse: false,
+            filter: FilterInput::default(),
+            marks: BTreeSet::new(),
+            failures: Failures::default(),
             order: Vec::new(),
             cursor: 0,
             top: 0,
@@ -123,9 +151,10 @@ impl Ui {
             secrets: Secrets::default(),
             budget: Budget::default(),
             reveal: false,
-            checks: None,
+            inventory: Inventory::default(),
             selected: 0,
             order_is_stale: true,
+            was_plan: false,
         }
     }
 
@@ -141,54 +170,38 @@ impl Ui {
         if matches!(fact, DeviceFact::StageProgress { .. }) {
             return;
         }
-        if let DeviceFact::StageFinished {
-            stage: Stage::Check,
-            took,
-            failure: None,
-            ..
-        } = fact
-        {
-            let (least, most) = self.checks.unwrap_or((*took, *took));
-            self.checks = Some((least.min(*took), most.max(*took)));
-        }
-        let moves = matches!(self.sort, Sort::State | Sort::Stage);
-        self.order_is_stale |= moves || !self.filter.value().is_empty();
+        self.order_is_stale |= self.follows_events();
     }
 
     /// Updates everything that depends on the fleet and the size; called before each frame and key.
     pub(super) fn settle(&mut self, fleet: &Fleet) {
-        if self.order_is_stale {
-            self.order_is_stale = false;
-            self.order = order(fleet, self.sort, self.filter.value());
-            if let Some(at) = self.order.iter().position(|&n| n == self.selected) {
-                self.cursor = at;
-            }
-        }
-        self.cursor = self.cursor.min(self.order.len().saturating_sub(1));
-        let rows = self.areas(fleet).rows().max(1);
-        let last_top = self.order.len().saturating_sub(rows);
-        self.top = self.top.min(self.cursor).min(last_top);
-        self.top = self.top.max((self.cursor + 1).saturating_sub(rows));
-        if self.popup == Some(Popup::LeavePlan) && !on_plan(fleet) {
-            self.popup = None;
-        }
+        self.settle_selection(fleet);
         if on_plan(fleet) {
             self.zoom = None;
+            self.board = Board::Table;
         }
+        self.settle_failures(fleet);
+        self.settle_questions(fleet);
         self.settle_budget(fleet);
         self.settle_secrets(fleet);
     }
 
     /// Where the parts of the screen are.
     pub(super) fn areas(&self, fleet: &Fleet) -> Areas {
+        let table = self.board == Board::Table;
         Areas::of(&LayoutRequest {
             size: self.size,
             plan: on_plan(fleet),
             banner: fleet.stop().is_some()
                 || (!on_plan(fleet) && (fleet.is_over() || fleet.is_halted())),
             people: !on_plan(fleet) && fleet.devices().iter().any(waits_for_person),
-            detail: self.detail,
-            log: self.log_pane,
+            // Only the table shares the screen with panes.
+            detail: if table { self.detail } else { PaneChoice::Off },
+            log: if table {
+                self.log_pane
+            } else {
+                PaneChoice::Off
+            },
             zoom: self.zoom,
             devices: fleet.devices().len(),
         })
@@ -210,10 +223,19 @@ impl Ui {
             // While devices are brought to a safe point the box only informs.
             Some(Popup::Quit) if fleet.stop().is_some() => Focus::Notice,
             Some(_) => Focus::Question,
-            None if on_plan(fleet) => Focus::Plan,
-            None if self.editing => Focus::Filter,
-            None if self.zoom.is_some() => Focus::Reading,
-            None => Focus::Devices,
+            None if self.filter.editing => Focus::Filter,
+            None => self.page(fleet),
+        }
+    }
+
+    /// Where the keyboard goes when no box is open and no filter is typed.
+    pub(super) fn page(&self, fleet: &Fleet) -> Focus {
+        match self.board {
+            _ if on_plan(fleet) => Focus::Plan,
+            _ if self.zoom.is_some() => Focus::Reading,
+            Board::Table => Focus::Devices,
+            Board::Failures => Focus::Failures,
+            Board::Map => Focus::Map,
         }
     }
 
@@ -222,10 +244,16 @@ impl Ui {
         if event.kind == KeyEventKind::Release {
             return Vec::new();
         }
+        let asked = self.popup.is_some();
         self.settle(fleet);
-        self.notice = None;
         let focus = self.focus(fleet);
-        let effects = match (keymap::action(focus, event), event.code) {
+        let action = keymap::action(focus, event);
+        if asked && self.popup.is_none() && action != Some(Action::Interrupt) {
+            // The key was meant for a box that is gone.
+            return Vec::new();
+        }
+        self.notice = None;
+        let effects = match (action, event.code) {
             (Some(action), _) => self.action(action, focus, fleet),
             (None, KeyCode::Char(c)) if focus == Focus::Plan && c.is_ascii_digit() => {
                 self.digit(c, fleet);
@@ -246,6 +274,8 @@ impl Ui {
             _ => Vec::new(),
         };
         self.settle(fleet);
+        // What is asked for here is carried out later, and need not be an event.
+        self.order_is_stale |= !effects.is_empty() && self.follows_events();
         effects
     }
 
@@ -256,38 +286,44 @@ impl Ui {
         }
     }
 
-    fn edit(&mut self, event: &KeyEvent) {
-        let control = event.modifiers.contains(KeyModifiers::CONTROL);
-        let request = match event.code {
-            KeyCode::Char('w') if control => InputRequest::DeletePrevWord,
-            KeyCode::Char('u') if control => InputRequest::DeleteLine,
-            KeyCode::Char(_) if control => return,
-            KeyCode::Char(_) if self.filter.value().len() >= LONGEST_FILTER => {
-                return self.warn(FILTER_IS_FULL);
-            }
-            KeyCode::Char(c) => InputRequest::InsertChar(c),
-            KeyCode::Backspace => InputRequest::DeletePrevChar,
-            KeyCode::Delete => InputRequest::DeleteNextChar,
-            KeyCode::Left => InputRequest::GoToPrevChar,
-            KeyCode::Right => InputRequest::GoToNextChar,
-            KeyCode::Home => InputRequest::GoToStart,
-            KeyCode::End => InputRequest::GoToEnd,
-            _ => return,
-        };
-        self.filter.handle(request);
-        self.order_is_stale = true;
-    }
-
     fn action(&mut self, action: Action, focus: Focus, fleet: &Fleet) -> Vec<Effect> {
         match action {
             Action::Up
             | Action::Down
+            | Action::Left
+            | Action::Right
             | Action::PageUp
             | Action::PageDown
             | Action::Top
-            | Action::Bottom => {
-                self.scroll_or_select(action, focus, fleet);
+            | Action::Bottom => self.scroll_or_select(action, focus, fleet),
+            Action::NextLook => self.look(true, fleet),
+            Action::LastLook => self.look(false, fleet),
+            Action::Mark => return self.mark(focus, fleet),
+            Action::MarkAll => return self.mark_all(focus, fleet),
+            Action::Sort => self.sort_by_next(fleet),
+            Action::Reverse => self.turn_round(),
+            Action::Filter => self.open_filter(),
+            Action::Keep => self.keep_filter(),
+            Action::Failures => self.toggle_board(Board::Failures, fleet),
+            Action::Map => self.toggle_board(Board::Map, fleet),
+            Action::Open => self.open(focus, fleet),
+            Action::Audit => self.toggle_audit(fleet),
+            Action::Detail => self.toggle_pane(Zoom::Detail, fleet),
+            Action::Log => self.toggle_pane(Zoom::Log, fleet),
+            Action::Back => self.back(focus, fleet),
+            Action::Help => {
+                self.popup = Some(Popup::Help);
+                self.scroll = 0;
             }
+            Action::No => self.popup = None,
+            _ => return self.act(action, focus, fleet),
+        }
+        Vec::new()
+    }
+
+    /// The actions on devices and on the run.
+    fn act(&mut self, action: Action, focus: Focus, fleet: &Fleet) -> Vec<Effect> {
+        match action {
             Action::Start => return self.start(fleet),
             Action::Erase if focus == Focus::Secret => self.erase_secret(),
             Action::Erase if focus == Focus::Budget => {
@@ -305,134 +341,28 @@ impl Ui {
             Action::StopRollout => return self.stop_rollout(),
             Action::RolledBack => self.choose(OutcomeKind::RolledBack),
             Action::Cancelled => self.choose(OutcomeKind::Cancelled),
-            Action::Audit => {
-                self.scroll = 0;
-                self.reveal = self.zoom != Some(Zoom::Audit);
-                self.zoom = self.reveal.then_some(Zoom::Audit);
-            }
-            Action::Detail => self.toggle_pane(Zoom::Detail, fleet),
-            Action::Log => self.toggle_pane(Zoom::Log, fleet),
-            Action::Back => self.back(focus, fleet),
-            Action::Filter => {
-                self.editing = true;
-                self.zoom = None;
-            }
-            Action::Keep => self.editing = false,
-            Action::Sort => {
-                self.sort = self.sort.next();
-                self.order_is_stale = true;
-            }
-            Action::Help => {
-                self.popup = Some(Popup::Help);
-                self.scroll = 0;
-            }
             Action::Retry => return self.retry(focus, fleet),
             Action::RetryFailed => return self.retry_failed(focus, fleet),
-            Action::Cancel => self.ask_cancel(fleet),
-            Action::CancelAll => {
-                if can_cancel_any(fleet) {
-                    self.popup = Some(Popup::CancelAll);
-                } else {
-                    self.warn("nothing can be cancelled any more");
-                }
-            }
-            Action::Copy => return self.copy(fleet),
-            Action::Quit => {
-                if focus == Focus::Plan || (fleet.is_over() && fleet.stop().is_none()) {
-                    return vec![Effect::Leave];
-                }
-                self.popup = Some(Popup::Quit);
-            }
+            Action::Cancel => self.ask_cancel(focus, fleet),
+            Action::CancelAll => self.ask_cancel_all(fleet),
+            Action::Copy => return self.copy(focus, fleet),
+            Action::Quit => return self.quit(focus, fleet),
             Action::Interrupt => {
                 self.popup = None;
                 return vec![Effect::Intend(Intent::Interrupt)];
             }
             Action::Yes => return self.yes(fleet),
-            Action::No => self.popup = None,
+            _ => {}
         }
         Vec::new()
     }
 
-    fn scroll_or_select(&mut self, action: Action, focus: Focus, fleet: &Fleet) {
-        let page = self.areas(fleet).rows().max(2) - 1;
-        if matches!(focus, Focus::Reading | Focus::Help) {
-            let page = usize::from(self.size.height.max(8) - 6);
-            // The log is scrolled from its end.
-            let towards_start = matches!(action, Action::Up | Action::PageUp | Action::Top);
-            let grows = towards_start == (self.zoom == Some(Zoom::Log) && focus == Focus::Reading);
-            let by = match action {
-                Action::Up | Action::Down => 1,
-                Action::PageUp | Action::PageDown => page,
-                _ => usize::MAX,
-            };
-            self.scroll = if grows {
-                self.scroll.saturating_add(by)
-            } else {
-                self.scroll.saturating_sub(by)
-            };
-            return;
+    fn quit(&mut self, focus: Focus, fleet: &Fleet) -> Vec<Effect> {
+        if focus == Focus::Plan || (fleet.is_over() && fleet.stop().is_none()) {
+            return vec![Effect::Leave];
         }
-        let last = self.order.len().saturating_sub(1);
-        self.cursor = match action {
-            Action::Up => self.cursor.saturating_sub(1),
-            Action::Down => self.cursor + 1,
-            Action::PageUp => self.cursor.saturating_sub(page),
-            Action::PageDown => self.cursor + page,
-            Action::Top => 0,
-            _ => last,
-        }
-        .min(last);
-        if let Some(&n) = self.order.get(self.cursor) {
-            self.selected = n;
-        }
-    }
-
-    /// Switches a pane from off to on, to the whole screen, and to off again.
-    fn toggle_pane(&mut self, zoom: Zoom, fleet: &Fleet) {
-        self.scroll = 0;
-        let areas = self.areas(fleet);
-        let (choice, shown) = match zoom {
-            Zoom::Detail | Zoom::Audit => (&mut self.detail, areas.detail.is_some()),
-            Zoom::Log => (&mut self.log_pane, areas.log.is_some()),
-        };
-        if self.zoom == Some(zoom) {
-            self.zoom = None;
-            *choice = PaneChoice::Off;
-        } else if shown || self.zoom.is_some() {
-            self.zoom = Some(zoom);
-        } else {
-            *choice = PaneChoice::On;
-            // If there is no room for both, the one asked for last is shown.
-            if zoom == Zoom::Detail && self.areas(fleet).detail.is_none() {
-                self.log_pane = PaneChoice::Off;
-            }
-            let areas = self.areas(fleet);
-            if areas.detail.is_none() && areas.log.is_none() {
-                self.zoom = Some(zoom);
-            }
-        }
-    }
-
-    fn back(&mut self, focus: Focus, fleet: &Fleet) {
-        match focus {
-            Focus::Help => self.popup = None,
-            Focus::Plan if !self.typed.is_empty() => self.typed.clear(),
-            Focus::Plan => self.popup = Some(Popup::LeavePlan),
-            Focus::Reading => self.zoom = None,
-            Focus::Devices if self.filter.value().is_empty() => {
-                let areas = self.areas(fleet);
-                if self.log_pane == PaneChoice::On && areas.log.is_some() {
-                    self.log_pane = PaneChoice::Off;
-                } else if areas.detail.is_some() {
-                    self.detail = PaneChoice::Off;
-                }
-            }
-            _ => {
-                self.editing = false;
-                self.filter.reset();
-                self.order_is_stale = true;
-            }
-        }
+        self.popup = Some(Popup::Quit);
+        Vec::new()
     }
 }
 

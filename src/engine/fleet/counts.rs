@@ -69,6 +69,8 @@ pub(in crate::engine) struct FleetCounts {
     pub(super) verdicts: [usize; 5],
     /// Of those that are planned: an install is sent to them once the plan is confirmed.
     pub(super) to_confirm: usize,
+    /// Of those that are planned: the same, had a person not left them out.
+    pub(super) left_out: usize,
     /// Of those that are planned: the image is older than what they run.
     pub(super) refused_downgrades: usize,
     pub(super) retryable: usize,
@@ -117,8 +119,10 @@ impl FleetCounts {
         };
         by(state, 1);
         if let (DevicePhase::Planned, Some(verdict)) = (&device.state, &device.verdict) {
-            by(&mut self.verdicts[verdict.kind() as usize], 1);
-            by(&mut self.to_confirm, usize::from(verdict.installs()));
+            let kind = &mut self.verdicts[verdict.kind() as usize];
+            by(kind, usize::from(!device.is_left_out()));
+            by(&mut self.to_confirm, usize::from(device.is_to_confirm()));
+            by(&mut self.left_out, usize::from(device.is_left_out()));
             let older = verdict.kind() == VerdictKind::Downgrade && verdict.failure().is_some();
             by(&mut self.refused_downgrades, usize::from(older));
         }
@@ -145,7 +149,7 @@ impl FleetCounts {
 /// Whether a device is to be upgraded by this run, as far as is known.
 fn is_wanted(device: &DeviceState) -> bool {
     match &device.verdict {
-        Some(verdict) => verdict.installs(),
+        Some(_) => device.planned_end().is_none(),
         None => device.outcome().is_none(),
     }
 }

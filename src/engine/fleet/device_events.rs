@@ -2,10 +2,11 @@
 
 use jiff::Timestamp;
 
-use crate::engine::event::{DeviceFact, Resume};
+use crate::engine::event::{DeviceFact, Progress, Resume};
 use crate::model::{Component, Failure, FailureKind, Outcome, OutcomeKind, Stage};
 
 use super::device_state::{Active, DevicePhase, DeviceState, Pause, Person, Step};
+use super::upload_rate::UploadRate;
 
 /// The harm that an install did to a device that ended like this. `None` where the outcome says nothing of it: an
 /// attempt that failed or stopped before its install leaves a device as an earlier attempt left it.
@@ -75,7 +76,7 @@ impl DeviceState {
                     since: at,
                     try_no: *try_no,
                     progress: None,
-                    progress_at: at,
+                    rate: UploadRate::new(at),
                     pause: None,
                     person: None,
                 });
@@ -84,8 +85,10 @@ impl DeviceState {
                 if let DevicePhase::Running(active) = &mut self.state
                     && active.stage == *stage
                 {
+                    if let Progress::Bytes { sent, .. } = progress {
+                        active.rate.take(at, *sent);
+                    }
                     active.progress = Some(progress.clone());
-                    active.progress_at = at;
                 }
             }
             DeviceFact::StageFinished {

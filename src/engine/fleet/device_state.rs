@@ -10,6 +10,7 @@ use crate::model::{
     Failure, FailureKind, LinkTrust, Outcome, OutcomeKind, Scope, Stage, Touched, Verdict,
 };
 
+use super::upload_rate::UploadRate;
 use crate::engine::event::{PendingInstall, Progress, Resume, Seen};
 
 /// Everything that is known of one device.
@@ -60,6 +61,8 @@ pub struct DeviceState {
     pub logins_left: Option<u32>,
     /// What the last look led to.
     pub verdict: Option<Verdict>,
+    /// Whether a person took it out of the plan: then no install is sent to it, whatever the verdict.
+    pub left_out: bool,
     /// Present while an install may have been sent whose outcome is not known.
     pub pending: Option<PendingInstall>,
     /// Every try of every stage that ended, in order, all attempts.
@@ -123,8 +126,8 @@ pub struct Active {
     pub try_no: u32,
     /// The latest news from inside it.
     pub progress: Option<Progress>,
-    /// When the progress last changed, for a rate: with bytes sent since `since`.
-    pub progress_at: Timestamp,
+    /// How fast it uploads.
+    pub rate: UploadRate,
     /// Present while it waits for the next try of the stage.
     pub pause: Option<Pause>,
     /// Present while it waits for a person.
@@ -205,6 +208,7 @@ impl DeviceState {
             harm: 0,
             logins_left: None,
             verdict: None,
+            left_out: false,
             pending: None,
             timeline: Vec::new(),
             started: None,

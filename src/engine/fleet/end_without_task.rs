@@ -1,6 +1,6 @@
 //! How a device ends that has no task, or whose task is gone: by its plan, by a cancellation, or by its last events.
 
-use crate::model::{DeviceId, Doubt, Failure, FailureKind, Outcome, Stage, Touched, Verdict};
+use crate::model::{DeviceId, Doubt, Failure, FailureKind, Outcome, Stage, Touched};
 
 use super::device_state::{DevicePhase, DeviceState};
 use super::reducer::Fleet;
@@ -40,7 +40,7 @@ impl DeviceState {
 
     /// Stopped while the plan is shown: what the plan says, where that is an end.
     pub(super) fn finish_planned(&mut self) -> Command {
-        match self.verdict.as_ref().and_then(Verdict::outcome) {
+        match self.planned_end() {
             Some(outcome) => self.finish_as(outcome),
             None => self.finish_cancelled(),
         }

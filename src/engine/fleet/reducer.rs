@@ -1,17 +1,19 @@
 //! The reducer: it alone decides what starts. Synchronous, without a clock and without IO: it returns [`Command`]s and
 //! carries none of them out.
 //!
-//! Who is next is in `queue`, when a bad image halts the run in `failure_budget`, how a device ends without a task in
-//! `end_without_task`, and how far the run is in `run_progress`.
+//! Who is next is in `queue`, who is left out of the plan in `left_out`, when a bad image halts the run in
+//! `failure_budget`, how a device ends without a task in `end_without_task`, and how far the run is in `run_progress`.
 
 use std::collections::{HashMap, VecDeque};
 
 use jiff::Timestamp;
 
-use crate::model::{DeviceId, MaxFailures, PayloadFacts, RunId, Verdict};
+use crate::model::{DeviceId, MaxFailures, PayloadFacts, RunId};
 
 use super::counts::FleetCounts;
 use super::device_state::{DevicePhase, DeviceSeed, DeviceState};
+use super::run_clock::RunClock;
+use super::stage_times::StageTimes;
 use crate::engine::event::{DeviceFact, Event, Fact};
 use crate::engine::reducer_messages::{Command, Intent, Message};
 
@@ -78,7 +80,10 @@ pub struct Fleet {
     /// Devices that were chosen and are in no run.
     not_asked: Vec<DeviceId>,
     started: Option<Timestamp>,
-    upgrading_since: Option<Timestamp>,
+    /// How long it has upgraded.
+    pub(super) clock: RunClock,
+    /// How long its stages took.
+    pub(super) times: StageTimes,
     ended: Option<Timestamp>,
 }
 
@@ -114,7 +119,8 @@ impl Fleet {
             halted: false,
             not_asked: Vec::new(),
             started: None,
-            upgrading_since: None,
+            clock: RunClock::default(),
+            times: StageTimes::default(),
             ended: None,
         }
     }
@@ -172,6 +178,11 @@ impl Fleet {
         self.index.get(id).map(|&n| &self.devices[n])
     }
 
+    /// Where a device stands in [`Self::devices`].
+    pub fn index_of(&self, id: &DeviceId) -> Option<usize> {
+        self.index.get(id).copied()
+    }
+
     pub(in crate::engine) fn counters(&self) -> &FleetCounts {
         &self.counters
     }
@@ -179,11 +190,6 @@ impl Fleet {
     /// When the run began.
     pub fn started(&self) -> Option<Timestamp> {
         self.started
-    }
-
-    /// When the first stage after the plan began.
-    pub(super) fn upgrading_since(&self) -> Option<Timestamp> {
-        self.upgrading_since
     }
 
     /// When it ended.
@@ -255,6 +261,8 @@ impl Fleet {
                     });
                 }
             }
+            Intent::LeaveOut(devices) => self.leave_out(devices, true),
+            Intent::TakeIn(devices) => self.leave_out(devices, false),
             Intent::CancelAll => self.cancel_all(commands),
             Intent::Halt => self.halt(commands),
             Intent::GoOn(max_failures) => self.go_on(*max_failures, commands),
@@ -300,7 +308,7 @@ impl Fleet {
             }
             // What the look took, and the reading of the plan, is no part of the upgrade.
             device.started = None;
-            match device.verdict.as_ref().and_then(Verdict::outcome) {
+            match device.planned_end() {
                 None => self.enqueue(n),
                 Some(outcome) => commands.push(self.change(n, |device| device.finish_as(outcome))),
             }
@@ -378,9 +386,7 @@ impl Fleet {
                     return;
                 }
                 self.change(n, |device| device.apply(event.at, fact));
-                if self.phase == Phase::Upgrading && self.devices[n].started.is_some() {
-                    self.upgrading_since.get_or_insert(event.at);
-                }
+                self.measure(n, event.at, fact);
                 if matches!(fact, DeviceFact::PermitAsked) {
                     self.give_permit(n, commands);
                 }

@@ -5,18 +5,20 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::model::{OutcomeKind, VerdictKind};
+use crate::engine::event::{DeviceFact, Progress};
+use crate::model::{PayloadFacts, Stage, VerdictKind};
 
 use super::counts::{Audits, Counts};
 use super::device_state::DeviceState;
 use super::reducer::{Fleet, Mode, Phase};
+use super::run_clock::span;
 
 /// Time left: a range, since devices differ.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Eta {
-    /// If the rest goes as the quickest did.
+    /// If the rest goes rather quickly.
     pub least: Duration,
-    /// If the rest goes as the slowest did.
+    /// If the rest goes rather slowly.
     pub most: Duration,
 }
 
@@ -26,17 +28,48 @@ impl Fleet {
         self.counters().audits
     }
 
-    /// How long devices have been upgraded: from the first stage after the plan to the end of the
-    /// last attempt. The time that a person spent on reading the plan does not count.
+    /// How long devices have been upgraded: from the first stage after the plan, while something ran or was going to.
+    /// The time that a person spent on reading the plan, or on anything before a retry, does not count.
     pub fn elapsed(&self, now: Timestamp) -> Option<Duration> {
-        let since = self.upgrading_since()?;
-        let end = if self.counters().busy() > 0 {
-            now
-        } else {
-            let last = self.devices().iter().filter_map(|r| r.ended).max();
-            last.or(self.ended()).unwrap_or(now)
-        };
-        Some(Duration::try_from(end.duration_since(since)).unwrap_or_default())
+        self.clock.elapsed(now)
+    }
+
+    /// Takes in what an event says of how long things take.
+    pub(super) fn measure(&mut self, n: usize, at: Timestamp, fact: &DeviceFact) {
+        if let DeviceFact::StageFinished {
+            stage,
+            took,
+            failure: None,
+            ..
+        } = fact
+        {
+            self.times.take(*stage, *took);
+        }
+        let begun = self.clock.runs() || self.devices[n].started.is_some();
+        if self.phase() == Phase::Upgrading && begun {
+            self.clock.tick(at, self.works());
+        }
+    }
+
+    /// Whether something goes on without a person.
+    fn works(&self) -> bool {
+        let waiting = !self.is_halted() && self.counters().counts.waiting > 0;
+        waiting || self.counters().counts.running > 0
+    }
+
+    /// The quickest and the slowest success of this stage so far.
+    pub fn took(&self, stage: Stage) -> Option<(Duration, Duration)> {
+        self.times.extremes(stage)
+    }
+
+    /// Bytes a second of all uploads together; nothing where none has a rate.
+    pub fn upload_rate(&self, now: Timestamp) -> Option<f64> {
+        let uploads = self.devices().iter().filter_map(DeviceState::active);
+        let rates = uploads.filter_map(|active| match active.progress {
+            Some(Progress::Bytes { sent, total }) if sent < total => active.rate.per_second(now),
+            _ => None,
+        });
+        rates.reduce(|sum, rate| sum + rate)
     }
 
     /// How many devices a person may ask to be tried again.
@@ -57,6 +90,11 @@ impl Fleet {
     /// How many devices an install would be sent to once the plan is confirmed: the number to type.
     pub fn to_confirm(&self) -> usize {
         self.counters().to_confirm
+    }
+
+    /// How many devices a person left out of the plan that is shown, and an install would be sent to otherwise.
+    pub fn left_out(&self) -> usize {
+        self.counters().left_out
     }
 
     /// How many devices the plan refuses since the image is older than what they run.
@@ -90,34 +128,88 @@ impl Fleet {
             / self.devices().len() as f64
     }
 
-    /// Time left, once one device has been upgraded and while something is still to do.
+    /// Time left, while something is still to do: by the usual times of the stages, and by what this run took once
+    /// it has come so far.
     pub fn eta(&self, now: Timestamp) -> Option<Eta> {
-        if self.phase() != Phase::Upgrading {
+        if self.phase() != Phase::Upgrading || self.counters().busy() == 0 {
             return None;
         }
-        let took: Vec<Duration> = self
-            .devices()
-            .iter()
-            .filter(|r| r.outcome_kind() == Some(OutcomeKind::Upgraded))
-            .filter_map(|r| r.elapsed(now))
-            .collect();
-        let (quick, slow) = (took.iter().min()?, took.iter().max()?);
-        let busy: Vec<&DeviceState> = self.devices().iter().filter(|r| r.is_busy()).collect();
-        if busy.is_empty() {
-            return None;
+        let stages = self.stages();
+        let (mut least, mut most) = (Work::default(), Work::default());
+        for device in self.devices().iter().filter(|device| device.is_busy()) {
+            let (quick, slow) = rest(device, &stages, now);
+            least.add(quick);
+            most.add(slow);
         }
         Some(Eta {
-            least: rest(&busy, *quick, self.concurrency()),
-            most: rest(&busy, *slow, self.concurrency()),
+            least: least.time(self.concurrency()),
+            most: most.time(self.concurrency()),
         })
+    }
+
+    /// The stages that a device goes through in this run, with the seconds that each takes.
+    fn stages(&self) -> Vec<(Stage, f64, f64)> {
+        let PayloadFacts { app, firmware } = self.payload();
+        let read = matches!(self.mode(), Mode::Audit { .. }) || self.took(Stage::Audit).is_some();
+        let stages = Stage::ALL.into_iter().filter(|stage| match stage {
+            Stage::Probe | Stage::Login => true,
+            // Few devices need it.
+            Stage::Checkin => false,
+            Stage::UploadUi | Stage::CheckUi | Stage::InstallUi | Stage::VerifyUi => app.is_some(),
+            Stage::Upload | Stage::Check | Stage::Install | Stage::Reboot | Stage::Verify => {
+                firmware.is_some()
+            }
+            Stage::Audit => read,
+        });
+        let timed = stages.map(|stage| {
+            let (quick, slow) = self.times.seconds(stage);
+            (stage, quick, slow)
+        });
+        timed.collect()
     }
 }
 
-/// The longest rest of a single device, or all the work shared by the slots, whichever is more.
+/// What is left to do, in seconds.
+#[derive(Default)]
+struct Work {
+    all: f64,
+    longest: f64,
+}
+
+impl Work {
+    fn add(&mut self, seconds: f64) {
+        self.all += seconds;
+        self.longest = self.longest.max(seconds);
+    }
+
+    /// The longest rest of a single device, or all the work shared by the slots, whichever is more.
+    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+    fn time(&self, slots: usize) -> Duration {
+        Duration::from_secs_f64(self.longest.max(self.all / slots as f64))
+    }
+}
+
+/// Between how many seconds a device still takes.
 #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-fn rest(busy: &[&DeviceState], each: Duration, slots: usize) -> Duration {
-    let rests: Vec<f64> = busy.iter().map(|r| 1.0 - r.fraction()).collect();
-    let longest = rests.iter().copied().fold(0.0, f64::max);
-    let shared = rests.iter().sum::<f64>() / slots as f64;
-    each.mul_f64(longest.max(shared))
+fn rest(device: &DeviceState, stages: &[(Stage, f64, f64)], now: Timestamp) -> (f64, f64) {
+    let active = device.active();
+    let mut left = (0.0, 0.0);
+    for &(stage, quick, slow) in stages {
+        let (quick, slow) = match active {
+            Some(active) if stage < active.stage => continue,
+            Some(active) if stage == active.stage => match active.progress {
+                Some(Progress::Bytes { sent, total }) if total > 0 => {
+                    let share = 1.0 - sent as f64 / total as f64;
+                    (quick * share, slow * share)
+                }
+                _ => {
+                    let gone = span(active.since, now).as_secs_f64();
+                    ((quick - gone).max(0.0), (slow - gone).max(0.0))
+                }
+            },
+            _ => (quick, slow),
+        };
+        left = (left.0 + quick, left.1 + slow);
+    }
+    left
 }

@@ -12,6 +12,8 @@ pub enum Skip {
     Epa,
     /// Nor does it list its logs.
     EpaLog,
+    /// A person took it out of the plan.
+    LeftOut,
 }
 
 impl fmt::Display for Skip {
@@ -19,6 +21,7 @@ impl fmt::Display for Skip {
         f.pad(match self {
             Self::Epa => "EPA: no upgrade over this API",
             Self::EpaLog => "EPA: no log over this API",
+            Self::LeftOut => "left out of the plan by hand",
         })
     }
 }
@@ -318,6 +321,7 @@ impl Outcome {
         match self {
             Self::Failed(f) => f.kind.code(),
             Self::Skipped(Skip::Epa | Skip::EpaLog) => "epa",
+            Self::Skipped(Skip::LeftOut) => "left_out",
             Self::Unproven(why) => why.code(),
             Self::Unknown(doubt) => doubt.code(),
             Self::Halted(_) => "max_failures",

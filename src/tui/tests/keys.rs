@@ -207,7 +207,7 @@ fn sorting_goes_round_and_keeps_the_device_selected() {
     assert_eq!(selected(&screen), "vault-03");
     screen.press("s");
     assert_eq!(names(&screen)[0], "rack-c1");
-    screen.press("sss");
+    screen.press("sssss");
     assert_eq!(screen.ui.sort, Sort::Inventory);
     assert_eq!(selected(&screen), "vault-03");
 }

@@ -1,11 +1,15 @@
 //! Keys, one by one, against fleets as they are in a run.
 
+mod failures;
+mod fleet_map;
 pub(super) mod halt_box;
 mod keys;
+mod marks;
 mod mouse;
 mod plan;
 mod retry_box;
 mod secret_box;
+mod stale_questions;
 
 use super::fixtures::TestScreen;
 use super::ui::Effect;

@@ -116,7 +116,7 @@ fn no_box_opens_over_something_else() {
         let mut screen = waiting_for_people();
         screen.press(before);
         let (popup, zoom) = (screen.ui.popup.clone(), screen.ui.zoom);
-        let busy = popup.is_some() || zoom.is_some() || screen.ui.editing;
+        let busy = popup.is_some() || zoom.is_some() || screen.ui.filter.editing;
         assert_eq!(asks(&mut screen).is_some(), !busy, "{before}");
     }
     let mut screen = waiting_for_people();
@@ -249,4 +249,36 @@ fn what_is_longer_than_any_secret_is_not_taken_at_all() {
         notice(&screen),
         "longer than any secret: nothing of it was taken"
     );
+}
+
+#[test]
+fn a_second_device_that_waits_takes_nothing_that_was_typed_for_the_first() {
+    let mut screen = running();
+    screen.run.start("vault-03", Stage::Login, 1);
+    screen.run.tell("vault-03", DeviceFact::SecretWanted);
+    assert_eq!(asks(&mut screen).as_deref(), Some("vault-03"));
+    screen.press("half ");
+    // The second one comes while the first one's box is open, and again once it has gone.
+    screen.run.start("vault-02", Stage::Login, 1);
+    screen.run.tell("vault-02", DeviceFact::SecretWanted);
+    assert_eq!(asks(&mut screen).as_deref(), Some("vault-03"));
+    assert_eq!(
+        screen.press("and half<Enter>"),
+        [answer("vault-03", "half and half")]
+    );
+    assert_eq!(asks(&mut screen).as_deref(), Some("vault-02"));
+    assert_eq!(screen.ui.secrets.typed.len(), 0);
+}
+
+#[test]
+fn nobody_is_asked_by_itself_right_after_a_box_has_closed_by_itself() {
+    let mut screen = waiting_for_people();
+    assert_eq!(asks(&mut screen).as_deref(), Some("vault-03"));
+    // Nothing is typed yet, but somebody reads that name and is about to.
+    screen
+        .run
+        .finish("vault-03", Outcome::Cancelled(Touched::Nothing));
+    assert_eq!(asks(&mut screen), None);
+    assert_eq!(screen.ui.secrets.typed.len(), 0);
+    assert_eq!(notice(&screen), "vault-03 no longer waits for its secret");
 }

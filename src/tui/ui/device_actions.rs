@@ -1,13 +1,19 @@
 //! Keys that act on devices, such as start, retry and cancel: whether they make sense now, which question comes
-//! first, and the notice where they do nothing. Retrying all devices is in `retry_box`.
+//! first, and the notice where they do nothing. They act on the marked devices, where there are any and the key is
+//! pressed where marks show. The box of retrying many is in `retry_box`.
 
 use crate::engine::{DevicePhase, DeviceState, Fleet, Intent, Mode, Phase};
-use crate::model::{OutcomeKind, Verdict};
+use crate::model::{DeviceId, OutcomeKind, Verdict};
 
+use super::marked_devices::can_be_left_out;
+use super::retry_box::Scope;
 use super::{Effect, Popup, Ui};
 use crate::tui::keymap::{Action, Focus};
 use crate::tui::layout::Zoom;
-use crate::tui::theme::Tone;
+use crate::tui::theme::{Mark, Tone};
+
+/// The notice where nothing is tried again.
+const STOPPING: &str = "stopping: nothing new starts";
 
 impl Ui {
     pub(in crate::tui) fn start(&mut self, fleet: &Fleet) -> Vec<Effect> {
@@ -36,16 +42,41 @@ impl Ui {
         Vec::new()
     }
 
+    /// Whether a key means the marked devices, and not the selected one.
+    fn means_marks(&self, focus: Focus) -> bool {
+        matches!(focus, Focus::Devices | Focus::Map) && !self.marks.is_empty()
+    }
+
     pub(in crate::tui) fn retry(&mut self, focus: Focus, fleet: &Fleet) -> Vec<Effect> {
+        let possible = self.possible(Action::Retry, focus, fleet);
+        let of_reason = focus == Focus::Failures && self.is_on_reason(fleet);
+        if possible && of_reason {
+            self.ask_retry_reason(fleet);
+            return Vec::new();
+        }
+        if possible && self.means_marks(focus) {
+            self.ask_retry(Scope::Marked, self.marked(fleet).collect::<Vec<_>>());
+            return Vec::new();
+        }
+        if of_reason || self.means_marks(focus) {
+            self.warn(if fleet.stop().is_some() {
+                STOPPING
+            } else if of_reason {
+                "nothing to retry among these devices"
+            } else {
+                "nothing to retry among the marked devices"
+            });
+            return Vec::new();
+        }
         let Some(device) = self.selected(fleet) else {
             return Vec::new();
         };
-        if self.possible(Action::Retry, focus, fleet) {
+        if possible {
             self.typed.clear();
             return vec![Effect::Intend(Intent::Retry(device.id.clone()))];
         }
         let text = match device.outcome_kind() {
-            _ if fleet.stop().is_some() => "stopping: nothing new starts".to_owned(),
+            _ if fleet.stop().is_some() => STOPPING.to_owned(),
             Some(kind) => format!("{} is {kind}: nothing to retry", device.id),
             None => format!("{} has not ended yet", device.id),
         };
@@ -63,7 +94,7 @@ impl Ui {
             return Vec::new();
         }
         self.warn(if fleet.stop().is_some() {
-            "stopping: nothing new starts"
+            STOPPING
         } else if focus == Focus::Plan {
             "nothing to look at again"
         } else {
@@ -72,7 +103,16 @@ impl Ui {
         Vec::new()
     }
 
-    pub(super) fn ask_cancel(&mut self, fleet: &Fleet) {
+    pub(super) fn ask_cancel(&mut self, focus: Focus, fleet: &Fleet) {
+        if self.means_marks(focus) {
+            if self.possible(Action::Cancel, focus, fleet) {
+                let marked = self.marked(fleet).map(|device| device.id.clone());
+                self.popup = Some(Popup::CancelMarked(marked.collect()));
+            } else {
+                self.warn("nothing to cancel among the marked devices");
+            }
+            return;
+        }
         let Some(device) = self.selected(fleet) else {
             return;
         };
@@ -89,20 +129,26 @@ impl Ui {
         }
     }
 
+    pub(super) fn ask_cancel_all(&mut self, fleet: &Fleet) {
+        if can_cancel_any(fleet) {
+            self.popup = Some(Popup::CancelAll);
+        } else {
+            self.warn("nothing can be cancelled any more");
+        }
+    }
+
     pub(super) fn yes(&mut self, fleet: &Fleet) -> Vec<Effect> {
         match self.popup.take() {
             Some(Popup::LeavePlan) => vec![Effect::Leave],
-            Some(Popup::Quit) if fleet.is_over() => vec![Effect::Leave],
             Some(Popup::Quit) => vec![Effect::Intend(Intent::Interrupt)],
             Some(Popup::CancelAll) => vec![Effect::Intend(Intent::CancelAll)],
-            Some(Popup::Cancel(id)) => {
-                // The device may have gone on while the question was open.
-                let device = fleet.device(&id);
-                if device.is_some_and(|device| device.has_task() && device.is_past_install()) {
-                    self.popup = Some(Popup::PastInstall(id));
-                    return Vec::new();
-                }
-                vec![Effect::Intend(Intent::Cancel(id))]
+            Some(Popup::Cancel(id)) => vec![Effect::Intend(Intent::Cancel(id))],
+            Some(Popup::CancelMarked(ids)) => {
+                self.marks.clear();
+                // Some may have gone on while the question was open.
+                let open = |id: &DeviceId| fleet.device(id).is_some_and(can_cancel);
+                let ids = ids.into_iter().filter(open);
+                ids.map(|id| Effect::Intend(Intent::Cancel(id))).collect()
             }
             Some(Popup::RetryBox(asked)) => self.retry_chosen(asked, fleet),
             Some(Popup::Help | Popup::PastInstall(_) | Popup::Secret(_) | Popup::Budget) | None => {
@@ -111,15 +157,27 @@ impl Ui {
         }
     }
 
-    pub(in crate::tui) fn copy(&mut self, fleet: &Fleet) -> Vec<Effect> {
-        let Some(text) = self.selected(fleet).and_then(last_error) else {
+    pub(in crate::tui) fn copy(&mut self, focus: Focus, fleet: &Fleet) -> Vec<Effect> {
+        if focus == Focus::Failures && self.is_on_reason(fleet) {
+            return self.copy_reason(fleet);
+        }
+        if self.means_marks(focus) {
+            let marked: Vec<&DeviceState> = self.marked(fleet).collect();
+            self.copied(&marked);
+            let texts = marked.into_iter().map(|device| {
+                let state = || format!("{}: {}", device.id, Mark::of_device(device).word);
+                last_error(device).unwrap_or_else(state)
+            });
+            return vec![Effect::Copy(texts.collect::<Vec<_>>().join("\n\n"))];
+        }
+        let Some(device) = self.selected(fleet) else {
+            return Vec::new();
+        };
+        let Some(text) = last_error(device) else {
             self.warn("no error to copy");
             return Vec::new();
         };
-        self.notice = Some((
-            Tone::Plain,
-            "sent to the clipboard (OSC 52), if this terminal takes it".to_owned(),
-        ));
+        self.copied(&[device]);
         vec![Effect::Copy(text)]
     }
 
@@ -134,13 +192,34 @@ impl Ui {
             Action::RetryFailed if focus == Focus::Plan => {
                 not_stopping && self.can_look_again(fleet)
             }
+            Action::Retry if focus == Focus::Failures && self.is_on_reason(fleet) => {
+                not_stopping && self.can_retry_reason(fleet)
+            }
+            Action::Retry if self.means_marks(focus) => {
+                not_stopping && self.marked(fleet).any(DeviceState::is_retryable)
+            }
             Action::Retry => not_stopping && device.is_some_and(DeviceState::is_retryable),
             Action::RetryFailed => not_stopping && self.can_retry_all(fleet),
             Action::Budget => fleet.waits_for_budget(),
             Action::RolledBack => self.has_choice(OutcomeKind::RolledBack, fleet),
             Action::Cancelled => self.has_choice(OutcomeKind::Cancelled, fleet),
+            Action::Cancel if self.means_marks(focus) => {
+                not_stopping && self.marked(fleet).any(can_cancel)
+            }
             Action::Cancel => not_stopping && device.is_some_and(can_cancel),
             Action::CancelAll => can_cancel_any(fleet),
+            Action::Copy if focus == Focus::Failures && self.is_on_reason(fleet) => true,
+            Action::Copy if self.means_marks(focus) => true,
+            Action::Mark if focus == Focus::Plan => {
+                device.is_some_and(|device| can_be_left_out(device, fleet))
+            }
+            Action::MarkAll if focus == Focus::Plan => self
+                .shown(fleet)
+                .any(|(_, device)| can_be_left_out(device, fleet)),
+            Action::NextLook => self.shown(fleet).any(|(_, device)| device.needs_a_look()),
+            Action::Failures if focus != Focus::Failures => self
+                .shown(fleet)
+                .any(|(_, device)| device.outcome().is_some() && device.needs_a_look()),
             Action::Copy => device.and_then(last_error).is_some(),
             Action::Secret => self.secrets.waiting().next().is_some(),
             // Inside the log, Esc is offered to go back.
@@ -165,7 +244,7 @@ pub(super) fn can_cancel_any(fleet: &Fleet) -> bool {
 }
 
 /// Whether a device can still be stopped before its install, and is not being stopped already.
-fn can_cancel(device: &DeviceState) -> bool {
+pub(in crate::tui) fn can_cancel(device: &DeviceState) -> bool {
     device.is_busy() && !device.cancelling && !(device.has_task() && device.is_past_install())
 }
 

@@ -25,6 +25,7 @@ impl Ui {
             self.budget.later = false;
             if self.popup == Some(Popup::Budget) {
                 self.popup = None;
+                self.warn("the run no longer waits for a budget");
             }
         }
         if self.popup != Some(Popup::Budget) {

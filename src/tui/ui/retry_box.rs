@@ -1,8 +1,8 @@
-//! The box of "retry all": which of the devices shown are tried again, and what a retry does to each.
-//! `view::retry_box` draws it.
+//! The box of retrying many: which of the devices shown, marked, or with one reason are tried again, and what a retry
+//! does to each. `view::retry_box` draws it.
 
-use crate::engine::{DevicePhase, DeviceState, Fleet, Intent};
-use crate::model::{Component, DeviceId, Outcome, OutcomeKind, Stage, Touched, Verdict};
+use crate::engine::{DevicePhase, DeviceState, FailureReason, Fleet, Intent, failures_by_reason};
+use crate::model::{Component, DeviceId, Outcome, OutcomeKind, Touched, Verdict};
 
 use super::{Effect, Popup, Ui};
 
@@ -61,9 +61,33 @@ impl RetryKind {
     }
 }
 
-/// The box, with the devices that were shown when it was opened: those that fail later are not in it.
+/// Which devices were meant.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::tui) enum Scope {
+    /// All that the filter leaves, as far as they failed or were cancelled.
+    Shown,
+    /// The marked ones.
+    Marked,
+    /// Those that ended for one reason.
+    Reason,
+}
+
+impl Scope {
+    /// Whether a device that is meant can be tried again. Those that changed unproven are only meant by name.
+    fn allows(self, device: &DeviceState) -> bool {
+        match self {
+            Self::Shown => is_candidate(device),
+            Self::Marked | Self::Reason => device.is_retryable(),
+        }
+    }
+}
+
+/// The box, with the devices that were meant when it was opened: those that fail later are not in it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(in crate::tui) struct RetryBox {
+    pub(in crate::tui) scope: Scope,
+    /// How many devices were meant, whether they can be tried again or not.
+    pub(in crate::tui) meant: usize,
     devices: Vec<DeviceId>,
     /// Whether devices whose bootloader refused the image are included.
     pub(in crate::tui) rolled_back: bool,
@@ -74,32 +98,38 @@ pub(in crate::tui) struct RetryBox {
 /// Devices that ended alike, and are treated alike.
 #[derive(Debug)]
 pub(in crate::tui) struct Group<'f> {
-    pub(in crate::tui) kind: OutcomeKind,
-    pub(in crate::tui) stage: Option<Stage>,
-    code: &'static str,
-    /// Why, in the words of the first of them.
-    pub(in crate::tui) reason: String,
     pub(in crate::tui) retry: RetryKind,
-    pub(in crate::tui) devices: Vec<&'f DeviceState>,
+    pub(in crate::tui) of: FailureReason<'f>,
 }
 
 impl RetryBox {
-    /// The box for the devices that the filter leaves, if any of them can be tried again.
-    fn open(ui: &Ui, fleet: &Fleet) -> Option<Self> {
-        let devices: Vec<DeviceId> = shown(ui, fleet)
-            .filter(|device| is_candidate(device))
-            .map(|device| device.id.clone())
-            .collect();
+    /// The box for these devices, if any of them can be tried again.
+    fn open<'f>(scope: Scope, devices: impl IntoIterator<Item = &'f DeviceState>) -> Option<Self> {
+        let meant: Vec<&DeviceState> = devices.into_iter().collect();
+        let open = meant.iter().filter(|device| scope.allows(device));
+        let rolled_back = Some(OutcomeKind::RolledBack);
+        let chosen_by_name = scope != Scope::Shown
+            && open
+                .clone()
+                .all(|device| device.outcome_kind() == rolled_back);
+        let devices: Vec<DeviceId> = open.map(|device| device.id.clone()).collect();
         (!devices.is_empty()).then_some(Self {
+            scope,
+            meant: meant.len(),
             devices,
-            rolled_back: false,
+            rolled_back: chosen_by_name,
             cancelled: true,
         })
     }
 
     fn candidates<'f>(&self, fleet: &'f Fleet) -> impl Iterator<Item = &'f DeviceState> {
         let devices = self.devices.iter().filter_map(|id| fleet.device(id));
-        devices.filter(|device| is_candidate(device))
+        devices.filter(|device| self.scope.allows(device))
+    }
+
+    /// Whether any of the devices can still be tried again.
+    pub(super) fn has_any(&self, fleet: &Fleet) -> bool {
+        self.candidates(fleet).next().is_some()
     }
 
     /// The devices without login tries: they are left out.
@@ -131,38 +161,33 @@ impl RetryBox {
         open.filter(is_in).collect()
     }
 
-    /// The devices that are tried again, grouped by outcome, reason and what is done; the largest group first.
+    /// The devices that are tried again, grouped by reason and by what is done; the largest group first.
     pub(in crate::tui) fn groups<'f>(&self, fleet: &'f Fleet) -> Vec<Group<'f>> {
+        let chosen = self.chosen(fleet);
         let mut groups: Vec<Group<'f>> = Vec::new();
-        for device in self.chosen(fleet) {
-            let Some(outcome) = device.outcome() else {
-                continue;
-            };
-            let (kind, stage, code) = (outcome.kind(), outcome.stage(), outcome.code());
-            let retry = RetryKind::of(device);
-            let known = groups
-                .iter_mut()
-                .find(|g| (g.kind, g.stage, g.code, g.retry) == (kind, stage, code, retry));
-            match known {
-                Some(group) => group.devices.push(device),
-                None => groups.push(Group {
-                    kind,
-                    stage,
-                    code,
-                    reason: outcome.reason(),
-                    retry,
-                    devices: vec![device],
-                }),
-            }
+        for retry in RetryKind::ALL {
+            let alike = chosen.iter().copied();
+            let alike = alike.filter(|device| RetryKind::of(device) == retry);
+            let reasons = failures_by_reason(alike).into_iter();
+            groups.extend(reasons.map(|of| Group { retry, of }));
         }
-        groups.sort_by_key(|group| std::cmp::Reverse(group.devices.len()));
+        // Groups of one size stand in the order of their first devices.
+        let place = |id: &DeviceId| chosen.iter().position(|device| device.id == *id);
+        groups.sort_by_key(|group| {
+            let first = group
+                .of
+                .devices
+                .first()
+                .and_then(|device| place(&device.id));
+            (std::cmp::Reverse(group.of.devices.len()), first)
+        });
         groups
     }
 }
 
 /// The devices that the filter leaves.
 fn shown<'f>(ui: &Ui, fleet: &'f Fleet) -> impl Iterator<Item = &'f DeviceState> {
-    ui.order.iter().filter_map(|&n| fleet.devices().get(n))
+    ui.shown(fleet).map(|(_, device)| device)
 }
 
 /// Whether "retry all" may include this device: it went wrong, or was cancelled.
@@ -202,7 +227,16 @@ impl Ui {
 
     /// On the dashboard: asks first.
     pub(super) fn ask_retry_all(&mut self, fleet: &Fleet) {
-        self.popup = RetryBox::open(self, fleet).map(Popup::RetryBox);
+        self.ask_retry(Scope::Shown, shown(self, fleet).collect::<Vec<_>>());
+    }
+
+    /// Asks whether to retry these devices.
+    pub(super) fn ask_retry<'f>(
+        &mut self,
+        scope: Scope,
+        devices: impl IntoIterator<Item = &'f DeviceState>,
+    ) {
+        self.popup = RetryBox::open(scope, devices).map(Popup::RetryBox);
     }
 
     /// Whether the box has devices of this kind to include or leave out.
@@ -229,6 +263,9 @@ impl Ui {
             return Vec::new();
         }
         let devices = chosen.iter().map(|device| device.id.clone()).collect();
+        if asked.scope == Scope::Marked {
+            self.marks.clear();
+        }
         vec![Effect::Intend(Intent::RetryAll(devices))]
     }
 }

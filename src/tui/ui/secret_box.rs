@@ -107,10 +107,8 @@ impl Ui {
             && !wants(fleet, device)
         {
             let text = format!("{device} no longer waits for its secret");
-            if !self.secrets.typed.is_empty() {
-                // Somebody is typing: the rest must not go to the next device.
-                self.secrets.put_off(|_| true);
-            }
+            // Somebody types, or is about to: that must not go to the next device.
+            self.secrets.put_off(|_| true);
             self.popup = None;
             self.warn(&text);
         }
@@ -124,7 +122,7 @@ impl Ui {
     pub(in crate::tui) fn ask(&mut self, fleet: &Fleet) {
         let free = self.popup.is_none()
             && self.zoom.is_none()
-            && !self.editing
+            && !self.filter.editing
             && !on_plan(fleet)
             && fleet.stop().is_none()
             && self.areas(fleet).tiny.is_none();

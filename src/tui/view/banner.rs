@@ -3,22 +3,22 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr;
 
 use crate::engine::{DeviceState, Fleet, Mode, Person, Progress, Stop};
 use crate::model::{OutcomeKind, counted};
 
 use super::device_message::countdown;
 use super::halt_box;
-use super::text_layout::cut;
+use super::text_layout::{cut, list};
 use super::{Scene, in_flight, put};
-use crate::tui::device_order::contradicted;
 use crate::tui::theme::Tone;
 use crate::tui::ui::waits_for_person;
 
 /// The line below the header: what a stop waits for, or that the run is over.
 pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let (tone, text) = match scene.fleet.stop() {
-        Some(stop) => stopping(scene.fleet, stop),
+        Some(stop) => stopping(scene.fleet, stop, usize::from(area.width).saturating_sub(2)),
         None if scene.fleet.is_halted() && !scene.fleet.is_over() => {
             (Tone::Bad, halt_box::banner(scene.fleet))
         }
@@ -29,41 +29,37 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     buf.set_style(area, tone.bold());
 }
 
-fn stopping(fleet: &Fleet, stop: Stop) -> (Tone, String) {
+fn stopping(fleet: &Fleet, stop: Stop, width: usize) -> (Tone, String) {
     // Devices past their install take longest, and end in doubt if the run stops at once.
     let (past, before): (Vec<&DeviceState>, Vec<&DeviceState>) =
         in_flight(fleet).partition(|device| device.is_past_install());
-    let names = |devices: &[&DeviceState]| -> String {
+    let all = past.iter().chain(&before).copied();
+    let named = |text: &str, devices: Vec<&DeviceState>| {
         let names: Vec<&str> = devices.iter().map(|device| device.id.as_str()).collect();
-        names.join(", ")
+        format!("{text}{}", list(&names, width.saturating_sub(text.width())))
     };
-    let all: Vec<&DeviceState> = past.iter().chain(&before).copied().collect();
     match stop {
-        Stop::Draining if all.is_empty() => {
+        Stop::Draining if past.is_empty() && before.is_empty() => {
             (Tone::Warn, "STOPPING: nothing is in flight".to_owned())
         }
-        Stop::Draining => (
-            Tone::Warn,
-            format!(
-                "STOPPING safely, Ctrl-C again stops at once. Waiting for {}",
-                names(&all)
-            ),
-        ),
+        Stop::Draining => {
+            let text = "STOPPING safely, Ctrl-C again stops at once. Waiting for ";
+            (Tone::Warn, named(text, all.collect()))
+        }
         Stop::Aborting if past.is_empty() => (Tone::Bad, "STOPPING NOW".to_owned()),
-        Stop::Aborting => (
-            Tone::Bad,
-            format!("STOPPING NOW. In doubt: {}", names(&past)),
-        ),
+        Stop::Aborting => (Tone::Bad, named("STOPPING NOW. In doubt: ", past)),
     }
 }
 
 /// Who waits for a person, and until when.
 pub(super) fn draw_people(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let (mut secrets, mut phones) = (0, Vec::new());
-    for device in scene.fleet.devices() {
+    for (n, device) in scene.fleet.devices().iter().enumerate() {
         match device.active().and_then(|active| active.person.as_ref()) {
             Some(Person::Secret) => secrets += 1,
-            Some(Person::Phone { until, .. }) => phones.push((*until, device.id.as_str())),
+            Some(Person::Phone { until, .. }) => {
+                phones.push((*until, scene.ui.inventory.names.shown(n)));
+            }
             None => {}
         }
     }
@@ -113,7 +109,7 @@ fn over(fleet: &Fleet) -> (Tone, String) {
     let doubted = fleet
         .devices()
         .iter()
-        .filter(|device| contradicted(device))
+        .filter(|device| device.is_contradicted())
         .count();
     let rest = rest
         + fleet
@@ -171,5 +167,5 @@ fn only_log(device: &DeviceState) -> bool {
         device.outcome_kind(),
         Some(OutcomeKind::Upgraded | OutcomeKind::Current | OutcomeKind::Skipped)
     );
-    well && contradicted(device)
+    well && device.is_contradicted()
 }

@@ -1,12 +1,15 @@
 //! The boxes over the screen: the help and the questions. `ui` takes the answers.
 
+use std::fmt::Write as _;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Clear, Widget};
+use unicode_width::UnicodeWidthStr;
 
 use crate::engine::{DeviceState, Fleet};
-use crate::model::{OutcomeKind, Stage};
+use crate::model::{DeviceId, OutcomeKind, Stage, counted};
 
 use super::Scene;
 use super::halt_box;
@@ -14,9 +17,10 @@ use super::in_flight;
 use super::retry_box;
 use super::secret_box;
 use super::text_layout::{BoxText, fit, left, span};
-use crate::tui::keymap::{self, Action, Focus};
+use crate::tui::filter::fields;
+use crate::tui::keymap::{self, Action};
 use crate::tui::theme::{Mark, Tone};
-use crate::tui::ui::{Popup, Ui, on_plan};
+use crate::tui::ui::{Popup, Ui, can_cancel};
 
 /// Draws the box, in the middle of `area`.
 pub(super) fn draw(scene: &Scene<'_>, popup: &Popup, area: Rect, buf: &mut Buffer) {
@@ -62,13 +66,7 @@ pub(super) fn help_overflow(ui: &Ui, fleet: &Fleet, area: Rect) -> usize {
 }
 
 fn help(ui: &Ui, fleet: &Fleet, width: usize) -> Vec<Line<'static>> {
-    let focus = if on_plan(fleet) {
-        Focus::Plan
-    } else if ui.zoom.is_some() {
-        Focus::Reading
-    } else {
-        Focus::Devices
-    };
+    let focus = ui.page(fleet);
     let mut lines: Vec<Line<'static>> = keymap::of(focus)
         .filter(|b| !b.help.is_empty())
         .filter(|b| b.action != Action::Budget || ui.possible(b.action, focus, fleet))
@@ -82,6 +80,10 @@ fn help(ui: &Ui, fleet: &Fleet, width: usize) -> Vec<Line<'static>> {
             ))
         })
         .collect();
+    lines.push(Line::from(vec![
+        span(left("field:", 11), Tone::Plain.bold()),
+        span(fields(), Tone::Plain.style()),
+    ]));
     let mut marks = vec![Mark::RUNNING, Mark::WAITING];
     marks.extend(OutcomeKind::ALL.map(Mark::of_outcome));
     let log = Mark {
@@ -114,7 +116,7 @@ fn question(scene: &Scene<'_>, popup: &Popup, width: usize, room: usize) -> Vec<
     let mut text = BoxText::new(width);
     match popup {
         Popup::Help => {}
-        Popup::RetryBox(asked) => retry_box::question(&mut text, asked, fleet, room),
+        Popup::RetryBox(asked) => retry_box::question(&mut text, asked, scene, room),
         Popup::Budget => halt_box::question(&mut text, fleet, &scene.ui.budget.typed, room),
         Popup::LeavePlan => {
             text.say(
@@ -128,6 +130,7 @@ fn question(scene: &Scene<'_>, popup: &Popup, width: usize, room: usize) -> Vec<
             text.say(&cancel_means(fleet.device(id)), Tone::Plain);
             text.keys(&[("y", "cancel it"), ("n", "go on")]);
         }
+        Popup::CancelMarked(ids) => cancel_marked(&mut text, ids, scene),
         Popup::CancelAll => {
             text.say(
                 "Cancel all devices that are not installing yet?",
@@ -149,9 +152,90 @@ fn question(scene: &Scene<'_>, popup: &Popup, width: usize, room: usize) -> Vec<
             text.keys(&[("Esc", "back")]);
         }
         Popup::Secret(id) => secret_box::say(&mut text, scene, id),
-        Popup::Quit => quit(&mut text, fleet),
+        Popup::Quit => quit(&mut text, scene),
     }
     text.lines
+}
+
+/// Says how many of the marked devices are stopped, which, and what becomes of the others.
+fn cancel_marked(text: &mut BoxText, ids: &[DeviceId], scene: &Scene<'_>) {
+    let all: Vec<&DeviceState> = ids.iter().filter_map(|id| scene.fleet.device(id)).collect();
+    let (open, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|device| can_cancel(device));
+    let (past, rest): (Vec<&DeviceState>, Vec<&DeviceState>) = others
+        .into_iter()
+        .partition(|device| device.has_task() && device.is_past_install());
+    let named = |text: &mut BoxText, devices: &[&DeviceState], tone| {
+        for names in some_names(devices, text.width.saturating_sub(2), 4) {
+            text.line(&format!("  {names}"), tone);
+        }
+    };
+    let question = format!("Cancel {} of {} marked?", open.len(), ids.len());
+    text.say(&question, Tone::Warn);
+    named(text, &open, Tone::Plain);
+    hidden_marks(text, scene);
+    text.say(
+        "They are stopped before their install and keep the firmware that they run.",
+        Tone::Plain,
+    );
+    if !past.is_empty() {
+        let what = format!("{} past the install: watched to the end.", past.len());
+        text.say(&what, Tone::Warn);
+        named(text, &past, Tone::Warn);
+    }
+    if !rest.is_empty() {
+        let what = format!("{} not under way: nothing happens there.", rest.len());
+        text.say(&what, Tone::Plain);
+    }
+    text.keys(&[("y", "cancel them"), ("n", "go on")]);
+}
+
+/// Says that marked devices are hidden, where some are: nobody should act on what they do not see.
+pub(super) fn hidden_marks(text: &mut BoxText, scene: &Scene<'_>) {
+    let hidden = scene.ui.hidden_marks();
+    if hidden > 0 {
+        let what = counted(hidden, "marked device is", "marked devices are");
+        text.say(&format!("{what} not shown by the filter."), Tone::Warn);
+    }
+}
+
+/// As many whole names as fit into so many lines of `width` columns, and how many more there are.
+pub(super) fn some_names(devices: &[&DeviceState], width: usize, lines: usize) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    for (n, device) in devices.iter().enumerate() {
+        let name = device.id.as_str();
+        let comma = if n + 1 < devices.len() { "," } else { "" };
+        let begun = out.len();
+        match out.last_mut() {
+            Some(line) if line.width() + 1 + name.width() + comma.len() <= width => {
+                let _ = write!(line, " {name}{comma}");
+            }
+            _ if begun < lines => out.push(format!("{name}{comma}")),
+            Some(_) => return with_more(out, devices, n, width),
+            None => return out,
+        }
+    }
+    out
+}
+
+/// The last line, with the number of devices that are not named; its names give way to it.
+fn with_more(
+    mut lines: Vec<String>,
+    devices: &[&DeviceState],
+    named: usize,
+    width: usize,
+) -> Vec<String> {
+    let mut more = devices.len() - named;
+    if let Some(last) = lines.last_mut() {
+        while last.width() + format!(" and {more} more").len() > width
+            && let Some(at) = last.trim_end_matches(',').rfind(", ")
+        {
+            last.truncate(at + 1);
+            more += 1;
+        }
+        let kept = last.trim_end_matches(',').to_owned();
+        *last = format!("{kept} and {more} more");
+    }
+    lines
 }
 
 fn cancel_means(device: Option<&DeviceState>) -> String {
@@ -167,7 +251,8 @@ fn cancel_means(device: Option<&DeviceState>) -> String {
 }
 
 /// Lists the devices in flight, and says what each way out means for them.
-fn quit(text: &mut BoxText, fleet: &Fleet) {
+fn quit(text: &mut BoxText, scene: &Scene<'_>) {
+    let fleet = scene.fleet;
     let counts = fleet.counts();
     let flying: Vec<&DeviceState> = in_flight(fleet).collect();
     if fleet.stop().is_some() {
@@ -196,10 +281,10 @@ fn quit(text: &mut BoxText, fleet: &Fleet) {
         } else {
             ("stopped before its install", Tone::Plain)
         };
-        let name = left(
-            device.id.as_str(),
-            text.width.saturating_sub(52).clamp(8, 24),
-        );
+        // As it stands in its row, so that no two look alike.
+        let names = &scene.ui.inventory.names;
+        let name = fleet.index_of(&device.id).map_or("", |n| names.shown(n));
+        let name = left(name, names.width());
         let line = format!("  {name} {} {what}", left(stage.as_str(), 10));
         text.line(&line, tone);
     }

@@ -7,13 +7,13 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use crate::engine::{DevicePhase, DeviceState, Person, Step};
+use crate::engine::{DevicePhase, DeviceState, Mode, Person, Step};
 use crate::model::{LinkTrust, Outcome, Touched, human_duration};
 
 use super::audit_log;
 use super::device_message::message;
 use super::text_layout::{fit, left, right, rule, span, time_of_day, with_mark, wrap};
-use super::{Scene, put};
+use super::{Scene, put, selected_name, stage_strip};
 use crate::tui::layout::Zoom;
 use crate::tui::theme::{Mark, Tone};
 
@@ -29,7 +29,7 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
         );
         return;
     };
-    put(buf, area, 0, &rule(title(device), Vec::new(), width));
+    put(buf, area, 0, &title_line(scene, device, width));
     let room = usize::from(area.height.saturating_sub(1));
     let facts = facts(device, width);
     let tail = tail(device, width);
@@ -99,10 +99,26 @@ fn squeeze(
     facts.into_iter().chain(steps).chain(tail).collect()
 }
 
-fn title(device: &DeviceState) -> Vec<Span<'static>> {
+/// The title, with the way through the stages at its end: spelled out where there is room.
+fn title_line(scene: &Scene<'_>, device: &DeviceState, width: usize) -> Line<'static> {
+    let title = title(selected_name(scene, width), device);
+    if matches!(scene.fleet.mode(), Mode::Audit { .. }) {
+        return rule(title, Vec::new(), width);
+    }
+    let spelled = stage_strip::spelled(scene.fleet, device);
+    let columns = |spans: &[Span<'static>]| spans.iter().map(Span::width).sum::<usize>();
+    let end = if columns(&title) + columns(&spelled) + 8 <= width {
+        spelled
+    } else {
+        stage_strip::strip(scene.fleet, device)
+    };
+    rule(title, end, width)
+}
+
+fn title(name: String, device: &DeviceState) -> Vec<Span<'static>> {
     let mark = Mark::of_device(device);
     let mut title = vec![
-        span(device.id.as_str().to_owned(), Tone::Plain.bold()),
+        span(name, Tone::Plain.bold()),
         span(
             format!(" · {} {}", mark.glyph, mark.word),
             mark.tone.style(),
@@ -326,8 +342,14 @@ fn outcome(device: &DeviceState, room: usize) -> Vec<Line<'static>> {
     if let Some(touched) = touched(device) {
         lines.extend(with_mark(" ", &touched, room, Tone::Plain.style()));
     }
-    if let Some(hint) = outcome.hint() {
-        lines.extend(with_mark("→", &hint, room, Tone::Plain.style()));
+    let key = device.is_retryable().then_some("r retries it.");
+    let next: Vec<String> = outcome
+        .hint()
+        .into_iter()
+        .chain(key.map(str::to_owned))
+        .collect();
+    if !next.is_empty() {
+        lines.extend(with_mark("→", &next.join(" "), room, Tone::Plain.style()));
     }
     lines
 }

@@ -4,18 +4,20 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use ratatui::text::Span;
+use unicode_width::UnicodeWidthStr;
 
-use crate::engine::{Active, DevicePhase, DeviceState, Pause, Person, Progress};
+use crate::engine::{Active, DevicePhase, DeviceState, Pause, Person, Progress, Step};
 use crate::model::{Outcome, Scope, Stage, human_duration};
 
 use super::Scene;
 use super::progress_bar::bar;
 use super::text_layout::{between, clock, fit, span, time_of_day};
-use crate::tui::device_order::contradicted;
 use crate::tui::theme::{Mark, Tone};
 
-/// Columns of an upload's bar, where there is room.
+/// Columns of a bar, where there is room.
 const BAR: usize = 17;
+/// A bar of less says nothing.
+const SHORTEST_BAR: usize = 6;
 
 /// The message for `device`, at most `width` columns.
 pub(super) fn message(scene: &Scene<'_>, device: &DeviceState, width: usize) -> Vec<Span<'static>> {
@@ -26,44 +28,23 @@ pub(super) fn message(scene: &Scene<'_>, device: &DeviceState, width: usize) -> 
         DevicePhase::Running(active) => {
             return fit(active_message(scene, device, active, width), width);
         }
-        DevicePhase::Done(outcome) => return done(scene, device, outcome, width),
+        DevicePhase::Done(outcome) => return fit(vec![done(device, outcome)], width),
     };
     fit(vec![span(text, Tone::Dull.style())], width)
 }
 
-/// How the device ended, and what to press. A log that contradicts comes before the reason of a good end.
-fn done(
-    scene: &Scene<'_>,
-    device: &DeviceState,
-    outcome: &Outcome,
-    width: usize,
-) -> Vec<Span<'static>> {
-    let (reason, key) = match &device.audit {
-        Some(report) if contradicted(device) => (
-            span(
-                format!("LOG CONTRADICTS: {}", report.verdict),
-                Tone::Warn.bold(),
-            ),
-            Some(("a", " log")),
+/// How the device ended. A log that contradicts comes before the reason of a good end.
+fn done(device: &DeviceState, outcome: &Outcome) -> Span<'static> {
+    match &device.audit {
+        Some(report) if device.is_contradicted() => span(
+            format!("LOG CONTRADICTS: {}", report.verdict),
+            Tone::Warn.bold(),
         ),
-        _ => {
-            let retry = device.is_retryable() && scene.fleet.stop().is_none();
-            let tone = Mark::of_outcome(outcome.kind()).tone;
-            (
-                span(outcome.reason(), tone.style()),
-                retry.then_some(("r", " retry")),
-            )
-        }
-    };
-    // What to press must be seen, however long the reason is.
-    let taken = key.map_or(0, |(key, label)| 3 + key.len() + label.len());
-    let mut spans = fit(vec![reason], width.saturating_sub(taken));
-    if let Some((key, label)) = key {
-        spans.push(span(" · ", Tone::Dull.style()));
-        spans.push(span(key, Tone::Plain.bold()));
-        spans.push(span(label, Tone::Plain.style()));
+        _ => span(
+            outcome.reason(),
+            Mark::of_outcome(outcome.kind()).tone.style(),
+        ),
     }
-    fit(spans, width)
 }
 
 fn active_message(
@@ -103,9 +84,9 @@ fn active_message(
     let room = width.saturating_sub(used + again.chars().count());
     spans.extend(match (active.stage, &active.progress) {
         (Stage::Upload | Stage::UploadUi, Some(Progress::Bytes { sent, total })) => {
-            upload(active, *sent, *total, room)
+            upload(active, scene.now, (*sent, *total), room)
         }
-        (Stage::Check | Stage::CheckUi, progress) => plain(check(scene, active, progress.as_ref())),
+        (Stage::Check | Stage::CheckUi, progress) => check(scene, active, progress.as_ref(), room),
         (Stage::Reboot, progress) => return reboot(scene, device, active, progress.as_ref()),
         (_, Some(progress @ (Progress::Queued | Progress::Step { .. }))) => {
             plain(progress.to_string())
@@ -180,7 +161,12 @@ fn paused(scene: &Scene<'_>, pause: &Pause, width: usize) -> String {
     format!("{next} · {}", super::text_layout::cut(&why, room))
 }
 
-fn upload(active: &Active, sent: u64, total: u64, width: usize) -> Vec<Span<'static>> {
+fn upload(
+    active: &Active,
+    now: Timestamp,
+    (sent, total): (u64, u64),
+    width: usize,
+) -> Vec<Span<'static>> {
     if sent >= total {
         return plain("handed over, waiting for the device's answer".to_owned());
     }
@@ -191,7 +177,7 @@ fn upload(active: &Active, sent: u64, total: u64, width: usize) -> Vec<Span<'sta
         span(bar(share(sent, total), bar_width), Tone::Live.style()),
         span(format!("  {sizes}"), Tone::Plain.style()),
     ];
-    if let Some(rate) = rate(active, sent)
+    if let Some(rate) = active.rate.per_second(now).map(rate)
         && width >= bar_width + sizes.len() + 2 + 12
     {
         spans.push(span(format!("  {rate:>10}"), Tone::Dull.style()));
@@ -217,41 +203,56 @@ fn sizes(sent: u64, total: u64) -> String {
     format!("{sent:>width$} / {total} {name}", width = total.len())
 }
 
-/// The average of this try so far; nothing in its first second.
-#[expect(clippy::cast_precision_loss, reason = "a rate shown with one decimal")]
-fn rate(active: &Active, sent: u64) -> Option<String> {
-    let took = between(active.since, active.progress_at);
-    if took.as_secs() < 1 {
-        return None;
-    }
-    let each = sent as f64 / took.as_secs_f64();
-    Some(if each < 1024.0 * 1024.0 {
-        format!("{:.0} KB/s", each / 1024.0)
+/// Bytes a second, as people read them.
+pub(super) fn rate(per_second: f64) -> String {
+    if per_second < 1024.0 * 1024.0 {
+        format!("{:.0} KB/s", per_second / 1024.0)
     } else {
-        format!("{:.1} MB/s", each / 1024.0 / 1024.0)
-    })
+        format!("{:.1} MB/s", per_second / 1024.0 / 1024.0)
+    }
 }
 
-fn check(scene: &Scene<'_>, active: &Active, progress: Option<&Progress>) -> String {
-    let elapsed = clock(between(active.since, scene.now));
-    let mut text = match progress {
-        Some(Progress::Polls { polls, status }) => {
-            format!("{status} · poll {polls} · {elapsed}")
-        }
-        _ => format!("{} · {elapsed}", doing(active.stage)),
+/// The check: how long it takes beside what others took, since the device says no more than that it goes on.
+fn check(
+    scene: &Scene<'_>,
+    active: &Active,
+    progress: Option<&Progress>,
+    width: usize,
+) -> Vec<Span<'static>> {
+    let gone = between(active.since, scene.now);
+    let polls = match progress {
+        Some(Progress::Polls { polls, status }) => format!("{status} · poll {polls}"),
+        _ => doing(active.stage).to_owned(),
     };
-    if active.stage == Stage::Check
-        && let Some((least, most)) = scene.ui.checks
-    {
-        let (least, most) = (least.as_secs().max(1), most.as_secs().max(1));
-        let took = if least == most {
-            format!(" · others took {least} s")
-        } else {
-            format!(" · others took {least}–{most} s")
-        };
-        text.push_str(&took);
+    let Some((least, most)) = scene.fleet.took(active.stage) else {
+        return plain(format!("{polls} · {}", clock(gone)));
+    };
+    let words = format!("{}, others took {}", clock(gone), spread(least, most));
+    let room = width.saturating_sub(words.width() + 2);
+    let bar_width = room.min(BAR);
+    let mut spans = Vec::new();
+    if bar_width >= SHORTEST_BAR {
+        let share = gone.as_secs_f64() / most.as_secs_f64().max(1.0);
+        // It is not over before the device says so.
+        let share = bar(share.min(0.99), bar_width);
+        spans.push(span(format!("{share}  "), Tone::Live.style()));
     }
-    text
+    spans.extend(plain(words));
+    if room >= BAR + polls.width() + 3 {
+        spans.push(span(format!(" · {polls}"), Tone::Dull.style()));
+    }
+    spans
+}
+
+/// `20–45 s`, or as clocks where it is minutes.
+fn spread(least: Duration, most: Duration) -> String {
+    let (from, to) = (least.as_secs().max(1), most.as_secs().max(1));
+    match (from == to, to < 120) {
+        (true, true) => format!("{to} s"),
+        (false, true) => format!("{from}–{to} s"),
+        (true, false) => clock(most),
+        (false, false) => format!("{}–{}", clock(least), clock(most)),
+    }
 }
 
 /// A silent device: the message says until when that is normal.
@@ -261,29 +262,36 @@ fn reboot(
     active: &Active,
     progress: Option<&Progress>,
 ) -> Vec<Span<'static>> {
-    let began = installed_at(device).unwrap_or(active.since);
+    let install = installed(device);
+    let began = install.map_or(active.since, |step| step.at);
+    let silence = match progress {
+        Some(Progress::Silent { last, normal }) => Some((last, *normal)),
+        _ => None,
+    };
+    if install.is_some_and(|step| step.attempt < device.attempt) {
+        // How long this attempt has watched it stands in the row, and another time beside it would only confuse.
+        let at = time_of_day(began, scene.zone);
+        let last = silence.map_or_else(String::new, |(last, _)| format!(" · {last}"));
+        return plain(format!("watched again, installed at {at}{last}"));
+    }
     let elapsed = clock(between(began, scene.now));
-    let Some(Progress::Silent { last, normal }) = progress else {
+    let Some((last, normal)) = silence else {
         return plain(format!("{} · {elapsed}", doing(Stage::Reboot)));
     };
-    let until = began.checked_add(*normal).unwrap_or(began);
+    let until = began.checked_add(normal).unwrap_or(began);
     if scene.now > until {
         let text = format!(
-            "{elapsed}, longer than the usual {} · {last}",
-            human_duration(*normal)
+            "silent {elapsed}, longer than the usual {} · {last}",
+            human_duration(normal)
         );
         return vec![span(text, Tone::Warn.style())];
     }
     let until = time_of_day(until, scene.zone);
-    plain(format!("{elapsed}, normal until {until} · {last}"))
+    plain(format!("silent {elapsed}, normal until {until} · {last}"))
 }
 
-/// When the last install was sent, by the wall clock.
-fn installed_at(device: &DeviceState) -> Option<Timestamp> {
-    device
-        .timeline
-        .iter()
-        .rev()
-        .find(|s| s.stage == Stage::Install)
-        .map(|s| s.at)
+/// The last install that was sent.
+fn installed(device: &DeviceState) -> Option<&Step> {
+    let mut steps = device.timeline.iter().rev();
+    steps.find(|step| step.stage == Stage::Install)
 }

@@ -12,7 +12,10 @@ use crate::tui::theme::Tone;
 /// Draws one line.
 pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let width = usize::from(area.width);
-    if let Some((tone, text)) = &scene.ui.notice {
+    // What is wrong with a filter stays there until it is put right.
+    let fault = scene.ui.filter.fault.as_ref();
+    let fault = fault.map(|fault| (Tone::Warn, fault.clone()));
+    if let Some((tone, text)) = scene.ui.notice.as_ref().or(fault.as_ref()) {
         let text = cut(text, width.saturating_sub(2));
         put(
             buf,

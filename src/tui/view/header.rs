@@ -10,9 +10,11 @@ use ratatui::text::{Line, Span};
 use crate::engine::{Audits, Fleet};
 use crate::model::{ImageFacts, OutcomeKind, PayloadFacts, counted, human_bytes};
 
+use super::device_message::rate;
 use super::progress_bar::{bar, percent};
 use super::text_layout::{clock, cut, ends, span};
 use super::{Scene, put};
+use crate::tui::keymap::Focus;
 use crate::tui::theme::{Mark, Tone};
 use crate::tui::ui::waits_for_person;
 
@@ -20,23 +22,45 @@ use crate::tui::ui::waits_for_person;
 pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let fleet = scene.fleet;
     let width = usize::from(area.width);
-    let wide = width >= 100;
-    let mut left = title();
-    left.extend(payload(fleet.payload(), wide));
-    let run = fleet.run().as_str();
-    left.push(span(format!("  run {run}"), Tone::Dull.style()));
-    left.extend(audits(&fleet.audits(), width));
+    let (counts, progress_shown) = counts(scene, width);
     let mut right = Vec::new();
     if let Some(elapsed) = fleet.elapsed(scene.now) {
         right.push(span(clock(elapsed), Tone::Plain.bold()));
     }
-    if let Some(left) = time_left(scene) {
-        right.push(span(format!("  {left} "), Tone::Plain.style()));
-    } else {
-        right.push(Span::raw(" "));
+    // On a narrow screen the image and the run matter more than how fast it goes.
+    let uploads = uploads(scene).filter(|_| width >= ROOMY);
+    for news in [time_left(scene), uploads].into_iter().flatten() {
+        right.push(span(format!("  {news}"), Tone::Plain.style()));
     }
+    if !progress_shown {
+        let share = format!("  {} %", percent(fleet.fraction()));
+        right.push(span(share, Tone::Plain.bold()));
+    }
+    right.push(Span::raw(" "));
+    let left = run(fleet, width.saturating_sub(columns(&right) + 1));
     put(buf, area, 0, &ends(left, right, width));
-    put(buf, area, 1, &counts(fleet, width));
+    put(buf, area, 1, &counts);
+}
+
+/// What is rolled out, by which run, and what the logs say of it. Where that is too long, the image is said in
+/// short, and then the run's name is left out: what the logs say is news.
+fn run(fleet: &Fleet, room: usize) -> Vec<Span<'static>> {
+    let run = || span(format!("  run {}", fleet.run()), Tone::Dull.style());
+    let of = |wide, named: bool| {
+        let mut spans = title();
+        spans.extend(payload(fleet.payload(), wide));
+        spans.extend(named.then(run));
+        spans.extend(audits(&fleet.audits()));
+        spans
+    };
+    let all = [(true, true), (false, true), (false, false)].map(|(wide, named)| of(wide, named));
+    let fits = all.iter().position(|spans| columns(spans) <= room);
+    let [.., last] = &all;
+    fits.map_or(last, |n| &all[n]).clone()
+}
+
+fn columns(spans: &[Span<'static>]) -> usize {
+    spans.iter().map(Span::width).sum()
 }
 
 /// The name of the program, at the left of every header.
@@ -81,7 +105,7 @@ fn payload(payload: &PayloadFacts, wide: bool) -> Vec<Span<'static>> {
 }
 
 /// What the audit logs say so far; nothing where none has been read.
-fn audits(audits: &Audits, width: usize) -> Vec<Span<'static>> {
+fn audits(audits: &Audits) -> Vec<Span<'static>> {
     let mut spans = Vec::new();
     // What must be seen comes first: the line is cut at its end where it is too long.
     for (mark, n) in [
@@ -95,73 +119,82 @@ fn audits(audits: &Audits, width: usize) -> Vec<Span<'static>> {
         if n == 0 {
             continue;
         }
-        if spans.is_empty() {
-            spans.push(span("  audit", Tone::Dull.style()));
-        }
-        // The one that must be seen is said in words where that is possible at all.
+        let lead = if spans.is_empty() { "  logs: " } else { ", " };
+        spans.push(span(lead, Tone::Dull.style()));
         let loud = mark == Mark::CONTRADICTED;
-        let words = width >= if loud { 72 } else { 160 };
-        let word = if words { mark.word } else { "" };
-        let text = format!("  {} {n} {word}", mark.glyph);
-        let style = if loud {
-            mark.tone.bold()
+        let (sign, style) = if loud {
+            (format!("{} ", mark.glyph), mark.tone.bold())
         } else {
-            mark.tone.style()
+            (String::new(), mark.tone.style())
         };
-        spans.push(span(text.trim_end().to_owned(), style));
+        spans.push(span(format!("{sign}{n} {}", mark.word), style));
     }
     spans
 }
 
+/// How long the rest takes; nothing while that depends on a person.
 fn time_left(scene: &Scene<'_>) -> Option<String> {
     let fleet = scene.fleet;
-    if fleet.stop().is_some() || fleet.is_over() {
+    if fleet.stop().is_some() || fleet.is_halted() {
         return None;
     }
     let forecast = fleet.eta(scene.now)?;
     let (least, most) = (forecast.least.as_secs(), forecast.most.as_secs());
     if most < 60 {
-        return Some("left under 1 min".to_owned());
+        return Some("under 1 min left".to_owned());
     }
     let (least, most) = (least / 60, most.div_ceil(60));
     Some(if least == 0 {
-        format!("left under {most} min")
+        format!("under {most} min left")
     } else if least == most {
-        format!("left {most} min")
+        format!("about {most} min left")
     } else {
-        format!("left {least}–{most} min")
+        format!("about {least}–{most} min left")
     })
 }
 
-/// Counts and progress. The counts that every run has keep their place, and the others appear as they occur. Where
-/// they do not fit beside the bar, the words are left out first, and then the zeros.
-fn counts(fleet: &Fleet, width: usize) -> Line<'static> {
-    let mut shown = marks(fleet);
-    let weak = fleet
-        .devices()
-        .iter()
-        .filter(|device| device.link.is_weak())
-        .count();
-    let digits = fleet.devices().len().to_string().len();
-    let full = spell(&shown, weak, Some(digits), true);
-    let short = spell(&shown, weak, Some(digits), false);
-    let room = width.saturating_sub(PROGRESS_MIN);
-    let columns = |spans: &[Span<'static>]| spans.iter().map(Span::width).sum::<usize>();
-    let left = if columns(&full) <= room {
-        full
-    } else if columns(&short) <= room {
-        short
-    } else {
-        shown.retain(|(_, n)| *n > 0);
-        spell(&shown, weak, None, false)
-    };
-    let bar = width.saturating_sub(columns(&left) + 8).min(24);
-    ends(left, progress(fleet, bar), width)
+/// How fast all uploads go together; nothing while none does.
+fn uploads(scene: &Scene<'_>) -> Option<String> {
+    let rate_now = scene.fleet.upload_rate(scene.now)?;
+    (rate_now >= SLOWEST).then(|| rate(rate_now))
 }
 
-/// The least that the fleet's bar and its per cent take.
-const PROGRESS_MIN: usize = 16;
+/// From this many columns on, the first line has room for how fast the uploads go.
+const ROOMY: usize = 72;
+/// Bytes a second that round to one `KB/s`.
+const SLOWEST: f64 = 512.0;
 
+/// Counts and progress, and whether the per cent are among it. Each count has its word: what gives way to them is the
+/// bar, then the counts that are zero, then the space between them and the per cent, and only then the words of what
+/// is of least interest.
+fn counts(scene: &Scene<'_>, width: usize) -> (Line<'static>, bool) {
+    let fleet = scene.fleet;
+    let weak = scene.ui.inventory.weak;
+    let all = marks(fleet);
+    let digits = fleet.devices().len().to_string().len();
+    let met: Vec<(Mark, usize)> = all.iter().copied().filter(|(_, n)| *n > 0).collect();
+    let roomy = [
+        spell(&all, weak, digits, "  ", 0),
+        spell(&met, weak, 1, "  ", 0),
+    ];
+    for spans in roomy {
+        let room = width.saturating_sub(columns(&spans));
+        if room >= PER_CENT {
+            return (ends(spans, progress(fleet, room - PER_CENT), width), true);
+        }
+    }
+    let mut speechless = (0..=met.len()).map(|n| spell(&met, weak, 1, " ", n));
+    let fitting = speechless.find(|spans| columns(spans) <= width);
+    let spans = fitting.unwrap_or_else(|| spell(&met, weak, 1, " ", met.len()));
+    (ends(spans, Vec::new(), width), false)
+}
+
+/// What the per cent take, with a column before them.
+const PER_CENT: usize = 8;
+/// The most that the fleet's bar takes, and the least that it is worth showing in.
+const BAR: (usize, usize) = (24, 6);
+
+/// The counts in the order in which they are of interest: of those at the end the words are left out first.
 fn marks(fleet: &Fleet) -> Vec<(Mark, usize)> {
     let counts = fleet.counts();
     let of = |kind| (Mark::of_outcome(kind), counts.of(kind));
@@ -171,30 +204,33 @@ fn marks(fleet: &Fleet) -> Vec<(Mark, usize)> {
         (Mark::WAITING, counts.waiting + counts.planned),
         of(OutcomeKind::Failed),
     ];
-    shown.extend(
-        OutcomeKind::ALL
-            .iter()
-            .filter(|k| !matches!(k, OutcomeKind::Upgraded | OutcomeKind::Failed))
-            .map(|&k| of(k))
-            .filter(|(_, n)| *n > 0),
-    );
+    let others = [
+        OutcomeKind::RolledBack,
+        OutcomeKind::Lost,
+        OutcomeKind::Unknown,
+        OutcomeKind::Unproven,
+        OutcomeKind::Audited,
+        OutcomeKind::Cancelled,
+        OutcomeKind::Current,
+        OutcomeKind::Skipped,
+    ];
+    shown.extend(others.map(of).into_iter().filter(|(_, n)| *n > 0));
     shown
 }
 
-/// With `digits`, numbers are that wide, so that nothing jumps while they grow.
+/// Counts with their words, but for the last so many. Numbers are `digits` wide, so that nothing jumps while they grow.
 fn spell(
     shown: &[(Mark, usize)],
     weak: usize,
-    digits: Option<usize>,
-    words: bool,
+    digits: usize,
+    gap: &str,
+    speechless: usize,
 ) -> Vec<Span<'static>> {
-    let gap = if digits.is_some() { "  " } else { " " };
-    let digits = digits.unwrap_or(1);
     let mut spans = vec![Span::raw(" ")];
-    for &(mark, n) in shown {
+    for (place, &(mark, n)) in shown.iter().enumerate() {
         let tone = if n == 0 { Tone::Dull } else { mark.tone };
         let mut text = format!("{} {n:>digits$}", mark.glyph);
-        if words {
+        if place + speechless < shown.len() {
             text.push(' ');
             text.push_str(mark.word);
         }
@@ -203,17 +239,17 @@ fn spell(
     }
     if weak > 0 {
         // Never the sign alone: in ASCII it means lost.
-        let text = if words {
+        let text = if speechless == 0 {
             format!("! {}", counted(weak, "weak link", "weak links"))
         } else {
-            format!("{}{weak} weak", if gap.len() == 1 { " " } else { "" })
+            format!(" {weak} weak")
         };
         spans.push(span(text, Tone::Warn.bold()));
     }
     spans
 }
 
-fn progress(fleet: &Fleet, columns: usize) -> Vec<Span<'static>> {
+fn progress(fleet: &Fleet, room: usize) -> Vec<Span<'static>> {
     let share = fleet.fraction();
     let tone = if fleet.is_over() {
         Tone::Plain
@@ -221,8 +257,8 @@ fn progress(fleet: &Fleet, columns: usize) -> Vec<Span<'static>> {
         Tone::Live
     };
     let mut spans = Vec::new();
-    if columns >= 6 {
-        spans.push(span(bar(share, columns), tone.style()));
+    if room >= BAR.1 {
+        spans.push(span(bar(share, room.min(BAR.0)), tone.style()));
     }
     spans.push(span(
         format!(" {:>3} % ", percent(share)),
@@ -266,14 +302,14 @@ fn planned_image(left: &mut Vec<Span<'static>>, facts: &ImageFacts, width: usize
                 Tone::Plain.style(),
             ));
             left.push(span(
-                format!(
-                    " · signed {}… · mode {} · ",
-                    footer.fwk.short(),
-                    footer.mode
-                ),
+                format!(" · signed {}… · ", footer.fwk.short()),
                 Tone::Plain.style(),
             ));
             left.push(span("verifies", Tone::Good.style()));
+            left.push(span(
+                format!(" · mode {}", footer.mode),
+                Tone::Plain.style(),
+            ));
         }
         Some(_) => {
             let version = cut(&facts.version_label(), 20);
@@ -295,10 +331,22 @@ fn planned_image(left: &mut Vec<Span<'static>>, facts: &ImageFacts, width: usize
     }
 }
 
-/// The whole screen in one line, for terminals with room for no more.
+/// The whole screen in one line, for terminals with room for no more: what there is to know, and what to press.
 pub(super) fn draw_tiny(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
-    let line = summary(scene);
-    put(buf, area, 0, &cut(&line, usize::from(area.width)).into());
+    let width = usize::from(area.width);
+    let keys = tiny_keys(scene);
+    let left = vec![span(summary(scene), Tone::Plain.style())];
+    let right = vec![span(keys, Tone::Plain.bold())];
+    put(buf, area, 0, &ends(left, right, width));
+}
+
+/// A box has no room here, and keys answer it all the same.
+fn tiny_keys(scene: &Scene<'_>) -> &'static str {
+    match scene.ui.focus(scene.fleet) {
+        Focus::Question => "y yes, n no",
+        Focus::Notice | Focus::Help | Focus::Secret | Focus::RetryBox | Focus::Budget => "Esc back",
+        _ => "q quit",
+    }
 }
 
 fn summary(scene: &Scene<'_>) -> String {
@@ -307,7 +355,7 @@ fn summary(scene: &Scene<'_>) -> String {
     let all = fleet.devices().len();
     if crate::tui::ui::on_plan(fleet) {
         let wanted = fleet.to_confirm();
-        return format!("plan: {wanted}/{all} to upgrade, needs 40x10");
+        return format!("plan: upgrades {wanted}/{all}, needs 40x10");
     }
     let mut line = format!("{}/{all} upgraded", counts.of(OutcomeKind::Upgraded));
     for kind in [

@@ -8,80 +8,45 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use crate::engine::{DevicePhase, DeviceState, Fleet, Mode, Phase, Seen, plan_counts};
-use crate::model::{Verdict, VerdictKind, counted};
+use crate::model::{OutcomeKind, Verdict, counted};
 
+use super::columns::Columns;
 use super::device_message::doing;
-use super::table::{common_widths, link, pad, pointer, title};
+use super::table::{link, pad, pointer, scroll_mark, title};
 use super::text_layout::{cut, rule, span, with_mark, wrap};
-use super::{Scene, put};
+use super::{Scene, put, selected_name};
 use crate::tui::theme::{Mark, SELECTED, Tone};
 
-struct Columns {
-    name: usize,
-    group: usize,
-    firmware: usize,
-    verdict: usize,
-    link: usize,
-    why: usize,
-}
-
-impl Columns {
-    fn of(fleet: &Fleet, width: usize) -> Self {
-        let (name, group, link) = common_widths(fleet, width);
-        let mut columns = Self {
-            name,
-            group,
-            firmware: if width >= 60 { 15 } else { 0 },
-            verdict: if fleet.planned(VerdictKind::Downgrade) > 0 {
-                9
-            } else {
-                7
-            },
-            link,
-            why: 0,
-        };
-        let others = [
-            columns.name,
-            columns.group,
-            columns.firmware,
-            columns.verdict,
-            columns.link,
-        ];
-        let used: usize = others.iter().filter(|w| **w > 0).map(|w| w + 1).sum();
-        columns.why = width.saturating_sub(3 + used);
-        columns
-    }
-
-    fn line(cells: Vec<(Vec<Span<'static>>, usize)>, lead: Vec<Span<'static>>) -> Line<'static> {
-        let mut spans = lead;
-        for (cell, width) in cells {
-            if width > 0 {
-                spans.extend(pad(cell, width));
-                spans.push(Span::raw(" "));
-            }
+fn cells_line(cells: Vec<(Vec<Span<'static>>, usize)>, lead: Vec<Span<'static>>) -> Line<'static> {
+    let mut spans = lead;
+    for (cell, width) in cells {
+        if width > 0 {
+            spans.extend(pad(cell, width));
+            spans.push(Span::raw(" "));
         }
-        Line::from(spans)
     }
+    Line::from(spans)
 }
 
 /// Draws the table of verdicts.
 pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let width = usize::from(area.width);
     put(buf, area, 0, &title(scene, width));
-    let columns = Columns::of(scene.fleet, width);
+    let inventory = &scene.ui.inventory;
+    let columns = Columns::of_plan(scene.fleet, inventory, width).with_names(inventory, width);
     let head = |text: &'static str| vec![span(text, Tone::Dull.style())];
     let heads = vec![
         (head("NAME"), columns.name),
         (head("GROUP"), columns.group),
         (head("FIRMWARE"), columns.firmware),
-        (head("VERDICT"), columns.verdict),
+        (head("VERDICT"), columns.state),
         (
             head(if columns.link > 1 { "LINK" } else { "" }),
             columns.link,
         ),
-        (head("WHY"), columns.why),
+        (head("WHY"), columns.reason),
     ];
-    put(buf, area, 1, &Columns::line(heads, vec![Span::raw("   ")]));
+    put(buf, area, 1, &cells_line(heads, vec![Span::raw("   ")]));
     let shown = usize::from(area.height.saturating_sub(2));
     let visible = scene
         .ui
@@ -91,23 +56,17 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
         .skip(scene.ui.top)
         .take(shown);
     for (line, (at, &n)) in (2..).zip(visible) {
-        let Some(row) = scene.fleet.devices().get(n) else {
-            continue;
-        };
         let selected = at == scene.ui.cursor;
-        put(buf, area, line, &row_line(scene, row, &columns, selected));
+        put(buf, area, line, &row_line(scene, n, &columns, selected));
         if selected {
             super::paint(buf, area, line, SELECTED);
         }
     }
+    scroll_mark(scene, area, buf);
 }
 
-fn row_line(
-    scene: &Scene<'_>,
-    row: &DeviceState,
-    columns: &Columns,
-    selected: bool,
-) -> Line<'static> {
+fn row_line(scene: &Scene<'_>, n: usize, columns: &Columns, selected: bool) -> Line<'static> {
+    let row = &scene.fleet.devices()[n];
     let (mark, why) = verdict(row);
     let style = mark.tone.style();
     let text = if mark.tone == Tone::Dull {
@@ -118,17 +77,20 @@ fn row_line(
     let (weak, weak_tone) = link(row, columns.link);
     let cell = |what: String, style| vec![span(what, style)];
     let cells = vec![
-        (cell(row.id.as_str().to_owned(), text.style()), columns.name),
+        (
+            cell(scene.ui.inventory.names.shown(n).to_owned(), text.style()),
+            columns.name,
+        ),
         (
             cell(row.group.clone().unwrap_or_default(), Tone::Dull.style()),
             columns.group,
         ),
         (cell(firmware(scene, row), text.style()), columns.firmware),
-        (cell(mark.word.to_owned(), style), columns.verdict),
+        (cell(mark.word.to_owned(), style), columns.state),
         (cell(weak.to_owned(), weak_tone.bold()), columns.link),
-        (cell(why, text.style()), columns.why),
+        (cell(why, text.style()), columns.reason),
     ];
-    Columns::line(
+    cells_line(
         cells,
         vec![pointer(selected), span(format!("{} ", mark.glyph), style)],
     )
@@ -137,6 +99,14 @@ fn row_line(
 /// The verdict and the reason, or what goes on where there is none yet.
 fn verdict(row: &DeviceState) -> (Mark, String) {
     match (&row.state, &row.verdict) {
+        (DevicePhase::Planned, _) if row.is_left_out() => {
+            let mark = Mark {
+                glyph: Mark::of_outcome(OutcomeKind::Skipped).glyph,
+                word: "out",
+                tone: Tone::Dull,
+            };
+            (mark, "left out by hand; Space takes it in".to_owned())
+        }
         (DevicePhase::Planned, Some(verdict)) => {
             let mut mark = Mark::of_verdict(verdict.kind());
             if verdict.failure().is_some() {
@@ -174,10 +144,11 @@ fn verdict(row: &DeviceState) -> (Mark, String) {
 fn firmware(scene: &Scene<'_>, row: &DeviceState) -> String {
     let from = row.from_label().unwrap_or_else(|| "?".to_owned());
     let firmware = scene.fleet.payload().firmware.is_some();
-    let moves = matches!(
-        row.verdict,
-        Some(Verdict::Upgrade { .. } | Verdict::Downgrade { .. })
-    );
+    let moves = !row.is_left_out()
+        && matches!(
+            row.verdict,
+            Some(Verdict::Upgrade { .. } | Verdict::Downgrade { .. })
+        );
     if firmware && moves {
         return format!("{from} → {}", scene.fleet.payload().version_label());
     }
@@ -192,7 +163,7 @@ pub(super) fn draw_why(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     };
     let (mark, why) = verdict(row);
     let title = vec![
-        span(row.id.as_str().to_owned(), Tone::Plain.bold()),
+        span(selected_name(scene, width), Tone::Plain.bold()),
         span(
             format!(" · {} {}", mark.glyph, mark.word),
             mark.tone.style(),

@@ -1,5 +1,9 @@
 //! Progress bars and percentages.
 
+/// What is still empty of a bar. It looks like the dot between two texts and is another character, so that the two differ
+/// where only ASCII can be shown.
+pub(super) const EMPTY: &str = "∙";
+
 /// A bar of `width` columns, filled to `share` (0 to 1) in eighths of a column.
 ///
 /// A bar is never shown full before the thing is, nor empty once it has begun to move.
@@ -25,7 +29,7 @@ pub(super) fn bar(share: f64, width: usize) -> String {
         out.push(PARTS[part]);
     }
     let used = full + usize::from(part > 0);
-    out.push_str(&"·".repeat(width.saturating_sub(used)));
+    out.push_str(&EMPTY.repeat(width.saturating_sub(used)));
     out
 }
 
@@ -45,9 +49,9 @@ mod tests {
 
     #[test]
     fn bars_are_truthful_at_both_ends() {
-        assert_eq!(bar(0.0, 4), "····");
-        assert_eq!(bar(0.001, 4), "▏···");
-        assert_eq!(bar(0.5, 4), "██··");
+        assert_eq!(bar(0.0, 4), "∙∙∙∙");
+        assert_eq!(bar(0.001, 4), "▏∙∙∙");
+        assert_eq!(bar(0.5, 4), "██∙∙");
         assert_eq!(bar(0.999, 4), "███▉");
         assert_eq!(bar(1.0, 4), "████");
         assert_eq!(bar(0.5, 0), "");

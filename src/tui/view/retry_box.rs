@@ -1,20 +1,26 @@
-//! The text of the box of "retry all". `ui::retry_box` chooses the devices and takes the keys.
+//! The text of the box of retrying many. `ui::retry_box` chooses the devices and takes the keys.
 
 use crate::engine::{DeviceState, Fleet};
 use crate::model::OutcomeKind;
 
+use super::Scene;
+use super::boxes::{hidden_marks, some_names};
 use super::text_layout::{BoxText, cut, left};
 use crate::tui::theme::Tone;
-use crate::tui::ui::retry_box::{Group, RetryBox, RetryKind};
+use crate::tui::ui::failures::what_happened;
+use crate::tui::ui::retry_box::{Group, RetryBox, RetryKind, Scope};
 
 /// From this width on, the reason and what a retry does stand in one line.
 const ONE_LINE: usize = 60;
 
 /// The question, in at most `room` lines. The reasons get only the room that the rest leaves.
-pub(super) fn question(text: &mut BoxText, asked: &RetryBox, fleet: &Fleet, room: usize) {
+pub(super) fn question(text: &mut BoxText, asked: &RetryBox, scene: &Scene<'_>, room: usize) {
+    let fleet = scene.fleet;
     let groups = asked.groups(fleet);
-    let chosen: usize = groups.iter().map(|group| group.devices.len()).sum();
-    text.say(&summary(&groups, chosen), Tone::Warn);
+    text.say(&summary(asked, &groups), Tone::Warn);
+    if asked.scope == Scope::Marked {
+        hidden_marks(text, scene);
+    }
     let mut tail = BoxText::new(text.width);
     choices(&mut tail, asked, fleet);
     logins(&mut tail, asked, fleet);
@@ -34,22 +40,28 @@ pub(super) fn question(text: &mut BoxText, asked: &RetryBox, fleet: &Fleet, room
     text.lines.append(&mut tail.lines);
 }
 
-/// `Retry 7 devices? 3 watch only, 4 upload and install again.`
-fn summary(groups: &[Group<'_>], chosen: usize) -> String {
-    let number = |retry: RetryKind| -> usize {
-        let alike = groups.iter().filter(|group| group.retry == retry);
-        alike.map(|group| group.devices.len()).sum()
+/// `Retry 7 of the devices shown? 3 watch only, 4 upload and install again.`
+fn summary(asked: &RetryBox, groups: &[Group<'_>]) -> String {
+    let number = |retry: Option<RetryKind>| -> usize {
+        let alike = groups
+            .iter()
+            .filter(|group| retry.is_none_or(|retry| group.retry == retry));
+        alike.map(|group| group.of.devices.len()).sum()
     };
     let parts: Vec<String> = RetryKind::ALL
         .into_iter()
-        .map(|retry| (number(retry), retry.words()))
+        .map(|retry| (number(Some(retry)), retry.words()))
         .filter(|(n, _)| *n > 0)
         .map(|(n, words)| format!("{n} {words}"))
         .collect();
-    match chosen {
-        0 => "Retry none of the devices shown?".to_owned(),
-        1 => format!("Retry 1 of the devices shown? {}.", parts.join(", ")),
-        n => format!("Retry {n} of the devices shown? {}.", parts.join(", ")),
+    let of = match asked.scope {
+        Scope::Shown => "of the devices shown".to_owned(),
+        Scope::Marked => format!("of {} marked", asked.meant),
+        Scope::Reason => format!("of {} with this reason", asked.meant),
+    };
+    match number(None) {
+        0 => format!("Retry none {of}?"),
+        n => format!("Retry {n} {of}? {}.", parts.join(", ")),
     }
 }
 
@@ -61,13 +73,19 @@ fn reasons(text: &mut BoxText, groups: &[Group<'_>], lines: usize) {
     } else {
         lines.saturating_sub(1) / each
     };
+    // Names take what room is left, so that it is seen whom this is about.
+    let left_over = lines.saturating_sub(shown * each) / shown.max(1);
+    let names_lines = if shown == groups.len() {
+        left_over.min(3)
+    } else {
+        0
+    };
     for group in &groups[..shown] {
-        let at = group.stage.map_or_else(String::new, |s| format!(" at {s}"));
         let what = format!(
-            "{:>5} {}{at}: {}",
-            group.devices.len(),
-            group.kind,
-            group.reason
+            "{:>5} {}: {}",
+            group.of.devices.len(),
+            what_happened(group.of.key),
+            group.of.reason
         );
         let retry = group.retry.words();
         if each == 1 {
@@ -77,9 +95,12 @@ fn reasons(text: &mut BoxText, groups: &[Group<'_>], lines: usize) {
             text.line(&what, Tone::Plain);
             text.line(&format!("      → {retry}"), Tone::Plain);
         }
+        for names in some_names(&group.of.devices, text.width.saturating_sub(6), names_lines) {
+            text.line(&format!("      {names}"), Tone::Dull);
+        }
     }
     if shown < groups.len() && lines > 0 {
-        let more: usize = groups[shown..].iter().map(|g| g.devices.len()).sum();
+        let more: usize = groups[shown..].iter().map(|g| g.of.devices.len()).sum();
         text.line(&format!("{more:>5} for other reasons"), Tone::Dull);
     }
 }

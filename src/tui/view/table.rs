@@ -1,4 +1,5 @@
-//! The table of devices. It builds only the rows that are on the screen; `device_order` filters and sorts them.
+//! The table of devices. It builds only the rows that are on the screen; `device_order` filters and sorts them, and
+//! `columns` says which columns there is room for.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -6,110 +7,25 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
-use crate::engine::{DevicePhase, DeviceState, Fleet};
-use crate::model::{AuditVerdict, Outcome, Stage};
+use crate::engine::{DevicePhase, DeviceState};
+use crate::model::{AuditVerdict, Outcome};
 
+use super::columns::{Columns, MARK};
 use super::device_message::message;
+use super::stage_strip::strip;
 use super::text_layout::{clock, fit, left, right, rule, span};
 use super::{Scene, put};
-use crate::tui::theme::{Mark, POINTER, SELECTED, Tone};
-
-/// The columns that there is room for; the message takes what the others leave.
-struct Columns {
-    name: usize,
-    group: usize,
-    state: usize,
-    audit: usize,
-    link: usize,
-    message: usize,
-    firmware: usize,
-    attempt: usize,
-    time: usize,
-}
-
-/// The widest outcome or stage: `rolled back`.
-const STATE: usize = 11;
-/// Glyph and word: `≠ contradicted`.
-const AUDIT: usize = 14;
-/// `1.2.2 → 1.2.3`, and a little more for `-DIAG`.
-const FIRMWARE: usize = 15;
-/// Pointer, glyph and a space.
-const MARK: usize = 3;
-
-impl Columns {
-    fn of(scene: &Scene<'_>, width: usize) -> Self {
-        let (name, group, link) = common_widths(scene.fleet, width);
-        let mut columns = Self {
-            name,
-            group,
-            state: STATE,
-            // Only once a log is being read: in a run without an audit the column would stay empty.
-            audit: match (scene.fleet.devices().iter().any(is_audited), width >= 100) {
-                (false, _) => 0,
-                (true, true) => AUDIT,
-                (true, false) => 1,
-            },
-            link,
-            message: 0,
-            firmware: if width >= 84 { FIRMWARE } else { 0 },
-            attempt: if width >= 84 { 3 } else { 0 },
-            time: 7,
-        };
-        columns.message = width.saturating_sub(columns.fixed());
-        columns
-    }
-
-    fn fixed(&self) -> usize {
-        let others = [
-            self.name,
-            self.group,
-            self.state,
-            self.audit,
-            self.link,
-            self.firmware,
-            self.attempt,
-            self.time,
-        ];
-        // One column after each, and one at the end of the line.
-        MARK + others
-            .iter()
-            .filter(|w| **w > 0)
-            .map(|w| w + 1)
-            .sum::<usize>()
-            + 1
-    }
-}
-
-/// The widths of NAME, GROUP and LINK on a screen of `width` columns; 0 for those that are left out. The plan has
-/// these columns too.
-pub(super) fn common_widths(fleet: &Fleet, width: usize) -> (usize, usize, usize) {
-    let devices = fleet.devices().iter();
-    let name = devices.clone().map(|device| device.id.as_str().width());
-    let name = name.max().unwrap_or(0);
-    let groups = devices.clone().filter_map(|device| device.group.as_deref());
-    let group = groups.map(UnicodeWidthStr::width).max();
-    let weak = devices.clone().any(|device| device.link.is_weak());
-    let group = match group {
-        Some(group) if width >= 100 => group.clamp(5, 14),
-        _ => 0,
-    };
-    let link = match (weak, width >= 60) {
-        (false, _) => 0,
-        (true, true) => 8,
-        (true, false) => 1,
-    };
-    let longest_name = if width >= 100 { 24 } else { 14 };
-    (name.clamp(4, longest_name), group, link)
-}
+use crate::tui::theme::{MARKED, Mark, POINTER, SCROLL_MARK, SELECTED, Tone};
+use crate::tui::ui::Ui;
 
 /// Draws title, column heads and the rows on the screen.
 pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let width = usize::from(area.width);
     put(buf, area, 0, &title(scene, width));
-    let columns = Columns::of(scene, width);
+    let inventory = &scene.ui.inventory;
+    let columns = Columns::of_table(scene.fleet, inventory, width).with_names(inventory, width);
     put(buf, area, 1, &heads(&columns));
     let shown = usize::from(area.height.saturating_sub(2));
-    let rows = scene.fleet.devices();
     let visible = scene
         .ui
         .order
@@ -118,13 +34,13 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
         .skip(scene.ui.top)
         .take(shown);
     for (line, (at, &n)) in (2..).zip(visible) {
-        let Some(row) = rows.get(n) else { continue };
         let selected = at == scene.ui.cursor;
-        put(buf, area, line, &row_line(scene, row, &columns, selected));
+        put(buf, area, line, &row_line(scene, n, &columns, selected));
         if selected {
             super::paint(buf, area, line, SELECTED);
         }
     }
+    scroll_mark(scene, area, buf);
     if scene.ui.order.is_empty() {
         let text = "no device matches the filter; Esc in the filter clears it";
         put(
@@ -140,22 +56,35 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
 pub(super) fn title(scene: &Scene<'_>, width: usize) -> Line<'static> {
     let ui = scene.ui;
     let mut title = vec![span("Devices", Tone::Plain.bold())];
+    title.extend(filter_and_marks(ui));
+    let (all, shown) = (scene.fleet.devices().len(), ui.order.len());
+    let at = (ui.cursor + 1).min(shown);
+    let of = if shown == all {
+        String::new()
+    } else {
+        format!(" of {all}")
+    };
+    let turned = if ui.reverse { ", turned round" } else { "" };
+    let end = format!("{at}/{shown}{of} · by {}{turned}", ui.sort.as_str());
+    rule(title, vec![span(end, Tone::Dull.style())], width)
+}
+
+/// The filter, and how many devices are marked, for a title.
+pub(super) fn filter_and_marks(ui: &Ui) -> Vec<Span<'static>> {
+    let mut title = Vec::new();
     let filter = ui.filter.value();
-    if ui.editing {
+    if ui.filter.editing {
         title.push(span("  / ", Tone::Live.bold()));
         title.push(span(filter.to_owned(), Tone::Live.style()));
         title.push(span("▏", Tone::Live.style()));
     } else if !filter.is_empty() {
         title.push(span(format!("  filter: {filter}"), Tone::Warn.style()));
     }
-    let all = scene.fleet.devices().len();
-    let count = if ui.order.len() == all {
-        all.to_string()
-    } else {
-        format!("{} of {all}", ui.order.len())
-    };
-    let end = format!("{count} · by {}", ui.sort.as_str());
-    rule(title, vec![span(end, Tone::Dull.style())], width)
+    if !ui.marks.is_empty() {
+        let marked = format!("  {} marked", ui.marks.len());
+        title.push(span(marked, Tone::Live.bold()));
+    }
+    title
 }
 
 fn heads(columns: &Columns) -> Line<'static> {
@@ -164,10 +93,11 @@ fn heads(columns: &Columns) -> Line<'static> {
     let cells = [
         (left("NAME", columns.name), columns.name),
         (left("GROUP", columns.group), columns.group),
+        (left("DONE", columns.strip), columns.strip),
         (left("STAGE", columns.state), columns.state),
         (left(audit, columns.audit), columns.audit),
         (left(link, columns.link), columns.link),
-        (left("PROGRESS", columns.message), columns.message),
+        (left("PROGRESS", columns.reason), columns.reason),
         (left("FIRMWARE", columns.firmware), columns.firmware),
         (right("TRY", columns.attempt), columns.attempt),
         (right("TIME", columns.time), columns.time),
@@ -182,63 +112,108 @@ fn heads(columns: &Columns) -> Line<'static> {
     Line::from(span(text, Tone::Dull.style()))
 }
 
-fn row_line(
-    scene: &Scene<'_>,
-    row: &DeviceState,
-    columns: &Columns,
-    selected: bool,
-) -> Line<'static> {
+fn row_line(scene: &Scene<'_>, n: usize, columns: &Columns, selected: bool) -> Line<'static> {
+    let row = &scene.fleet.devices()[n];
     let mark = Mark::of_device(row);
     let style = mark.tone.style();
     let text = match mark.tone {
-        Tone::Dull => Tone::Dull,
-        _ => Tone::Plain,
+        Tone::Dull => Tone::Dull.style(),
+        _ => Tone::Plain.style(),
     };
-    let mut spans = vec![
-        pointer(selected),
-        span(format!("{} ", mark.glyph), style),
-        span(left(row.id.as_str(), columns.name), text.style()),
-        Span::raw(" "),
-    ];
-    let mut column = |text: String, width: usize, style| {
-        if width > 0 {
-            spans.push(span(text, style));
-            spans.push(Span::raw(" "));
-        }
-    };
-    let group = row.group.as_deref().unwrap_or("");
-    column(
-        left(group, columns.group),
-        columns.group,
-        Tone::Dull.style(),
-    );
-    column(left(mark.word, columns.state), columns.state, style);
+    let name = left(scene.ui.inventory.names.shown(n), columns.name);
+    let group = left(row.group.as_deref().unwrap_or(""), columns.group);
     let (audit, audit_style) = audit(row, columns.audit);
-    column(left(&audit, columns.audit), columns.audit, audit_style);
-    let (link, tone) = link(row, columns.link);
-    column(left(link, columns.link), columns.link, tone.bold());
-    let cell = pad(message(scene, row, columns.message), columns.message);
-    spans.extend(cell);
-    spans.push(Span::raw(" "));
-    let mut column = |text: String, width: usize| {
-        if width > 0 {
-            spans.push(span(text, Tone::Plain.style()));
-            spans.push(Span::raw(" "));
-        }
+    let (link, link_tone) = link(row, columns.link);
+    let reason = if columns.state > 0 {
+        message(scene, row, columns.reason)
+    } else {
+        spoken(scene, row, columns.reason)
     };
-    column(
-        left(&firmware(scene, row), columns.firmware),
-        columns.firmware,
-    );
     let attempt = match (row.attempt, &row.state) {
         // Nothing was tried yet.
         (0, _) | (1, DevicePhase::Waiting) => String::new(),
         (n, _) => n.to_string(),
     };
-    column(right(&attempt, columns.attempt), columns.attempt);
     let time = row.elapsed(scene.now).map(clock).unwrap_or_default();
-    column(right(&time, columns.time), columns.time);
+    let plain = Tone::Plain.style();
+    let cell = |text: String, style| vec![span(text, style)];
+    let cells = [
+        (columns.name, cell(name, text)),
+        (columns.group, cell(group, Tone::Dull.style())),
+        (columns.strip, strip(scene.fleet, row)),
+        (columns.state, cell(state(row).to_owned(), style)),
+        (columns.audit, cell(audit, audit_style)),
+        (columns.link, cell(link.to_owned(), link_tone.bold())),
+        (columns.reason, reason),
+        (columns.firmware, cell(firmware(scene, row), plain)),
+        (
+            columns.attempt,
+            cell(right(&attempt, columns.attempt), plain),
+        ),
+        (columns.time, cell(right(&time, columns.time), plain)),
+    ];
+    let marked = scene.ui.marks.contains(&n);
+    let mut spans = vec![
+        pointer(selected),
+        span(mark.glyph, style),
+        span(if marked { MARKED } else { " " }, Tone::Live.bold()),
+    ];
+    for (width, cell) in cells {
+        if width > 0 {
+            spans.extend(pad(cell, width));
+            spans.push(Span::raw(" "));
+        }
+    }
     Line::from(spans)
+}
+
+/// The stage or the outcome of a device. That it failed is said by its sign and its colour; the word says where.
+pub(super) fn state(row: &DeviceState) -> &'static str {
+    match row.outcome() {
+        Some(Outcome::Failed(failure)) => failure.stage.as_str(),
+        _ => Mark::of_device(row).word,
+    }
+}
+
+/// The message with the state before it, where that has no column of its own. How a device ended well, its sign and the
+/// message say by themselves.
+fn spoken(scene: &Scene<'_>, row: &DeviceState, width: usize) -> Vec<Span<'static>> {
+    let state = state(row);
+    if matches!(Mark::of_device(row).tone, Tone::Good | Tone::Dull) {
+        return message(scene, row, width);
+    }
+    let message = message(scene, row, width.saturating_sub(state.width() + 2));
+    let colon = if message.iter().all(|span| span.content.is_empty()) {
+        ""
+    } else {
+        ": "
+    };
+    let style = Mark::of_device(row).tone.style();
+    let mut spans = vec![span(format!("{state}{colon}"), style)];
+    spans.extend(message);
+    fit(spans, width)
+}
+
+/// Marks at the right edge which part of the rows is on the screen, where not all are.
+pub(super) fn scroll_mark(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
+    let (rows, shown) = (
+        scene.ui.order.len(),
+        usize::from(area.height.saturating_sub(2)),
+    );
+    if rows <= shown || shown == 0 || area.width == 0 {
+        return;
+    }
+    let size = (shown * shown / rows).max(1);
+    let top = scene.ui.top.min(rows - shown);
+    let from = (top * (shown - size)).div_ceil(rows - shown);
+    let x = area.x + area.width - 1;
+    for (line, y) in (0..shown).zip(area.y + 2..) {
+        if (from..from + size).contains(&line) {
+            buf[(x, y)]
+                .set_symbol(SCROLL_MARK)
+                .set_style(Tone::Dull.style());
+        }
+    }
 }
 
 /// The first column of a row.
@@ -256,10 +231,6 @@ pub(super) fn pad(spans: Vec<Span<'static>>, width: usize) -> Vec<Span<'static>>
     let used: usize = spans.iter().map(Span::width).sum();
     spans.push(Span::raw(" ".repeat(width.saturating_sub(used))));
     spans
-}
-
-fn is_audited(row: &DeviceState) -> bool {
-    row.audit.is_some() || row.active().is_some_and(|a| a.stage == Stage::Audit)
 }
 
 /// What the log says, as glyph and word or, where room is short, the glyph. One that contradicts is bold.

@@ -9,7 +9,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::model::padded;
+use crate::model::{counted, padded};
 use crate::tui::theme::Tone;
 
 /// At most `width` columns of `text`; what does not fit shows as `…`.
@@ -34,6 +34,26 @@ pub(super) fn cut(text: &str, width: usize) -> String {
         out.push('…');
     }
     out
+}
+
+/// As many whole `names` as `width` columns have room for, and how many more there are. No name is cut: what is left of
+/// it could be another one's.
+pub(super) fn list(names: &[&str], width: usize) -> String {
+    let all = names.join(", ");
+    if all.width() <= width {
+        return all;
+    }
+    let of = |shown: usize| {
+        let more = names.len() - shown;
+        match shown {
+            0 => counted(more, "device", "devices"),
+            _ => format!("{} and {more} more", names[..shown].join(", ")),
+        }
+    };
+    let fitting = (1..names.len())
+        .map(of)
+        .take_while(|text| text.width() <= width);
+    fitting.last().unwrap_or_else(|| of(0))
 }
 
 /// Exactly `width` columns, text to the left.
@@ -236,6 +256,14 @@ mod tests {
         assert_eq!(cut("abc", 0), "");
         assert_eq!(left("日本", 6), "日本  ");
         assert_eq!(right("9", 3), "  9");
+    }
+
+    #[test]
+    fn of_a_list_the_names_that_fit_are_whole() {
+        let names = ["vault-01", "vault-02", "vault-03"];
+        assert_eq!(list(&names, 28), "vault-01, vault-02, vault-03");
+        assert_eq!(list(&names, 27), "vault-01 and 2 more");
+        assert_eq!(list(&names, 18), "3 devices");
     }
 
     #[test]

@@ -10,7 +10,7 @@ const CTRL_Z: &str = "\x1a";
 const CTRL_BACKSLASH: &str = "\x1c";
 
 /// A shell with job control, which leaves the terminal's modes alone while it reads; nothing where there is none.
-fn shell() -> Option<Tty> {
+pub(super) fn shell() -> Option<Tty> {
     let found = ["/bin/bash", "/usr/bin/bash", "/usr/local/bin/bash"];
     let Some(bash) = found
         .iter()
@@ -47,7 +47,7 @@ const RUN: &str =
     "\"$HEMFLEET\" run -c fleet.toml --firmware fw.bin --yes --output plain; echo code $?\r";
 
 /// How often a text was written.
-fn times(tty: &Tty, text: &str) -> usize {
+pub(super) fn times(tty: &Tty, text: &str) -> usize {
     tty.output().matches(text).count()
 }
 

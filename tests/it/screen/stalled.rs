@@ -67,7 +67,7 @@ fn a_huge_terminal_is_drawn_within_bounds() {
     tty.wait_until("the help", || tty.output().contains("unproven"));
     tty.press("\x1b");
     tty.pretend(80, 24);
-    tty.wait_for_line(&["refused-1", "failed"]);
+    tty.wait_for_line(&["refused-1", "406"]);
     let status = std::fs::read_to_string(format!("/proc/{}/status", tty.id())).unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     // Where there is no /proc, that it still runs has to do.

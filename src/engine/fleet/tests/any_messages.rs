@@ -38,6 +38,8 @@ fn message() -> impl Strategy<Value = Message> {
         3 => n.prop_map(|n| Message::Intent(Intent::Retry(id(n)))),
         1 => (0..3_usize).prop_map(|n| Message::Intent(Intent::Cancel(id(n)))),
         1 => Just(Message::Intent(Intent::RetryAll(vec![id(0), id(2)]))),
+        1 => Just(Message::Intent(Intent::LeaveOut(vec![id(0), id(1)]))),
+        1 => Just(Message::Intent(Intent::TakeIn(vec![id(1)]))),
         1 => Just(Message::Intent(Intent::Halt)),
         1 => (0..9_u32).prop_map(|n| Message::Intent(Intent::GoOn(MaxFailures::Number(n)))),
         1 => Just(Message::Intent(Intent::Interrupt)),
@@ -72,6 +74,7 @@ proptest! {
                         prop_assert!(!before[n(device)] || freed);
                         prop_assert!(mode != Mode::Plan);
                         prop_assert!(resume.is_some() || !doubts[n(device)]);
+                        prop_assert!(!fleet.device(device).is_some_and(|r| r.left_out));
                     }
                     Command::Plan { .. } => prop_assert!(mode != Mode::Go),
                     _ => {}

@@ -223,3 +223,65 @@ fn a_cancel_that_crosses_the_looks_answer_counts() {
         }
     }
 }
+
+/// A plan of three devices, of which all but the last are to be upgraded.
+fn a_plan() -> Fleet {
+    let mut fleet = fleet(Mode::Confirm, 3, 3);
+    wish(&mut fleet, Intent::Begin);
+    for n in 0..2 {
+        tell(&mut fleet, n, 1, to_upgrade());
+    }
+    tell(&mut fleet, 2, 1, planned(Verdict::Current));
+    fleet
+}
+
+#[test]
+fn what_is_left_out_of_the_plan_is_not_to_be_confirmed_and_ends_as_skipped() {
+    let mut fleet = a_plan();
+    assert_eq!((fleet.to_confirm(), fleet.left_out()), (2, 0));
+    assert_eq!(wish(&mut fleet, Intent::LeaveOut(vec![id(0), id(2)])), []);
+    // The last one is not to be upgraded anyway.
+    assert_eq!((fleet.to_confirm(), fleet.left_out()), (1, 1));
+    assert_eq!(fleet.planned(VerdictKind::Upgrade), 1);
+    let commands = wish(&mut fleet, Intent::Confirm);
+    assert_eq!(commands.len(), 3);
+    assert!(commands.contains(&start(1, 1)));
+    let left_out = Outcome::Skipped(Skip::LeftOut);
+    assert!(commands.contains(&finish_command(0, 1, left_out)));
+    assert!(commands.contains(&finish_command(2, 1, Outcome::Current)));
+    carry_out_finishes(&mut fleet, commands);
+    assert_eq!(fleet.counts().of(OutcomeKind::Skipped), 1);
+    // It is no part of what a share of failures is taken of, and no key starts it any more.
+    assert_eq!(fleet.counters().wanted, 1);
+    assert_eq!(wish(&mut fleet, Intent::Retry(id(0))), []);
+    assert_eq!(wish(&mut fleet, Intent::TakeIn(vec![id(0)])), []);
+    assert_eq!(fleet.counts().of(OutcomeKind::Skipped), 1);
+}
+
+#[test]
+fn what_was_left_out_is_taken_back_in_and_another_look_changes_neither() {
+    let mut fleet = a_plan();
+    wish(&mut fleet, Intent::LeaveOut(vec![id(0), id(1)]));
+    wish(&mut fleet, Intent::TakeIn(vec![id(1)]));
+    assert_eq!((fleet.to_confirm(), fleet.left_out()), (1, 1));
+    assert_eq!(wish(&mut fleet, Intent::Retry(id(0))), [plan(0, 2)]);
+    tell(&mut fleet, 0, 2, to_upgrade());
+    assert_eq!((fleet.to_confirm(), fleet.left_out()), (1, 1));
+    let commands = wish(&mut fleet, Intent::Confirm);
+    assert!(!commands.contains(&start(0, 2)), "{commands:?}");
+}
+
+#[test]
+fn only_a_plan_that_waits_for_a_confirmation_can_be_changed() {
+    let mut going = fleet(Mode::Go, 3, 3);
+    wish(&mut going, Intent::Begin);
+    let mut shown = fleet(Mode::Plan, 3, 3);
+    wish(&mut shown, Intent::Begin);
+    tell(&mut shown, 0, 1, to_upgrade());
+    let mut stopped = a_plan();
+    wish(&mut stopped, Intent::Interrupt);
+    for mut fleet in [going, shown, stopped] {
+        wish(&mut fleet, Intent::LeaveOut(vec![id(0), id(1)]));
+        assert!(!fleet.devices().iter().any(|device| device.left_out));
+    }
+}

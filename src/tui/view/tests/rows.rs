@@ -1,0 +1,208 @@
+//! What a row says: its columns, its strip of stages and its message.
+
+use ratatui::style::Color;
+
+use crate::engine::{Mode, Progress};
+use crate::model::{FailureKind, LinkFault, LinkTrust, Outcome, Stage, Touched};
+use crate::tui::fixtures::{
+    TestScreen, app_only, audited, finished, running, seeds, staged, two_hundred_over,
+    two_hundred_planned, two_hundred_running,
+};
+
+fn row(screen: &mut TestScreen, name: &str, width: u16) -> String {
+    let text = screen.text(width, 40);
+    let line = text.lines().find(|line| line.contains(name));
+    line.unwrap_or_else(|| panic!("no {name} in\n{text}"))
+        .to_owned()
+}
+
+fn heads(screen: &mut TestScreen, width: u16) -> String {
+    row(screen, "   NAME", width)
+}
+
+#[test]
+fn the_strip_says_where_a_device_is_and_where_it_failed() {
+    for (name, strip) in [
+        ("vault-01", "━━━━━━━─"),
+        ("rack-c1", "━───────"),
+        ("vault-02", "━━●─────"),
+        ("vault-03", "━━━●────"),
+        ("vault-04", "━━━━━●──"),
+        ("vault-05", "━━━✖────"),
+        ("vault-07", "━●──────"),
+        ("vault-08", "●───────"),
+        ("vault-11", "────────"),
+    ] {
+        let row = row(&mut running(), name, 120);
+        assert!(row.contains(&format!(" {strip} ")), "{row}");
+    }
+    for (name, strip) in [
+        ("vault-03", "━━━━━━↺─"),
+        ("vault-04", "━━━━━☠──"),
+        ("vault-10", "━━━━━?──"),
+    ] {
+        let row = row(&mut finished(), name, 120);
+        assert!(row.contains(&format!(" {strip} ")), "{row}");
+    }
+}
+
+#[test]
+fn the_app_is_part_of_the_upload_unless_it_comes_alone() {
+    for name in ["vault-01", "vault-02", "vault-03", "vault-04"] {
+        let row = row(&mut staged(), name, 120);
+        assert!(row.contains(" ━━●───── "), "{row}");
+    }
+    let mut alone = TestScreen::of(Mode::Go, seeds(), app_only());
+    for (stage, strip) in [
+        (Stage::Checkin, "━●──────"),
+        (Stage::UploadUi, "━━●─────"),
+        (Stage::CheckUi, "━━━●────"),
+        (Stage::InstallUi, "━━━━●───"),
+        (Stage::VerifyUi, "━━━━━━●─"),
+        (Stage::Audit, "━━━━━━━●"),
+    ] {
+        alone.run.start("vault-01", stage, 1);
+        let row = row(&mut alone, "vault-01", 120);
+        assert!(row.contains(&format!(" {strip} ")), "{row}");
+    }
+}
+
+#[test]
+fn the_strip_of_a_failure_is_red_where_it_failed_and_nowhere_else() {
+    let buffer = running().buffer(120, 24);
+    let y = (0..24).find(|y| {
+        (0..119).any(|x| buffer[(x, *y)].symbol() == "━" && buffer[(x + 1, *y)].symbol() == "✖")
+    });
+    let y = y.unwrap();
+    let red: String = (5..36)
+        .filter(|x| buffer[(*x, y)].fg == Color::Red)
+        .map(|x| buffer[(x, y)].symbol())
+        .collect();
+    assert!(
+        red.starts_with('✖') && red[3..].starts_with("check"),
+        "{red}"
+    );
+}
+
+#[test]
+fn columns_that_would_say_nothing_are_left_out() {
+    let heads_of = |screen: &mut TestScreen| heads(screen, 200);
+    let before = heads_of(&mut running());
+    assert!(
+        before.contains("GROUP") && before.contains("LINK"),
+        "{before}"
+    );
+    assert!(
+        !before.contains("AUDIT") && !before.contains("TRY"),
+        "{before}"
+    );
+    assert!(heads_of(&mut audited()).contains("AUDIT"));
+    let mut retried = running();
+    retried.select("vault-05");
+    retried.press("r");
+    assert!(heads_of(&mut retried).contains("TRY"));
+    let mut alike = seeds();
+    for seed in &mut alike {
+        seed.group = Some("warsaw".to_owned());
+        seed.link = LinkTrust::Ca;
+    }
+    let alike = heads_of(&mut TestScreen::new(Mode::Go, alike));
+    assert!(
+        !alike.contains("GROUP") && !alike.contains("LINK"),
+        "{alike}"
+    );
+}
+
+#[test]
+fn no_row_says_what_to_press_and_the_detail_does() {
+    let mut screen = two_hundred_over();
+    let failed = row(&mut screen, "r01-u06", 120);
+    assert!(!failed.contains("retry"), "{failed}");
+    screen.select("payments-prod-hsms-waw-r01-u06");
+    let text = screen.text(120, 40);
+    assert!(text.contains("r retries it."), "{text}");
+    screen.select("payments-prod-hsms-waw-r01-u01");
+    assert!(!screen.text(120, 40).contains("r retries it."));
+}
+
+#[test]
+fn below_sixty_columns_there_is_the_reason_and_what_it_is_about() {
+    let mut screen = running();
+    assert!(row(&mut screen, "vault-05", 50).contains(" check: 406: the device refused"));
+    assert!(row(&mut screen, "vault-02", 50).contains(" upload: ███"));
+    assert!(row(&mut screen, "vault-11", 50).contains(" waiting  "));
+    let mut screen = two_hundred_running();
+    let row = row(&mut screen, "waw-r01-u06", 50);
+    assert!(row.contains("check: 406: the device refuse"), "{row}");
+}
+
+#[test]
+fn a_check_is_measured_against_what_others_took() {
+    let mut screen = two_hundred_running();
+    screen.select("payments-prod-hsms-fra-r02-u05");
+    screen.buffer(120, 40);
+    let row = |screen: &mut TestScreen| {
+        let text = screen.text(120, 40);
+        text.lines().find(|l| l.contains("▸")).unwrap().to_owned()
+    };
+    let before = row(&mut screen);
+    assert!(
+        before.contains("∙  0:") && before.contains(", others took 28"),
+        "{before}"
+    );
+    screen.run.wait(300);
+    let long = row(&mut screen);
+    assert!(long.contains("▊  5:") || long.contains("█  5:"), "{long}");
+    // Nobody has finished one yet: there is nothing to compare with.
+    let mut first = TestScreen::new(Mode::Go, seeds());
+    first.run.start("vault-01", Stage::Check, 1);
+    let polls = Progress::Polls {
+        polls: 3,
+        status: 202,
+    };
+    first.run.progress("vault-01", Stage::Check, polls);
+    first.run.wait(9);
+    assert!(row(&mut first).contains("202 · poll 3 · 0:09"));
+}
+
+#[test]
+fn a_lost_device_that_is_watched_again_shows_one_time() {
+    let mut screen = running();
+    screen.run.install_begun("vault-04");
+    screen.run.finish("vault-04", Outcome::Lost);
+    screen.run.wait(600);
+    screen.select("vault-04");
+    screen.press("r");
+    // Its turn comes once others are out of the way.
+    for name in ["vault-02", "vault-03", "vault-06", "vault-07", "vault-08"] {
+        screen.run.fail(
+            name,
+            Stage::Login,
+            FailureKind::Link(LinkFault::Reset),
+            Touched::Nothing,
+        );
+    }
+    screen.run.start("vault-04", Stage::Reboot, 1);
+    let silent = Progress::Silent {
+        last: "connection refused".to_owned(),
+        normal: std::time::Duration::from_secs(60),
+    };
+    screen.run.progress("vault-04", Stage::Reboot, silent);
+    screen.run.wait(51);
+    let row = row(&mut screen, "vault-04", 120);
+    assert!(
+        row.contains("watched again, installed at 12:03:59"),
+        "{row}"
+    );
+    assert!(row.contains(" 0:51 ") && !row.contains("longer"), "{row}");
+}
+
+#[test]
+fn a_column_that_gave_way_comes_back_where_there_is_room_in_the_end() {
+    // With the firmware there is room for neither; without it there is for the groups.
+    let heads_at_80 = heads(&mut running(), 80);
+    assert!(heads_at_80.contains("GROUP"), "{heads_at_80}");
+    // A name that can be read comes before the group.
+    let planned = heads(&mut two_hundred_planned(), 60);
+    assert!(!planned.contains("GROUP"), "{planned}");
+}
