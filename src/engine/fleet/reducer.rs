@@ -366,8 +366,8 @@ impl Fleet {
         match &event.fact {
             Fact::RunStarted { .. } => self.started = Some(event.at),
             Fact::RunFinished { .. } => self.ended = Some(event.at),
-            // The reducer itself caused these.
-            Fact::RunHalted(_) | Fact::RunResumed { .. } => {}
+            // The reducer itself caused these, and only now knows when.
+            Fact::RunHalted(_) | Fact::RunResumed { .. } => self.tick(event.at),
             Fact::Device {
                 device,
                 attempt,

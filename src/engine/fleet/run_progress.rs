@@ -45,16 +45,26 @@ impl Fleet {
         {
             self.times.take(*stage, *took);
         }
-        let begun = self.clock.runs() || self.devices[n].started.is_some();
-        if self.phase() == Phase::Upgrading && begun {
+        if self.clock.runs() || self.devices[n].started.is_some() {
+            self.tick(at);
+        }
+    }
+
+    /// Something happened that may begin or end the work of the run.
+    pub(super) fn tick(&mut self, at: Timestamp) {
+        if self.phase() == Phase::Upgrading {
             self.clock.tick(at, self.works());
         }
     }
 
     /// Whether something goes on without a person.
     fn works(&self) -> bool {
-        let waiting = !self.is_halted() && self.counters().counts.waiting > 0;
-        waiting || self.counters().counts.running > 0
+        if !self.is_halted() {
+            return self.counters().busy() > 0;
+        }
+        // Nothing new starts, and those that are held before their install wait as well.
+        let mut devices = self.devices().iter();
+        devices.any(|device| device.has_task() && !device.wants_permit)
     }
 
     /// The quickest and the slowest success of this stage so far.
