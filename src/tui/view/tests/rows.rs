@@ -47,6 +47,24 @@ fn the_strip_says_where_a_device_is_and_where_it_failed() {
 }
 
 #[test]
+fn a_log_that_could_not_be_read_takes_nothing_away_from_the_strip() {
+    let mut screen = running();
+    screen.run.start("vault-03", Stage::Audit, 1);
+    screen
+        .run
+        .stage_done("vault-03", Stage::Verify, 900, 200, "");
+    let failure = FailureKind::Link(LinkFault::Refused {
+        target: "10.0.0.3:443".to_owned(),
+    });
+    screen
+        .run
+        .stage_failed("vault-03", Stage::Audit, 600, failure);
+    screen.run.finish("vault-03", Outcome::Upgraded);
+    let row = row(&mut screen, "vault-03", 120);
+    assert!(row.contains(" ━━━━━━━─ "), "{row}");
+}
+
+#[test]
 fn the_app_is_part_of_the_upload_unless_it_comes_alone() {
     for name in ["vault-01", "vault-02", "vault-03", "vault-04"] {
         let row = row(&mut staged(), name, 120);
