@@ -12,7 +12,7 @@ use hemfleet::config::{
     self, DEFAULT_BROKER, DEFAULT_CONCURRENCY, EXAMPLE, Loaded, Overrides, Settings,
 };
 use hemfleet::model::{
-    ApprovalPolicy, AuditMode, AuditPolicy, AuthMethod, ImageTrust, KdfChoice, MaxFailures,
+    ApprovalPolicy, AuditMode, AuditPolicy, AuthMethod, ImageTrust, KdfChoice, MaxFailures, Notify,
     OnExpired, Policy, ProxyKind, Rollout, Scheme, SecretSource, TlsTrust, WordsChoice,
 };
 
