@@ -26,7 +26,7 @@ pub use environment::{Env, process_env};
 pub use schema::schema;
 pub use toml::source::Location;
 
-use crate::model::{DeviceSpec, ImageTrust, Policy, Rollout};
+use crate::model::{DeviceSpec, ImageTrust, Policy, Rollout, ScreenSettings};
 
 /// The documented inventory: every key with its default.
 pub const EXAMPLE: &str = include_str!("../../config.example.toml");
@@ -52,6 +52,8 @@ pub struct Settings {
     pub broker: BrokerSettings,
     /// When a rollout is halted.
     pub rollout: Rollout,
+    /// How the dashboard uses the terminal.
+    pub screen: ScreenSettings,
     /// Time limits, pace, retries, `--force`.
     pub policy: Policy,
     /// The variables of the environment that hold secrets, of all devices: no program that is started

@@ -166,7 +166,7 @@ pub(super) const BINDINGS: &[Binding] = bindings! {
     Plan: [key(KeyCode::Backspace)] "Backspace" => Erase, 0 "", "take back a digit";
     Plan: [char(' ')] "Space" => Mark, 3 "leave out", "leave the device out of the plan, or take it in";
     Plan: [char('*')] "*" => MarkAll, 7 "all", "leave out all that the filter shows, or none";
-    Plan: [char('/')] "/" => Filter, 4 "filter", "filter: word, !word, field:word (fields below)";
+    Plan: [char('/')] "/" => Filter, 4 "filter", "filter by word, !word or stage:upload";
     Plan: [char('n')] "n" => NextLook, 6 "needs a look", "the next device that needs a look (N: the one before)";
     Plan: [char('N')] "N" => LastLook, 0 "", "";
     Plan: [char('r')] "r" => Retry, 5 "look again", "look again at the selected device";
@@ -196,7 +196,7 @@ pub(super) const BINDINGS: &[Binding] = bindings! {
     Devices: [char('p')] "p" => Secret, 2 "type secret", "type the secret that a device waits for";
     Devices: [char(' ')] "Space" => Mark, 9 "mark", "mark for r, c and y, or take the mark away";
     Devices: [char('*')] "*" => MarkAll, 0 "", "mark all that the filter shows, or none";
-    Devices: [char('/')] "/" => Filter, 7 "filter", "filter: word, !word, field:word (fields below)";
+    Devices: [char('/')] "/" => Filter, 7 "filter", "filter by word, !word or stage:upload";
     Devices: [char('m')] "m" => Map, 10 "map", "the fleet as a map, a cell for each device";
     Devices: [char('s')] "s" => Sort, 9 "sort", "sort by state, name, group, stage, time, audit";
     Devices: [char('S')] "S" => Reverse, 0 "", "turn the order round";
@@ -221,7 +221,7 @@ pub(super) const BINDINGS: &[Binding] = bindings! {
     Failures: [char('a')] "a" => Audit, 7 "audit log", "what the device's audit log says, entry by entry";
     Failures: [char('b')] "b" => Budget, 1 "stop or go on", "a halted run: stop it, or go on with a new budget";
     Failures: [char('p')] "p" => Secret, 2 "type secret", "type the secret that a device waits for";
-    Failures: [char('/')] "/" => Filter, 5 "filter", "filter: word, !word, field:word (fields below)";
+    Failures: [char('/')] "/" => Filter, 5 "filter", "filter by word, !word or stage:upload";
     Failures: [char('m')] "m" => Map, 8 "map", "the fleet as a map, a cell for each device";
     Failures: [char('f')] "f" => Failures, 0 "", "back to the table";
     Failures: [key(KeyCode::Esc)] "Esc" => Back, 1 "back", "one step back: marks, then the table";
@@ -248,7 +248,7 @@ pub(super) const BINDINGS: &[Binding] = bindings! {
     Map: [char('a')] "a" => Audit, 8 "audit log", "what the device's audit log says, entry by entry";
     Map: [char('b')] "b" => Budget, 1 "stop or go on", "a halted run: stop it, or go on with a new budget";
     Map: [char('p')] "p" => Secret, 2 "type secret", "type the secret that a device waits for";
-    Map: [char('/')] "/" => Filter, 5 "filter", "filter: word, !word, field:word (fields below)";
+    Map: [char('/')] "/" => Filter, 5 "filter", "filter by word, !word or stage:upload";
     Map: [char('s')] "s" => Sort, 8 "sort", "sort by state, name, group, stage, time, audit";
     Map: [char('S')] "S" => Reverse, 0 "", "turn the order round";
     Map: [char('f')] "f" => Failures, 7 "reasons", "what went wrong, by reason";
@@ -375,5 +375,26 @@ mod tests {
         }
         let event = KeyEvent::new(KeyCode::Char('r'), KeyModifiers::CONTROL);
         assert_eq!(action(Focus::Devices, &event), None);
+    }
+
+    /// The README's table is made of this one: what `help` says of the dashboard's keys, and of the plan's own.
+    #[test]
+    fn the_readme_has_this_table() {
+        let mut table = "| key | does |\n| --- | --- |\n".to_owned();
+        let plan = of(Focus::Plan).filter(|b| matches!(b.action, Action::Start | Action::Mark));
+        let rows = of(Focus::Devices)
+            .map(|b| (b, ""))
+            .chain(plan.map(|b| (b, "on the plan: ")));
+        for (binding, lead) in rows.filter(|(b, _)| !b.help.is_empty()) {
+            table += &format!("| `{}` | {lead}{} |\n", binding.shown, binding.help);
+        }
+        let readme = include_str!("../../README.md");
+        let (_, rest) = readme.split_once("<!-- keys").unwrap();
+        let (_, rest) = rest.split_once("-->\n").unwrap();
+        let (found, _) = rest.split_once("<!-- /keys -->").unwrap();
+        assert!(
+            found.trim() == table.trim(),
+            "write into README.md:\n{table}"
+        );
     }
 }

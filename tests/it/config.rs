@@ -12,7 +12,7 @@ use hemfleet::config::{
     self, DEFAULT_BROKER, DEFAULT_CONCURRENCY, EXAMPLE, Loaded, Overrides, Settings,
 };
 use hemfleet::model::{
-    ApprovalPolicy, AuditMode, AuditPolicy, AuthMethod, ImageTrust, KdfChoice, MaxFailures,
+    ApprovalPolicy, AuditMode, AuditPolicy, AuthMethod, ImageTrust, KdfChoice, MaxFailures, Notify,
     OnExpired, Policy, ProxyKind, Rollout, Scheme, SecretSource, TlsTrust, WordsChoice,
 };
 
@@ -158,6 +158,32 @@ fn a_rollout_is_halted_at_a_number_or_a_share() {
     }
 }
 
+#[test]
+fn how_the_dashboard_uses_the_terminal_is_read() {
+    let screen = |said: &str| settings_of(&EXAMPLE.replace("notify = \"desktop\"", said)).screen;
+    for (said, meant) in [
+        ("notify = \"off\"", Notify::Off),
+        ("notify = \"bell\"", Notify::Bell),
+        ("", Notify::Desktop),
+    ] {
+        assert_eq!(screen(said).notify, meant, "{said}");
+    }
+    assert!(!screen("").mouse);
+    assert!(
+        settings_of(&EXAMPLE.replace("mouse = false", "mouse = true"))
+            .screen
+            .mouse
+    );
+    let wrong = EXAMPLE.replace("notify = \"desktop\"", "notify = \"loud\"\nbell = true");
+    let faults = load_text(&wrong, &Overrides::default())
+        .faults
+        .render(false, 100);
+    assert!(
+        faults.contains("screen.notify") && faults.contains("screen.bell"),
+        "{faults}"
+    );
+}
+
 fn settings_of(text: &str) -> Settings {
     settings(load_text(text, &Overrides::default()))
 }
@@ -200,6 +226,8 @@ fn the_example_spells_out_every_key() {
         "wait",
         "poll",
         "max_failures",
+        "notify",
+        "mouse",
     ];
     for key in known {
         let said = EXAMPLE

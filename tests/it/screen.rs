@@ -155,13 +155,25 @@ fn the_plan_starts_only_with_the_right_number() {
     let log = tty.log();
     assert!(!log.contains("login") && !log.contains("upload"), "{log}");
 
+    // This time with the mouse, and without a bell.
+    let screen = std::fs::read_to_string(&inventory).unwrap()
+        + "\n[screen]\nmouse = true\nnotify = \"off\"\n";
+    std::fs::write(&inventory, screen).unwrap();
     let mut tty = Tty::start(&args, tempfile::tempdir().unwrap(), 80, 24);
     tty.wait_for("Type 2 to start");
     tty.press("2\r");
     tty.wait_for_line(&["ok-1", "upgraded", "proven"]);
     tty.wait_for_line(&["OVER: 1 device needs a look"]);
+    tty.wait_for_line(&["▸✔ ok-1"]);
+    let line = tty.line_of("refused-1");
+    // A press of the left button in that line, as terminals report it (SGR).
+    tty.press(&format!("\x1b[<0;5;{line}M"));
+    tty.wait_for_line(&["▸✖ refused-1"]);
     tty.press("q");
     assert_eq!(tty.end(), 1);
+    let written = tty.output();
+    assert!(written.contains("\x1b[?1000h") && written.contains("\x1b[?1000l"));
+    assert!(!written.contains("\x1b]9;"), "nobody wants to be called");
 }
 
 /// Two runs of the same two devices, of which one device is gone for long: the second is refused.

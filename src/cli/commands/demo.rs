@@ -73,6 +73,7 @@ pub(in crate::cli) fn demo(cli: &Cli, args: &Demo) -> Result<ExitCode, CliError>
             &mut session,
             how,
             look,
+            settings.screen,
             &locks,
             &mut reports,
             &mut interrupts,

@@ -179,7 +179,9 @@ impl Rollout<'_> {
         let mut session = session.leaving_out(not_asked);
         let look = show_session::look(self.args.view.ascii);
         let (how, reports) = (self.how, &mut self.reports);
-        let told = show_session::show(&mut session, how, look, locks, reports, interrupts).await?;
+        let screen = self.settings.screen;
+        let told =
+            show_session::show(&mut session, how, look, screen, locks, reports, interrupts).await?;
         let fleet = session.fleet();
         if let Some(refused) = locks.refused() {
             reports.finish(fleet, Exit::Usage, interrupts).await;

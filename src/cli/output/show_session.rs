@@ -80,11 +80,12 @@ pub(in crate::cli) async fn show(
     session: &mut FleetRun,
     how: OutputMode,
     look: LineLook,
+    screen: ScreenSettings,
     locks: &Arc<DeviceLocks>,
     reports: &mut ReportFiles,
     interrupts: &mut mpsc::Receiver<()>,
 ) -> io::Result<bool> {
-    let showing = shown(session, how, look, locks, reports, interrupts);
+    let showing = shown(session, how, look, screen, locks, reports, interrupts);
     // What a panic leaves half done is the screen; events are taken in by the reducer alone, which is whole.
     match AssertUnwindSafe(showing).catch_unwind().await {
         Ok(told) => told,
@@ -99,6 +100,7 @@ async fn shown(
     session: &mut FleetRun,
     how: OutputMode,
     look: LineLook,
+    screen: ScreenSettings,
     locks: &Arc<DeviceLocks>,
     reports: &mut ReportFiles,
     interrupts: &mut mpsc::Receiver<()>,
@@ -107,7 +109,7 @@ async fn shown(
     let (mut json, mut plain);
     let reporter: &mut dyn Reporter = match how {
         OutputMode::Tui => {
-            dashboard(session, look, locks, reports, interrupts).await?;
+            dashboard(session, look, screen, locks, reports, interrupts).await?;
             return Ok(true);
         }
         OutputMode::Json => {
@@ -130,13 +132,13 @@ async fn shown(
 async fn dashboard(
     session: &mut FleetRun,
     look: LineLook,
+    screen: ScreenSettings,
     locks: &Arc<DeviceLocks>,
     reports: &mut ReportFiles,
     interrupts: &mut mpsc::Receiver<()>,
 ) -> io::Result<()> {
     let ascii = look.charset == Charset::Ascii;
     let theme = Theme::from_env(ascii, |name| std::env::var(name).ok());
-    let screen = ScreenSettings::default();
     let options = Options {
         theme,
         announcements: Announcements::from_env(screen.notify, |name| std::env::var(name).ok()),

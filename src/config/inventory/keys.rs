@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 use crate::config::toml::key::{Key, Kind, Value, names};
 use crate::config::toml::reader::{Field, KeySpan, Reader, Section, mismatch, text};
 use crate::config::toml::single_values;
-use crate::model::{AuditMode, KdfChoice, OnExpired};
+use crate::model::{AuditMode, KdfChoice, Notify, OnExpired};
 
 const SECOND: u64 = 1000;
 const MINUTE: u64 = 60 * SECOND;
@@ -30,6 +30,7 @@ pub(in crate::config) const ROOT: &[Key] = &[
     Key::new("tls", Value::Table(TLS)),
     Key::new("audit", Value::Table(AUDIT)),
     Key::new("approval", Value::Table(APPROVAL)),
+    Key::new("screen", Value::Table(SCREEN)),
     Key::new("secrets", Value::Named(SOURCES)),
     Key::new("defaults", Value::Table(DEFAULTS)),
     Key::new("device", Value::Tables(DEVICE)),
@@ -80,6 +81,13 @@ pub(super) const APPROVAL: &[Key] = &[
     Key::number("at_once", 1..=100),
     Key::duration("wait", 10, HOUR),
     Key::duration("poll", 1, MINUTE),
+];
+pub(super) const SCREEN: &[Key] = &[
+    Key::new(
+        "notify",
+        Value::Choice(|| Notify::ALL.map(Notify::as_str).to_vec()),
+    ),
+    Key::new("mouse", Value::Flag),
 ];
 
 /// What a device may say.
@@ -154,7 +162,7 @@ pub(super) const SECRET: &[Key] = &[
 pub(super) const SOURCES: &[Key] = SECRET.split_at(4).0;
 
 /// Which tables know which keys, for "belongs in".
-const HOMES: [(&str, &[Key]); 11] = [
+const HOMES: [(&str, &[Key]); 12] = [
     ("[fleet]", FLEET),
     ("[images]", IMAGES),
     ("[rollout]", ROLLOUT),
@@ -164,6 +172,7 @@ const HOMES: [(&str, &[Key]); 11] = [
     ("[tls]", TLS),
     ("[audit]", AUDIT),
     ("[approval]", APPROVAL),
+    ("[screen]", SCREEN),
     ("[broker]", BROKER),
     ("[[device]]", DEVICE),
 ];

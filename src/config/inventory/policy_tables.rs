@@ -1,17 +1,17 @@
-//! How devices are treated: `[timeouts]`, `[pace]`, `[retry]`, `[tls]`, `[audit]`, `[approval]` and `[rollout]`. The
+//! How devices are treated: `[timeouts]`, `[pace]`, `[retry]`, `[tls]`, `[audit]`, `[approval]`, `[rollout]` and `[screen]`. The
 //! defaults are in `model`, with the values.
 
 use std::time::Duration;
 
 use toml::de::DeValue;
 
-use super::keys::{APPROVAL, AUDIT, PACE, RETRY, ROLLOUT, TIMEOUTS, TLS, table};
+use super::keys::{APPROVAL, AUDIT, PACE, RETRY, ROLLOUT, SCREEN, TIMEOUTS, TLS, table};
 use crate::config::Overrides;
-use crate::config::toml::reader::{Field, Reader, Section, choice, mismatch, number};
+use crate::config::toml::reader::{Field, Reader, Section, choice, flag, mismatch, number};
 use crate::config::toml::single_values::{ValueError, ValueResult};
 use crate::model::{
-    ApprovalPolicy, AuditMode, AuditPolicy, MaxFailures, MaxFailuresError, OnExpired, Pace, Policy,
-    Retry, Rollout, Timeouts,
+    ApprovalPolicy, AuditMode, AuditPolicy, MaxFailures, MaxFailuresError, Notify, OnExpired, Pace,
+    Policy, Retry, Rollout, ScreenSettings, Timeouts,
 };
 
 /// What the file says of it.
@@ -208,6 +208,35 @@ pub(super) fn read_rollout(reader: &mut Reader, root: &Section<'_>) -> RolloutPa
     let mut part = RolloutPart::default();
     if let Some(s) = table(reader, root, "rollout", ROLLOUT) {
         part.max_failures = s.take(reader, "max_failures", max_failures);
+    }
+    part
+}
+
+/// What `[screen]` says.
+#[derive(Debug, Default)]
+pub(in crate::config) struct ScreenPart {
+    notify: Field<Notify>,
+    mouse: Field<bool>,
+}
+
+impl ScreenPart {
+    /// The values given, and the defaults for the others.
+    pub(in crate::config) fn fill(&self) -> ScreenSettings {
+        let defaults = ScreenSettings::default();
+        ScreenSettings {
+            notify: self.notify.value().copied().unwrap_or(defaults.notify),
+            mouse: self.mouse.value().copied().unwrap_or(defaults.mouse),
+        }
+    }
+}
+
+/// Reads `[screen]`.
+pub(super) fn read_screen(reader: &mut Reader, root: &Section<'_>) -> ScreenPart {
+    let mut part = ScreenPart::default();
+    if let Some(s) = table(reader, root, "screen", SCREEN) {
+        let known = Notify::ALL.map(|n| (n.as_str(), n));
+        part.notify = s.take(reader, "notify", |v| choice(v, &known));
+        part.mouse = s.take(reader, "mouse", flag);
     }
     part
 }

@@ -20,3 +20,17 @@ pub enum Notify {
     #[default]
     Desktop,
 }
+
+impl Notify {
+    /// All of them, as the inventory has them.
+    pub const ALL: [Self; 3] = [Self::Off, Self::Bell, Self::Desktop];
+
+    /// The spelling of the inventory.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Bell => "bell",
+            Self::Desktop => "desktop",
+        }
+    }
+}

@@ -220,6 +220,13 @@ impl Tty {
     }
 
     /// Selects a device from wherever the selection is.
+    /// The line of the screen, from 1, that has this text.
+    pub(super) fn line_of(&self, text: &str) -> usize {
+        let contents = self.screen.0.lock().unwrap().screen().contents();
+        let line = contents.lines().position(|line| line.contains(text));
+        line.unwrap_or_else(|| panic!("no {text:?} in:\n{contents}")) + 1
+    }
+
     pub(super) fn select(&mut self, name: &str) {
         self.press("g");
         for _ in 0..50 {

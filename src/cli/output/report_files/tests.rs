@@ -7,7 +7,7 @@ use super::*;
 use crate::cli::device_locks::DeviceLocks;
 use crate::cli::output::show_session::{self, OutputMode};
 use crate::engine::{Command, DeviceSeed, Fact, Launcher, Mode};
-use crate::model::{Credentials, DeviceId, LinkTrust, PayloadFacts, RunId};
+use crate::model::{Credentials, DeviceId, LinkTrust, PayloadFacts, RunId, ScreenSettings};
 use crate::report::LineLook;
 
 fn fleet() -> Fleet {
@@ -190,6 +190,7 @@ async fn a_panic_leaves_a_report_of_what_was_known() {
         &mut session,
         OutputMode::Json,
         LineLook::default(),
+        ScreenSettings::default(),
         &locks,
         &mut reports,
         &mut interrupts,
