@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::engine::event::{DeviceFact, Progress};
-use crate::model::{PayloadFacts, Stage, VerdictKind};
+use crate::model::{PayloadFacts, Stage, Timeouts, VerdictKind};
 
 use super::counts::{Audits, Counts};
 use super::device_state::DeviceState;
@@ -23,6 +23,18 @@ pub struct Eta {
 }
 
 impl Fleet {
+    /// The same fleet, whose devices may take these times.
+    #[must_use]
+    pub fn with_timeouts(mut self, timeouts: &Timeouts) -> Self {
+        self.check_limit = timeouts.check;
+        self
+    }
+
+    /// How long a device may check an image before that counts as failed.
+    pub fn check_limit(&self) -> Duration {
+        self.check_limit
+    }
+
     /// What the audit logs say so far. A device counts from its verdict on, which comes before its end.
     pub fn audits(&self) -> Audits {
         self.counters().audits
