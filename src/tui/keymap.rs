@@ -327,6 +327,8 @@ pub(super) fn of(focus: Focus) -> impl Iterator<Item = &'static Binding> {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
 
     #[test]
@@ -386,7 +388,7 @@ mod tests {
             .map(|b| (b, ""))
             .chain(plan.map(|b| (b, "on the plan: ")));
         for (binding, lead) in rows.filter(|(b, _)| !b.help.is_empty()) {
-            table += &format!("| `{}` | {lead}{} |\n", binding.shown, binding.help);
+            let _ = writeln!(table, "| `{}` | {lead}{} |", binding.shown, binding.help);
         }
         let readme = include_str!("../../README.md");
         let (_, rest) = readme.split_once("<!-- keys").unwrap();

@@ -88,10 +88,7 @@ fn on_the_map_and_among_the_failures_the_wheel_moves_the_cursor_and_a_press_does
     for board in ["mg", "fg", "m/waw", "f/waw"] {
         let mut screen = two_hundred_over();
         screen.press(board);
-        let cursor = |screen: &TestScreen| {
-            let place = screen.ui.failure_list(&screen.run.fleet).cursor;
-            (screen.ui.cursor, place)
-        };
+        let cursor = |screen: &TestScreen| (screen.ui.cursor, screen.ui.failures.list.cursor);
         screen.text(80, 24);
         let begin = cursor(&screen);
         for row in 0..24 {
