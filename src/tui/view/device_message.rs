@@ -237,7 +237,8 @@ fn check(
     }
     let room = width.saturating_sub(words.width() + 2);
     let bar_width = room.min(BAR);
-    let (of_bar, of_words) = if gone > most {
+    // In the seconds that are shown: nobody understands a warning between two equal numbers.
+    let (of_bar, of_words) = if gone.as_secs() > most.as_secs() {
         (Tone::Warn, Tone::Warn)
     } else {
         (Tone::Live, Tone::Plain)
