@@ -23,8 +23,9 @@ use super::theme::{Theme, Tone};
 use super::ui::{Effect, Ui, on_plan};
 use super::view::{self, Scene};
 
-/// The shortest time between two frames.
-const FRAME: Duration = Duration::from_millis(33);
+/// The shortest time between two frames that nobody asked for with a key. Ten a second are smooth enough for bars, and a
+/// slow line over SSH carries them.
+const FRAME: Duration = Duration::from_millis(100);
 /// How often clocks on the screen are drawn anew while nothing else happens.
 const TICK: Duration = Duration::from_secs(1);
 /// After a frame has been on its way for so long, the next one redraws the whole screen: another program may have

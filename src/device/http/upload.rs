@@ -18,7 +18,7 @@ use crate::device::UploadProgress;
 use crate::model::LinkFault;
 
 /// How often progress is reported at most.
-const TELL_EVERY: Duration = Duration::from_millis(100);
+const TELL_EVERY: Duration = Duration::from_millis(250);
 
 /// How long each part of an upload may take.
 #[derive(Clone, Copy, Debug)]
