@@ -48,7 +48,7 @@ fn leaving_at_the_end_writes_the_reports_and_names_them() {
 #[test]
 fn leaving_at_once_writes_the_reports_and_says_who_is_in_doubt() {
     let mut tty = demo(&rebooting("40s"));
-    tty.wait_for_line(&["gone-1", "reboot"]);
+    tty.wait_for_line(&["gone-1", "reboot", "normal until"]);
     tty.press(CTRL_C);
     tty.press(CTRL_C);
     assert_eq!(tty.end(), 130);
@@ -60,7 +60,7 @@ fn leaving_at_once_writes_the_reports_and_says_who_is_in_doubt() {
 #[test]
 fn a_terminal_that_goes_away_leaves_the_reports() {
     let mut tty = demo(&rebooting("2s"));
-    tty.wait_for_line(&["gone-1", "reboot"]);
+    tty.wait_for_line(&["gone-1", "reboot", "normal until"]);
     assert_eq!(tty.hang_up(), 130);
     let report = report(&tty);
     // It was watched to its end.
