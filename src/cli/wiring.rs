@@ -124,4 +124,29 @@ fn fleet(run: RunId, settings: &Settings, payload: PayloadFacts, mode: Mode) -> 
         settings.devices.iter().map(DeviceSeed::from),
     )
     .with_rollout(settings.rollout)
+    .with_timeouts(&settings.policy.timeouts)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::{self, Overrides};
+    use crate::model::MaxFailures;
+
+    #[test]
+    fn a_fleet_knows_the_limits_of_its_inventory() {
+        let text = "[timeouts]\ncheck = \"90s\"\n[rollout]\nmax_failures = 7\n[[device]]\nname = \"vault-01\"\n\
+                    url = \"https://my.ence.do\"\nauth = { kind = \"none\" }\n";
+        let path = Path::new("fleet.toml");
+        let loaded = config::load_text(path, text, &Overrides::default(), &|_| None);
+        let settings = loaded.settings.unwrap();
+        let run = RunId::from_random([0; 4]);
+        let session = idle_session(run, &settings, PayloadFacts::default(), Mode::Go);
+        let fleet = session.fleet();
+        assert_eq!(fleet.check_limit(), Duration::from_secs(90));
+        assert_eq!(fleet.max_failures(), MaxFailures::Number(7));
+    }
 }

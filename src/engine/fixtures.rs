@@ -16,7 +16,7 @@ use crate::model::{
     AppFacts, AppVersion, AuditLog, AuditObstacle, AuditReport, AuditVerdict, Component,
     Credentials, DeviceId, DeviceMark, DeviceStatus, DeviceVersion, Failure, FailureKind, FlsState,
     Fwk, Fws, ImageFacts, ImageFooter, ImageFormat, LinkTrust, LogId, LogRead, Outcome,
-    OutcomeKind, PayloadFacts, RunId, Scope, SigningMode, Skip, Stage, Touched, Verdict,
+    OutcomeKind, PayloadFacts, RunId, Scope, SigningMode, Skip, Stage, Timeouts, Touched, Verdict,
 };
 
 /// The firmware that devices run before.
@@ -66,6 +66,13 @@ impl TestRun {
     pub(crate) fn leave_out(&mut self, not_asked: &[DeviceId]) {
         let (mode, payload) = (self.fleet.mode(), self.fleet.payload().clone());
         self.fleet = fleet(mode, &self.seeds, payload).leaving_out(not_asked);
+    }
+
+    /// From now on devices may take these times.
+    pub(crate) fn limit(&mut self, timeouts: &Timeouts) {
+        let none = fleet(self.fleet.mode(), &[], PayloadFacts::default());
+        let fleet = std::mem::replace(&mut self.fleet, none);
+        self.fleet = fleet.with_timeouts(timeouts);
     }
 
     /// The whole run again from its start: `each` sees every event once the fleet has taken it in, as in a session.

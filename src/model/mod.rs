@@ -47,4 +47,4 @@ pub use settings::policy::{
 };
 pub use settings::rollout::{MaxFailures, MaxFailuresError, Rollout};
 pub use settings::screen::{Notify, ScreenSettings};
-pub use text::{chain, counted, hex, human_bytes, human_duration, padded, printable};
+pub use text::{chain, counted, hex, human_bytes, human_duration, padded, printable, shared_words};

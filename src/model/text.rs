@@ -107,6 +107,32 @@ pub fn human_duration(d: Duration) -> String {
     }
 }
 
+/// The words that all texts begin and end with; `…` stands for those that differ.
+pub fn shared_words(texts: &[&str]) -> String {
+    let Some((first, others)) = texts.split_first() else {
+        return String::new();
+    };
+    if others.iter().all(|other| other == first) {
+        return (*first).to_owned();
+    }
+    let words: Vec<Vec<&str>> = texts.iter().map(|text| text.split(' ').collect()).collect();
+    let shortest = words.iter().map(Vec::len).min().unwrap_or(0);
+    let same = |at: &dyn Fn(&[&str]) -> usize| {
+        words
+            .iter()
+            .all(|text| text[at(text)] == words[0][at(&words[0])])
+    };
+    let head = (0..shortest).take_while(|&n| same(&|_| n)).count();
+    let tail = (0..shortest - head)
+        .take_while(|&n| same(&|text| text.len() - 1 - n))
+        .count();
+    let first = &words[0];
+    let mut kept: Vec<&str> = first[..head].to_vec();
+    kept.push("…");
+    kept.extend(&first[first.len() - tail..]);
+    kept.join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -188,5 +214,23 @@ mod tests {
         assert_eq!(human_duration(Duration::from_secs(35)), "35 s");
         assert_eq!(human_duration(Duration::from_secs(221)), "3:41");
         assert_eq!(human_duration(Duration::from_secs(3723)), "1:02:03");
+    }
+
+    #[test]
+    fn of_several_texts_the_words_that_differ_are_left_out() {
+        for (texts, said) in [
+            (&["a b c", "a b c"][..], "a b c"),
+            (&["refused by x:1", "refused by y:2"], "refused by …"),
+            (
+                &["no way to x in 5 s", "no way to y in 5 s"],
+                "no way to … in 5 s",
+            ),
+            (&["a a", "a a a"], "a a …"),
+            (&["one", "other"], "…"),
+            (&["to x", "to"], "to …"),
+            (&[], ""),
+        ] {
+            assert_eq!(shared_words(texts), said);
+        }
     }
 }

@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 use crate::engine::{Event, Fleet, FleetRun, Intent, Mode, Phase, Stop};
 
 use super::announcer::{Announcements, Announcer};
+use super::confirmed_plan::ConfirmedPlan;
 use super::terminal::guard::{self, Guard, hung_up, inside, retaken};
 use super::terminal::input::Inputs;
 use super::theme::{Theme, Tone};
@@ -120,8 +121,8 @@ struct Dashboard<'a> {
     aborted: Option<Instant>,
     lost: Option<Instant>,
     left: bool,
-    /// The number of devices that was confirmed, while [`Options::may_start`] has not answered yet.
-    confirmed: Option<(usize, MayStart)>,
+    /// The plan that was confirmed, while [`Options::may_start`] has not answered yet.
+    confirmed: Option<(ConfirmedPlan, MayStart)>,
 }
 
 /// What woke the loop.
@@ -321,22 +322,21 @@ impl Dashboard<'_> {
 
     /// The plan is confirmed. If any device is to be upgraded, asks first whether the run may start.
     fn confirm(&mut self) {
-        match self.session.fleet().to_confirm() {
-            0 => self.intend(Intent::Confirm),
-            wanted if self.confirmed.is_none() => {
-                self.confirmed = Some((wanted, (self.options.may_start)()));
-            }
-            _ => {}
+        let fleet = self.session.fleet();
+        if fleet.to_confirm() == 0 {
+            self.intend(Intent::Confirm);
+        } else if self.confirmed.is_none() {
+            let plan = ConfirmedPlan::of(fleet);
+            self.confirmed = Some((plan, (self.options.may_start)()));
         }
     }
 
     /// Starts what was confirmed, if it may start and is still the plan.
     fn start(&mut self, may: Result<(), String>) {
-        let Some((wanted, _)) = self.confirmed.take() else {
+        let Some((plan, _)) = self.confirmed.take() else {
             return;
         };
-        let fleet = self.session.fleet();
-        let same = fleet.phase() == Phase::Planned && fleet.to_confirm() == wanted;
+        let same = plan.is_still_shown(self.session.fleet());
         match may {
             Err(why) => self.ui.notice = Some((Tone::Bad, why)),
             Ok(()) if same => self.intend(Intent::Confirm),
@@ -413,7 +413,7 @@ async fn idle(guard: Option<&Guard>) {
 }
 
 /// Whether what was confirmed may start; waits for ever if nothing was confirmed.
-async fn answer(confirmed: &mut Option<(usize, MayStart)>) -> Result<(), String> {
+async fn answer(confirmed: &mut Option<(ConfirmedPlan, MayStart)>) -> Result<(), String> {
     match confirmed {
         Some((_, may)) => may.await,
         None => std::future::pending().await,

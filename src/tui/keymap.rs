@@ -215,7 +215,7 @@ pub(super) const BINDINGS: &[Binding] = bindings! {
     Failures: [key(KeyCode::Home), char('g')] "g G" => Top, 0 "", "first or last line (also Home End)";
     Failures: [key(KeyCode::End), char('G')] "G" => Bottom, 0 "", "";
     Failures: [key(KeyCode::Enter)] "Enter" => Open, 2 "open", "a reason: its devices; a device: its detail";
-    Failures: [char('r')] "r" => Retry, 2 "retry these", "retry the devices of this reason; asks first";
+    Failures: [char('r')] "r" => Retry, 2 "retry", "a reason: its devices, asks first; a device: at once";
     Failures: [char('y')] "y" => Copy, 3 "copy", "copy the reason and the names of its devices";
     Failures: [char(' ')] "Space" => Mark, 6 "mark", "mark the devices of this reason, or none";
     Failures: [char('a')] "a" => Audit, 7 "audit log", "what the device's audit log says, entry by entry";
@@ -327,6 +327,8 @@ pub(super) fn of(focus: Focus) -> impl Iterator<Item = &'static Binding> {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
 
     #[test]
@@ -386,7 +388,7 @@ mod tests {
             .map(|b| (b, ""))
             .chain(plan.map(|b| (b, "on the plan: ")));
         for (binding, lead) in rows.filter(|(b, _)| !b.help.is_empty()) {
-            table += &format!("| `{}` | {lead}{} |\n", binding.shown, binding.help);
+            let _ = writeln!(table, "| `{}` | {lead}{} |", binding.shown, binding.help);
         }
         let readme = include_str!("../../README.md");
         let (_, rest) = readme.split_once("<!-- keys").unwrap();

@@ -7,6 +7,7 @@
 //! What is to happen to devices leaves as an [`Intent`](crate::engine::Intent): the reducer decides what starts.
 
 mod announcer;
+mod confirmed_plan;
 mod device_order;
 mod event_loop;
 mod filter;

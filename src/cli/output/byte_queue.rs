@@ -108,7 +108,8 @@ impl ByteQueue {
             }
             seen = state.chunks;
         }
-        state.bytes == 0
+        // Of a broken queue nothing waits either: what came after the error went nowhere.
+        !state.is_broken()
     }
 }
 

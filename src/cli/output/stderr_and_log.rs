@@ -162,34 +162,52 @@ pub(super) fn finish_stderr() {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read as _;
+    use std::sync::mpsc;
 
     use super::*;
 
+    /// A file that takes nothing until its gate is gone.
+    struct Gated {
+        gate: mpsc::Receiver<()>,
+        written: mpsc::Sender<Vec<u8>>,
+    }
+
+    impl Write for Gated {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let _ = self.gate.recv();
+            let _ = self.written.send(bytes.to_vec());
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
     #[test]
     fn lines_that_find_no_room_are_counted_where_they_are_missing() {
-        let (mut reader, writer) = io::pipe().unwrap();
-        let lines =
-            LineWriter::with_room(File::from(std::os::fd::OwnedFd::from(writer)), 4096).unwrap();
-        // More than any pipe holds: whoever comes after that is lost.
-        let huge = vec![b'x'; 4095];
-        while lines.0.lost.load(Ordering::Relaxed) < 3 {
-            lines.line(&huge);
+        let (gate, waits) = mpsc::channel();
+        let (written, lines_written) = mpsc::channel();
+        let file = Gated {
+            gate: waits,
+            written,
+        };
+        let lines = LineWriter::with_room(file, 4096).unwrap();
+        for _ in 0..4 {
+            lines.line(&[b'x'; 4000]);
         }
+        // There is room for a short line, but not yet so much that the gap is over.
         lines.line(b"too soon\n");
-        // Once somebody reads, there is room again.
-        let reads = std::thread::spawn(move || {
-            let mut all = Vec::new();
-            reader.read_to_end(&mut all).map(|_| all)
-        });
+        drop(gate);
         let settled = lines.0.queue.settle_within(Duration::from_secs(60));
-        assert!(settled, "what waits is not written, although it is read");
+        assert!(settled, "what waits is not written, although it is taken");
         lines.line(b"there again\n");
         lines.finish();
         drop(lines);
-        let all = reads.join().unwrap().unwrap();
+        let all: Vec<u8> = lines_written.iter().flatten().collect();
         let text = String::from_utf8(all).unwrap();
         let end = text.trim_start_matches('x');
+        assert_eq!(text.len() - end.len(), 4000);
         assert_eq!(
             end,
             "WARN hemfleet: 4 lines are missing here: they could not be written in time\nthere again\n"

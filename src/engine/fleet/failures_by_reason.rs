@@ -1,7 +1,7 @@
-//! What went wrong, by reason: devices that ended alike stand together, whatever their addresses are. The dashboard and
-//! the summary show these groups; what a retry does to a device is in `tui::ui::retry_box`.
+//! What went wrong, by reason: devices that ended alike stand together, whatever their addresses are. The dashboard
+//! shows these groups, and `report` makes its own of what it tells of a run; what a retry does to a device is in `tui::ui::retry_box`.
 
-use crate::model::{AuditReport, OutcomeKind, Stage, Verdict};
+use crate::model::{AuditReport, OutcomeKind, Stage, Verdict, shared_words};
 
 use super::device_state::{DevicePhase, DeviceState};
 use crate::engine::event_line::audit_hint;
@@ -46,24 +46,33 @@ const CONTRADICTED: &str = "log_contradicts";
 pub fn failures_by_reason<'f>(
     devices: impl IntoIterator<Item = &'f DeviceState>,
 ) -> Vec<FailureReason<'f>> {
-    let mut groups: Vec<FailureReason<'f>> = Vec::new();
+    let mut groups: Vec<(FailureReason<'f>, Vec<String>)> = Vec::new();
     for device in devices {
         let Some(said) = said(device) else { continue };
-        match groups.iter_mut().find(|group| group.key == said.key) {
-            Some(group) => {
-                group.reason = in_common(&group.reason, &said.reason);
+        match groups.iter_mut().find(|(group, _)| group.key == said.key) {
+            Some((group, reasons)) => {
+                reasons.push(said.reason);
                 group.devices.push(device);
             }
-            None => groups.push(FailureReason {
-                key: said.key,
-                reason: said.reason,
-                hint: said.hint,
-                devices: vec![device],
-            }),
+            None => {
+                let group = FailureReason {
+                    key: said.key,
+                    reason: String::new(),
+                    hint: said.hint,
+                    devices: vec![device],
+                };
+                groups.push((group, vec![said.reason]));
+            }
         }
     }
-    groups.sort_by_key(|group| std::cmp::Reverse(group.devices.len()));
-    groups
+    groups.sort_by_key(|(group, _)| std::cmp::Reverse(group.devices.len()));
+    let with_words = groups.into_iter().map(|(mut group, reasons)| {
+        // Addresses, days and counts differ from device to device.
+        let reasons: Vec<&str> = reasons.iter().map(String::as_str).collect();
+        group.reason = shared_words(&reasons);
+        group
+    });
+    with_words.collect()
 }
 
 fn said(device: &DeviceState) -> Option<Said> {
@@ -112,21 +121,6 @@ fn said_by_log(kind: OutcomeKind, report: &AuditReport) -> Said {
         reason: format!("the log contradicts: {}", report.verdict),
         hint: audit_hint(&report.verdict).map(str::to_owned),
     }
-}
-
-/// The words with which both begin: addresses, days and counts differ from device to device.
-fn in_common(one: &str, other: &str) -> String {
-    const REST: &str = " …";
-    if one == other {
-        return one.to_owned();
-    }
-    let words = one.trim_end_matches(REST).split(' ');
-    let alike: Vec<&str> = words
-        .zip(other.split(' '))
-        .take_while(|(a, b)| a == b)
-        .map(|(a, _)| a)
-        .collect();
-    format!("{}{REST}", alike.join(" ")).trim_start().to_owned()
 }
 
 impl DeviceState {
@@ -205,16 +199,6 @@ mod tests {
         let ids: Vec<_> = groups[0].devices.iter().map(|d| d.id.as_str()).collect();
         assert_eq!(ids.len(), 2);
         assert_eq!(groups[0].key.code, "connection_refused");
-    }
-
-    #[test]
-    fn words_that_differ_are_left_out_however_many_devices_come() {
-        assert_eq!(in_common("a b c", "a b c"), "a b c");
-        assert_eq!(in_common("a b c", "a b d"), "a b …");
-        assert_eq!(in_common("a b …", "a b e"), "a b …");
-        assert_eq!(in_common("a b …", "a x"), "a …");
-        assert_eq!(in_common("a", "b"), "…");
-        assert_eq!(in_common("…", "c"), "…");
     }
 
     #[test]

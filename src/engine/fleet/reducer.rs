@@ -5,10 +5,11 @@
 //! `failure_budget`, how a device ends without a task in `end_without_task`, and how far the run is in `run_progress`.
 
 use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::model::{DeviceId, MaxFailures, PayloadFacts, RunId};
+use crate::model::{DeviceId, MaxFailures, PayloadFacts, RunId, Timeouts};
 
 use super::counts::FleetCounts;
 use super::device_state::{DevicePhase, DeviceSeed, DeviceState};
@@ -84,6 +85,8 @@ pub struct Fleet {
     pub(super) clock: RunClock,
     /// How long its stages took.
     pub(super) times: StageTimes,
+    /// How long a device may check an image.
+    pub(super) check_limit: Duration,
     ended: Option<Timestamp>,
 }
 
@@ -121,6 +124,7 @@ impl Fleet {
             started: None,
             clock: RunClock::default(),
             times: StageTimes::default(),
+            check_limit: Timeouts::default().check,
             ended: None,
         }
     }
@@ -366,8 +370,8 @@ impl Fleet {
         match &event.fact {
             Fact::RunStarted { .. } => self.started = Some(event.at),
             Fact::RunFinished { .. } => self.ended = Some(event.at),
-            // The reducer itself caused these.
-            Fact::RunHalted(_) | Fact::RunResumed { .. } => {}
+            // The reducer itself caused these, and only now knows when.
+            Fact::RunHalted(_) | Fact::RunResumed { .. } => self.tick(event.at),
             Fact::Device {
                 device,
                 attempt,

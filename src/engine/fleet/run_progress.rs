@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::engine::event::{DeviceFact, Progress};
-use crate::model::{PayloadFacts, Stage, VerdictKind};
+use crate::model::{PayloadFacts, Stage, Timeouts, VerdictKind};
 
 use super::counts::{Audits, Counts};
 use super::device_state::DeviceState;
@@ -23,6 +23,18 @@ pub struct Eta {
 }
 
 impl Fleet {
+    /// The same fleet, whose devices may take these times.
+    #[must_use]
+    pub fn with_timeouts(mut self, timeouts: &Timeouts) -> Self {
+        self.check_limit = timeouts.check;
+        self
+    }
+
+    /// How long a device may check an image before that counts as failed.
+    pub fn check_limit(&self) -> Duration {
+        self.check_limit
+    }
+
     /// What the audit logs say so far. A device counts from its verdict on, which comes before its end.
     pub fn audits(&self) -> Audits {
         self.counters().audits
@@ -45,16 +57,26 @@ impl Fleet {
         {
             self.times.take(*stage, *took);
         }
-        let begun = self.clock.runs() || self.devices[n].started.is_some();
-        if self.phase() == Phase::Upgrading && begun {
+        if self.clock.runs() || self.devices[n].started.is_some() {
+            self.tick(at);
+        }
+    }
+
+    /// Something happened that may begin or end the work of the run.
+    pub(super) fn tick(&mut self, at: Timestamp) {
+        if self.phase() == Phase::Upgrading {
             self.clock.tick(at, self.works());
         }
     }
 
     /// Whether something goes on without a person.
     fn works(&self) -> bool {
-        let waiting = !self.is_halted() && self.counters().counts.waiting > 0;
-        waiting || self.counters().counts.running > 0
+        if !self.is_halted() {
+            return self.counters().busy() > 0;
+        }
+        // Nothing new starts, and those that are held before their install wait as well.
+        let mut devices = self.devices().iter();
+        devices.any(|device| device.has_task() && !device.wants_permit)
     }
 
     /// The quickest and the slowest success of this stage so far.

@@ -1,7 +1,7 @@
 //! Devices by the reason that they share: eight refused connections are one thing to read, and one hint.
 
 use super::DeviceReport;
-use crate::model::OutcomeKind;
+use crate::model::{OutcomeKind, shared_words};
 
 /// `8×`.
 pub(in crate::report) fn times(n: usize) -> String {
@@ -89,7 +89,7 @@ impl<'a> ReasonGroup<'a> {
             .iter()
             .filter_map(|device| device.reason.as_deref())
             .collect();
-        common(&reasons)
+        shared_words(&reasons)
     }
 
     /// The devices once more by what was done to them and what they are left with.
@@ -103,54 +103,5 @@ impl<'a> ReasonGroup<'a> {
             }
         }
         parts
-    }
-}
-
-/// The words that all texts begin and end with; `…` stands for those that differ.
-fn common(texts: &[&str]) -> String {
-    let Some((first, others)) = texts.split_first() else {
-        return String::new();
-    };
-    if others.iter().all(|other| other == first) {
-        return (*first).to_owned();
-    }
-    let words: Vec<Vec<&str>> = texts.iter().map(|text| text.split(' ').collect()).collect();
-    let shortest = words.iter().map(Vec::len).min().unwrap_or(0);
-    let same = |at: &dyn Fn(&[&str]) -> usize| {
-        words
-            .iter()
-            .all(|text| text[at(text)] == words[0][at(&words[0])])
-    };
-    let head = (0..shortest).take_while(|&n| same(&|_| n)).count();
-    let tail = (0..shortest - head)
-        .take_while(|&n| same(&|text| text.len() - 1 - n))
-        .count();
-    let first = &words[0];
-    let mut kept: Vec<&str> = first[..head].to_vec();
-    kept.push("…");
-    kept.extend(&first[first.len() - tail..]);
-    kept.join(" ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::common;
-
-    #[test]
-    fn what_differs_is_left_out() {
-        for (texts, said) in [
-            (&["a b c", "a b c"][..], "a b c"),
-            (&["refused by x:1", "refused by y:2"], "refused by …"),
-            (
-                &["no way to x in 5 s", "no way to y in 5 s"],
-                "no way to … in 5 s",
-            ),
-            (&["a a", "a a a"], "a a …"),
-            (&["one", "other"], "…"),
-            (&["to x", "to"], "to …"),
-            (&[], ""),
-        ] {
-            assert_eq!(common(texts), said);
-        }
     }
 }

@@ -216,6 +216,14 @@ fn digits_typed_into_a_filter_on_the_plan_are_no_number_of_devices() {
 }
 
 #[test]
+fn a_filter_on_the_plan_that_leaves_no_device_says_so() {
+    let mut screen = plan();
+    screen.press("/nowhere<Enter>");
+    let text = screen.text(80, 24);
+    assert!(text.contains("no device matches the filter"), "{text}");
+}
+
+#[test]
 fn a_plan_in_which_all_is_left_out_ends_as_a_plan_with_nothing_to_do() {
     let mut screen = plan();
     screen.press("*");

@@ -5,7 +5,7 @@ use ratatui::crossterm::event::{KeyModifiers, MouseButton, MouseEvent, MouseEven
 use super::selected;
 use crate::engine::Mode;
 use crate::engine::fixtures::{firmware, numbered};
-use crate::tui::fixtures::{MB, TestScreen};
+use crate::tui::fixtures::{MB, TestScreen, plan, two_hundred_over};
 use crate::tui::ui::Popup;
 
 const PRESS: MouseEventKind = MouseEventKind::Down(MouseButton::Left);
@@ -71,5 +71,33 @@ fn a_question_cannot_be_pressed_or_scrolled_away() {
         at(&mut screen, kind, 10);
         assert_eq!(screen.ui.popup, Some(Popup::Quit));
         assert_eq!(selected(&screen), "vault-01");
+    }
+}
+
+#[test]
+fn on_the_plan_a_press_selects_as_well() {
+    let mut screen = plan();
+    let text = screen.text(120, 34);
+    let line = text.lines().position(|line| line.contains("vault-05"));
+    at(&mut screen, PRESS, u16::try_from(line.unwrap()).unwrap());
+    assert_eq!(selected(&screen), "vault-05");
+}
+
+#[test]
+fn on_the_map_and_among_the_failures_the_wheel_moves_the_cursor_and_a_press_does_nothing() {
+    for board in ["mg", "fg", "m/waw", "f/waw"] {
+        let mut screen = two_hundred_over();
+        screen.press(board);
+        let cursor = |screen: &TestScreen| (screen.ui.cursor, screen.ui.failures.list.cursor);
+        screen.text(80, 24);
+        let begin = cursor(&screen);
+        for row in 0..24 {
+            at(&mut screen, PRESS, row);
+            assert_eq!(cursor(&screen), begin, "{board}: line {row}");
+        }
+        at(&mut screen, MouseEventKind::ScrollDown, 10);
+        assert_ne!(cursor(&screen), begin, "{board}");
+        at(&mut screen, MouseEventKind::ScrollUp, 10);
+        assert_eq!(cursor(&screen), begin, "{board}");
     }
 }

@@ -49,7 +49,7 @@ impl Ui {
 
     pub(in crate::tui) fn retry(&mut self, focus: Focus, fleet: &Fleet) -> Vec<Effect> {
         let possible = self.possible(Action::Retry, focus, fleet);
-        let of_reason = focus == Focus::Failures && self.is_on_reason(fleet);
+        let of_reason = focus == Focus::Failures && self.is_on_reason();
         if possible && of_reason {
             self.ask_retry_reason(fleet);
             return Vec::new();
@@ -158,7 +158,7 @@ impl Ui {
     }
 
     pub(in crate::tui) fn copy(&mut self, focus: Focus, fleet: &Fleet) -> Vec<Effect> {
-        if focus == Focus::Failures && self.is_on_reason(fleet) {
+        if focus == Focus::Failures && self.is_on_reason() {
             return self.copy_reason(fleet);
         }
         if self.means_marks(focus) {
@@ -192,7 +192,7 @@ impl Ui {
             Action::RetryFailed if focus == Focus::Plan => {
                 not_stopping && self.can_look_again(fleet)
             }
-            Action::Retry if focus == Focus::Failures && self.is_on_reason(fleet) => {
+            Action::Retry if focus == Focus::Failures && self.is_on_reason() => {
                 not_stopping && self.can_retry_reason(fleet)
             }
             Action::Retry if self.means_marks(focus) => {
@@ -208,7 +208,7 @@ impl Ui {
             }
             Action::Cancel => not_stopping && device.is_some_and(can_cancel),
             Action::CancelAll => can_cancel_any(fleet),
-            Action::Copy if focus == Focus::Failures && self.is_on_reason(fleet) => true,
+            Action::Copy if focus == Focus::Failures && self.is_on_reason() => true,
             Action::Copy if self.means_marks(focus) => true,
             Action::Mark if focus == Focus::Plan => {
                 device.is_some_and(|device| can_be_left_out(device, fleet))
@@ -217,9 +217,7 @@ impl Ui {
                 .shown(fleet)
                 .any(|(_, device)| can_be_left_out(device, fleet)),
             Action::NextLook => self.shown(fleet).any(|(_, device)| device.needs_a_look()),
-            Action::Failures if focus != Focus::Failures => self
-                .shown(fleet)
-                .any(|(_, device)| device.outcome().is_some() && device.needs_a_look()),
+            Action::Failures if focus != Focus::Failures => self.has_failures(fleet),
             Action::Copy => device.and_then(last_error).is_some(),
             Action::Secret => self.secrets.waiting().next().is_some(),
             // Inside the log, Esc is offered to go back.

@@ -25,7 +25,7 @@ impl Ui {
         if focus == Focus::Plan {
             return self.leave_out(fleet);
         }
-        if focus == Focus::Failures && self.mark_reason(fleet) {
+        if focus == Focus::Failures && self.mark_reason() {
             return Vec::new();
         }
         if let Some(&n) = self.order.get(self.cursor) {

@@ -3,7 +3,7 @@
 use ratatui::crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 
-use super::Ui;
+use super::{Board, Ui};
 use crate::engine::Fleet;
 use crate::tui::keymap::{Action, Focus};
 use crate::tui::layout::TABLE_HEAD;
@@ -31,7 +31,13 @@ impl Ui {
     fn turn(&mut self, towards: Action, focus: Focus, fleet: &Fleet) {
         if matches!(
             focus,
-            Focus::Devices | Focus::Plan | Focus::Filter | Focus::Reading | Focus::Help
+            Focus::Devices
+                | Focus::Failures
+                | Focus::Map
+                | Focus::Plan
+                | Focus::Filter
+                | Focus::Reading
+                | Focus::Help
         ) {
             for _ in 0..WHEEL {
                 self.scroll_or_select(towards, focus, fleet);
@@ -41,18 +47,13 @@ impl Ui {
 
     /// Selects the device in this line of the table. Nothing else can be pressed: what changes a device takes a key.
     fn press_at(&mut self, at: Position, focus: Focus, fleet: &Fleet) {
+        // Map and failures stand in the table's place, and their lines are others.
+        let in_table = self.board == Board::Table
+            && matches!(focus, Focus::Devices | Focus::Plan | Focus::Filter);
         let table = self.areas(fleet).table;
         let first = table.y + TABLE_HEAD;
-        if !matches!(focus, Focus::Devices | Focus::Plan | Focus::Filter)
-            || !table.contains(at)
-            || at.y < first
-        {
-            return;
-        }
-        let place = self.top + usize::from(at.y - first);
-        if let Some(&device) = self.order.get(place) {
-            self.cursor = place;
-            self.selected = device;
+        if in_table && table.contains(at) && at.y >= first {
+            self.point_at(self.top + usize::from(at.y - first));
         }
     }
 }

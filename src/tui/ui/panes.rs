@@ -61,7 +61,7 @@ impl Ui {
             self.board = Board::Table;
             return;
         }
-        if board == Board::Failures && self.failure_reasons(fleet).is_empty() {
+        if board == Board::Failures && !self.has_failures(fleet) {
             return self.warn(if self.order.len() < fleet.devices().len() {
                 "nothing went wrong among the devices shown"
             } else {
@@ -73,7 +73,7 @@ impl Ui {
 
     /// Enter on the map or among the failures.
     pub(super) fn open(&mut self, focus: Focus, fleet: &Fleet) {
-        if focus == Focus::Failures && self.fold_or_unfold(fleet) {
+        if focus == Focus::Failures && self.fold_or_unfold() {
             return;
         }
         if self.selected(fleet).is_some() {

@@ -1,5 +1,5 @@
 //! The box for a device's secret: which devices wait, who is asked for first, and what is typed. What is typed is
-//! wiped when the box closes, however it closes; `view::boxes` shows only its length.
+//! wiped when the box closes, however it closes; `view::secret_box` shows only its length.
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use zeroize::{Zeroize as _, Zeroizing};

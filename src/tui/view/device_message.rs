@@ -212,7 +212,8 @@ pub(super) fn rate(per_second: f64) -> String {
     }
 }
 
-/// The check: how long it takes beside what others took, since the device says no more than that it goes on.
+/// The check: how long it takes beside what others took and what it may take, since the device says no more than that
+/// it goes on.
 fn check(
     scene: &Scene<'_>,
     active: &Active,
@@ -220,24 +221,36 @@ fn check(
     width: usize,
 ) -> Vec<Span<'static>> {
     let gone = between(active.since, scene.now);
+    let limit = format!(", limit {}", clock(scene.fleet.check_limit()));
     let polls = match progress {
         Some(Progress::Polls { polls, status }) => format!("{status} · poll {polls}"),
         _ => doing(active.stage).to_owned(),
     };
     let Some((least, most)) = scene.fleet.took(active.stage) else {
-        return plain(format!("{polls} · {}", clock(gone)));
+        let words = format!("{polls} · {}", clock(gone));
+        let fits = words.width() + limit.width() <= width;
+        return plain(if fits { words + &limit } else { words });
     };
-    let words = format!("{}, others took {}", clock(gone), spread(least, most));
+    let mut words = format!("{}, others took {}", clock(gone), spread(least, most));
+    if width >= BAR + 2 + words.width() + limit.width() {
+        words.push_str(&limit);
+    }
     let room = width.saturating_sub(words.width() + 2);
     let bar_width = room.min(BAR);
+    // In the seconds that are shown: nobody understands a warning between two equal numbers.
+    let (of_bar, of_words) = if gone.as_secs() > most.as_secs() {
+        (Tone::Warn, Tone::Warn)
+    } else {
+        (Tone::Live, Tone::Plain)
+    };
     let mut spans = Vec::new();
     if bar_width >= SHORTEST_BAR {
         let share = gone.as_secs_f64() / most.as_secs_f64().max(1.0);
         // It is not over before the device says so.
         let share = bar(share.min(0.99), bar_width);
-        spans.push(span(format!("{share}  "), Tone::Live.style()));
+        spans.push(span(format!("{share}  "), of_bar.style()));
     }
-    spans.extend(plain(words));
+    spans.push(span(words, of_words.style()));
     if room >= BAR + polls.width() + 3 {
         spans.push(span(format!(" · {polls}"), Tone::Dull.style()));
     }

@@ -5,47 +5,59 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use crate::engine::FailureReason;
 use crate::model::{Outcome, counted};
 
 use super::table::{filter_and_marks, pointer};
 use super::text_layout::{cut, fit, rule, span, with_mark};
 use super::{Scene, paint, put};
 use crate::tui::theme::{MARKED, Mark, SELECTED, Tone};
-use crate::tui::ui::failures::{List, Place, what_happened};
+use crate::tui::ui::failures::{List, Place, Reason, what_happened};
+
+/// A line that is drawn if it is on the screen.
+enum Row<'a> {
+    Ready(Line<'static>),
+    /// A device, and the reason above it.
+    Device(usize, &'a str),
+}
 
 /// Draws title and list, scrolled so that the cursor is on the screen.
 pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let width = usize::from(area.width);
-    let list = scene.ui.failure_list(scene.fleet);
-    put(buf, area, 0, &title(scene, &list, width));
+    let list = &scene.ui.failures.list;
+    put(buf, area, 0, &title(scene, list, width));
     let room = usize::from(area.height).saturating_sub(1);
-    let mut lines: Vec<(bool, Line<'static>)> = Vec::new();
+    let mut rows: Vec<Row<'_>> = Vec::new();
     let mut cursor = 0..0;
     let mut above = "";
     for (n, place) in list.places.iter().enumerate() {
         let selected = n == list.cursor;
-        let drawn = match place {
+        let from = rows.len();
+        match place {
             Place::Reason(key) => {
-                let reason = list.reasons.iter().find(|reason| reason.key == *key);
-                above = reason.map_or("", |reason| &reason.reason);
-                reason.map_or_else(Vec::new, |reason| of_reason(scene, reason, selected, width))
+                if let Some(reason) = list.reason(*key) {
+                    above = &reason.words;
+                    let lines = of_reason(scene, reason, selected, width);
+                    rows.extend(lines.into_iter().map(Row::Ready));
+                }
             }
-            Place::Device(n) => vec![of_device(scene, *n, above, selected, width)],
-        };
-        // Only the first line of a reason is painted as selected: the hint below is no line of the list.
-        let drawn = drawn.into_iter().enumerate();
-        let from = lines.len();
-        lines.extend(drawn.map(|(n, line)| (selected && n == 0, line)));
+            Place::Device(n) => rows.push(Row::Device(*n, above)),
+        }
         if selected {
-            cursor = from..lines.len();
+            cursor = from..rows.len();
         }
     }
     let skip = cursor.end.saturating_sub(room).min(cursor.start);
-    for (n, (selected, line)) in (1..area.height).zip(lines.iter().skip(skip)) {
-        put(buf, area, n, line);
-        if *selected {
-            paint(buf, area, n, SELECTED);
+    for (y, (at, row)) in (1..area.height).zip(rows.iter().enumerate().skip(skip)) {
+        // Only the first line of a reason is painted as selected: the hint below is no line of the list.
+        let selected = at == cursor.start;
+        match row {
+            Row::Ready(line) => put(buf, area, y, line),
+            Row::Device(n, above) => {
+                put(buf, area, y, &of_device(scene, *n, above, selected, width));
+            }
+        }
+        if selected {
+            paint(buf, area, y, SELECTED);
         }
     }
     if list.places.is_empty() {
@@ -54,7 +66,7 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     }
 }
 
-fn title(scene: &Scene<'_>, list: &List<'_>, width: usize) -> Line<'static> {
+fn title(scene: &Scene<'_>, list: &List, width: usize) -> Line<'static> {
     let mut title = vec![span("What went wrong", Tone::Plain.bold())];
     title.extend(filter_and_marks(scene.ui));
     let devices = list.reasons.iter().map(|reason| reason.devices.len()).sum();
@@ -67,7 +79,7 @@ fn title(scene: &Scene<'_>, list: &List<'_>, width: usize) -> Line<'static> {
 /// The reason, and what to do: in one line, or in full where its devices are listed.
 fn of_reason(
     scene: &Scene<'_>,
-    reason: &FailureReason<'_>,
+    reason: &Reason,
     selected: bool,
     width: usize,
 ) -> Vec<Line<'static>> {
@@ -86,7 +98,7 @@ fn of_reason(
             format!(" {}: ", what_happened(reason.key)),
             mark.tone.style(),
         ),
-        span(reason.reason.clone(), Tone::Plain.style()),
+        span(reason.words.clone(), Tone::Plain.style()),
     ];
     let mut lines = vec![Line::from(fit(spans, width.saturating_sub(1)))];
     if let Some(hint) = &reason.hint {

@@ -17,9 +17,9 @@
 //!  ↑↓ select  Enter detail  r retry  c cancel  / filter  ? help  q quit                     footer
 //! ```
 //!
-//! `f` puts [`failures`] in the table's place, and `m` [`fleet_map`]. Before the run, [`plan`] has the screen; [`boxes`] are drawn over either. From 160 columns on, detail and log stand
-//! side by side; below 84 the detail takes the lower half when asked for. [`audit_log`] replaces all that is below the
-//! header.
+//! `f` puts [`failures`] in the table's place, and `m` [`fleet_map`]. Before the run, [`plan`] has the screen; [`boxes`]
+//! are drawn over either. From 160 columns on, detail and log stand side by side; below 84 the detail takes the lower
+//! half when asked for. [`audit_log`] replaces all that is below the header.
 //!
 //! Drawing is a function of [`Scene`]: it changes nothing, and the time is passed in.
 

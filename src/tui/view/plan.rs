@@ -1,5 +1,5 @@
-//! The plan: what will be done to each device and why, shown before anything is changed. `ui::actions` starts
-//! the run once the number of devices is typed.
+//! The plan: what will be done to each device and why, shown before anything is changed. `ui::device_actions`
+//! starts the run once the number of devices is typed.
 
 use std::fmt::Write as _;
 
@@ -12,10 +12,10 @@ use crate::model::{OutcomeKind, Verdict, counted};
 
 use super::columns::Columns;
 use super::device_message::doing;
-use super::table::{link, pad, pointer, scroll_mark, title};
+use super::table::{link, pad, pointer, rows, title};
 use super::text_layout::{cut, rule, span, with_mark, wrap};
 use super::{Scene, put, selected_name};
-use crate::tui::theme::{Mark, SELECTED, Tone};
+use crate::tui::theme::{Mark, Tone};
 
 fn cells_line(cells: Vec<(Vec<Span<'static>>, usize)>, lead: Vec<Span<'static>>) -> Line<'static> {
     let mut spans = lead;
@@ -47,22 +47,9 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
         (head("WHY"), columns.reason),
     ];
     put(buf, area, 1, &cells_line(heads, vec![Span::raw("   ")]));
-    let shown = usize::from(area.height.saturating_sub(2));
-    let visible = scene
-        .ui
-        .order
-        .iter()
-        .enumerate()
-        .skip(scene.ui.top)
-        .take(shown);
-    for (line, (at, &n)) in (2..).zip(visible) {
-        let selected = at == scene.ui.cursor;
-        put(buf, area, line, &row_line(scene, n, &columns, selected));
-        if selected {
-            super::paint(buf, area, line, SELECTED);
-        }
-    }
-    scroll_mark(scene, area, buf);
+    rows(scene, area, buf, |n, selected| {
+        row_line(scene, n, &columns, selected)
+    });
 }
 
 fn row_line(scene: &Scene<'_>, n: usize, columns: &Columns, selected: bool) -> Line<'static> {

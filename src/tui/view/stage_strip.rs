@@ -66,9 +66,14 @@ pub(super) fn spelled(fleet: &Fleet, device: &DeviceState) -> Vec<Span<'static>>
 
 fn way(fleet: &Fleet, device: &DeviceState) -> Way {
     let firmware = fleet.payload().firmware.is_some();
-    let last = device.timeline.last();
-    let behind = last.filter(|step| step.attempt == device.attempt && step.failure.is_none());
-    let behind = behind.map_or(0, |step| cell(step.stage, firmware) + 1);
+    // A device can end well although its last step failed: its log could not be read.
+    let behind = device
+        .timeline
+        .iter()
+        .rev()
+        .take_while(|step| step.attempt == device.attempt)
+        .find(|step| step.failure.is_none())
+        .map_or(0, |step| cell(step.stage, firmware) + 1);
     match &device.state {
         DevicePhase::Waiting => Way {
             done: 0,

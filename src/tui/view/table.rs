@@ -25,6 +25,18 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let inventory = &scene.ui.inventory;
     let columns = Columns::of_table(scene.fleet, inventory, width).with_names(inventory, width);
     put(buf, area, 1, &heads(&columns));
+    rows(scene, area, buf, |n, selected| {
+        row_line(scene, n, &columns, selected)
+    });
+}
+
+/// Draws the rows that are on the screen, or says that there are none. `line` makes the row of a device.
+pub(super) fn rows(
+    scene: &Scene<'_>,
+    area: Rect,
+    buf: &mut Buffer,
+    line: impl Fn(usize, bool) -> Line<'static>,
+) {
     let shown = usize::from(area.height.saturating_sub(2));
     let visible = scene
         .ui
@@ -33,22 +45,17 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
         .enumerate()
         .skip(scene.ui.top)
         .take(shown);
-    for (line, (at, &n)) in (2..).zip(visible) {
+    for (y, (at, &n)) in (2..).zip(visible) {
         let selected = at == scene.ui.cursor;
-        put(buf, area, line, &row_line(scene, n, &columns, selected));
+        put(buf, area, y, &line(n, selected));
         if selected {
-            super::paint(buf, area, line, SELECTED);
+            super::paint(buf, area, y, SELECTED);
         }
     }
     scroll_mark(scene, area, buf);
     if scene.ui.order.is_empty() {
-        let text = "no device matches the filter; Esc in the filter clears it";
-        put(
-            buf,
-            area,
-            2,
-            &Line::from(span(format!("   {text}"), Tone::Warn.style())),
-        );
+        let text = "   no device matches the filter; Esc in the filter clears it";
+        put(buf, area, 2, &Line::from(span(text, Tone::Warn.style())));
     }
 }
 
@@ -195,7 +202,7 @@ fn spoken(scene: &Scene<'_>, row: &DeviceState, width: usize) -> Vec<Span<'stati
 }
 
 /// Marks at the right edge which part of the rows is on the screen, where not all are.
-pub(super) fn scroll_mark(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
+fn scroll_mark(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let (rows, shown) = (
         scene.ui.order.len(),
         usize::from(area.height.saturating_sub(2)),

@@ -68,6 +68,39 @@ fn one_file_has_one_name() {
     assert!(ReportFiles::open(&[at("a.json"), at("a.jsonl")]).is_ok());
 }
 
+/// A disk that is full.
+struct Full;
+
+impl io::Write for Full {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::StorageFull.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn events_that_the_disk_did_not_take_leave_the_old_file_in_its_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.jsonl");
+    fs::write(&path, "old").unwrap();
+    let body = EventsBody {
+        partial: PartialFile::new(dir.path()).unwrap(),
+        queue: ByteQueue::start(Full, true).unwrap(),
+        lost: false,
+    };
+    // One event after the other, as they come in a run: nothing waits once the first has failed.
+    for _ in 0..3 {
+        body.queue.with(|state| state.push(b"{}\n".to_vec()));
+        body.queue.settle_within(Duration::from_secs(60));
+    }
+    let error = body.end(&path).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+    assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+}
+
 #[tokio::test]
 async fn a_file_is_replaced_as_a_whole_and_private() {
     let dir = tempfile::tempdir().unwrap();

@@ -115,6 +115,55 @@ fn the_time_until_a_retry_is_no_time_of_the_run() {
     assert_eq!(seconds(&fleet, 4010), Some(70));
 }
 
+/// What the reducer asks to be announced happens at so many seconds.
+fn announce_at(fleet: &mut Fleet, seconds: i64, commands: Vec<Command>) {
+    let at = Timestamp::from_second(seconds).unwrap();
+    for command in commands {
+        let fact = match command {
+            Command::AnnounceHalted(halt) => Fact::RunHalted(Box::new(halt)),
+            Command::AnnounceResumed { harm, max_failures } => {
+                Fact::RunResumed { harm, max_failures }
+            }
+            _ => continue,
+        };
+        fleet.update(&Message::Event(Event { at, fact }));
+    }
+}
+
+#[test]
+fn while_a_halted_run_waits_for_a_person_its_time_stands_still() {
+    let max_failures = MaxFailures::Number(1);
+    let mut fleet = fleet(Mode::Go, 2, 3).with_rollout(Rollout { max_failures });
+    wish(&mut fleet, Intent::Begin);
+    for n in 0..2 {
+        tell_at(&mut fleet, n, 100, started(Stage::Probe));
+    }
+    tell_at(&mut fleet, 0, 110, install_begun());
+    let halted = tell(&mut fleet, 0, 1, returned(Outcome::RolledBack));
+    announce_at(&mut fleet, 120, halted);
+    tell_at(&mut fleet, 0, 120, finished(Outcome::RolledBack));
+    assert_eq!(seconds(&fleet, 130), Some(30), "a device still works");
+    tell_at(&mut fleet, 1, 140, DeviceFact::PermitAsked);
+    assert!(fleet.is_halted());
+    assert_eq!(seconds(&fleet, 5000), Some(40));
+    let resumed = wish(&mut fleet, Intent::GoOn(MaxFailures::Number(5)));
+    announce_at(&mut fleet, 6000, resumed);
+    assert_eq!(seconds(&fleet, 6010), Some(50));
+}
+
+#[test]
+fn the_end_of_the_last_device_under_way_can_halt_the_run_and_its_time() {
+    let max_failures = MaxFailures::Number(1);
+    let mut fleet = fleet(Mode::Go, 1, 2).with_rollout(Rollout { max_failures });
+    wish(&mut fleet, Intent::Begin);
+    tell_at(&mut fleet, 0, 100, started(Stage::Probe));
+    tell_at(&mut fleet, 0, 110, install_begun());
+    let halted = tell(&mut fleet, 0, 1, finished(Outcome::RolledBack));
+    assert!(fleet.is_halted());
+    announce_at(&mut fleet, 120, halted);
+    assert_eq!(seconds(&fleet, 5000), Some(20));
+}
+
 fn left(fleet: &Fleet, now: i64) -> (u64, u64) {
     let left = fleet.eta(Timestamp::from_second(now).unwrap()).unwrap();
     (left.least.as_secs(), left.most.as_secs())

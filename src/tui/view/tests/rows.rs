@@ -1,9 +1,11 @@
 //! What a row says: its columns, its strip of stages and its message.
 
+use std::time::Duration;
+
 use ratatui::style::Color;
 
 use crate::engine::{Mode, Progress};
-use crate::model::{FailureKind, LinkFault, LinkTrust, Outcome, Stage, Touched};
+use crate::model::{FailureKind, LinkFault, LinkTrust, Outcome, Stage, Timeouts, Touched};
 use crate::tui::fixtures::{
     TestScreen, app_only, audited, finished, running, seeds, staged, two_hundred_over,
     two_hundred_planned, two_hundred_running,
@@ -44,6 +46,24 @@ fn the_strip_says_where_a_device_is_and_where_it_failed() {
         let row = row(&mut finished(), name, 120);
         assert!(row.contains(&format!(" {strip} ")), "{row}");
     }
+}
+
+#[test]
+fn a_log_that_could_not_be_read_takes_nothing_away_from_the_strip() {
+    let mut screen = running();
+    screen.run.start("vault-03", Stage::Audit, 1);
+    screen
+        .run
+        .stage_done("vault-03", Stage::Verify, 900, 200, "");
+    let failure = FailureKind::Link(LinkFault::Refused {
+        target: "10.0.0.3:443".to_owned(),
+    });
+    screen
+        .run
+        .stage_failed("vault-03", Stage::Audit, 600, failure);
+    screen.run.finish("vault-03", Outcome::Upgraded);
+    let row = row(&mut screen, "vault-03", 120);
+    assert!(row.contains(" ━━━━━━━─ "), "{row}");
 }
 
 #[test]
@@ -162,7 +182,43 @@ fn a_check_is_measured_against_what_others_took() {
     };
     first.run.progress("vault-01", Stage::Check, polls);
     first.run.wait(9);
-    assert!(row(&mut first).contains("202 · poll 3 · 0:09"));
+    assert!(row(&mut first).contains("202 · poll 3 · 0:09, limit 10:00"));
+}
+
+#[test]
+fn where_there_is_room_a_check_shows_its_limit_and_one_that_takes_longer_than_others_is_a_warning()
+{
+    let timeouts = Timeouts {
+        check: Duration::from_secs(90),
+        ..Timeouts::default()
+    };
+    let mut screen = running();
+    screen.run.limit(&timeouts);
+    let check = |screen: &mut TestScreen| {
+        let buffer = screen.buffer(200, 50);
+        let mut cells = (0..50).flat_map(|y| (0..200).map(move |x| (x, y)));
+        let at = cells.find(|(x, y)| {
+            let text = (*x..200).take(6).map(|x| buffer[(x, *y)].symbol());
+            text.collect::<String>() == "others"
+        });
+        let (x, y) = at.unwrap();
+        let text: String = (x..200).map(|x| buffer[(x, y)].symbol()).collect();
+        (text, buffer[(x, y)].fg)
+    };
+    let (text, colour) = check(&mut screen);
+    assert!(
+        text.starts_with("others took 34 s, limit 1:30 · 202"),
+        "{text}"
+    );
+    assert_ne!(colour, Color::Yellow);
+    screen.run.wait(26);
+    screen.run.pass(900);
+    assert_ne!(check(&mut screen).1, Color::Yellow, "34 seconds are usual");
+    screen.run.wait(5);
+    assert_eq!(check(&mut screen).1, Color::Yellow);
+    // In a narrow column the limit gives way.
+    let narrow = row(&mut screen, "vault-03", 80);
+    assert!(narrow.contains("others took 34 s  "), "{narrow}");
 }
 
 #[test]
@@ -185,7 +241,7 @@ fn a_lost_device_that_is_watched_again_shows_one_time() {
     screen.run.start("vault-04", Stage::Reboot, 1);
     let silent = Progress::Silent {
         last: "connection refused".to_owned(),
-        normal: std::time::Duration::from_secs(60),
+        normal: Duration::from_secs(60),
     };
     screen.run.progress("vault-04", Stage::Reboot, silent);
     screen.run.wait(51);
