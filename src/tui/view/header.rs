@@ -29,7 +29,7 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     }
     // On a narrow screen the image and the run matter more than how fast it goes.
     let uploads = uploads(scene).filter(|_| width >= ROOMY);
-    for news in [time_left(scene), uploads].into_iter().flatten() {
+    for news in [time_left(scene, width), uploads].into_iter().flatten() {
         right.push(span(format!("  {news}"), Tone::Plain.style()));
     }
     if !progress_shown {
@@ -133,7 +133,7 @@ fn audits(audits: &Audits) -> Vec<Span<'static>> {
 }
 
 /// How long the rest takes; nothing while that depends on a person.
-fn time_left(scene: &Scene<'_>) -> Option<String> {
+fn time_left(scene: &Scene<'_>, width: usize) -> Option<String> {
     let fleet = scene.fleet;
     if fleet.stop().is_some() || fleet.is_halted() {
         return None;
@@ -144,12 +144,13 @@ fn time_left(scene: &Scene<'_>) -> Option<String> {
         return Some("under 1 min left".to_owned());
     }
     let (least, most) = (least / 60, most.div_ceil(60));
+    let about = if width < WIDE { "" } else { "about " };
     Some(if least == 0 {
         format!("under {most} min left")
     } else if least == most {
         format!("about {most} min left")
     } else {
-        format!("about {least}–{most} min left")
+        format!("{about}{least}–{most} min left")
     })
 }
 
@@ -159,14 +160,16 @@ fn uploads(scene: &Scene<'_>) -> Option<String> {
     (rate_now >= SLOWEST).then(|| rate(rate_now))
 }
 
+/// From this many columns on, there is room to say that a range is one.
+const WIDE: usize = 100;
 /// From this many columns on, the first line has room for how fast the uploads go.
 const ROOMY: usize = 72;
 /// Bytes a second that round to one `KB/s`.
 const SLOWEST: f64 = 512.0;
 
 /// Counts and progress, and whether the per cent are among it. Each count has its word: what gives way to them is the
-/// bar, then the counts that are zero, then the space between them and the per cent, and only then the words of what
-/// is of least interest.
+/// bar, then the counts that are zero, then the space between them and the per cent, then the signs of what is of least
+/// interest, and only then its words.
 fn counts(scene: &Scene<'_>, width: usize) -> (Line<'static>, bool) {
     let fleet = scene.fleet;
     let weak = scene.ui.inventory.weak;
@@ -174,8 +177,8 @@ fn counts(scene: &Scene<'_>, width: usize) -> (Line<'static>, bool) {
     let digits = fleet.devices().len().to_string().len();
     let met: Vec<(Mark, usize)> = all.iter().copied().filter(|(_, n)| *n > 0).collect();
     let roomy = [
-        spell(&all, weak, digits, "  ", 0),
-        spell(&met, weak, 1, "  ", 0),
+        spell(&all, weak, digits, "  ", Shortened::default()),
+        spell(&met, weak, 1, "  ", Shortened::default()),
     ];
     for spans in roomy {
         let room = width.saturating_sub(columns(&spans));
@@ -183,10 +186,31 @@ fn counts(scene: &Scene<'_>, width: usize) -> (Line<'static>, bool) {
             return (ends(spans, progress(fleet, room - PER_CENT), width), true);
         }
     }
-    let mut speechless = (0..=met.len()).map(|n| spell(&met, weak, 1, " ", n));
-    let fitting = speechless.find(|spans| columns(spans) <= width);
-    let spans = fitting.unwrap_or_else(|| spell(&met, weak, 1, " ", met.len()));
+    let signless = (0..=met.len()).map(|signless| Shortened {
+        signless,
+        speechless: 0,
+    });
+    let speechless = (1..=met.len()).map(|speechless| Shortened {
+        signless: 0,
+        speechless,
+    });
+    let mut tight = signless
+        .chain(speechless)
+        .map(|less| spell(&met, weak, 1, " ", less));
+    let fitting = tight.find(|spans| columns(spans) <= width);
+    let shortest = Shortened {
+        signless: 0,
+        speechless: met.len(),
+    };
+    let spans = fitting.unwrap_or_else(|| spell(&met, weak, 1, " ", shortest));
     (ends(spans, Vec::new(), width), false)
+}
+
+/// How many of the last counts have no sign, or no word.
+#[derive(Clone, Copy, Default)]
+struct Shortened {
+    signless: usize,
+    speechless: usize,
 }
 
 /// What the per cent take, with a column before them.
@@ -218,19 +242,23 @@ fn marks(fleet: &Fleet) -> Vec<(Mark, usize)> {
     shown
 }
 
-/// Counts with their words, but for the last so many. Numbers are `digits` wide, so that nothing jumps while they grow.
+/// Counts with signs and words, but for the last so many. Numbers are `digits` wide, so that nothing jumps while they grow.
 fn spell(
     shown: &[(Mark, usize)],
     weak: usize,
     digits: usize,
     gap: &str,
-    speechless: usize,
+    less: Shortened,
 ) -> Vec<Span<'static>> {
     let mut spans = vec![Span::raw(" ")];
     for (place, &(mark, n)) in shown.iter().enumerate() {
         let tone = if n == 0 { Tone::Dull } else { mark.tone };
-        let mut text = format!("{} {n:>digits$}", mark.glyph);
-        if place + speechless < shown.len() {
+        let mut text = if place + less.signless < shown.len() {
+            format!("{} {n:>digits$}", mark.glyph)
+        } else {
+            n.to_string()
+        };
+        if place + less.speechless < shown.len() {
             text.push(' ');
             text.push_str(mark.word);
         }
@@ -239,7 +267,7 @@ fn spell(
     }
     if weak > 0 {
         // Never the sign alone: in ASCII it means lost.
-        let text = if speechless == 0 {
+        let text = if less.speechless == 0 {
             format!("! {}", counted(weak, "weak link", "weak links"))
         } else {
             format!(" {weak} weak")
