@@ -49,21 +49,19 @@ pub fn failures_by_reason<'f>(
     let mut groups: Vec<(FailureReason<'f>, Vec<String>)> = Vec::new();
     for device in devices {
         let Some(said) = said(device) else { continue };
-        match groups.iter_mut().find(|(group, _)| group.key == said.key) {
-            Some((group, reasons)) => {
-                reasons.push(said.reason);
-                group.devices.push(device);
-            }
-            None => {
-                let group = FailureReason {
-                    key: said.key,
-                    reason: String::new(),
-                    hint: said.hint,
-                    devices: vec![device],
-                };
-                groups.push((group, vec![said.reason]));
-            }
+        let known = groups.iter_mut().find(|(group, _)| group.key == said.key);
+        if let Some((group, reasons)) = known {
+            reasons.push(said.reason);
+            group.devices.push(device);
+            continue;
         }
+        let group = FailureReason {
+            key: said.key,
+            reason: String::new(),
+            hint: said.hint,
+            devices: vec![device],
+        };
+        groups.push((group, vec![said.reason]));
     }
     groups.sort_by_key(|(group, _)| std::cmp::Reverse(group.devices.len()));
     let with_words = groups.into_iter().map(|(mut group, reasons)| {
