@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::fs::FileType;
 use tokio::time::Instant;
 
-use super::stderr_and_log::{WIPE, show_progress};
+use super::stderr_and_log::{WIPE, finish_stderr, progress_stands, show_progress};
 use super::stdout_writer::OutputBuffer;
 use crate::engine::{Event, Fleet};
 use crate::report::Reporter;
@@ -44,10 +44,11 @@ impl ProgressLine {
         }
     }
 
-    /// Removes it.
+    /// Removes it, before anything else is written: standard output has a thread of its own, which may be faster.
     pub(in crate::cli) fn end(&mut self) {
         if self.shown.take().is_some() {
             show_progress("");
+            finish_stderr();
         }
     }
 }
@@ -117,6 +118,21 @@ impl<'r> WithProgress<'r> {
             shown: None,
         }
     }
+
+    /// Shows `text` in place of what was shown, or nothing. Where rows go to the terminal the line goes the same way:
+    /// standard error has a thread of its own, and a row that came late would wipe it.
+    fn show(&mut self, text: &str) -> io::Result<()> {
+        if self.stdout != Stdout::Terminal || !self.line.is_terminal {
+            if text.is_empty() {
+                self.line.end();
+            } else {
+                self.line.show(text);
+            }
+            return Ok(());
+        }
+        progress_stands(!text.is_empty());
+        self.page.write_all(format!("{WIPE}{text}").as_bytes())
+    }
 }
 
 impl Reporter for WithProgress<'_> {
@@ -136,7 +152,7 @@ impl Reporter for WithProgress<'_> {
             self.shown = None;
         }
         if is_asking || fleet.is_over() {
-            self.line.end();
+            self.show("")?;
             self.shown = None;
         } else {
             let counts = fleet.counts();
@@ -144,7 +160,7 @@ impl Reporter for WithProgress<'_> {
             let done = all - counts.waiting - counts.running;
             if self.shown != Some(done) {
                 self.shown = Some(done);
-                self.line.show(&format!("{} {done} of {all}…", self.done));
+                self.show(&format!("{} {done} of {all}…", self.done))?;
             }
         }
         Ok(())

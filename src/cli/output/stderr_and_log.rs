@@ -153,6 +153,13 @@ pub(super) fn show_progress(text: &str) {
     }
 }
 
+/// Says whether something else has written a line of progress to the terminal: the next line takes its place.
+pub(super) fn progress_stands(stands: bool) {
+    if let Ok(writer) = stderr() {
+        writer.0.progress.store(stands, Ordering::Relaxed);
+    }
+}
+
 /// Waits until what was said is written, but not for a standard error that takes nothing.
 pub(super) fn finish_stderr() {
     if let Some(writer) = STDERR.get() {
