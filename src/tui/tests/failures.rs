@@ -32,6 +32,18 @@ fn one_key_groups_what_went_wrong_and_says_how_many_where_why_and_what_to_do() {
 }
 
 #[test]
+fn a_second_press_of_retry_does_not_hit_the_next_device() {
+    let mut screen = two_hundred_over();
+    screen.press("f<Enter>jj");
+    let device = Intent::Retry(DeviceId::new("payments-prod-hsms-waw-r02-u04"));
+    assert_eq!(intents(&screen.press("r")), [&device]);
+    // The device has left the list: the cursor is on its reason, and that asks.
+    assert_eq!(screen.press("r"), []);
+    let text = screen.text(80, 24);
+    assert!(text.contains("Retry 15 of 15 with this reason?"), "{text}");
+}
+
+#[test]
 fn a_reason_opens_to_its_devices_and_a_device_to_its_detail_and_escape_goes_back() {
     let mut screen = two_hundred_over();
     screen.press("f<Enter>jj");
