@@ -19,6 +19,13 @@ pub struct ReasonKey {
     pub status: Option<u16>,
 }
 
+impl ReasonKey {
+    /// Whether the device ended well, and its log says otherwise.
+    pub fn is_contradiction(&self) -> bool {
+        self.code == CONTRADICTED
+    }
+}
+
 /// Devices that ended alike.
 #[derive(Debug)]
 pub struct FailureReason<'f> {

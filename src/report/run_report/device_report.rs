@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 use super::milliseconds;
 use crate::engine::{DevicePhase, DeviceState, Fleet, Step, audit_hint};
 use crate::model::{
-    self, AuditVerdict, Failure, LogId, Outcome, OutcomeKind, Touched, Verdict, VerdictKind,
+    self, AuditVerdict, Failure, LogId, Outcome, OutcomeKind, Skip, Touched, Verdict, VerdictKind,
 };
 use crate::report::json::ms;
 use crate::report::{Exit, phrases};
@@ -179,6 +179,10 @@ impl DeviceReport {
         let mut report = Self::known(fleet, device, now);
         match &device.state {
             DevicePhase::Done(outcome) => report.ended_as(device, outcome),
+            // A person has taken it out of the plan, whatever the verdict.
+            DevicePhase::Planned if device.is_left_out() => {
+                report.planned(fleet, &Verdict::Skip(Skip::LeftOut));
+            }
             DevicePhase::Planned => {
                 if let Some(verdict) = &device.verdict {
                     report.planned(fleet, verdict);

@@ -52,6 +52,24 @@ fn a_plan_takes_as_long_as_the_looks_and_one_that_nobody_confirmed_says_nothing_
 }
 
 #[test]
+fn what_was_left_out_of_a_plan_that_nobody_confirmed_is_not_to_be_upgraded() {
+    let mut run = fixtures::run(Mode::Confirm, 2);
+    run.begin();
+    run.planned_upgrade(0, &[]);
+    run.planned_upgrade(1, &[]);
+    run.intend(Intent::LeaveOut(vec![fixtures::id(0)]));
+    run.end();
+    let report = of(&run);
+    let [out, other] = &report.devices[..] else {
+        panic!("two devices");
+    };
+    assert_eq!((out.words(), &out.to), ("skipped", &None));
+    assert_eq!(out.code.as_deref(), Some("left_out"));
+    assert_eq!(out.reason.as_deref(), Some("left out of the plan by hand"));
+    assert_eq!(other.words(), "to be upgraded");
+}
+
+#[test]
 fn a_run_that_is_stopped_at_once_took_until_then() {
     let mut run = fixtures::run(Mode::Go, 1);
     run.begin();

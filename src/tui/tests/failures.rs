@@ -4,7 +4,7 @@ use crate::engine::Intent;
 use crate::model::{DeviceId, FailureKind, Stage, Touched};
 
 use super::{intents, notice, selected};
-use crate::tui::fixtures::{TestScreen, finished, running, two_hundred_over};
+use crate::tui::fixtures::{TestScreen, audited, finished, running, two_hundred_over};
 use crate::tui::layout::Zoom;
 use crate::tui::ui::{Board, Effect};
 
@@ -29,6 +29,29 @@ fn one_key_groups_what_went_wrong_and_says_how_many_where_why_and_what_to_do() {
     assert!(text.contains(" 2 × ↺ rolled back at verify"), "{text}");
     // What ended well is not there.
     assert!(!text.contains("proven"), "{text}");
+}
+
+#[test]
+fn a_good_end_that_a_log_contradicts_does_not_look_good_here() {
+    let mut screen = audited();
+    screen.press("f");
+    let text = screen.text(120, 40);
+    assert!(
+        text.contains(" × ≠ upgraded at audit: the log contradicts"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_second_press_of_retry_does_not_hit_the_next_device() {
+    let mut screen = two_hundred_over();
+    screen.press("f<Enter>jj");
+    let device = Intent::Retry(DeviceId::new("payments-prod-hsms-waw-r02-u04"));
+    assert_eq!(intents(&screen.press("r")), [&device]);
+    // The device has left the list: the cursor is on its reason, and that asks.
+    assert_eq!(screen.press("r"), []);
+    let text = screen.text(80, 24);
+    assert!(text.contains("Retry 15 of 15 with this reason?"), "{text}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::engine::{DeviceSeed, Intent, Mode};
 use crate::model::{Credentials, DeviceId, LinkTrust};
 
 use super::{intents, selected};
-use crate::tui::fixtures::{TestScreen, finished, two_hundred_over};
+use crate::tui::fixtures::{TestScreen, audited, finished, two_hundred_over};
 use crate::tui::layout::Zoom;
 use crate::tui::ui::Board;
 
@@ -132,4 +132,20 @@ fn where_cells_have_no_room_for_a_mark_it_is_underlined() {
         .iter()
         .filter(|cell| cell.modifier.contains(ratatui::style::Modifier::UNDERLINED));
     assert_eq!(underlined.count(), 1);
+}
+
+#[test]
+fn an_upgraded_device_whose_log_contradicts_is_no_green_sign_among_others() {
+    let mut screen = audited();
+    screen.press("m");
+    let text = screen.text(80, 24);
+    let cells: String = text.lines().skip(3).take(19).collect();
+    assert_eq!(cells.matches('≠').count(), 2, "{text}");
+    screen.press("n");
+    let text = screen.text(80, 24);
+    let mut lines = text.lines();
+    assert!(
+        lines.any(|line| line.contains("▸≠ ") && line.contains("upgraded  LOG CONTRADICTS")),
+        "{text}"
+    );
 }

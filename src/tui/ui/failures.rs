@@ -87,10 +87,13 @@ impl Ui {
         }
         let at = self.failures.place;
         let at = places.iter().position(|&place| Some(place) == at);
-        // Where its place is gone, the cursor stays in its line.
-        let cursor = at.unwrap_or(self.failures.list.cursor);
+        // Where its place is gone the cursor goes to a reason, which asks first: a key that is pressed twice must not
+        // act on the next device as well.
+        let is_reason = |place: &Place| matches!(place, Place::Reason(_));
+        let mut above = places.iter().take(self.failures.list.cursor + 1);
+        let cursor = at.or_else(|| above.rposition(is_reason));
         List {
-            cursor: cursor.min(places.len().saturating_sub(1)),
+            cursor: cursor.unwrap_or(0),
             reasons,
             places,
         }

@@ -85,7 +85,12 @@ fn of_reason(
 ) -> Vec<Line<'static>> {
     let unfolded = scene.ui.is_unfolded(reason.key);
     let fold = if unfolded { "▼" } else { "▷" };
-    let mark = Mark::of_outcome(reason.key.kind);
+    // What ended well and is doubted is not green.
+    let mark = if reason.key.is_contradiction() {
+        Mark::CONTRADICTED
+    } else {
+        Mark::of_outcome(reason.key.kind)
+    };
     let spans = vec![
         pointer(selected),
         span(fold, Tone::Dull.style()),

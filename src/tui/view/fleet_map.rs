@@ -6,6 +6,8 @@ use ratatui::layout::Rect;
 use ratatui::style::Modifier;
 use ratatui::text::{Line, Span};
 
+use crate::engine::DeviceState;
+
 use super::device_message::message;
 use super::table::{pointer, title};
 use super::text_layout::{left, span};
@@ -38,7 +40,7 @@ fn cells(scene: &Scene<'_>, map: &Map<'_>, line: &MapLine<'_>) -> Line<'static> 
             continue;
         };
         let (selected, marked) = (at == scene.ui.cursor, scene.ui.marks.contains(&n));
-        let mark = Mark::of_device(device);
+        let mark = sign(device);
         let mut style = mark.tone.style();
         if selected {
             style = style.patch(SELECTED).add_modifier(Modifier::BOLD);
@@ -60,13 +62,22 @@ fn cells(scene: &Scene<'_>, map: &Map<'_>, line: &MapLine<'_>) -> Line<'static> 
     Line::from(spans)
 }
 
+/// How a device ended, or that its log says otherwise: there is room for one of the two, and green would hide it.
+fn sign(device: &DeviceState) -> Mark {
+    if device.is_contradicted() {
+        Mark::CONTRADICTED
+    } else {
+        Mark::of_device(device)
+    }
+}
+
 /// The device under the cursor: name, state and what it is doing or why it ended.
 fn spelled_out(scene: &Scene<'_>, width: usize) -> Line<'static> {
     let Some(device) = scene.ui.selected(scene.fleet) else {
         let text = "   no device matches the filter";
         return Line::from(span(text, Tone::Warn.style()));
     };
-    let mark = Mark::of_device(device);
+    let mark = sign(device);
     let stage = device.outcome().and_then(crate::model::Outcome::stage);
     let at = stage.map_or_else(String::new, |stage| format!(" at {stage}"));
     let at_cursor = scene.ui.order.get(scene.ui.cursor);
@@ -76,7 +87,10 @@ fn spelled_out(scene: &Scene<'_>, width: usize) -> Line<'static> {
         span(mark.glyph, mark.tone.style()),
         span(if marked { MARKED } else { " " }, Tone::Live.bold()),
         span(device.id.as_str().to_owned(), Tone::Plain.bold()),
-        span(format!("  {}{at}  ", mark.word), mark.tone.style()),
+        span(
+            format!("  {}{at}  ", Mark::of_device(device).word),
+            mark.tone.style(),
+        ),
     ];
     let used: usize = spans.iter().map(Span::width).sum();
     spans.extend(message(scene, device, width.saturating_sub(used + 1)));
