@@ -160,8 +160,15 @@ fn a_stopped_dashboard_lends_the_terminal_and_goes_on_without_it_in_the_backgrou
 fn the_dashboard_survives_usr1_and_gives_the_terminal_back_when_it_is_quit() {
     let mut tty = Tty::demo(&rebooting("45s"), 80, 24);
     tty.wait_for_line(&["gone-1", "reboot", "normal until"]);
-    for name in ["USR1", "USR2", "TSTP", "CONT"] {
+    tty.signal("USR1");
+    tty.signal("USR2");
+    // What is typed while the terminal is given back belongs to the terminal, and Ctrl-\ there throws away what is
+    // on its way to the screen: each time, wait until the dashboard has taken it again.
+    for (name, taken) in [("TSTP", 2), ("CONT", 3)] {
         tty.signal(name);
+        tty.wait_until("the dashboard to take the terminal again", || {
+            times(&tty, "\x1b[?1049h") == taken
+        });
     }
     tty.press("?");
     tty.wait_for("retry the selected device");
