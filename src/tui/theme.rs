@@ -58,6 +58,7 @@ fn ascii(symbol: &str) -> char {
         '✔' | '┌' | '┐' | '└' | '┘' => '+',
         '–' | '─' => '-',
         '●' => '*',
+        '◎' => 'p',
         '…' => '~',
         '◌' | '∙' | '▏' | '▎' | '▍' => '.',
         '✖' | '×' => 'x',
@@ -199,7 +200,13 @@ impl Mark {
             DevicePhase::Running(active) => {
                 let calm = active.pause.is_none() && active.person.is_none() && !device.cancelling;
                 let tone = if calm { Tone::Live } else { Tone::Warn };
-                Self::new("●", active.stage.as_str(), tone)
+                // On the map the sign alone has to say that somebody is waited for.
+                let glyph = if active.person.is_some() {
+                    "◎"
+                } else {
+                    "●"
+                };
+                Self::new(glyph, active.stage.as_str(), tone)
             }
             DevicePhase::Done(outcome) => Self::of_outcome(outcome.kind()),
         }

@@ -35,6 +35,7 @@ mod footer;
 mod halt_box;
 mod header;
 mod log_pane;
+mod named_devices;
 mod plan;
 mod progress_bar;
 mod retry_box;

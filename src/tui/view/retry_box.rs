@@ -4,7 +4,7 @@ use crate::engine::{DeviceState, Fleet};
 use crate::model::OutcomeKind;
 
 use super::Scene;
-use super::boxes::{hidden_marks, some_names};
+use super::named_devices::{hidden_marks, some_names};
 use super::text_layout::{BoxText, cut, left};
 use crate::tui::theme::Tone;
 use crate::tui::ui::failures::what_happened;
