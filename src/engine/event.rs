@@ -2,6 +2,7 @@
 //!
 //! Must not: say how a fact is shown.
 
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -14,7 +15,7 @@ use crate::model::{
 };
 
 /// Something that happened.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Event {
     /// When, by this machine's wall clock.
     pub at: Timestamp,
@@ -42,7 +43,8 @@ impl Event {
 }
 
 /// What happened.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Fact {
     /// The run began; nothing has been sent to any device yet.
     RunStarted {
@@ -80,7 +82,7 @@ pub enum Fact {
 }
 
 /// What is announced when the budget is spent.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct RunHalt {
     /// The harm that was counted.
     pub harm: usize,
@@ -93,7 +95,8 @@ pub struct RunHalt {
 }
 
 /// What happened to one device.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum DeviceFact {
     /// A stage began, or began again after [`DeviceFact::RetryScheduled`].
     StageStarted {
@@ -170,6 +173,12 @@ pub enum DeviceFact {
     },
     /// The image is staged and verified, and the device's task asks for the permit to install it.
     PermitAsked,
+    /// An install request will be sent unless a last look finds the device changed. Written down before that look: where
+    /// nothing follows this fact in a journal, the request may have been sent.
+    InstallAnnounced {
+        /// What it takes to judge the device afterwards.
+        pending: Box<PendingInstall>,
+    },
     /// An install request is about to be sent: from here on the device is watched, never asked again.
     InstallBegun {
         /// What it takes to judge the device afterwards.
@@ -203,7 +212,8 @@ pub enum DeviceFact {
 }
 
 /// News from inside a stage.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Progress {
     /// Upload: bytes handed to the socket.
     Bytes {
@@ -236,7 +246,7 @@ pub enum Progress {
 }
 
 /// What a device says of itself before anything is changed.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Seen {
     /// Its version.
     pub version: DeviceVersion,
@@ -245,11 +255,12 @@ pub struct Seen {
 }
 
 /// An install that may have been sent and whose end is not known yet: what it takes to judge the device afterwards.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct PendingInstall {
     /// What was installed.
     pub component: Component,
-    /// When the install was about to be sent (monotonic).
+    /// When the install was about to be sent.
+    #[serde(with = "super::across_processes")]
     pub since: Instant,
     /// The uptime it reported last before that.
     pub uptime_before: Duration,
@@ -257,6 +268,8 @@ pub struct PendingInstall {
     pub fw_upgrade_before: bool,
     /// The firmware it ran.
     pub fws_before: Option<Fws>,
+    /// The firmware it runs if the install succeeds, where the image tells.
+    pub fws_expected: Option<Fws>,
     /// The hash of the management app that it served.
     pub uis_before: Option<String>,
     /// What stays the same of it: another device may answer afterwards.

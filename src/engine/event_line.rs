@@ -145,7 +145,8 @@ impl DeviceFact {
             | Self::Returned { .. }
             | Self::LoggedIn { .. }
             | Self::LoginRefused { .. }
-            | Self::PermitAsked => None,
+            | Self::PermitAsked
+            | Self::InstallAnnounced { .. } => None,
             Self::Finished { outcome } => {
                 let mut line = outcome.kind().words().to_uppercase();
                 if let Some(stage) = outcome.stage() {

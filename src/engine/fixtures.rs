@@ -363,6 +363,7 @@ pub(crate) fn pending() -> PendingInstall {
         uptime_before: Duration::from_secs(86_400),
         fw_upgrade_before: false,
         fws_before: Some(OLD),
+        fws_expected: None,
     }
 }
 

@@ -2,6 +2,7 @@
 //! owns its [`FleetRun`].
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
@@ -10,6 +11,7 @@ use crate::model::DeviceId;
 use super::event::{DeviceFact, Event, Fact};
 use super::fleet::reducer::Fleet;
 use super::pool::Launcher;
+use super::recorder::{NotRecorded, Recorder};
 use super::reducer_messages::{Command, Intent, Message};
 
 /// Messages that may wait for the subscriber before a device's task has to wait.
@@ -22,6 +24,7 @@ pub struct FleetRun {
     inbox: mpsc::Receiver<Message>,
     /// Events that the session makes itself; they come before what waits in the inbox.
     own: VecDeque<Event>,
+    recorder: Arc<dyn Recorder>,
     finished: bool,
 }
 
@@ -42,8 +45,15 @@ impl FleetRun {
             launcher: Box::new(launcher(tx)),
             inbox,
             own: VecDeque::from([started]),
+            recorder: Arc::new(NotRecorded),
             finished: false,
         }
+    }
+
+    /// The same session, in which nothing has happened yet, whose messages are kept.
+    #[must_use]
+    pub fn recorded_by(self, recorder: Arc<dyn Recorder>) -> Self {
+        Self { recorder, ..self }
     }
 
     /// The same session, in which nothing has happened yet, without these: see [`Fleet::leaving_out`].
@@ -121,6 +131,8 @@ impl FleetRun {
     }
 
     fn update(&mut self, message: &Message) {
+        // Before anything follows from it: an install is sent only once this message outlives a power cut.
+        self.recorder.record(message);
         for command in self.fleet.update(message) {
             match command {
                 Command::Finish {

@@ -6,6 +6,7 @@
 //! `fleet` is the reducer and its state, `procedure` is the work on one device, and [`FleetRun`] ties both together. How a
 //! device is reached is in `device`; how a run is shown is in `report` and `tui`.
 
+mod across_processes;
 mod event;
 mod event_line;
 #[cfg(test)]
@@ -14,7 +15,9 @@ mod fleet;
 mod fleet_run;
 mod pool;
 mod procedure;
+mod recorder;
 mod reducer_messages;
+mod run_facts;
 #[cfg(test)]
 mod tests;
 
@@ -29,4 +32,6 @@ pub use fleet::upload_rate::UploadRate;
 pub use fleet_run::FleetRun;
 pub use pool::{Launcher, Pool};
 pub use procedure::attempt::LogKeeper;
+pub use recorder::{NotRecorded, Recorder};
 pub use reducer_messages::{Command, Intent, Message, TaskEnd};
+pub use run_facts::RunFacts;

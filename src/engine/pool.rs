@@ -17,6 +17,7 @@ use super::fleet::across_attempts::DeviceHistory;
 use super::procedure::attempt::LogKeeper;
 use super::procedure::attempt::{Attempt, EventSender};
 use super::procedure::install_permit::InstallPermit;
+use super::recorder::{NotRecorded, Recorder};
 use super::reducer_messages::{Command, Message, TaskEnd};
 
 /// Whatever carries out the reducer's commands.
@@ -38,6 +39,7 @@ pub struct Pool<D> {
     tasks: HashMap<DeviceId, Task>,
     supervisors: JoinSet<()>,
     keeper: Option<Arc<dyn LogKeeper>>,
+    recorder: Arc<dyn Recorder>,
 }
 
 /// A device, and what this run did to it.
@@ -51,6 +53,7 @@ struct Task {
     cancel: CancellationToken,
     abort: CancellationToken,
     answers: mpsc::Sender<Secret>,
+    recorded: mpsc::Sender<Result<(), String>>,
     permit: InstallPermit,
 }
 
@@ -82,6 +85,7 @@ impl<D: Device> Pool<D> {
             tasks: HashMap::new(),
             supervisors: JoinSet::new(),
             keeper: None,
+            recorder: Arc::new(NotRecorded),
         }
     }
 
@@ -91,6 +95,13 @@ impl<D: Device> Pool<D> {
         Self { keeper, ..self }
     }
 
+    /// Sends installs only once `recorder` has them on disk: the one to which [`FleetRun`](crate::engine::FleetRun)
+    /// hands its messages.
+    #[must_use]
+    pub fn recorded_by(self, recorder: Arc<dyn Recorder>) -> Self {
+        Self { recorder, ..self }
+    }
+
     fn attempt(
         &mut self,
         device: &DeviceId,
@@ -98,10 +109,12 @@ impl<D: Device> Pool<D> {
     ) -> Option<(Attempt<D>, CancellationToken)> {
         let known = self.devices.get(device)?;
         let (tx, answers) = mpsc::channel(1);
+        let (on_disk, recorded) = mpsc::channel(1);
         let task = Task {
             cancel: CancellationToken::new(),
             abort: CancellationToken::new(),
             answers: tx,
+            recorded: on_disk,
             permit: InstallPermit::default(),
         };
         let work = Attempt {
@@ -121,6 +134,7 @@ impl<D: Device> Pool<D> {
             clocks_apart: false,
             run: self.run.clone(),
             answers,
+            recorded,
             turns: Arc::clone(&self.turns),
             history: Arc::clone(&known.history),
             keeper: self.keeper.clone(),
@@ -198,6 +212,14 @@ impl<D: Device> Launcher for Pool<D> {
             Command::GivePermit { device } => {
                 if let Some(task) = self.tasks.get(&device) {
                     task.permit.give();
+                }
+            }
+            Command::SendInstall { device } => {
+                if let Some(task) = self.tasks.get(&device) {
+                    let (on_disk, task) = (self.recorder.on_disk(), task.recorded.clone());
+                    self.supervisors.spawn(async move {
+                        let _ = task.send(on_disk.await).await;
+                    });
                 }
             }
             Command::RevokePermit { device } => {

@@ -1,12 +1,15 @@
 //! What the reducer takes in ([`Message`], [`Intent`]) and what it orders ([`Command`]). Facts are in `event`; the pool
 //! and [`FleetRun`](crate::engine::FleetRun) carry the commands out.
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{DeviceId, MaxFailures, Outcome, Secret};
 
 use super::event::{Event, Resume, RunHalt};
 
 /// What a person wants, by key, signal or command line.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Intent {
     /// Begin: look at every device, or start right away, as the mode says.
     Begin,
@@ -22,8 +25,8 @@ pub enum Intent {
     RetryAll(Vec<DeviceId>),
     /// Stop one device before its install.
     Cancel(DeviceId),
-    /// The secret that a device waits for; one that waits for none does not get it.
-    Answer(DeviceId, Secret),
+    /// The secret that a device waits for; one that waits for none does not get it. The secret is never stored.
+    Answer(DeviceId, #[serde(skip)] Secret),
     /// Stop all devices before their install, and go on living.
     CancelAll,
     /// The budget is spent and the run is not to go on: stop all devices that wait for their install. Those
@@ -79,6 +82,11 @@ pub enum Command {
         /// The device.
         device: DeviceId,
     },
+    /// Let a device send the install that it has announced, once that is on disk.
+    SendInstall {
+        /// The device.
+        device: DeviceId,
+    },
     /// Take back a device's permit to install, if it has not sent the install yet.
     RevokePermit {
         /// The device.
@@ -120,7 +128,8 @@ pub enum Command {
 }
 
 /// A message to the reducer.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Message {
     /// Something happened.
     Event(Event),
@@ -139,7 +148,8 @@ pub enum Message {
 }
 
 /// How a task ended without saying how its attempt ended.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum TaskEnd {
     /// [`Command::Abort`].
     Aborted,

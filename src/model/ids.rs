@@ -3,8 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 /// The name of a device in the inventory; unique in a fleet, cheap to clone.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct DeviceId(Arc<str>);
 
 impl DeviceId {
@@ -32,13 +35,20 @@ impl fmt::Debug for DeviceId {
 }
 
 /// Tells one run of hemfleet from another in logs, JSON and on screen: eight hex digits.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct RunId(Arc<str>);
 
 impl RunId {
     /// Makes the identifier from four random bytes.
     pub fn from_random(bytes: [u8; 4]) -> Self {
         Self(Arc::from(format!("{:08x}", u32::from_be_bytes(bytes))))
+    }
+
+    /// The run that is named by these eight hex digits; nothing where it is no such name.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_one = text.len() == 8 && text.bytes().all(|b| b.is_ascii_hexdigit());
+        is_one.then(|| Self(Arc::from(text.to_ascii_lowercase())))
     }
 
     /// The eight hex digits.

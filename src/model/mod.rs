@@ -4,6 +4,7 @@
 mod audit;
 mod charset;
 mod device;
+pub(crate) mod hex_text;
 pub(super) mod ids;
 mod image;
 mod outcome;
@@ -13,6 +14,7 @@ mod text;
 
 pub use audit::log::{
     AuditEntry, AuditExtra, AuditLog, AuditResult, AuditTime, AuditType, LogEnd, LogFault, LogId,
+    LogNumber,
 };
 pub use audit::report::{AuditReport, AuditWord, LogRead};
 pub use audit::verdict::{AuditObstacle, AuditVerdict, Contradiction};

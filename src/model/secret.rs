@@ -12,6 +12,13 @@ use zeroize::Zeroizing;
 #[derive(Clone)]
 pub struct Secret(Arc<Zeroizing<Vec<u8>>>);
 
+/// Empty.
+impl Default for Secret {
+    fn default() -> Self {
+        Self::new(Vec::new())
+    }
+}
+
 impl Secret {
     /// Takes ownership of the bytes, which are wiped later.
     pub fn new(bytes: Vec<u8>) -> Self {

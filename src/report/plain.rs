@@ -111,7 +111,8 @@ impl<W: Write> Plain<W> {
             | DeviceFact::Returned { .. }
             | DeviceFact::LoggedIn { .. }
             | DeviceFact::LoginRefused { .. }
-            | DeviceFact::PermitAsked => false,
+            | DeviceFact::PermitAsked
+            | DeviceFact::InstallAnnounced { .. } => false,
         }
     }
 }

@@ -71,6 +71,7 @@ fn tone(fact: &Fact) -> Option<Tone> {
         | DeviceFact::LoggedIn { .. }
         | DeviceFact::LoginRefused { .. }
         | DeviceFact::PermitAsked
+        | DeviceFact::InstallAnnounced { .. }
         | DeviceFact::Returned { .. } => None,
         DeviceFact::Audited { report } => Some(match report.verdict {
             AuditVerdict::Confirmed { .. }

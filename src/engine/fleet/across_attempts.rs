@@ -62,6 +62,12 @@ impl DeviceHistory {
         rebooted
     }
 
+    /// How long the device has been up at `now` at the least, unless it has rebooted since it was seen last.
+    pub(in crate::engine) fn uptime_at_least(&self, now: Instant) -> Option<Duration> {
+        let (at, uptime) = self.seen?;
+        Some(uptime + now.saturating_duration_since(at).mul_f64(SLOW_CLOCK))
+    }
+
     /// The device gave a token for the upgrade.
     pub(in crate::engine) fn logged_in(
         &mut self,

@@ -68,6 +68,10 @@ impl DeviceState {
         match fact {
             DeviceFact::StageStarted { stage, try_no } => {
                 self.started.get_or_insert(at);
+                // Whatever else is done, the install was not sent.
+                if !matches!(stage, Stage::Install | Stage::InstallUi) {
+                    self.announced = None;
+                }
                 if *stage == Stage::Audit && self.judged.is_none() {
                     self.judged = self.refused();
                 }
@@ -146,9 +150,16 @@ impl DeviceState {
             }
             DeviceFact::LogRead { .. } => {}
             DeviceFact::LoginRefused { left } => self.logins_left = Some(*left),
-            DeviceFact::PermitAsked => (self.wants_permit, self.permit) = (true, false),
+            DeviceFact::PermitAsked => {
+                self.announced = None;
+                (self.wants_permit, self.permit) = (true, false);
+            }
+            DeviceFact::InstallAnnounced { pending } => {
+                self.announced = Some((**pending).clone());
+            }
             DeviceFact::Audited { report } => self.audit = Some(report.clone()),
             DeviceFact::InstallBegun { pending } => {
+                self.announced = None;
                 self.pending = Some((**pending).clone());
                 (self.wants_permit, self.permit) = (false, false);
             }
@@ -172,6 +183,7 @@ impl DeviceState {
 
     fn ends(&mut self, at: Timestamp, outcome: &Outcome) {
         self.judged = None;
+        self.announced = None;
         self.reread = match outcome {
             Outcome::Failed(failure) if failure.is_about_log() => {
                 let watched = self.pending.take().map(|pending| Resume::Log {

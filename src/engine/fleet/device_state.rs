@@ -1,6 +1,7 @@
 //! What is known of one device in this run, and what follows from it. How events change it is in `device_events`;
 //! what is done with the device is decided in `reducer`.
 
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -63,6 +64,8 @@ pub struct DeviceState {
     pub verdict: Option<Verdict>,
     /// Whether a person took it out of the plan: then no install is sent to it, whatever the verdict.
     pub left_out: bool,
+    /// Present while an install is announced and the device is looked at for the last time before it.
+    pub(super) announced: Option<PendingInstall>,
     /// Present while an install may have been sent whose outcome is not known.
     pub pending: Option<PendingInstall>,
     /// Every try of every stage that ended, in order, all attempts.
@@ -74,7 +77,7 @@ pub struct DeviceState {
 }
 
 /// What the fleet needs to know of a device beforehand.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DeviceSeed {
     /// Its name.
     pub id: DeviceId,
@@ -209,6 +212,7 @@ impl DeviceState {
             logins_left: None,
             verdict: None,
             left_out: false,
+            announced: None,
             pending: None,
             timeline: Vec::new(),
             started: None,

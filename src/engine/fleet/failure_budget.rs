@@ -16,6 +16,7 @@ impl Fleet {
     #[must_use]
     pub fn with_rollout(mut self, rollout: Rollout) -> Self {
         self.max_failures = rollout.max_failures;
+        self.facts_mut().max_failures = rollout.max_failures;
         self
     }
 

@@ -4,12 +4,13 @@
 //! Who is next is in `queue`, who is left out of the plan in `left_out`, when a bad image halts the run in
 //! `failure_budget`, how a device ends without a task in `end_without_task`, and how far the run is in `run_progress`.
 
+use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::model::{DeviceId, MaxFailures, PayloadFacts, RunId, Timeouts};
+use crate::model::{DeviceId, MaxFailures, PayloadFacts, RunId};
 
 use super::counts::FleetCounts;
 use super::device_state::{DevicePhase, DeviceSeed, DeviceState};
@@ -17,9 +18,11 @@ use super::run_clock::RunClock;
 use super::stage_times::StageTimes;
 use crate::engine::event::{DeviceFact, Event, Fact};
 use crate::engine::reducer_messages::{Command, Intent, Message};
+use crate::engine::run_facts::RunFacts;
 
 /// How far a run goes by itself.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// Look only (`hemfleet plan`).
     Plan,
@@ -60,8 +63,7 @@ pub enum Stop {
 /// The state of a run: all devices and what is known of them.
 #[derive(Debug)]
 pub struct Fleet {
-    run: RunId,
-    payload: PayloadFacts,
+    facts: RunFacts,
     mode: Mode,
     concurrency: usize,
     phase: Phase,
@@ -78,8 +80,6 @@ pub struct Fleet {
     pub(in crate::engine) max_failures: MaxFailures,
     /// Whether the budget was spent, and nobody has given another one since.
     pub(super) halted: bool,
-    /// Devices that were chosen and are in no run.
-    not_asked: Vec<DeviceId>,
     started: Option<Timestamp>,
     /// How long it has upgraded.
     pub(super) clock: RunClock,
@@ -99,17 +99,21 @@ impl Fleet {
         concurrency: usize,
         devices: impl IntoIterator<Item = DeviceSeed>,
     ) -> Self {
-        let devices: Vec<DeviceState> = devices.into_iter().map(DeviceState::new).collect();
+        Self::of(RunFacts::new(run, payload, mode, concurrency, devices))
+    }
+
+    /// A fleet of these facts, in which nothing has happened.
+    pub fn of(facts: RunFacts) -> Self {
+        let seeds = facts.devices.iter().cloned();
+        let devices: Vec<DeviceState> = seeds.map(DeviceState::new).collect();
         let index = devices
             .iter()
             .enumerate()
             .map(|(n, device)| (device.id.clone(), n))
             .collect();
         Self {
-            run,
-            payload,
-            mode,
-            concurrency: concurrency.max(1),
+            mode: facts.mode,
+            concurrency: facts.concurrency.max(1),
             phase: Phase::Idle,
             stop: None,
             interrupted: false,
@@ -118,25 +122,34 @@ impl Fleet {
             index,
             queue: VecDeque::new(),
             open_ends: VecDeque::new(),
-            max_failures: MaxFailures::default(),
+            max_failures: facts.max_failures,
             halted: false,
-            not_asked: Vec::new(),
             started: None,
             clock: RunClock::default(),
             times: StageTimes::default(),
-            check_limit: Timeouts::default().check,
+            check_limit: facts.check_limit,
             ended: None,
+            facts,
         }
+    }
+
+    /// What it was made from.
+    pub fn facts(&self) -> &RunFacts {
+        &self.facts
+    }
+
+    pub(super) fn facts_mut(&mut self) -> &mut RunFacts {
+        &mut self.facts
     }
 
     /// The run.
     pub fn run(&self) -> &RunId {
-        &self.run
+        &self.facts.run
     }
 
     /// What is rolled out.
     pub fn payload(&self) -> &PayloadFacts {
-        &self.payload
+        &self.facts.payload
     }
 
     /// How far the run goes by itself.
@@ -162,14 +175,14 @@ impl Fleet {
     /// The same fleet, without these: they could not be asked what is offered to them.
     #[must_use]
     pub fn leaving_out(mut self, not_asked: &[DeviceId]) -> Self {
-        self.not_asked = not_asked.to_vec();
+        self.facts.not_asked = not_asked.to_vec();
         self
     }
 
     /// Devices that were chosen and are not among these, since they could not be asked what the backend offers
     /// them.
     pub fn not_asked(&self) -> &[DeviceId] {
-        &self.not_asked
+        &self.facts.not_asked
     }
 
     /// All devices in the order of the inventory.
@@ -393,6 +406,10 @@ impl Fleet {
                 self.measure(n, event.at, fact);
                 if matches!(fact, DeviceFact::PermitAsked) {
                     self.give_permit(n, commands);
+                }
+                if matches!(fact, DeviceFact::InstallAnnounced { .. }) {
+                    let device = self.devices[n].id.clone();
+                    commands.push(Command::SendInstall { device });
                 }
                 if self.phase == Phase::Planning && matches!(fact, DeviceFact::Planned { .. }) {
                     self.change(n, |device| device.state = DevicePhase::Planned);

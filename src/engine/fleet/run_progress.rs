@@ -27,6 +27,7 @@ impl Fleet {
     #[must_use]
     pub fn with_timeouts(mut self, timeouts: &Timeouts) -> Self {
         self.check_limit = timeouts.check;
+        self.facts_mut().check_limit = timeouts.check;
         self
     }
 

@@ -138,6 +138,8 @@ pub(in crate::engine) struct Attempt<D> {
     pub(in crate::engine) run: RunId,
     /// Where secrets come from that a person types.
     pub(in crate::engine) answers: mpsc::Receiver<Secret>,
+    /// Says that an install that was announced is on disk, or why it is not.
+    pub(in crate::engine) recorded: mpsc::Receiver<Result<(), String>>,
     /// Limits how many phones are asked at once, over all devices of the run.
     pub(in crate::engine) turns: Arc<Semaphore>,
     /// What this run did to the device in all attempts.

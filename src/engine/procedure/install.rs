@@ -6,7 +6,7 @@
 use tokio::time::Instant;
 
 use crate::device::{Device, InstallAnswer, Session, Validated};
-use crate::model::{Component, FailureKind, Outcome, Stage, Touched, Verdict};
+use crate::model::{Component, FailureKind, Fws, Outcome, Stage, Touched, Verdict};
 
 use super::attempt::{Attempt, AttemptEnd, Running};
 use super::login::Access;
@@ -32,6 +32,14 @@ enum Change {
     Done(Box<Seen>),
     /// It has rebooted, or changed otherwise: the login and what was staged are lost, and it is looked at anew.
     Other(&'static str),
+}
+
+/// The stage in which an install is sent.
+fn install_stage(component: Component) -> Stage {
+    match component {
+        Component::Firmware => Stage::Install,
+        Component::Ui => Stage::InstallUi,
+    }
 }
 
 impl<D: Device> Attempt<D> {
@@ -63,10 +71,10 @@ impl<D: Device> Attempt<D> {
         // Waiting for a slow subscriber comes before the look, not after it.
         let events = self.events.clone();
         let mut tries = 0;
-        let mut session = self.permit(access).await?;
+        let mut session = self.permit_and_announce(access, component, seen).await?;
         let (mut reserved, now) = loop {
             if !self.has_permit() {
-                session = self.permit(access).await?;
+                session = self.permit_and_announce(access, component, seen).await?;
             }
             let reserved = self.unless_cancelled(events.reserve(RESERVED)).await?;
             let kind = match self.unless_cancelled(self.look()).await? {
@@ -104,14 +112,12 @@ impl<D: Device> Attempt<D> {
             uptime_before: now.status.uptime,
             fw_upgrade_before: now.status.fw_upgrade,
             fws_before: now.version.fws,
+            fws_expected: self.expected_by(component),
             device: now.version.mark(),
             uis_before: now.version.uis,
             mark: self.history().mark(),
         };
-        let stage = match component {
-            Component::Firmware => Stage::Install,
-            Component::Ui => Stage::InstallUi,
-        };
+        let stage = install_stage(component);
         let try_no = 1;
         reserved.send(DeviceFact::StageStarted { stage, try_no });
         let running = Running::begun(stage, try_no);
@@ -127,6 +133,56 @@ impl<D: Device> Attempt<D> {
             answer,
             running,
         })
+    }
+
+    /// Asks for the permit, and then writes down that an install is about to be sent: should hemfleet or this machine die
+    /// from here on, the next run knows of it. Waits until that is on disk; the last look comes after it.
+    async fn permit_and_announce(
+        &mut self,
+        access: &mut Access,
+        component: Component,
+        seen: &Seen,
+    ) -> Result<Session, Outcome> {
+        let session = self.permit(access).await?;
+        let pending = Box::new(self.announced(component, seen));
+        let announced = DeviceFact::InstallAnnounced { pending };
+        self.unless_cancelled(self.events.send(announced)).await?;
+        let cancel = self.cancel.clone();
+        let answer = tokio::select! {
+            biased;
+            () = cancel.cancelled() => return Err(self.stopped()),
+            answer = self.recorded.recv() => answer,
+        };
+        let Err(what) = answer.unwrap_or_else(|| Err("the run is over".to_owned())) else {
+            return Ok(session);
+        };
+        let running = self.begin(install_stage(component), 1).await;
+        let kind = FailureKind::InstallNotRecorded { what };
+        Err(self.fail(running, kind).await)
+    }
+
+    /// What is known of a device whose last look is still to come. That finds it as it was, or no install is sent: so its
+    /// uptime has gone on since the look before, if perhaps slowly.
+    fn announced(&self, component: Component, seen: &Seen) -> PendingInstall {
+        let now = Instant::now();
+        let uptime = self.history().uptime_at_least(now);
+        PendingInstall {
+            component,
+            since: now,
+            uptime_before: uptime.unwrap_or(seen.status.uptime),
+            fw_upgrade_before: seen.status.fw_upgrade,
+            fws_before: seen.version.fws,
+            fws_expected: self.expected_by(component),
+            device: seen.version.mark(),
+            uis_before: seen.version.uis.clone(),
+            mark: self.history().mark(),
+        }
+    }
+
+    /// The firmware that runs once an install of this succeeds, where that is known.
+    fn expected_by(&self, component: Component) -> Option<Fws> {
+        let fws = self.expected_fws();
+        fws.filter(|_| component == Component::Firmware)
     }
 
     /// Asks for the permit to install, and waits for it: while a run is halted, until a person decides. What was known of

@@ -339,7 +339,7 @@ impl<D: Device> Attempt<D> {
         }
     }
 
-    fn expected_fws(&self) -> Option<Fws> {
+    pub(super) fn expected_fws(&self) -> Option<Fws> {
         self.firmware().and_then(|image| image.facts.expected_fws())
     }
 

@@ -270,6 +270,9 @@ async fn the_install_follows_the_last_look_at_once_however_slowly_the_events_are
         attempt.events.send_progress(Stage::Check, progress);
     }
     let permit = attempt.permit.clone();
+    let (on_disk, recorded) = mpsc::channel(1);
+    attempt.recorded = recorded;
+    on_disk.send(Ok(())).await.unwrap();
     let task = tokio::spawn(async move {
         let mut access = Access::Open(Entry::anonymous());
         let validated = Validated::by_device(Component::Firmware);

@@ -134,6 +134,7 @@ pub(in crate::engine) fn attempt(
         clocks_apart: false,
         run: RunId::from_random([0; 4]),
         answers: mpsc::channel(1).1,
+        recorded: mpsc::channel(1).1,
         turns: Arc::new(Semaphore::new(1)),
         history: Arc::default(),
         keeper: None,

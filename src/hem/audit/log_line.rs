@@ -9,7 +9,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-use crate::model::{AuditExtra, AuditTime, AuditType, LogFault, printable};
+use crate::model::{AuditExtra, AuditTime, AuditType, LogFault, LogNumber, printable};
 
 /// How many bytes of the HMAC end a line.
 pub(super) const MAC_BYTES: usize = 16;
@@ -71,10 +71,10 @@ impl<'a> Fields<'a> {
     /// The numbers, of which the page says that they are hexadecimal (the result, 0 to 2, is either way).
     pub(super) fn numbers(&self) -> Result<Numbers, LogFault> {
         Ok(Numbers {
-            counter: number(self.counter, "counter")?,
-            time: number(self.time, "time")?,
-            kind: AuditType(number(self.kind, "type")?),
-            result: number(self.result, "result")?,
+            counter: number(self.counter, LogNumber::Counter)?,
+            time: number(self.time, LogNumber::Time)?,
+            kind: AuditType(number(self.kind, LogNumber::Type)?),
+            result: number(self.result, LogNumber::Result)?,
         })
     }
 
@@ -149,7 +149,7 @@ impl Numbers {
 }
 
 /// A number in hexadecimal digits and nothing else: the library would take a sign as well.
-fn number(text: &[u8], field: &'static str) -> Result<u64, LogFault> {
+fn number(text: &[u8], field: LogNumber) -> Result<u64, LogFault> {
     let bad = LogFault::BadNumber { field };
     if !text.iter().all(u8::is_ascii_hexdigit) {
         return Err(bad);

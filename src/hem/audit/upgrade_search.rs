@@ -3,6 +3,7 @@
 //!
 //! It sees only verified entries, each once, as they come; `verifier` verifies them.
 
+use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
 
 use crate::hem::json::SCOPE_UPGRADE;
@@ -12,7 +13,8 @@ use crate::model::{
 };
 
 /// How this run got its token, hence which entry the device wrote for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Login {
     /// Type d, whose extra field is the scope.
     Secret,
@@ -21,7 +23,7 @@ pub enum Login {
 }
 
 /// What identifies this run's upgrade in a log.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpgradeMark {
     /// How the run logged in for the upgrade.
     pub login: Login,

@@ -1,6 +1,7 @@
 //! The audit log as values (protocol page, section 9): entries, and how far a file verifies. Files are read and verified
 //! in `hem::audit`; what they say of an upgrade is in `verdict`.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 use crate::model::printable;
@@ -9,7 +10,8 @@ use crate::model::printable;
 /// the power-up, or a small number where the clock was not set then: never a date to sort by.
 ///
 /// It takes no memory beside itself: a run holds many of them.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct LogId {
     digits: [u8; LogId::MAX],
     len: u8,
@@ -39,6 +41,20 @@ impl LogId {
     }
 }
 
+impl From<LogId> for String {
+    fn from(id: LogId) -> Self {
+        id.as_str().to_owned()
+    }
+}
+
+impl TryFrom<String> for LogId {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::new(&text).ok_or("no name of a log file")
+    }
+}
+
 impl fmt::Display for LogId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
@@ -46,7 +62,8 @@ impl fmt::Display for LogId {
 }
 
 /// When an entry was written, by the device's own clock.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum AuditTime {
     /// Seconds since the power-up: the clock was not set yet.
     SinceBoot(u64),
@@ -80,7 +97,7 @@ fn date(unix: u64) -> String {
 }
 
 /// The type of an entry, a number that later firmware may add to.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct AuditType(pub u64);
 
 impl AuditType {
@@ -142,7 +159,8 @@ impl fmt::Display for AuditType {
 }
 
 /// The result field of an entry.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum AuditResult {
     /// 0.
     Ok,
@@ -189,7 +207,8 @@ impl fmt::Display for AuditResult {
 }
 
 /// What the extra field of an entry holds.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum AuditExtra {
     /// Nothing; key lines too, whose signature says nothing to people.
     None,
@@ -226,7 +245,7 @@ impl fmt::Display for AuditExtra {
 }
 
 /// One entry whose line was verified: its MAC fits and its counter follows.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct AuditEntry {
     /// Its line in the file, counted from 1.
     pub line: usize,
@@ -244,8 +263,34 @@ pub struct AuditEntry {
     pub extra: AuditExtra,
 }
 
+/// A number of a line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogNumber {
+    /// The first field.
+    Counter,
+    /// The second.
+    Time,
+    /// The third.
+    Type,
+    /// The fourth.
+    Result,
+}
+
+impl fmt::Display for LogNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Counter => "counter",
+            Self::Time => "time",
+            Self::Type => "type",
+            Self::Result => "result",
+        })
+    }
+}
+
 /// Why a line of a log file does not verify.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum LogFault {
     /// No line of the file is an entry.
     #[error("no entry in this file: it verifies nothing")]
@@ -257,7 +302,7 @@ pub enum LogFault {
     #[error("its {field} is not a hexadecimal number")]
     BadNumber {
         /// Which one.
-        field: &'static str,
+        field: LogNumber,
     },
     /// A key line holds no key.
     #[error("its key is not 32 bytes of base64url")]
@@ -298,7 +343,8 @@ impl LogFault {
 }
 
 /// How far a log file verifies.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum LogEnd {
     /// To its end.
     Whole,
@@ -329,7 +375,7 @@ impl fmt::Display for LogEnd {
 }
 
 /// A log file as far as it was verified, and of its entries those that stay in memory.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct AuditLog {
     /// The firmware that wrote it, from its first line; made printable, covered by no MAC.
     pub firmware: Option<String>,

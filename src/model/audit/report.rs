@@ -1,6 +1,7 @@
 //! The verdict of an audit log together with what it rests on: the file, the link, and how the attempt ended. The
 //! verdict itself is in `verdict`.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 
@@ -49,7 +50,7 @@ impl AuditWord {
 }
 
 /// What was read of a device's log, and what it says.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct AuditReport {
     /// What it says.
     pub verdict: AuditVerdict,
@@ -114,7 +115,7 @@ impl fmt::Display for AuditReport {
 }
 
 /// One log file of a device, as `hemfleet audit` reads it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LogRead {
     /// Its name.
     pub id: LogId,

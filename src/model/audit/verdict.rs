@@ -4,12 +4,14 @@
 //! Must not: claim more than section 9 allows. A line is as trustworthy as the link over which it was read, so no
 //! text here says that a log is a proof.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 use crate::model::{AuditResult, LogFault};
 
 /// What contradicts a successful upgrade.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Contradiction {
     /// The device logged another result than OK for the upgrade.
     #[error("the device logged the upgrade with {0}")]
@@ -23,7 +25,8 @@ pub enum Contradiction {
 }
 
 /// Why there is no verdict of the log.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum AuditObstacle {
     /// A rack appliance lists no logs (section 1).
     #[error("EPA: no log over this API")]
@@ -140,7 +143,8 @@ impl AuditObstacle {
 
 /// What the audit log says of one upgrade (section 9). Its worth rests on the
 /// [`LinkTrust`](crate::model::LinkTrust).
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum AuditVerdict {
     /// The file verifies and holds this upgrade's entry, with OK.
     Confirmed {

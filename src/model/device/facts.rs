@@ -1,13 +1,14 @@
 //! What a device says of itself (protocol page, sections 4 and 5), already escaped, and how far its clock and its logins
 //! can be relied on. The JSON is parsed in `hem::json`.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
 
 use crate::model::image::firmware::{Fwk, Fws, version_label};
 
 /// `GET /api/system/version`.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct DeviceVersion {
     /// Hardware, such as `PPA rev 2.2`.
     pub hwv: String,
@@ -24,7 +25,7 @@ pub struct DeviceVersion {
 }
 
 /// What stays the same of one device whatever it runs: behind a tunnel another one may answer.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct DeviceMark {
     /// See [`DeviceVersion::hwv`].
     pub hwv: String,
@@ -69,7 +70,7 @@ impl DeviceVersion {
 }
 
 /// `GET /api/system/status`, as far as an upgrade needs it.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct DeviceStatus {
     /// Time since boot, in whole seconds of the device's own clock.
     pub uptime: Duration,
@@ -87,7 +88,7 @@ pub struct DeviceStatus {
 }
 
 /// `fls_state`: latched faults as bits (section 4).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct FlsState(pub u32);
 
 impl FlsState {

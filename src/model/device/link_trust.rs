@@ -1,10 +1,12 @@
 //! How far the link to a device can be trusted, and with it everything that the device says (protocol page,
 //! section 9). How the link is set up and checked is in `device::http`.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// How the device at the other end of a link is known.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum LinkTrust {
     /// TLS with the device's pinned key.
     Pinned,

@@ -1,6 +1,7 @@
 //! How a device is reached and trusted, as plain values (inventory table `[[device]]`). The only secret here is in
 //! [`Credential`].
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 use crate::model::{DeviceId, LinkTrust, Secret, SecretSource, SshJump};
@@ -155,7 +156,8 @@ pub enum WordsChoice {
 }
 
 /// How the key that a device accepted was derived (section 6). No secret.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Derivation {
     /// A passphrase by PBKDF2.
     Pbkdf2,
@@ -186,7 +188,8 @@ impl fmt::Display for Derivation {
 }
 
 /// What a token is good for (section 6); each has one.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// `system:upgrade`: a whole upgrade.
     Upgrade,
@@ -249,7 +252,8 @@ pub enum Credential {
 }
 
 /// What there is to enter a device with, without the secret.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Credentials {
     /// Nothing.
     None,

@@ -1,6 +1,7 @@
 //! Firmware images and signatures as values (protocol page, sections 4 and 11). Files are parsed in
 //! `hem::firmware_image`.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 use base64::Engine as _;
@@ -31,8 +32,23 @@ fn decode<const N: usize>(text: &str) -> Result<[u8; N], FwsParseError> {
 macro_rules! base64_bytes {
     ($(#[$doc:meta])* $name:ident, $len:literal) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
         pub struct $name(pub [u8; $len]);
+
+        impl From<$name> for String {
+            fn from(bytes: $name) -> Self {
+                bytes.to_string()
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = FwsParseError;
+
+            fn try_from(text: String) -> Result<Self, FwsParseError> {
+                Self::from_base64(&text)
+            }
+        }
 
         impl $name {
             /// Reads the base64 that devices report (standard alphabet, padded).
@@ -72,7 +88,8 @@ base64_bytes!(
 );
 
 /// How a firmware file is written.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ImageFormat {
     /// Raw bytes, sent as `firmware.bin`.
     Binary,
@@ -100,7 +117,8 @@ impl fmt::Display for ImageFormat {
 }
 
 /// What the signature in the footer covers (section 11).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum SigningMode {
     /// Mode 0: every byte before the signature.
     Plain,
@@ -118,13 +136,14 @@ impl fmt::Display for SigningMode {
 }
 
 /// What is known of an image before any device is touched (section 11).
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ImageFacts {
     /// Size of the file in bytes, which is what is uploaded.
     pub file_bytes: u64,
     /// Size of the decoded image in bytes; the same for binary files.
     pub image_bytes: u64,
     /// SHA-256 of the file.
+    #[serde(with = "crate::model::hex_text")]
     pub sha256: [u8; 32],
     /// How the file is written.
     pub format: ImageFormat,
@@ -133,7 +152,7 @@ pub struct ImageFacts {
 }
 
 /// The recognised footer of a signed image (section 11).
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ImageFooter {
     /// The name, such as `Encedo nGINE FW v1.2.3`; a hint, no proof.
     pub name: String,
@@ -175,7 +194,8 @@ pub(in crate::model) fn version_label(name: &str) -> String {
 }
 
 /// What of a device is upgraded.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Component {
     /// The management app, a web page that the device serves (section 8). Before the firmware, whose
     /// install ends in a reboot.
@@ -237,7 +257,7 @@ impl From<FirmwareImage> for Payload {
 }
 
 /// What is known of a [`Payload`].
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct PayloadFacts {
     /// The management app.
     pub app: Option<AppFacts>,

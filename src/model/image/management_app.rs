@@ -1,6 +1,7 @@
 //! The management app as a value: its file, its trailer and its version (protocol page, section 8). Files are parsed in
 //! `hem::management_app`.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 use base64::Engine as _;
@@ -17,8 +18,9 @@ pub const APP_UPLOAD_NAME: &str = "webroot.tar";
 
 /// The version of a release: the SHA-256 of its `manifest`, in base64 as `newuis` and, by the documentation,
 /// `uis` have it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct AppVersion(pub [u8; 32]);
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AppVersion(#[serde(with = "crate::model::hex_text")] pub [u8; 32]);
 
 impl AppVersion {
     /// Whether a `uis` or `newuis` names this version. Its padding may be missing.
@@ -45,7 +47,7 @@ impl fmt::Debug for AppVersion {
 }
 
 /// The 96 bytes behind the tar.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct AppTrailer {
     /// The signer's public key.
     pub key: Fwk,
@@ -62,11 +64,12 @@ impl AppTrailer {
 }
 
 /// What is known of a management app before any device is touched.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct AppFacts {
     /// Size of the file in bytes.
     pub file_bytes: u64,
     /// SHA-256 of the file.
+    #[serde(with = "crate::model::hex_text")]
     pub sha256: [u8; 32],
     /// Signer and signature, where the file has them.
     pub trailer: Option<AppTrailer>,

@@ -1,12 +1,14 @@
 //! What became of a device, with its words, hints and codes. Why an install is not proven is in `doubt`, why a stage
 //! failed in `failure`, and what the plan says beforehand in `plan_verdict`.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 use crate::model::{Doubt, Failure, FailureKind, Stage, Touched, Unproven};
 
 /// Why a device is left alone.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Skip {
     /// A rack appliance has no upgrade endpoints (section 1).
     Epa,
@@ -27,7 +29,8 @@ impl fmt::Display for Skip {
 }
 
 /// What became of a device. Nothing is [`Outcome::Upgraded`] without evidence.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// A reboot was observed and the device reports the very `fws` of the image.
     Upgraded,
@@ -60,7 +63,8 @@ pub enum Outcome {
 }
 
 /// [`Outcome`] without its reasons: for counts, filters, glyphs and exit codes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum OutcomeKind {
     /// See [`Outcome::Upgraded`] and [`Outcome::AppInstalled`].
     Upgraded,

@@ -1,10 +1,12 @@
 //! Why it is not proven, or not known at all, what an install did to a device. What becomes of the device is in
 //! `device_outcome`.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Why a change is not proven.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Unproven {
     /// It rebooted and reports neither the old nor the image's `fws`.
     OtherSignature {
@@ -93,7 +95,8 @@ impl fmt::Display for Unproven {
 }
 
 /// Why it is not known what an install did.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Doubt {
     /// The answer was lost, and the device answered all the time without a reboot.
     AnswerLost,

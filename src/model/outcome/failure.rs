@@ -1,13 +1,15 @@
 //! Why something failed, as typed data. What the operator does next is in `hint`; what is retried is decided in
 //! `engine::procedure::retry`.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
 
 use crate::model::{BrokerFault, Doubt, FlsState, LinkFault, Stage, Unproven, human_duration};
 
 /// What an attempt has changed on the device so far.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Touched {
     /// Nothing was sent that changes it.
     #[default]
@@ -44,7 +46,8 @@ impl fmt::Display for Touched {
 }
 
 /// Whose signing key is not known.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum UnknownSigner {
     /// The image's: its footer was not recognised.
     Image,
@@ -62,7 +65,8 @@ impl fmt::Display for UnknownSigner {
 }
 
 /// Why a stage failed.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum FailureKind {
     /// No usable answer from the device.
     #[error(transparent)]
@@ -238,6 +242,12 @@ pub enum FailureKind {
     /// The connection for the install could not be opened: the request was not sent.
     #[error("install not sent: {0}")]
     InstallNotSent(LinkFault),
+    /// That the install was about to be sent could not be written down first, so it was not.
+    #[error("install not sent: the journal could not be written first: {what}")]
+    InstallNotRecorded {
+        /// What the system said.
+        what: String,
+    },
     /// After the check-in the backend orders the device to lock, wipe or brick itself (section 5).
     #[error("the backend orders this device to: {action}")]
     BackendAction {
@@ -332,6 +342,7 @@ impl FailureKind {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Link(link) | Self::InstallNotSent(link) => link.code(),
+            Self::InstallNotRecorded { .. } => "not_journalled",
             Self::Broker(_) => "broker",
             Self::Status { .. } => "status",
             Self::BadAnswer { .. } => "bad_answer",
@@ -379,7 +390,7 @@ impl FailureKind {
 }
 
 /// A failed attempt: where, why, and what it left on the device.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Failure {
     /// The stage in which it failed.
     pub stage: Stage,

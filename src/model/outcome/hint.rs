@@ -24,6 +24,9 @@ fn hint(stage: Stage, kind: &FailureKind) -> String {
         FailureKind::InstallNotSent(_) => "The install request never left: the device still runs what it ran. \
              Retry: it uploads and checks anew."
             .to_owned(),
+        FailureKind::InstallNotRecorded { .. } => "The device still runs what it ran. Make room, or make the journal's folder \
+             writable, then retry: it uploads and checks anew."
+            .to_owned(),
         FailureKind::Broker(fault) => broker_hint(fault, stage).to_owned(),
         FailureKind::Status { status } => status_hint(stage, *status).to_owned(),
         FailureKind::BadAnswer { .. } => "Is this a HEM? Check url, connect and proxy of this device; if they are right, \

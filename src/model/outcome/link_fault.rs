@@ -1,11 +1,13 @@
 //! Faults of the links to devices and to the broker: no usable answer came.
 
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 use crate::model::{human_bytes, human_duration};
 
 /// A fault of the way to a device or to the broker: no usable HTTP answer came.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum LinkFault {
     /// The host name is not known.
     #[error("no address for {host}")]
@@ -104,7 +106,8 @@ pub enum LinkFault {
 }
 
 /// What this machine lacked to open or keep a connection: it says nothing about the other side.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum LocalFault {
     /// The limit of file descriptors of the process, or of the machine, is reached.
     #[error("this machine: no file descriptor is left ({what})")]
@@ -139,7 +142,8 @@ pub enum LocalFault {
 }
 
 /// Why a TLS connection was not trusted or not agreed on.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum TlsFault {
     /// The certificate has expired.
     #[error("certificate expired {days} days ago ({not_after})")]
@@ -187,7 +191,8 @@ pub enum TlsFault {
 }
 
 /// A fault of the broker, which relays check-ins and asks phones.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum BrokerFault {
     /// It could not be reached.
     #[error("broker not reached: {what}")]

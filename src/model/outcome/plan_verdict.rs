@@ -1,11 +1,13 @@
 //! What the plan says of a device before anything is changed. It is decided in `engine::procedure::plan`.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 use crate::model::{Failure, FailureKind, Outcome, Skip, Stage, Touched};
 
 /// What the plan says of a device, before anything is changed.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// It will be upgraded.
     Upgrade {

@@ -1,9 +1,11 @@
 //! The stages of one device's upgrade.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A stage of one device's upgrade, in the order in which they run.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Stage {
     /// Reading version and status; no token needed (protocol page, section 4).
     Probe,

@@ -1,5 +1,6 @@
 //! How a rollout is held back (inventory table `[rollout]`), with its defaults. The harm is counted in `engine::fleet`.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
@@ -11,7 +12,8 @@ pub struct Rollout {
 }
 
 /// How many devices an install may leave worse, or in doubt, before the run is halted.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum MaxFailures {
     /// So many. None means what one means: the first halts the run.
     Number(u32),

@@ -191,6 +191,7 @@ impl<'a> DeviceLine<'a> {
             }
             // Said by the stages around them.
             DeviceFact::PermitAsked
+            | DeviceFact::InstallAnnounced { .. }
             | DeviceFact::InstallBegun { .. }
             | DeviceFact::Returned { .. } => return None,
         })

@@ -155,9 +155,9 @@ fn other_shapes_are_no_entries_and_bad_numbers_are() {
     assert_eq!(log.other_lines, [5, 6]);
     assert_eq!(log.entries[1].line, 7);
     for (line, field) in [
-        ("+1|0|1|0|||x", "counter"),
-        ("1||0x1|0|||x", "time"),
-        ("1|0|g|0|||x", "type"),
+        ("+1|0|1|0|||x", crate::model::LogNumber::Counter),
+        ("1||0x1|0|||x", crate::model::LogNumber::Time),
+        ("1|0|g|0|||x", crate::model::LogNumber::Type),
     ] {
         let end = File::new().raw(line).log().end;
         assert!(
