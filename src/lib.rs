@@ -12,6 +12,7 @@
 //! | 2 | [`device`] | `trait Device` and its HTTP adapter, broker included. | model, hem |
 //! | 2 | [`sim`] | Simulated HEMs and a broker on loopback. | model, hem |
 //! | 3 | [`engine`] | Events, commands, the reducer, one device's procedure, the pool. | model, hem, device |
+//! | 4 | [`journal`] | The durable record of runs (SQLite); implements [`engine::Recorder`]. | model, engine |
 //! | 4 | [`report`] | Headless subscribers: plain lines, JSON lines, summaries, report files. | model, engine |
 //! | 4 | [`tui`] | The dashboard. | model, engine |
 //! | – | [`guide`] | Nothing but pages for users. | — |
@@ -66,6 +67,7 @@ pub mod device;
 pub mod engine;
 pub mod guide;
 pub mod hem;
+pub mod journal;
 pub mod model;
 pub mod report;
 pub mod sim;

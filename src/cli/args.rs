@@ -1,5 +1,7 @@
 //! The command line as typed. The values are checked by `config` and by the commands.
 
+pub(super) mod journal;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -32,6 +34,21 @@ pub(super) enum Command {
     Plan(Plan),
     /// Upgrade devices: plan, confirm, upgrade
     Run(Run),
+    /// Go on with a run whose process died or was stopped: ask each unfinished device what it is now, show the plan of
+    /// what is left, and finish it as one run
+    Resume(journal::Resume),
+    /// List the runs of the journal, or what became of one device or the devices of one run
+    History(journal::History),
+    /// Show what each device of an inventory last proved to run, when, and who is behind the image
+    Status(journal::Status),
+    /// Write a report of a run that is over
+    Report(journal::Report),
+    /// Show a run again, on the dashboard or as lines
+    Replay(journal::Replay),
+    /// Watch a run that is going on in another process, without a hand in it
+    Attach(journal::Attach),
+    /// Write what proves a run to a folder that others can verify, or verify such a folder
+    Evidence(journal::Evidence),
     /// Try a run on simulated devices, with real sockets and the real dashboard
     Demo(Demo),
     /// Serve simulated devices until stopped, and write an inventory for them
@@ -229,6 +246,8 @@ pub(super) struct Run {
     /// (lost and unknown count double); overrides `[rollout] max_failures`
     #[arg(long, value_name = "N|N%")]
     pub(super) max_failures: Option<MaxFailures>,
+    #[command(flatten)]
+    pub(super) keep: journal::Keep,
     #[command(flatten)]
     pub(super) view: View,
     #[command(flatten)]

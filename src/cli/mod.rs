@@ -66,6 +66,13 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, CliError> {
     match &cli.command {
         Command::Plan(plan) => commands::run::plan(cli, plan).map(ExitCode::from),
         Command::Run(run) => commands::run::run(cli, run).map(ExitCode::from),
+        Command::Resume(resume) => commands::resume::resume(cli, resume).map(ExitCode::from),
+        Command::History(history) => commands::history::history(history),
+        Command::Status(status) => commands::status::status(status),
+        Command::Report(report) => commands::report::report(report),
+        Command::Replay(replay) => commands::replay::replay(cli, replay),
+        Command::Attach(attach) => commands::attach::attach(cli, attach),
+        Command::Evidence(evidence) => commands::evidence::evidence(evidence),
         Command::Demo(demo) => commands::demo::demo(cli, demo),
         Command::Sim(sim) => commands::sim::sim(cli, sim),
         Command::Audit(audit) => match &audit.saved {

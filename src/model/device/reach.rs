@@ -6,10 +6,13 @@
 use std::fmt::{self, Write as _};
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{DeviceSpec, HostPort, Scheme, SshJump};
 
 /// The one spelling of the way to a device: host and port, and the proxy or jump host that is on the way.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Reach(String);
 
 impl Reach {
