@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::record::{RunContext, RunRecord};
-use crate::engine::{DeviceState, Fleet, PendingInstall, Phase};
+use crate::engine::{DeviceState, Fleet, PendingInstall};
 use crate::model::{DeviceId, DeviceVersion, Outcome, OutcomeKind, Reach, RunId, Stage, Touched};
 
 /// Grows whenever something is derived otherwise than before: what is stored with another number is derived again.
@@ -95,7 +95,7 @@ impl RunSummary {
                 .is_none_or(|kind| kind == OutcomeKind::Cancelled)
         };
         // A plan that nobody confirmed has changed nothing: that is its end.
-        let was_begun = fleet.phase() == Phase::Upgrading;
+        let was_begun = fleet.has_begun();
         Self {
             derivation: DERIVATION,
             ended: fleet.ended(),
