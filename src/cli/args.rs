@@ -246,6 +246,10 @@ pub(super) struct Run {
     /// (lost and unknown count double); overrides `[rollout] max_failures`
     #[arg(long, value_name = "N|N%")]
     pub(super) max_failures: Option<MaxFailures>,
+    /// When the terminal is gone (SIGHUP), go on to the end of the run without a screen; `hemfleet attach` shows it.
+    /// Overrides `[run] on_hangup`
+    #[arg(long)]
+    pub(super) detach: bool,
     #[command(flatten)]
     pub(super) keep: journal::Keep,
     #[command(flatten)]

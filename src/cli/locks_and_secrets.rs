@@ -13,7 +13,7 @@ use super::{CliError, wiring};
 use crate::config::secrets::prompt::{self, TerminalPrompter};
 use crate::config::secrets::secret_store::SecretStore;
 use crate::config::{self, Settings};
-use crate::engine::{FleetRun, LogKeeper, Mode};
+use crate::engine::{FleetRun, LogKeeper, Mode, StopSignal};
 use crate::hem::kdf::check_master_words;
 use crate::model::{AuthMethod, Credentials, DeviceSpec, Payload, RunId, Secret};
 
@@ -25,7 +25,7 @@ pub(super) async fn open_session(
     payload: Payload,
     mode: Mode,
     keeper: Option<Arc<dyn LogKeeper>>,
-    interrupts: &mut mpsc::Receiver<()>,
+    interrupts: &mut mpsc::Receiver<StopSignal>,
 ) -> Result<Option<FleetRun>, CliError> {
     limits::ensure_files(settings.concurrency, settings.devices.len())?;
     let prompted = |spec: &&DeviceSpec| spec.auth.credentials() == Credentials::Prompt;
@@ -45,7 +45,7 @@ pub(super) async fn open_session(
 /// Reads the secrets of the devices; nothing where an interrupt comes first.
 async fn secrets(
     settings: &Settings,
-    interrupts: &mut mpsc::Receiver<()>,
+    interrupts: &mut mpsc::Receiver<StopSignal>,
 ) -> Result<Option<SecretStore>, CliError> {
     let (devices, hidden) = (settings.devices.clone(), settings.secret_variables.clone());
     let read = tokio::task::spawn_blocking(move || {
@@ -59,7 +59,7 @@ async fn secrets(
     });
     tokio::select! {
         read = read => Ok(Some(read.map_err(io::Error::other)??)),
-        Some(()) = interrupts.recv() => {
+        Some(_) = interrupts.recv() => {
             // The prompt is still waiting, with the echo off.
             prompt::restore();
             Ok(None)
@@ -70,11 +70,11 @@ async fn secrets(
 /// Locks the devices before anything else is done; false if an interrupt comes first.
 pub(super) async fn take_locks(
     locks: &Arc<DeviceLocks>,
-    interrupts: &mut mpsc::Receiver<()>,
+    interrupts: &mut mpsc::Receiver<StopSignal>,
 ) -> Result<bool, CliError> {
     tokio::select! {
         taken = locks.take() => taken.map(|()| true).map_err(nothing_sent),
-        Some(()) = interrupts.recv() => Ok(false),
+        Some(_) = interrupts.recv() => Ok(false),
     }
 }
 

@@ -26,7 +26,7 @@ pub use environment::{Env, process_env};
 pub use schema::schema;
 pub use toml::source::Location;
 
-use crate::model::{DeviceSpec, ImageTrust, Policy, Rollout, ScreenSettings};
+use crate::model::{DeviceSpec, ImageTrust, OnHangUp, Policy, Rollout, ScreenSettings};
 
 /// The documented inventory: every key with its default.
 pub const EXAMPLE: &str = include_str!("../../config.example.toml");
@@ -52,6 +52,8 @@ pub struct Settings {
     pub broker: BrokerSettings,
     /// When a rollout is halted.
     pub rollout: Rollout,
+    /// What becomes of a run whose terminal is gone; `--detach` wins.
+    pub on_hang_up: OnHangUp,
     /// How the dashboard uses the terminal.
     pub screen: ScreenSettings,
     /// Time limits, pace, retries, `--force`.

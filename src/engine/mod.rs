@@ -17,9 +17,11 @@ mod pool;
 mod procedure;
 mod recorder;
 mod reducer_messages;
+mod replay;
 mod run_facts;
 #[cfg(test)]
 mod tests;
+mod unattended;
 
 pub use event::{DeviceFact, Event, Fact, PendingInstall, Progress, Resume, RunHalt, Seen};
 pub use event_line::{audit_hint, plan_counts};
@@ -34,4 +36,6 @@ pub use pool::{Launcher, Pool};
 pub use procedure::attempt::LogKeeper;
 pub use recorder::{NotRecorded, Recorder};
 pub use reducer_messages::{Command, Intent, Message, TaskEnd};
+pub use replay::{Replay, Speed};
 pub use run_facts::RunFacts;
+pub use unattended::{StopSignal, unattended};

@@ -46,6 +46,9 @@ pub(in crate::cli) struct Resume {
     /// other settings apply from now on
     #[arg(long)]
     pub(in crate::cli) accept_drift: bool,
+    /// When the terminal is gone (SIGHUP), go on to the end of the run without a screen, as with `hemfleet run`
+    #[arg(long)]
+    pub(in crate::cli) detach: bool,
     /// Another budget, as of `hemfleet run`
     #[arg(long, value_name = "N|N%")]
     pub(in crate::cli) max_failures: Option<MaxFailures>,

@@ -226,7 +226,9 @@ impl Ui {
                     && device.is_some_and(|device| device.audit.is_some())
             }
             Action::Start => fleet.phase() == Phase::Planned,
-            Action::Interrupt if focus == Focus::Devices => !fleet.is_over(),
+            Action::Interrupt if focus == Focus::Devices => {
+                !fleet.is_over() && self.read_only.is_none()
+            }
             Action::Yes => matches!(focus, Focus::Question | Focus::RetryBox),
             _ => true,
         }

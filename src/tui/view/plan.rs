@@ -229,6 +229,10 @@ pub(super) fn draw_prompt(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
             );
             (Tone::Live, text)
         }
+        _ if scene.ui.read_only.is_some() => {
+            let text = " This plan waits for a confirmation, which is not given here. q leaves.";
+            (Tone::Plain, text.to_owned())
+        }
         (_, Mode::Confirm, 0) => (
             Tone::Warn,
             " Nothing is to be upgraded. Enter leaves, r looks again.".to_owned(),
