@@ -3,7 +3,7 @@
 mod anonymise;
 mod export;
 #[cfg(test)]
-mod fixtures;
+mod rich_run;
 mod record;
 
 pub use export::{FORMAT, ImportError, read_run, write_run};

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use super::free_text::replaced;
 use super::replacements::{Kind, Replacements};
 use crate::engine::Fleet;
-use crate::journal::fixtures::{self, rich};
+use crate::journal::rich_run::{self, rich};
 use crate::journal::{JournalledRun, read_run, write_run};
 use crate::model::{FailureKind, Verdict};
 
@@ -21,12 +21,12 @@ fn nothing_that_names_anybody_or_anything_is_left() {
     let text = written(&rich(), true);
     let mut originals: Vec<String> = Vec::new();
     // A word of hemfleet is no name even where a device has it, and a digit stands in every number.
-    let names = fixtures::DEVICES
+    let names = rich_run::DEVICES
         .iter()
         .filter(|name| !["upgraded", "7"].contains(name));
     originals.extend(names.map(ToString::to_string));
     originals.extend(
-        fixtures::HOSTS
+        rich_run::HOSTS
             .iter()
             .filter(|host| plain.contains(**host))
             .map(ToString::to_string),
@@ -35,13 +35,13 @@ fn nothing_that_names_anybody_or_anything_is_left() {
         "warsaw",
         "rack-7",
         "Ünit",
-        fixtures::USER,
-        fixtures::MACHINE,
-        fixtures::SERIAL,
-        fixtures::OTHER_SERIAL,
-        fixtures::INVENTORY,
-        fixtures::IMAGE,
-        fixtures::UIS,
+        rich_run::USER,
+        rich_run::MACHINE,
+        rich_run::SERIAL,
+        rich_run::OTHER_SERIAL,
+        rich_run::INVENTORY,
+        rich_run::IMAGE,
+        rich_run::UIS,
         "no base64",
         "zakopane",
         "bank.example",
@@ -54,7 +54,7 @@ fn nothing_that_names_anybody_or_anything_is_left() {
     ] {
         originals.push(word.to_owned());
     }
-    let (before, other) = (fixtures::FWS_BEFORE, fixtures::FWS_OTHER);
+    let (before, other) = (rich_run::FWS_BEFORE, rich_run::FWS_OTHER);
     originals.extend([
         before.to_string(),
         before.short(),
@@ -62,8 +62,8 @@ fn nothing_that_names_anybody_or_anything_is_left() {
         other.short(),
     ]);
     originals.extend([
-        fixtures::FWK.to_string(),
-        fixtures::FWK.short(),
+        rich_run::FWK.to_string(),
+        rich_run::FWK.short(),
         "d3d3d3d3d3d3".to_owned(),
     ]);
     for original in originals {

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::journal::fixtures::rich;
+use crate::journal::rich_run::rich;
 
 fn written(run: &JournalledRun) -> String {
     let mut out = Vec::new();

@@ -1,4 +1,4 @@
-//! Runs as a journal has them, for the tests of this room. The runs themselves are built with `engine::fixtures`.
+//! A run in which everything is said that names somebody, for the tests of what is exported.
 
 use std::time::Duration;
 
