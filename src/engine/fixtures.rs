@@ -330,6 +330,8 @@ pub(crate) fn seed(device: impl DeviceName, link: LinkTrust) -> DeviceSeed {
         group: None,
         tags: Vec::new(),
         link,
+        earlier: None,
+        refused: None,
     }
 }
 

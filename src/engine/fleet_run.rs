@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use crate::model::DeviceId;
 
-use super::event::{DeviceFact, Event, Fact};
+use super::event::{DeviceFact, Event, Fact, Reopened};
 use super::fleet::reducer::Fleet;
 use super::pool::Launcher;
 use super::recorder::{NotRecorded, Recorder};
@@ -42,6 +42,8 @@ struct Tasks {
     inbox: mpsc::Receiver<Message>,
     /// Events that the session makes itself; they come before what waits in the inbox.
     own: VecDeque<Event>,
+    /// Events that the fleet has taken in already, and nobody has been told of.
+    untold: VecDeque<Event>,
     recorder: Arc<dyn Recorder>,
     finished: bool,
 }
@@ -62,6 +64,7 @@ impl FleetRun {
             launcher: Box::new(launcher(tx)),
             inbox,
             own: VecDeque::from([started]),
+            untold: VecDeque::new(),
             recorder: Arc::new(NotRecorded),
             finished: false,
         };
@@ -100,6 +103,19 @@ impl FleetRun {
     #[must_use]
     pub fn leaving_out(mut self, not_asked: &[DeviceId]) -> Self {
         self.fleet = self.fleet.leaving_out(not_asked);
+        self
+    }
+
+    /// The same session over a fleet that another process left: it goes on, and does not start. Comes last, since the fleet
+    /// takes it in at once.
+    #[must_use]
+    pub fn reopened(mut self, reopened: Reopened) -> Self {
+        let event = Event::now(Fact::RunReopened(Box::new(reopened)));
+        if let Source::Tasks(tasks) = &mut self.source {
+            tasks.own.clear();
+            tasks.untold.push_back(event.clone());
+            self.update(&Message::Event(event));
+        }
         self
     }
 
@@ -153,13 +169,22 @@ impl FleetRun {
     /// not happen while tasks may report. Safe to drop while waiting.
     pub async fn next(&mut self) -> Option<Event> {
         loop {
+            if let Some(event) = self.untold() {
+                return Some(event);
+            }
             let message = match &mut self.source {
                 Source::Tasks(tasks) => match tasks.own.pop_front() {
                     Some(event) => Message::Event(event),
                     None => tasks.inbox.recv().await?,
                 },
-                Source::Replay(replay) => replay.next().await?,
-                Source::Followed(inbox) => inbox.recv().await?,
+                Source::Replay(replay) => match replay.next().await {
+                    Some(message) => message,
+                    None => return self.over(),
+                },
+                Source::Followed(inbox) => match inbox.recv().await {
+                    Some(message) => message,
+                    None => return self.over(),
+                },
             };
             if let Some(event) = self.take(message) {
                 return Some(event);
@@ -170,6 +195,9 @@ impl FleetRun {
     /// The next event, if one is there already.
     pub fn try_next(&mut self) -> Option<Event> {
         loop {
+            if let Some(event) = self.untold() {
+                return Some(event);
+            }
             let message = match &mut self.source {
                 Source::Tasks(tasks) => match tasks.own.pop_front() {
                     Some(event) => Message::Event(event),
@@ -199,6 +227,21 @@ impl FleetRun {
         if let Source::Replay(replay) = &mut self.source {
             replay.rewind();
             self.fleet = Fleet::of(self.fleet.facts().clone());
+        }
+    }
+
+    /// No message comes any more. Where the run has not come to its end, its process died, and no device is worked on.
+    fn over(&mut self) -> Option<Event> {
+        if self.fleet.ended().is_none() {
+            self.fleet.bury();
+        }
+        None
+    }
+
+    fn untold(&mut self) -> Option<Event> {
+        match &mut self.source {
+            Source::Tasks(tasks) => tasks.untold.pop_front(),
+            _ => None,
         }
     }
 

@@ -23,7 +23,10 @@ mod run_facts;
 mod tests;
 mod unattended;
 
-pub use event::{DeviceFact, Event, Fact, PendingInstall, Progress, Resume, RunHalt, Seen};
+pub use event::{
+    DeviceFact, EarlierInstall, EarlierRefusal, Event, Fact, PendingInstall, Progress, Reopened,
+    Resume, RunHalt, Seen,
+};
 pub use event_line::{audit_hint, plan_counts};
 pub use fleet::counts::{Audits, Counts};
 pub use fleet::device_state::{Active, DevicePhase, DeviceSeed, DeviceState, Pause, Person, Step};

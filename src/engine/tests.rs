@@ -100,6 +100,8 @@ fn run_held(
             group: None,
             tags: Vec::new(),
             link: LinkTrust::Ca,
+            earlier: None,
+            refused: None,
         }),
     )
     .with_rollout(rollout);

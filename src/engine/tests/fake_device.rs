@@ -138,6 +138,8 @@ pub(in crate::engine) fn attempt(
         turns: Arc::new(Semaphore::new(1)),
         history: Arc::default(),
         keeper: None,
+        refused: None,
+        rebooted_since: None,
     }
 }
 

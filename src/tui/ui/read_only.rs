@@ -127,9 +127,12 @@ impl Ui {
         Some(vec![Effect::Pace(key)])
     }
 
-    /// Whether the process is gone whose run this is.
+    /// Whether the process is gone whose run this is, or was at this point of it.
     pub(in crate::tui) fn process_is_gone(&self) -> bool {
-        self.read_only == Some(ReadOnly::Attached { gone: true })
+        matches!(
+            self.read_only,
+            Some(ReadOnly::Attached { gone: true } | ReadOnly::Replay(Pace::Over))
+        )
     }
 
     /// The run begins again: what was seen of it is forgotten, and what was chosen stays.
