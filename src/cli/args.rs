@@ -43,9 +43,10 @@ pub(super) enum Command {
     Status(journal::Status),
     /// Write a report of a run that is over
     Report(journal::Report),
-    /// Show a run again, on the dashboard or as lines
+    /// Show a run again, on the dashboard or as lines; no device is asked anything
     Replay(journal::Replay),
-    /// Watch a run that is going on in another process, without a hand in it
+    /// Watch a run that is going on in another process, without a hand in it: what it did so far, then what it does. Ends
+    /// with the exit code of the run, or with 0 where it is left before
     Attach(journal::Attach),
     /// Write what proves a run to a folder that others can verify, or verify such a folder
     Evidence(journal::Evidence),

@@ -16,6 +16,7 @@ use crate::cli::args::{Cli, Plan, Run};
 use crate::cli::device_locks::DeviceLocks;
 use crate::cli::locks_and_secrets::{nothing_sent, open_session, take_locks};
 use crate::cli::output::headless_loop::{self, Lines};
+use crate::cli::output::last_words;
 use crate::cli::output::logging;
 use crate::cli::output::progress_line::WithProgress;
 use crate::cli::output::report_files::ReportFiles;
@@ -211,6 +212,7 @@ impl Rollout<'_> {
             told,
         };
         show_session::summary(fleet, how, look, ending, interrupts).await;
+        last_words::how_to_go_on(fleet, !self.args.keep.no_journal, self.log.is_some());
         Ok(exit)
     }
 

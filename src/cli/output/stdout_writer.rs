@@ -28,6 +28,11 @@ const QUIET: Duration = Duration::from_secs(1);
 pub(in crate::cli) struct OutputBuffer(Rc<RefCell<Vec<u8>>>);
 
 impl OutputBuffer {
+    /// How much was written since.
+    pub(super) fn len(&self) -> usize {
+        self.0.borrow().len()
+    }
+
     /// What was written since.
     pub(super) fn take(&self) -> Vec<u8> {
         self.0.take()

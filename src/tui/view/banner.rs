@@ -13,6 +13,7 @@ use super::halt_box;
 use super::text_layout::{cut, list};
 use super::{Scene, in_flight, put};
 use crate::tui::theme::Tone;
+use crate::tui::ui::read_only::ReadOnly;
 use crate::tui::ui::waits_for_person;
 
 /// The line below the header: what a stop waits for, or that the run is over.
@@ -20,7 +21,7 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let width = usize::from(area.width).saturating_sub(2);
     let looks = scene.ui.read_only.is_some();
     let (tone, text) = match scene.fleet.stop() {
-        _ if scene.ui.process_is_gone() => gone(scene.fleet),
+        _ if scene.ui.process_is_gone() => gone(scene),
         Some(stop) => stopping(scene.fleet, stop, looks, width),
         None if scene.fleet.is_halted() && !scene.fleet.is_over() => {
             (Tone::Bad, halt_box::banner(scene.fleet, looks))
@@ -33,21 +34,23 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
 }
 
 /// The process is gone that ran it: whether the run came to its end, and how to go on where it did not.
-fn gone(fleet: &Fleet) -> (Tone, String) {
-    let run = fleet.run();
-    match (fleet.ended(), fleet.stop()) {
-        (None, _) => {
-            let text =
-                format!("ITS PROCESS DIED: hemfleet resume {run} goes on with it. q leaves.");
-            (Tone::Bad, text)
+fn gone(scene: &Scene<'_>) -> (Tone, String) {
+    let fleet = scene.fleet;
+    let (tone, what) = match (fleet.ended(), fleet.stop()) {
+        (None, _) => (Tone::Bad, "ITS PROCESS DIED"),
+        (Some(_), Some(_)) => (Tone::Warn, "STOPPED"),
+        (Some(_), None) => return over(fleet, true),
+    };
+    // A run of the past may have been gone on with since.
+    let text = match (scene.ui.read_only, fleet.unfinished()) {
+        (Some(ReadOnly::Replay(_)), _) => format!("{what} here. Space begins again, q leaves."),
+        (_, 0) => format!("{what}, and nothing is left to do. q leaves."),
+        (_, n) => {
+            let run = fleet.run();
+            format!("{what}: hemfleet resume {run} ({n} unfinished). q leaves.")
         }
-        (Some(_), Some(_)) => {
-            let text =
-                format!("STOPPED: hemfleet resume {run} goes on with what is left. q leaves.");
-            (Tone::Warn, text)
-        }
-        (Some(_), None) => over(fleet, true),
-    }
+    };
+    (tone, text)
 }
 
 /// `looks`: whoever sees it has no keys for the run.

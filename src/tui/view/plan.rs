@@ -230,7 +230,7 @@ pub(super) fn draw_prompt(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
             (Tone::Live, text)
         }
         _ if scene.ui.read_only.is_some() => {
-            let text = " This plan waits for a confirmation, which is not given here. q leaves.";
+            let text = " It waits for its confirmation, which is not given here.";
             (Tone::Plain, text.to_owned())
         }
         (_, Mode::Confirm, 0) => (

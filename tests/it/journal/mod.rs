@@ -1,0 +1,5 @@
+//! Runs outlive their process: the journal, and what reads it.
+
+mod hangup;
+mod replay;
+mod run_file;
