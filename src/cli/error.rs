@@ -6,13 +6,14 @@ use std::io;
 use std::path::PathBuf;
 
 use super::commands::fetch::download_check::DownloadError;
+use super::commands::resume::ResumeError;
 use super::device_locks::LocksRefused;
 use super::image_file::ImageFileError;
 use super::output::report_files::ReportRefused;
 use super::process::limits::TooFewFiles;
 use crate::config::Diagnostics;
 use crate::device::http::SetupError;
-use crate::journal::ImportError;
+use crate::journal::{ImportError, JournalError};
 use crate::model::{DeviceId, RunId, human_bytes};
 use crate::sim::ScenarioError;
 
@@ -42,6 +43,12 @@ pub enum CliError {
         /// What was done before.
         sent: &'static str,
     },
+    /// The journal cannot be used.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A run that cannot be gone on with.
+    #[error(transparent)]
+    Resume(#[from] ResumeError),
     /// A report that cannot be written.
     #[error(transparent)]
     Report(#[from] ReportRefused),
@@ -159,6 +166,9 @@ pub enum CliError {
         /// Why not.
         source: ImportError,
     },
+    /// No run was kept.
+    #[error("the journal has no run yet")]
+    NoRuns,
     /// `attach` to a run that no process is at work on.
     #[error("no process is at work on run {run} any more")]
     NotAlive {
@@ -192,10 +202,13 @@ impl CliError {
             Self::TooFewFiles(error) => return Some(error.hint()),
             Self::Locks { refused, .. } => return Some(refused.hint()),
             Self::Report(refused) => return Some(refused.hint()),
+            Self::Journal(error) => return Some(error.hint()),
+            Self::Resume(error) => return Some(error.hint()),
             Self::LogKey { .. } => {
                 "the key is the saved answer of GET /api/logger/key: key, nonce and nonce_signed"
             }
             Self::NoRunFile { source, .. } => source.hint()?,
+            Self::NoRuns => "hemfleet run keeps each run in it; --journal FILE names another one",
             Self::NotAlive {
                 run,
                 unfinished: true,

@@ -26,7 +26,9 @@ pub use environment::{Env, process_env};
 pub use schema::schema;
 pub use toml::source::Location;
 
-use crate::model::{DeviceSpec, ImageTrust, OnHangUp, Policy, Rollout, ScreenSettings};
+use crate::model::{
+    DeviceId, DeviceSpec, ImageTrust, OnHangUp, Policy, Reach, Rollout, ScreenSettings,
+};
 
 /// The documented inventory: every key with its default.
 pub const EXAMPLE: &str = include_str!("../../config.example.toml");
@@ -97,6 +99,9 @@ pub struct Overrides {
     pub resend_refused: bool,
     /// `--only`: names, groups and tags, or patterns of them. Empty selects every device.
     pub only: Vec<String>,
+    /// The devices of a run that is gone on with: only these are selected, by their name or by the way to them, whatever
+    /// the inventory says now.
+    pub known: Option<Vec<(DeviceId, Reach)>>,
 }
 
 /// What came of loading an inventory.

@@ -10,7 +10,7 @@ use crate::cli::args::Cli;
 use crate::cli::args::journal::Replay;
 use crate::cli::output::show_session::{self, OutputMode, Presentation};
 use crate::cli::output::{logging, read_only};
-use crate::cli::{CliError, runtime};
+use crate::cli::{CliError, journal_file, runtime};
 use crate::engine::FleetRun;
 use crate::journal::{self, JournalledRun};
 use crate::model::{OnHangUp, ScreenSettings};
@@ -47,7 +47,14 @@ pub(in crate::cli) fn replay(cli: &Cli, args: &Replay) -> Result<ExitCode, CliEr
 fn wanted(args: &Replay) -> Result<JournalledRun, CliError> {
     match &args.run {
         Some(name) if is_file(name) => read(Path::new(name)),
-        _ => Err(std::io::Error::other("not built yet").into()),
+        named => {
+            let journal = journal_file::existing(&args.journal)?.ok_or(CliError::NoRuns)?;
+            let run = match named {
+                Some(prefix) => journal.find(prefix)?,
+                None => journal.runs()?.into_iter().next().ok_or(CliError::NoRuns)?,
+            };
+            Ok(journal.load(&run.run)?)
+        }
     }
 }
 

@@ -113,6 +113,7 @@ impl<D: Device> Attempt<D> {
             fw_upgrade_before: now.status.fw_upgrade,
             fws_before: now.version.fws,
             fws_expected: self.expected_by(component),
+            eid: self.device.upgraded_eid(),
             device: now.version.mark(),
             uis_before: now.version.uis,
             mark: self.history().mark(),
@@ -143,7 +144,7 @@ impl<D: Device> Attempt<D> {
         component: Component,
         seen: &Seen,
     ) -> Result<Session, Outcome> {
-        let session = self.permit(access).await?;
+        self.permit(access).await?;
         let pending = Box::new(self.announced(component, seen));
         let announced = DeviceFact::InstallAnnounced { pending };
         self.unless_cancelled(self.events.send(announced)).await?;
@@ -154,7 +155,8 @@ impl<D: Device> Attempt<D> {
             answer = self.recorded.recv() => answer,
         };
         let Err(what) = answer.unwrap_or_else(|| Err("the run is over".to_owned())) else {
-            return Ok(session);
+            // The disk may have taken longer than the token lives.
+            return self.session(access, self.policy.timeouts.request).await;
         };
         let running = self.begin(install_stage(component), 1).await;
         let kind = FailureKind::InstallNotRecorded { what };
@@ -173,6 +175,7 @@ impl<D: Device> Attempt<D> {
             fw_upgrade_before: seen.status.fw_upgrade,
             fws_before: seen.version.fws,
             fws_expected: self.expected_by(component),
+            eid: self.device.upgraded_eid(),
             device: seen.version.mark(),
             uis_before: seen.version.uis.clone(),
             mark: self.history().mark(),

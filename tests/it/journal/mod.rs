@@ -1,5 +1,6 @@
 //! Runs outlive their process: the journal, and what reads it.
 
+mod attach;
 mod hangup;
 mod replay;
 mod run_file;

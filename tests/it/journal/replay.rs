@@ -2,6 +2,9 @@
 
 use std::path::Path;
 
+use hemfleet::engine::Recorder as _;
+use hemfleet::journal::Journal;
+
 use super::run_file::{Played, SCENARIO, died, play, write};
 use crate::cli::program::{code, hemfleet, text};
 use crate::screen::tty::Tty;
@@ -150,4 +153,33 @@ fn where_its_process_died_the_dashboard_says_so() {
     tty.wait_for("ITS PROCESS DIED here");
     tty.press("q");
     assert_eq!(tty.end(), 0);
+}
+
+#[test]
+fn a_run_of_the_journal_is_shown_by_its_name_or_because_it_is_the_newest() {
+    let Played { run, lines } = play(SCENARIO);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal.db");
+    let shown = |more: &[&str]| {
+        let mut program = hemfleet();
+        program.args(["replay", "--json", "--journal"]).arg(&path);
+        program.args(more).output().unwrap()
+    };
+    let none = shown(&[]);
+    assert_eq!(code(&none), 2);
+    assert!(text(&none.stderr).contains("the journal has no run yet"));
+    let journal = Journal::open(&path).unwrap();
+    let writer = journal.begin(&run.record).unwrap();
+    for message in &run.messages {
+        writer.record(message);
+    }
+    writer.finish(&run.fold()).unwrap();
+    let name = run.record.facts.run.as_str();
+    for more in [&[][..], &[name], &[&name[..3]]] {
+        let again = shown(more);
+        assert_eq!(text(&again.stdout), text(&lines), "{}", text(&again.stderr));
+    }
+    let absent = shown(&["zzzz"]);
+    assert_eq!(code(&absent), 2);
+    assert!(text(&absent.stderr).contains("the journal has no run zzzz"));
 }

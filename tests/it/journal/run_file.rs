@@ -12,6 +12,7 @@ use hemfleet::config::{self, Overrides};
 use hemfleet::engine::{DeviceFact, Fact, Intent, Message, Mode, Recorder};
 use hemfleet::hem::firmware_image;
 use hemfleet::journal::{JournalledRun, RunContext, RunRecord, write_run};
+use hemfleet::model::Policy;
 use hemfleet::report::{JsonLines, Reporter as _};
 use hemfleet::sim::{Scenario, SimFleet, SimOptions};
 
@@ -93,7 +94,7 @@ async fn played(scenario: &Scenario) -> Played {
             firmware: Some("/srv/fw.bin".to_owned()),
             app: None,
             devices: Vec::new(),
-            policy: serde_json::Value::Null,
+            policy: Policy::default(),
         },
     };
     let mut lines = Vec::new();
