@@ -111,6 +111,10 @@ pub async fn run<'a>(
     Ok(inside(dashboard.show(keys, interrupts)).await)
 }
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says something else, and all go together"
+)]
 struct Dashboard<'a> {
     session: &'a mut FleetRun,
     ui: Ui,

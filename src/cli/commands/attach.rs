@@ -1,5 +1,7 @@
 //! `hemfleet attach`: a run of another process, read from the journal while that process writes it.
 
+use std::io;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -10,7 +12,7 @@ use crate::cli::args::journal::Attach;
 use crate::cli::output::show_session::{self, OutputMode, Presentation};
 use crate::cli::output::{logging, read_only, stderr_and_log};
 use crate::cli::{CliError, journal_file, runtime};
-use crate::engine::{Fleet, FleetRun, Message};
+use crate::engine::{Fact, Fleet, FleetRun, Message};
 use crate::journal::{Journal, JournalError, RunEntry};
 use crate::model::{OnHangUp, RunId, ScreenSettings, counted};
 use crate::report::Exit;
@@ -49,16 +51,29 @@ pub(in crate::cli) fn attach(cli: &Cli, args: &Attach) -> Result<ExitCode, CliEr
     let runtime = runtime()?;
     let exit = runtime.block_on(async {
         let (tell, messages) = mpsc::channel(WAITING);
-        let followed = tokio::spawn(follow(journal, run.run.clone(), tell));
+        let mut followed = tokio::spawn(follow(journal, run.run, tell.clone()));
         let mut session = FleetRun::following(record.facts, messages);
-        read_only::show(&mut session, presentation, false).await?;
-        let fleet = session.fleet();
-        if !followed.is_finished() {
-            // Left before its end.
-            return Ok(ExitCode::SUCCESS);
+        // While it is there the run is not over, also where the journal cannot be read any more.
+        let mut open = Some(tell);
+        {
+            let mut shown = pin!(read_only::show(&mut session, presentation, false));
+            loop {
+                tokio::select! {
+                    shown = &mut shown => break shown?,
+                    ended = &mut followed, if open.is_some() => {
+                        ended.map_err(io::Error::other)??;
+                        open = None;
+                    }
+                }
+            }
         }
-        followed.await.map_err(std::io::Error::other)??;
-        Ok::<_, CliError>(ended(fleet))
+        let fleet = session.fleet();
+        let left = open.is_some() && fleet.ended().is_none();
+        Ok::<_, CliError>(if left {
+            ExitCode::SUCCESS
+        } else {
+            ended(fleet)
+        })
     });
     runtime.shutdown_background();
     exit
@@ -97,15 +112,11 @@ async fn follow(
     run: RunId,
     tell: mpsc::Sender<Message>,
 ) -> Result<(), JournalError> {
-    let mut journal = Some(journal);
-    let mut last = 0;
-    let mut quiet = 0;
+    let mut reader = journal;
+    let (mut last, mut quiet, mut ended) = (0, 0, false);
     loop {
-        let asks = quiet >= QUIET;
+        let asks = ended || quiet >= QUIET;
         let wanted = run.clone();
-        let Some(reader) = journal.take() else {
-            return Ok(());
-        };
         let read = tokio::task::spawn_blocking(move || {
             // In this order: what a process writes before its end is read after it.
             let alive = if asks {
@@ -116,15 +127,16 @@ async fn follow(
             let more = alive.and_then(|alive| Ok((alive, reader.messages_after(&wanted, last)?)));
             (reader, more)
         });
-        // Only a panic or the end of this process keeps it from coming back.
-        let Ok((reader, read)) = read.await else {
+        // Only the end of this process keeps it from coming back.
+        let Ok((back, read)) = read.await else {
             return Ok(());
         };
-        journal = Some(reader);
+        reader = back;
         let (alive, messages) = read?;
         quiet = if messages.is_empty() { quiet + 1 } else { 0 };
         for (seq, message) in messages {
             last = seq;
+            ended = is_end(&message);
             if tell.send(message).await.is_err() {
                 return Ok(());
             }
@@ -134,4 +146,9 @@ async fn follow(
         }
         tokio::time::sleep(POLL).await;
     }
+}
+
+/// Whether nothing comes after it, unless somebody goes on with the run.
+fn is_end(message: &Message) -> bool {
+    matches!(message, Message::Event(event) if matches!(event.fact, Fact::RunFinished { .. }))
 }

@@ -80,16 +80,15 @@ async fn lines(
         } else {
             session.try_next()
         };
-        let event = match ready {
-            Some(event) => event,
-            None => {
-                out.write_all(&page.take())?;
-                out.flush()?;
-                let Some(event) = session.next().await else {
-                    break;
-                };
-                event
-            }
+        let event = if let Some(event) = ready {
+            event
+        } else {
+            out.write_all(&page.take())?;
+            out.flush()?;
+            let Some(event) = session.next().await else {
+                break;
+            };
+            event
         };
         last = event.at;
         reporter.event(session.fleet(), &event)?;

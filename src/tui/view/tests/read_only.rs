@@ -2,6 +2,7 @@
 
 use super::screens;
 use crate::engine::{Intent, Speed};
+use crate::model::{Outcome, Touched};
 use crate::tui::fixtures::{TestScreen, finished, plan, running};
 use crate::tui::tests::halt_box::bad_image;
 use crate::tui::ui::read_only::{Pace, ReadOnly};
@@ -65,6 +66,12 @@ fn a_process_that_was_stopped() {
     screen.run.intend(Intent::Drain);
     screen.ui.read_only = Some(ReadOnly::Attached { gone: false });
     screens("attached_draining", &mut screen, &[(80, 24)]);
+    let busy = screen.run.fleet.devices().iter().filter(|d| d.is_busy());
+    let busy: Vec<String> = busy.map(|d| d.id.to_string()).collect();
+    for name in busy {
+        let stopped = Outcome::Cancelled(Touched::Nothing);
+        screen.run.finish(name.as_str(), stopped);
+    }
     screen.run.end();
     screen.ui.read_only = Some(ReadOnly::Attached { gone: true });
     screens("attached_stopped", &mut screen, &[(80, 24)]);
