@@ -82,6 +82,15 @@ impl FleetRun {
         }
     }
 
+    /// The same run of the past, of which more may come: its end here is nobody's death.
+    #[must_use]
+    pub fn going_on(mut self) -> Self {
+        if let Source::Replay(replay) = &mut self.source {
+            replay.goes_on = true;
+        }
+        self
+    }
+
     /// A run of another process, whose messages come from `messages` until it has none any more. It is only looked at.
     pub fn following(facts: RunFacts, messages: mpsc::Receiver<Message>) -> Self {
         Self {
@@ -232,7 +241,8 @@ impl FleetRun {
 
     /// No message comes any more. Where the run has not come to its end, its process died, and no device is worked on.
     fn over(&mut self) -> Option<Event> {
-        if self.fleet.ended().is_none() {
+        let goes_on = self.replay().is_some_and(Replay::goes_on);
+        if self.fleet.ended().is_none() && !goes_on {
             self.fleet.bury();
         }
         None

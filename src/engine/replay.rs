@@ -69,6 +69,8 @@ pub struct Replay {
     clock: (Timestamp, Instant),
     speed: Speed,
     paused: bool,
+    /// Whether another process is at work on the run.
+    pub(super) goes_on: bool,
 }
 
 impl Replay {
@@ -86,6 +88,7 @@ impl Replay {
             clock: (next, Instant::now()),
             speed: Speed::AS_IT_WAS,
             paused: false,
+            goes_on: false,
         };
         replay.rewind();
         replay
@@ -110,6 +113,11 @@ impl Replay {
     /// Whether all of it has been shown.
     pub fn is_over(&self) -> bool {
         self.shown == self.messages.len()
+    }
+
+    /// Whether more may come after its last message: another process is at work on the run.
+    pub fn goes_on(&self) -> bool {
+        self.goes_on
     }
 
     /// Whether it stands still until it is stepped or goes on.

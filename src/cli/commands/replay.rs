@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use crate::cli::args::Cli;
 use crate::cli::args::journal::Replay;
 use crate::cli::output::show_session::{self, OutputMode, Presentation};
-use crate::cli::output::{logging, read_only};
+use crate::cli::output::{logging, read_only, stderr_and_log};
 use crate::cli::{CliError, journal_file, runtime};
 use crate::engine::FleetRun;
 use crate::journal::{self, JournalledRun};
@@ -21,9 +21,12 @@ pub(in crate::cli) fn replay(cli: &Cli, args: &Replay) -> Result<ExitCode, CliEr
     if args.step && how != OutputMode::Tui {
         return Err(CliError::StepWithoutDashboard);
     }
-    let run = wanted(args)?;
+    let Wanted { run, goes_on } = wanted(args)?;
     logging::start(cli, how)?;
     let mut session = FleetRun::replaying(run.record.facts, run.messages);
+    if goes_on {
+        session = session.going_on();
+    }
     if let Some(replay) = session.replay_mut() {
         if let Some(speed) = args.speed {
             replay.set_speed(speed);
@@ -41,19 +44,42 @@ pub(in crate::cli) fn replay(cli: &Cli, args: &Replay) -> Result<ExitCode, CliEr
     let shown = runtime.block_on(read_only::show(&mut session, presentation, at_once));
     runtime.shutdown_background();
     shown?;
+    let fleet = session.fleet();
+    if how != OutputMode::Tui && fleet.ended().is_none() {
+        let run = fleet.run();
+        stderr_and_log::say(&if goes_on {
+            format!("run {run} goes on: hemfleet attach {run} shows it\n")
+        } else {
+            format!("the process of run {run} died here\n")
+        });
+    }
     Ok(ExitCode::SUCCESS)
 }
 
-fn wanted(args: &Replay) -> Result<JournalledRun, CliError> {
+/// The run that is to be shown.
+struct Wanted {
+    run: JournalledRun,
+    /// Whether a process is at work on it.
+    goes_on: bool,
+}
+
+fn wanted(args: &Replay) -> Result<Wanted, CliError> {
     match &args.run {
-        Some(name) if is_file(name) => read(Path::new(name)),
+        Some(name) if is_file(name) => Ok(Wanted {
+            run: read(Path::new(name))?,
+            goes_on: false,
+        }),
         named => {
             let journal = journal_file::existing(&args.journal)?.ok_or(CliError::NoRuns)?;
             let run = match named {
                 Some(prefix) => journal.find(prefix)?,
                 None => journal.runs()?.into_iter().next().ok_or(CliError::NoRuns)?,
             };
-            Ok(journal.load(&run.run)?)
+            Ok(Wanted {
+                // In this order: what it writes at its end is read, or it is still there.
+                goes_on: run.is_alive,
+                run: journal.load(&run.run)?,
+            })
         }
     }
 }

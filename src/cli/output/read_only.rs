@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use super::show_session::{OutputMode, Presentation, width};
 use super::stdout_writer::OutputBuffer;
 use crate::cli::process::signals;
-use crate::engine::FleetRun;
+use crate::engine::{FleetRun, Replay};
 use crate::model::{Charset, Notify};
 use crate::report::{JsonLines, Plain, Reporter, Summary, print_summary};
 use crate::tui::{self, Announcements, Options, Theme};
@@ -96,7 +96,8 @@ async fn lines(
             out.write_all(&page.take())?;
         }
     }
-    if presentation.how == OutputMode::Plain {
+    let goes_on = session.replay().is_some_and(Replay::goes_on);
+    if presentation.how == OutputMode::Plain && !goes_on {
         let style = Summary {
             look: presentation.look,
             width: width(),

@@ -16,7 +16,9 @@ pub(super) fn sign(session: &FleetRun, over: bool) -> Option<ReadOnly> {
         return session.is_read_only().then_some(attached);
     };
     Some(ReadOnly::Replay(if replay.is_over() {
-        Pace::Over
+        Pace::Over {
+            goes_on: replay.goes_on(),
+        }
     } else if replay.is_paused() {
         Pace::Paused
     } else {

@@ -35,7 +35,10 @@ pub(in crate::tui) enum Pace {
     /// It stands still.
     Paused,
     /// All of it has been shown.
-    Over,
+    Over {
+        /// Whether another process is at work on the run, so that there may be more by now.
+        goes_on: bool,
+    },
 }
 
 /// A key for the pace of a replay.
@@ -131,7 +134,7 @@ impl Ui {
     pub(in crate::tui) fn process_is_gone(&self) -> bool {
         matches!(
             self.read_only,
-            Some(ReadOnly::Attached { gone: true } | ReadOnly::Replay(Pace::Over))
+            Some(ReadOnly::Attached { gone: true } | ReadOnly::Replay(Pace::Over { .. }))
         )
     }
 

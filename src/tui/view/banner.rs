@@ -13,7 +13,7 @@ use super::halt_box;
 use super::text_layout::{cut, list};
 use super::{Scene, in_flight, put};
 use crate::tui::theme::Tone;
-use crate::tui::ui::read_only::ReadOnly;
+use crate::tui::ui::read_only::{Pace, ReadOnly};
 use crate::tui::ui::waits_for_person;
 
 /// The line below the header: what a stop waits for, or that the run is over.
@@ -36,6 +36,11 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
 /// The process is gone that ran it: whether the run came to its end, and how to go on where it did not.
 fn gone(scene: &Scene<'_>) -> (Tone, String) {
     let fleet = scene.fleet;
+    let run = fleet.run();
+    if scene.ui.read_only == Some(ReadOnly::Replay(Pace::Over { goes_on: true })) {
+        let text = format!("THIS FAR IT HAS COME: hemfleet attach {run} shows it go on. q leaves.");
+        return (Tone::Plain, text);
+    }
     let (tone, what) = match (fleet.ended(), fleet.stop()) {
         (None, _) => (Tone::Bad, "ITS PROCESS DIED"),
         (Some(_), Some(_)) => (Tone::Warn, "STOPPED"),
@@ -46,7 +51,6 @@ fn gone(scene: &Scene<'_>) -> (Tone, String) {
         (Some(ReadOnly::Replay(_)), _) => format!("{what} here. Space begins again, q leaves."),
         (_, 0) => format!("{what}, and nothing is left to do. q leaves."),
         (_, n) => {
-            let run = fleet.run();
             format!("{what}: hemfleet resume {run} ({n} unfinished). q leaves.")
         }
     };

@@ -84,7 +84,7 @@ fn read_only_sign(scene: &Scene<'_>, read_only: ReadOnly) -> String {
     let now = time_of_day(scene.now, scene.zone);
     match pace {
         Pace::Paused => format!("replay paused · {now}"),
-        Pace::Over => format!("replay over · {now}"),
+        Pace::Over { .. } => format!("replay over · {now}"),
         Pace::At { speed, cut_to } => {
             let to = cut_to.map(|at| format!(" → {}", time_of_day(at, scene.zone)));
             format!("replay {speed}× · {now}{}", to.unwrap_or_default())

@@ -48,9 +48,10 @@ fn a_run_whose_process_died_ends_with_what_it_left() {
     let dir = tempfile::tempdir().unwrap();
     let file = write(&died(play(SCENARIO).run), dir.path());
     let plain = replay(&file, &["--output", "plain"]);
-    assert_eq!((code(&plain), text(&plain.stderr)), (0, ""));
+    assert_eq!(code(&plain), 0);
     let said = text(&plain.stdout);
     assert!(said.contains("IN DOUBT: 1 device"), "{said}");
+    assert!(text(&plain.stderr).contains(" died here"));
 }
 
 #[test]
@@ -170,6 +171,9 @@ fn a_run_of_the_journal_is_shown_by_its_name_or_because_it_is_the_newest() {
     assert!(text(&none.stderr).contains("the journal has no run yet"));
     let journal = Journal::open(&path).unwrap();
     let writer = journal.begin(&run.record).unwrap();
+    let so_far = shown(&[]);
+    let said = text(&so_far.stderr);
+    assert!(said.contains("goes on: hemfleet attach "), "{said}");
     for message in &run.messages {
         writer.record(message);
     }

@@ -38,8 +38,15 @@ fn a_replay_of_a_plan_that_waited() {
 fn the_end_of_a_replay() {
     let mut screen = finished();
     screen.run.end();
-    screen.ui.read_only = Some(ReadOnly::Replay(Pace::Over));
+    screen.ui.read_only = Some(ReadOnly::Replay(Pace::Over { goes_on: false }));
     screens("replay_over", &mut screen, &[(39, 5), (80, 24), (120, 30)]);
+}
+
+#[test]
+fn a_replay_of_a_run_that_goes_on() {
+    let mut screen = running();
+    screen.ui.read_only = Some(ReadOnly::Replay(Pace::Over { goes_on: true }));
+    screens("replay_so_far", &mut screen, &[(60, 20), (80, 24)]);
 }
 
 #[test]
