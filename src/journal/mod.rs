@@ -7,10 +7,12 @@
 //! its own takes it from there and writes it with others in one transaction (`batch`). Whoever is about to send an install
 //! waits for that ([`crate::engine::Recorder::on_disk`]).
 
+mod anonymise;
 mod batch;
 mod database;
 mod database_file;
 mod error;
+mod export;
 mod fault_point;
 #[cfg(test)]
 pub(crate) mod fixtures;
@@ -19,6 +21,8 @@ mod message_kind;
 mod open_installs;
 mod prune;
 mod record;
+#[cfg(test)]
+mod rich_run;
 mod run_entry;
 mod run_lock;
 mod run_writer;
@@ -30,6 +34,7 @@ mod write_queue;
 
 pub use database::{Journal, WhichDevice};
 pub use error::JournalError;
+pub use export::{FORMAT, ImportError, read_run, write_run};
 pub use open_installs::{OpenInstall, Refusal};
 pub use record::{DeviceContext, JournalledRun, RunContext, RunRecord};
 pub use run_entry::{DeviceSummary, RunEntry, Tally};
