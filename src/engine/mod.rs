@@ -20,6 +20,7 @@ mod reducer_messages;
 mod run_facts;
 #[cfg(test)]
 mod tests;
+mod usual_times;
 
 pub use event::{
     DeviceFact, EarlierInstall, EarlierRefusal, Event, Fact, PendingInstall, Progress, Reopened,
@@ -38,3 +39,4 @@ pub use procedure::attempt::LogKeeper;
 pub use recorder::{NotRecorded, Recorder};
 pub use reducer_messages::{Command, Intent, Message, TaskEnd};
 pub use run_facts::RunFacts;
+pub use usual_times::{UsualTime, UsualTimes};

@@ -2,9 +2,9 @@
 
 mod anonymise;
 mod export;
+mod record;
 #[cfg(test)]
 mod rich_run;
-mod record;
 
 pub use export::{FORMAT, ImportError, read_run, write_run};
 pub use record::{DeviceContext, JournalledRun, RunContext, RunRecord};
