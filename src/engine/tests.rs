@@ -11,6 +11,7 @@ mod audit_run;
 mod bad_image;
 mod before_install;
 mod changed_meanwhile;
+mod earlier_install;
 #[cfg(test)]
 pub(super) mod fake_audit_log;
 #[cfg(test)]
@@ -21,6 +22,7 @@ mod management_app;
 mod refusals;
 mod tries_and_times;
 mod whole_run;
+mod write_ahead;
 use crate::device::LoginError;
 use std::sync::Arc;
 use std::time::Duration;

@@ -281,6 +281,12 @@ impl DeviceState {
         })
     }
 
+    /// The install that may have been sent to it and whose end is not known, an announced one included: where its task
+    /// died, nobody knows whether the request had left.
+    pub fn open_install(&self) -> Option<&PendingInstall> {
+        self.pending.as_ref().or(self.announced.as_ref())
+    }
+
     /// Whether it waits for its secret to be typed.
     pub fn wants_secret(&self) -> bool {
         self.active()
