@@ -6,12 +6,14 @@
 mod args;
 mod commands;
 mod device_locks;
+mod drift;
 mod error;
 mod image_file;
 mod load;
 mod locks_and_secrets;
 mod output;
 mod process;
+mod run_context;
 pub mod scenario_verdict;
 pub mod wiring;
 
