@@ -9,6 +9,7 @@ mod device_locks;
 mod drift;
 mod error;
 mod image_file;
+mod journal_file;
 mod load;
 mod locks_and_secrets;
 mod output;

@@ -1,6 +1,7 @@
 //! What the journal keeps of a run beside its messages: who runs it, on what, with which files and rules. No secret, and no
 //! source of one.
 
+use std::fmt;
 use std::path::Path;
 
 use base64::Engine as _;
@@ -9,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::config::Settings;
 use crate::journal::{DeviceContext, RunContext};
-use crate::model::{AuthMethod, DeviceSpec, Payload, Reach, Scheme, TlsTrust, hex};
+use crate::model::{AuthMethod, DeviceSpec, Payload, Reach, Scheme, TlsTrust, hex, printable};
 
 /// The context of a run of this process.
 pub(super) fn run_context(settings: &Settings, payload: &Payload, inventory: &Path) -> RunContext {
@@ -69,6 +70,19 @@ pub(super) struct Who {
     pub(super) user: String,
     pub(super) host: String,
     pub(super) pid: u32,
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = |text: &str| printable(text, 64);
+        write!(
+            f,
+            "{} on {}, process {}",
+            word(&self.user),
+            word(&self.host),
+            self.pid
+        )
+    }
 }
 
 impl Who {

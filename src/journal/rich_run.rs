@@ -10,8 +10,8 @@ use crate::engine::{
 use crate::model::{
     AuditEntry, AuditExtra, AuditLog, AuditObstacle, AuditResult, AuditTime, AuditType,
     AuditVerdict, DeviceMark, DeviceSpec, DeviceStatus, DeviceVersion, Doubt, Failure, FailureKind,
-    FlsState, Fwk, Fws, LinkFault, LinkTrust, LogEnd, MaxFailures, Outcome, Reach, Scope, Secret,
-    Skip, Stage, TlsFault, Touched, Unproven, Verdict,
+    FlsState, Fwk, Fws, LinkFault, LinkTrust, LogEnd, MaxFailures, Outcome, Policy, Reach, Scope,
+    Secret, Skip, Stage, TlsFault, Touched, Unproven, Verdict,
 };
 
 /// The names of [`rich`], which are all that an anonymised export may not hold.
@@ -75,7 +75,7 @@ pub(super) fn journalled(run: &TestRun) -> JournalledRun {
         firmware: Some(IMAGE.to_owned()),
         app: None,
         devices: devices.collect(),
-        policy: serde_json::json!({"pace": {"gap_ms": 150}, "broker": "https://broker.bank.example/x"}),
+        policy: Policy::default(),
     };
     JournalledRun {
         record: RunRecord { facts, context },

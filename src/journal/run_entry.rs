@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::record::{RunContext, RunRecord};
-use crate::engine::{DeviceSeed, DeviceState, EarlierRefusal, Fleet, PendingInstall, Phase};
+use crate::engine::{DeviceSeed, DeviceState, EarlierRefusal, Fleet, PendingInstall};
 use crate::model::{
     DeviceId, DeviceVersion, FailureKind, Outcome, OutcomeKind, Reach, RunId, Stage, Touched,
 };
@@ -91,7 +91,7 @@ impl RunSummary {
         let in_doubt = fleet.devices().iter().filter(|device| is_in_doubt(device));
         let in_doubt = in_doubt.count();
         // A plan that nobody confirmed has changed nothing: that is its end.
-        let was_begun = fleet.phase() == Phase::Upgrading;
+        let was_begun = fleet.has_begun();
         Self {
             derivation: DERIVATION,
             ended: fleet.ended(),
