@@ -10,6 +10,7 @@ mod drift;
 mod error;
 mod image_file;
 mod journal_file;
+mod journal_lines;
 mod load;
 mod locks_and_secrets;
 mod output;
