@@ -25,13 +25,19 @@ pub(super) fn hemfleet() -> Program {
         .env_remove("RUST_LOG")
         .env_remove("HEM_PASSPHRASE")
         .env_remove("HEMFLEET_CONFIG")
-        // Locks, and not among those of whoever runs the tests.
-        .env(
-            "XDG_STATE_HOME",
-            concat!(env!("CARGO_TARGET_TMPDIR"), "/state"),
-        )
+        // Locks and the journal: not those of whoever runs the tests, and not those of another test, whose devices may
+        // have had the same ports.
+        .env("XDG_STATE_HOME", state_folder())
         .env("RUST_BACKTRACE", "0");
     Program(command)
+}
+
+/// A state folder for this test alone.
+fn state_folder() -> PathBuf {
+    let test = thread::current();
+    let test = test.name().unwrap_or("main").replace("::", ".");
+    let process = std::process::id();
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("state/{process}-{test}"))
 }
 
 impl Program {
