@@ -1,0 +1,3 @@
+//! Runs outlive their process: the journal, and what reads it.
+
+mod crash;
