@@ -35,10 +35,7 @@ pub(super) fn tell_devices(
         .refusals()?
         .into_iter()
         .filter(|refusal| Some(&refusal.image) == image.as_ref())
-        .filter_map(|refusal| {
-            let (run, at) = (refusal.run, refusal.at?);
-            Some((refusal.reach, EarlierRefusal { run, at }))
-        })
+        .map(|refusal| (refusal.reach, refusal.refused))
         .collect();
     let mut in_doubt = 0;
     let mut runs = BTreeSet::new();

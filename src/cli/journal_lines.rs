@@ -7,8 +7,8 @@ use super::args::journal::JournalFile;
 use super::output::show_session;
 use super::{CliError, journal_file};
 use crate::engine::{Fleet, Message};
-use crate::journal::{DeviceSummary, Journal, JournalledRun, RunEntry, Tally};
-use crate::model::{DeviceVersion, Outcome, OutcomeKind, printable};
+use crate::journal::{DeviceSummary, Journal, JournalledRun, OpenInstall, RunEntry, Tally};
+use crate::model::{DeviceVersion, Outcome, OutcomeKind, Reach, RunId, printable};
 use crate::report::{
     Count, DeviceAudit, DeviceRun, RunLine, RunOrigin, RunReport, RunStanding, RunState, TableLook,
 };
@@ -40,13 +40,34 @@ fn shown(text: &str) -> String {
     printable(text, 4096)
 }
 
+/// Which devices are in doubt by now, and since which run: what a later run has seen of them is known.
+pub(super) struct InDoubt(Vec<OpenInstall>);
+
+impl InDoubt {
+    pub(super) fn of(journal: &Journal) -> Result<Self, CliError> {
+        Ok(Self(journal.open_installs()?))
+    }
+
+    fn devices(&self, run: &RunId) -> usize {
+        self.0.iter().filter(|open| open.run == *run).count()
+    }
+
+    fn holds(&self, run: &RunId, reach: &Reach) -> bool {
+        let mut open = self.0.iter();
+        open.any(|open| open.run == *run && open.reach == *reach)
+    }
+}
+
 /// A run in the list.
-pub(super) fn run_line(entry: &RunEntry) -> RunLine {
+pub(super) fn run_line(entry: &RunEntry, open: &InDoubt) -> RunLine {
     let run = entry.run.to_string();
+    let in_doubt = open.devices(&entry.run);
     let state = match &entry.tally {
         None => RunStanding::Unreadable,
         Some(_) if entry.is_alive => RunStanding::GoingOn,
-        Some(_) if entry.unfinished => RunStanding::Unfinished,
+        Some(tally) if entry.unfinished && !is_settled(entry, tally, in_doubt) => {
+            RunStanding::Unfinished
+        }
         Some(_) => RunStanding::Over,
     };
     RunLine {
@@ -63,8 +84,14 @@ pub(super) fn run_line(entry: &RunEntry) -> RunLine {
         hemfleet: shown(&entry.hemfleet),
         devices: entry.devices,
         counts: entry.tally.as_ref().map(counts),
-        in_doubt: entry.in_doubt,
+        in_doubt,
     }
+}
+
+/// Whether a run that ended left nothing but doubts, and later runs have settled them.
+fn is_settled(entry: &RunEntry, tally: &Tally, in_doubt: usize) -> bool {
+    let stopped = tally.of(OutcomeKind::Cancelled) + tally.open;
+    entry.ended.is_some() && entry.in_doubt > 0 && in_doubt == 0 && stopped == 0
 }
 
 fn counts(tally: &Tally) -> Vec<Count> {
@@ -82,7 +109,7 @@ fn counts(tally: &Tally) -> Vec<Count> {
 }
 
 /// What a run of the list says of a device.
-pub(super) fn device_run(entry: &RunEntry, summary: &DeviceSummary) -> DeviceRun {
+pub(super) fn device_run(entry: &RunEntry, summary: &DeviceSummary, open: &InDoubt) -> DeviceRun {
     let label = |version: &Option<DeviceVersion>| version.as_ref().map(DeviceVersion::label);
     let fws = |version: &Option<DeviceVersion>| {
         let fws = version.as_ref().and_then(|version| version.fws);
@@ -104,7 +131,7 @@ pub(super) fn device_run(entry: &RunEntry, summary: &DeviceSummary) -> DeviceRun
         reason: outcome.map(Outcome::reason),
         code: outcome.map(|outcome| outcome.code().to_owned()),
         hint: outcome.and_then(Outcome::hint),
-        in_doubt: summary.open_install.is_some(),
+        in_doubt: open.holds(&entry.run, &summary.reach),
         audit: summary.audit.as_ref().map(DeviceAudit::from),
     }
 }

@@ -67,7 +67,7 @@ pub fn run_devices(run: &RunDevices, how: &TableLook, out: &mut impl Write) -> i
         style: device.outcome.map(LineStyle::of),
         below: why(
             device.outcome,
-            device.reason.as_deref(),
+            device.reason.as_deref().filter(|_| !device.is_as_it_was()),
             device.audit.as_ref(),
         ),
     });
@@ -226,4 +226,143 @@ fn why(
         lines.push((Some(LineStyle::Bad), text));
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use unicode_width::UnicodeWidthStr as _;
+
+    use super::*;
+    use crate::engine::Mode;
+    use crate::engine::fixtures::seed;
+    use crate::engine::fixtures::{TestRun, firmware};
+    use crate::model::{Doubt, LinkTrust, Outcome, Skip, Touched};
+    use crate::report::fixtures;
+    use crate::report::run_list::RunStanding;
+    use crate::report::{LineLook, RunOrigin, RunState};
+
+    fn look() -> TableLook {
+        TableLook {
+            look: LineLook::default(),
+            width: Some(80),
+            zone: jiff::tz::TimeZone::UTC,
+        }
+    }
+
+    fn report(run: &TestRun) -> RunReport {
+        let origin = RunOrigin {
+            by: "anna on ops".to_owned(),
+            inventory: "/srv/fleets/warsaw.toml".to_owned(),
+            hemfleet: "0.1.0".to_owned(),
+            state: RunState::Over,
+        };
+        RunReport::of_journal(&run.fleet, run.now, origin)
+    }
+
+    fn written(run: &TestRun) -> String {
+        let report = report(run);
+        let line = RunLine {
+            run: report.run.clone(),
+            state: RunStanding::Over,
+            started: report.started.unwrap(),
+            ended: Some(report.ended),
+            took_ms: report.took_ms,
+            user: "anna".to_owned(),
+            host: "ops".to_owned(),
+            inventory: "/srv/fleets/warsaw.toml".to_owned(),
+            version: "1.2.3".to_owned(),
+            hemfleet: "0.1.0".to_owned(),
+            devices: report.devices.len(),
+            counts: Some(report.counts.clone()),
+            in_doubt: 0,
+            next: None,
+        };
+        let mut out = Vec::new();
+        run_devices(&RunDevices::of(line, report), &look(), &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    fn five() -> TestRun {
+        let mut run = fixtures::run(Mode::Go, 5);
+        run.begin();
+        fixtures::upgrade_to_log(&mut run, 0);
+        run.audit(0, fixtures::confirmed());
+        run.finish(0, Outcome::Upgraded);
+        fixtures::refuse(&mut run, 1);
+        run.finish(2, Outcome::Skipped(Skip::Epa));
+        run.finish(3, Outcome::Cancelled(Touched::Nothing));
+        fixtures::upgrade_to_log(&mut run, 4);
+        run.audit(4, fixtures::contradicted());
+        run.finish(4, Outcome::Upgraded);
+        run.end();
+        run
+    }
+
+    #[test]
+    fn each_device_of_a_run() {
+        insta::assert_snapshot!(written(&five()));
+    }
+
+    #[test]
+    fn one_long_name_among_two_hundred_moves_only_its_own_line() {
+        let name = |n: usize| match n {
+            7 => "hsm-of-the-backup-site-in-the-old-town-of-krakow-unit-0007".to_owned(),
+            n => format!("vault-{n:03}"),
+        };
+        let seeds = (0..200).map(|n| seed(name(n).as_str(), LinkTrust::Ca));
+        let mut run = TestRun::new(Mode::Go, seeds.collect(), firmware(3_000_000));
+        run.begin();
+        for n in 0..200 {
+            run.finish(name(n).as_str(), Outcome::Upgraded);
+        }
+        run.end();
+        let text = written(&run);
+        let lines: Vec<&str> = text
+            .lines()
+            .filter(|line| line.contains("✔ upgraded"))
+            .collect();
+        assert_eq!(lines.len(), 200);
+        let wide = lines.iter().filter(|line| line.width() > 80).count();
+        let at = |line: &&str| line.find('✔');
+        let moved = lines
+            .iter()
+            .filter(|line| at(line) != at(&lines[0]))
+            .count();
+        assert!(wide <= 1 && moved == 1, "{text}");
+    }
+
+    fn device_run(n: u8, device: &str, outcome: Option<Outcome>, in_doubt: bool) -> DeviceRun {
+        let started: Timestamp = "2026-11-23T12:00:00Z".parse().unwrap();
+        DeviceRun {
+            run: format!("{n:08x}"),
+            device: device.to_owned(),
+            reach: "vault-01.example:443".to_owned(),
+            started,
+            ended: Some(started),
+            version: "1.2.3".to_owned(),
+            from: Some("1.2.2".to_owned()),
+            to: (outcome == Some(Outcome::Upgraded)).then(|| "1.2.3".to_owned()),
+            from_fws: None,
+            to_fws: None,
+            outcome: outcome.as_ref().map(Outcome::kind),
+            reason: outcome.as_ref().map(Outcome::reason),
+            code: None,
+            hint: None,
+            in_doubt,
+            audit: (outcome == Some(Outcome::Upgraded))
+                .then(|| DeviceAudit::from(&fixtures::confirmed())),
+        }
+    }
+
+    #[test]
+    fn one_device_run_by_run() {
+        let runs = [
+            device_run(3, "vault-01", None, true),
+            device_run(2, "hsm-7", Some(Outcome::Unknown(Doubt::AnswerLost)), false),
+            device_run(1, "hsm-7", Some(Outcome::Upgraded), false),
+        ];
+        let mut out = Vec::new();
+        device_runs("vault-01", &runs, &look(), &mut out).unwrap();
+        insta::assert_snapshot!(String::from_utf8(out).unwrap());
+    }
 }

@@ -87,9 +87,9 @@ pub enum KnownBy {
 impl KnownBy {
     fn words(self) -> &'static str {
         match self {
-            Self::Upgraded => "upgraded",
+            Self::Upgraded => "upgrade",
             Self::Current => "was current",
-            Self::Said => "said so",
+            Self::Said => "its word",
         }
     }
 }
@@ -200,13 +200,7 @@ impl FleetStatus {
 }
 
 const HEADS: [&str; 7] = [
-    "DEVICE",
-    "GROUP",
-    "STATE",
-    "RUNS",
-    "KNOWN SINCE",
-    "HOW",
-    "RUN",
+    "DEVICE", "GROUP", "STATE", "RUNS", "SEEN", "KNOWN BY", "RUN",
 ];
 
 /// Writes where each device stands, those in doubt first, and then the counts.
@@ -264,4 +258,66 @@ fn below(device: &DeviceStatusLine) -> Vec<(Option<LineStyle>, String)> {
         lines.push((None, format!("run {run} calls it {known_as}")));
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use unicode_width::UnicodeWidthStr as _;
+
+    use super::*;
+    use crate::report::LineLook;
+    use jiff::tz::TimeZone;
+
+    fn device(name: &str, state: DeviceStanding) -> DeviceStatusLine {
+        let known = state != DeviceStanding::NeverSeen;
+        let in_doubt = state == DeviceStanding::InDoubt;
+        DeviceStatusLine {
+            device: name.to_owned(),
+            group: Some("warsaw".to_owned()),
+            state,
+            runs: known.then(|| "1.2.2".to_owned()),
+            fws: None,
+            how: known.then_some(KnownBy::Said),
+            at: known.then(|| "2026-11-23T12:00:00Z".parse().unwrap()),
+            run: known.then(|| "7f3a0001".to_owned()),
+            known_as: (state == DeviceStanding::Current).then(|| "hsm-7".to_owned()),
+            doubt_run: in_doubt.then(|| "7f3a0001".to_owned()),
+            doubt_since: in_doubt.then(|| std::time::Duration::from_secs(754)),
+            next: in_doubt.then(|| "hemfleet resume 7f3a0001".to_owned()),
+        }
+    }
+
+    fn written(devices: Vec<DeviceStatusLine>) -> String {
+        let image = StatusImage {
+            version: "1.2.3".to_owned(),
+            fws: None,
+            from: "inventory",
+            words: "as the inventory names it (fw.bin)".to_owned(),
+        };
+        let how = TableLook {
+            look: LineLook::default(),
+            width: Some(80),
+            zone: TimeZone::UTC,
+        };
+        let mut out = Vec::new();
+        fleet_status(&FleetStatus::of(Some(image), devices), &how, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn those_that_need_somebody_come_first() {
+        let devices = DeviceStanding::ALL.into_iter().rev().enumerate();
+        let devices = devices.map(|(n, state)| device(&format!("vault-{n:02}"), state));
+        insta::assert_snapshot!(written(devices.collect()));
+    }
+
+    #[test]
+    fn two_hundred_fit_a_terminal() {
+        let devices =
+            (0..200).map(|n| device(&format!("hsm-waw-dc1-r{n:03}"), DeviceStanding::Behind));
+        let text = written(devices.collect());
+        assert!(text.lines().all(|line| line.width() <= 80), "{text}");
+        assert_eq!(text.lines().count(), 203);
+        assert!(text.ends_with("200 devices: 200 behind\n"), "{text}");
+    }
 }

@@ -174,3 +174,107 @@ pub(super) fn file_name(path: &str) -> &str {
         .filter(|name| !name.is_empty())
         .unwrap_or(path)
 }
+
+#[cfg(test)]
+mod tests {
+    use unicode_width::UnicodeWidthStr as _;
+
+    use super::*;
+    use crate::model::{Charset, OutcomeKind};
+    use crate::report::LineLook;
+
+    pub(super) fn look(width: Option<usize>) -> TableLook {
+        TableLook {
+            look: LineLook::default(),
+            width,
+            zone: jiff::tz::TimeZone::UTC,
+        }
+    }
+
+    fn run(
+        n: usize,
+        state: RunStanding,
+        ended: &[(OutcomeKind, usize)],
+        in_doubt: usize,
+    ) -> RunLine {
+        let started: Timestamp = "2026-11-23T12:00:00Z".parse().unwrap();
+        let run = format!("{n:08x}");
+        let count = |(kind, devices): &(OutcomeKind, usize)| Count {
+            name: kind.as_str(),
+            words: kind.words(),
+            devices: *devices,
+        };
+        let took = (state == RunStanding::Over).then_some(271_000);
+        RunLine {
+            next: RunLine::next_of(&run, state),
+            run,
+            state,
+            started,
+            ended: took.map(|ms| started + Duration::from_millis(ms)),
+            took_ms: took,
+            user: "anna".to_owned(),
+            host: "ops".to_owned(),
+            inventory: "/srv/fleets/warsaw.toml".to_owned(),
+            version: "1.2.3".to_owned(),
+            hemfleet: "0.1.0".to_owned(),
+            devices: ended.iter().map(|(_, n)| n).sum(),
+            counts: (state != RunStanding::Unreadable).then(|| ended.iter().map(count).collect()),
+            in_doubt,
+        }
+    }
+
+    fn written(runs: &[RunLine], how: &TableLook) -> String {
+        let mut out = Vec::new();
+        run_list(runs, how, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    fn each_state() -> Vec<RunLine> {
+        use OutcomeKind::{Cancelled, Failed, Lost, Upgraded};
+        vec![
+            run(5, RunStanding::GoingOn, &[(Upgraded, 3)], 1),
+            run(
+                4,
+                RunStanding::Unfinished,
+                &[(Upgraded, 190), (Lost, 2), (Cancelled, 8)],
+                2,
+            ),
+            run(
+                3,
+                RunStanding::Unfinished,
+                &[(Upgraded, 190), (Cancelled, 10)],
+                0,
+            ),
+            run(2, RunStanding::Over, &[(Upgraded, 199), (Failed, 1)], 0),
+            run(1, RunStanding::Unreadable, &[(Upgraded, 1)], 0),
+        ]
+    }
+
+    #[test]
+    fn each_run_says_how_it_ended_and_what_is_to_be_done() {
+        insta::assert_snapshot!(written(&each_state(), &look(Some(80))));
+    }
+
+    #[test]
+    fn the_list_is_as_narrow_as_a_terminal_and_in_ascii_where_that_is_wanted() {
+        let text = written(&each_state(), &look(Some(80)));
+        assert!(text.lines().all(|line| line.width() <= 80), "{text}");
+        let mut ascii = look(None);
+        ascii.look.charset = Charset::Ascii;
+        assert!(written(&each_state(), &ascii).is_ascii());
+    }
+
+    #[test]
+    fn the_json_has_names_for_scripts_and_nothing_that_does_not_fit() {
+        let json = serde_json::to_value(&each_state()[1]).unwrap();
+        assert_eq!(json["state"], "unfinished");
+        assert_eq!(json["next"], "hemfleet resume 00000004");
+        assert_eq!(json["counts"]["cancelled"], 8);
+        assert!(
+            json.get("ended").is_none() && json.get("took_ms").is_none(),
+            "{json}"
+        );
+        let json = serde_json::to_value(&each_state()[4]).unwrap();
+        assert!(json.get("counts").is_none(), "{json}");
+    }
+}

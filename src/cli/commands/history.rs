@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::report::write_file;
 use crate::cli::args::journal::{Export, History, HistoryMore, Prune};
-use crate::cli::journal_lines::{device_run, report_of, run_line, run_of, table_look};
+use crate::cli::journal_lines::{InDoubt, device_run, report_of, run_line, run_of, table_look};
 use crate::cli::output::plain_stdout::{plain_stdout, print_json};
 use crate::cli::{CliError, journal_file};
 use crate::journal::{DeviceSummary, Journal, RunEntry, WhichDevice, write_run};
@@ -50,11 +50,10 @@ fn list(args: &History) -> Result<ExitCode, CliError> {
     if let Some(name) = &args.device {
         return one_device(args, journal.as_ref(), name);
     }
-    let entries = match &journal {
-        Some(journal) => journal.runs()?,
+    let runs = match &journal {
+        Some(journal) => lines(journal, &journal.runs()?)?,
         None => Vec::new(),
     };
-    let runs: Vec<RunLine> = entries.iter().map(run_line).collect();
     if args.format.is_json() {
         print_json(&Runs { runs })?;
     } else if runs.is_empty() {
@@ -67,10 +66,16 @@ fn list(args: &History) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Runs in the list.
+fn lines(journal: &Journal, entries: &[RunEntry]) -> Result<Vec<RunLine>, CliError> {
+    let open = InDoubt::of(journal)?;
+    Ok(entries.iter().map(|entry| run_line(entry, &open)).collect())
+}
+
 fn one_run(args: &History, run: &str) -> Result<ExitCode, CliError> {
     let (journal, entry) = run_of(&args.journal, Some(run))?;
     let report = report_of(&entry, &journal.load(&entry.run)?);
-    let run = RunDevices::of(run_line(&entry), report);
+    let run = RunDevices::of(run_line(&entry, &InDoubt::of(&journal)?), report);
     if args.format.is_json() {
         print_json(&run)?;
     } else {
@@ -82,14 +87,16 @@ fn one_run(args: &History, run: &str) -> Result<ExitCode, CliError> {
 }
 
 fn one_device(args: &History, journal: Option<&Journal>, name: &str) -> Result<ExitCode, CliError> {
-    let known = match journal {
-        Some(journal) => under_all_names(journal, name)?,
+    let runs: Vec<DeviceRun> = match journal {
+        Some(journal) => {
+            let open = InDoubt::of(journal)?;
+            let known = under_all_names(journal, name)?;
+            let runs = known.iter();
+            runs.map(|(entry, summary)| device_run(entry, summary, &open))
+                .collect()
+        }
         None => Vec::new(),
     };
-    let runs: Vec<DeviceRun> = known
-        .iter()
-        .map(|(entry, summary)| device_run(entry, summary))
-        .collect();
     if args.format.is_json() {
         print_json(&RunsOfDevice {
             device: name,
@@ -134,11 +141,13 @@ fn prune(args: &Prune) -> Result<ExitCode, CliError> {
         .ok()
         .and_then(|keep| Timestamp::now().checked_sub(keep).ok())
         .unwrap_or(Timestamp::MIN);
-    let removed = match journal_file::existing(&args.journal)? {
-        Some(journal) => journal.prune(older_than, args.dry_run)?,
+    let runs = match journal_file::existing(&args.journal)? {
+        Some(journal) => {
+            let removed = journal.prune(older_than, args.dry_run)?;
+            lines(&journal, &removed)?
+        }
         None => Vec::new(),
     };
-    let runs: Vec<RunLine> = removed.iter().map(run_line).collect();
     let mut out = BufWriter::new(plain_stdout());
     if !runs.is_empty() {
         run_list(&runs, &table_look(false), &mut out)?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::model::{human_bytes, human_duration};
+use crate::model::{counted, human_bytes, human_duration};
 use crate::report::run_report::{
     DeviceAudit, DeviceLog, DeviceReport, LogLine, ReasonGroup, RunReport, RunState, StepReport,
 };
@@ -197,10 +197,13 @@ pub(super) fn log(device: &DeviceReport) -> Option<(String, &DeviceLog)> {
     let log = audit.log.as_ref().filter(|log| !log.lines.is_empty())?;
     let file = audit.file.as_deref().unwrap_or("?");
     let over = audit.over.as_ref().map(|over| format!("; {over}"));
+    let verified = counted(log.verified, "entry verifies", "entries verify");
+    let shown = match log.lines.len() {
+        n if n == log.verified => String::new(),
+        n => format!(", {n} of them below"),
+    };
     let head = format!(
-        "Log file {file}, {} of its {} entries that verify; the file: {}{}",
-        log.lines.len(),
-        log.verified,
+        "Log file {file} {}: {verified}{shown}{}",
         log.end,
         over.unwrap_or_default()
     );

@@ -363,14 +363,17 @@ impl DeviceReport {
         text
     }
 
+    /// Whether it was stopped before anything was done to it: its end says it all.
+    pub(in crate::report) fn is_as_it_was(&self) -> bool {
+        self.outcome == Some(OutcomeKind::Cancelled)
+            && self.touched.as_deref() == Some(Touched::Nothing.as_str())
+    }
+
     /// Whether it was left alone for a reason that has nothing to do with it, and nothing was changed.
     pub(super) fn is_left_alone(&self) -> bool {
         match self.outcome {
             Some(OutcomeKind::Skipped) => true,
-            Some(OutcomeKind::Cancelled) => {
-                self.touched.as_deref() == Some(Touched::Nothing.as_str())
-            }
-            _ => false,
+            _ => self.is_as_it_was(),
         }
     }
 

@@ -1,3 +1,7 @@
 //! Runs outlive their process: the journal, and what reads it.
 
 mod crash;
+mod export;
+mod history;
+mod report;
+mod status;
