@@ -40,13 +40,13 @@ pub(super) fn run_again(lab: &Lab) -> String {
     event["run"].as_str().unwrap().to_owned()
 }
 
-/// hemfleet with the journal of this lab.
+/// hemfleet with the journal of this lab; an option that wants its value may come last.
 pub(super) fn kept(lab: &Lab, args: &[&str]) -> Program {
+    let wants = args.last().is_some_and(|last| ["-c", "-o"].contains(last));
+    let (args, last) = args.split_at(args.len() - usize::from(wants));
     let mut program = hemfleet();
-    program.args(args).env("TZ", "UTC");
-    program
-        .arg("--journal")
-        .arg(lab.dir.path().join("journal.db"));
+    program.args(args).env("TZ", "UTC").arg("--journal");
+    program.arg(lab.dir.path().join("journal.db")).args(last);
     program
 }
 
