@@ -4,16 +4,15 @@
 //! `HEMFLEET_KILLS` says how many kills there are; CI has more of them than `cargo test`.
 
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hemfleet::engine::Fleet;
-use hemfleet::journal::Journal;
 use hemfleet::model::{Doubt, Outcome, OutcomeKind};
-use hemfleet::sim::{Recording, Runs, Scenario, SimDevice, SimFleet, SimOptions};
+use hemfleet::sim::{Recording, Runs, SimDevice};
 
-use crate::cli::program::{Program, hemfleet, text};
+use super::lab::Lab;
+use crate::cli::program::text;
 
 /// What devices do: upgrade, refuse the image in the bootloader, lose the answer to the install, take their time.
 const FLEET: &str = r#"
@@ -23,6 +22,7 @@ tempo = 0.02
 [client]
 quick = true
 concurrency = 3
+max_failures = 100
 timeouts = { reboot = "2500ms" }
 retry = { attempts = 5, backoff = "100ms" }
 
@@ -90,71 +90,21 @@ impl Kill {
     }
 }
 
-struct Lab {
-    sims: SimFleet,
-    dir: tempfile::TempDir,
-    inventory: PathBuf,
-}
-
-impl Lab {
-    async fn start() -> Self {
-        let scenario = Scenario::parse(FLEET).unwrap();
-        let options = SimOptions::default();
-        let sims = SimFleet::start(&scenario, &options).await.unwrap();
-        let dir = tempfile::tempdir().unwrap();
-        let inventory = sims.write_lab(dir.path()).unwrap().inventory;
-        Self {
-            sims,
-            dir,
-            inventory,
-        }
+/// Runs it to its end, or until it is killed. Whether it was, and what it said.
+fn until(lab: &Lab, command: &str, kill: Kill) -> (bool, String) {
+    let mut program = lab.command(command);
+    if let Kill::AtWrite(step) = kill {
+        program.env("HEMFLEET_KILL_AT_JOURNAL_WRITE", step.to_string());
     }
-
-    fn journal(&self) -> PathBuf {
-        self.dir.path().join("journal.db")
+    let running = program.start().unwrap();
+    running.stdout.read();
+    running.stderr.read();
+    if let Kill::After(time) = kill {
+        running.kill_after(time);
     }
-
-    fn command(&self, command: &str) -> Program {
-        let mut program = hemfleet();
-        program.arg(command).arg("--journal").arg(self.journal());
-        program.args(["--yes", "--output", "json"]);
-        if command == "run" {
-            program.arg("-c").arg(&self.inventory);
-        }
-        program
-    }
-
-    /// Runs it to its end, or until it is killed. Whether it was.
-    fn until(&self, command: &str, kill: Kill) -> (bool, String) {
-        let mut program = self.command(command);
-        if let Kill::AtWrite(step) = kill {
-            program.env("HEMFLEET_KILL_AT_JOURNAL_WRITE", step.to_string());
-        }
-        let running = program.start().unwrap();
-        running.stdout.read();
-        running.stderr.read();
-        if let Kill::After(time) = kill {
-            running.kill_after(time);
-        }
-        let output = running.output();
-        let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
-        (output.status.signal() == Some(9), said)
-    }
-
-    /// The newest run, as its journal has it.
-    fn fleet(&self) -> Option<Fleet> {
-        let journal = Journal::open_existing(&self.journal()).unwrap()?;
-        let run = journal.runs().unwrap().into_iter().next()?.run;
-        let mut fleet = journal.load(&run).unwrap().fold();
-        fleet.bury();
-        Some(fleet)
-    }
-
-    fn is_unfinished(&self) -> bool {
-        let journal = Journal::open_existing(&self.journal()).unwrap();
-        let runs = journal.map(|journal| journal.runs().unwrap());
-        runs.is_some_and(|runs| runs.iter().any(|run| run.unfinished))
-    }
+    let output = running.output();
+    let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
+    (output.status.signal() == Some(9), said)
 }
 
 /// What must hold of a device once a run is over.
@@ -185,27 +135,27 @@ fn check(device: &SimDevice, fleet: &Fleet, story: &str) {
         recording.installs_executed
     );
     if kind == Some(OutcomeKind::Unknown) {
-        let doubt = Outcome::Unknown(Doubt::NoReboot);
+        let doubt = Outcome::Unknown(Doubt::NoTrace);
         assert_eq!(outcome, Some(&doubt), "{name}\n{story}");
     }
 }
 
 /// One life: killed, perhaps killed again while it is gone on with, and brought to its end; then a further run.
-async fn live(kill: Kill, again: Kill) -> usize {
-    let lab = Lab::start().await;
+fn live(kill: Kill, again: Kill) -> usize {
+    let lab = Lab::start(FLEET);
     let mut story = format!("{kill:?}, then {again:?}");
     let mut kills = 0;
     let tell = |story: &mut String, what: &str, (killed, said): (bool, String)| {
         *story = format!("{story}\n== {what}, killed: {killed}\n{said}");
         usize::from(killed)
     };
-    kills += tell(&mut story, "run", lab.until("run", kill));
+    kills += tell(&mut story, "run", until(&lab, "run", kill));
     let mut next = again;
     for _ in 0..6 {
-        if !lab.is_unfinished() {
+        if !lab.runs().iter().any(|run| run.unfinished) {
             break;
         }
-        kills += tell(&mut story, "resume", lab.until("resume", next));
+        kills += tell(&mut story, "resume", until(&lab, "resume", next));
         // What stays in doubt is for a person to decide.
         if matches!(next, Kill::Never) {
             break;
@@ -219,7 +169,7 @@ async fn live(kill: Kill, again: Kill) -> usize {
     }
     // Whatever it was left as: a further run brings every device to where it belongs, and sends no image again to the one
     // that refused it.
-    tell(&mut story, "run again", lab.until("run", Kill::Never));
+    tell(&mut story, "run again", until(&lab, "run", Kill::Never));
     for device in lab.sims.devices() {
         let recording = device.recording();
         assert_eq!(
@@ -229,7 +179,7 @@ async fn live(kill: Kill, again: Kill) -> usize {
             device.name()
         );
     }
-    lab.sims.shutdown().await;
+    lab.end();
     kills
 }
 
@@ -237,7 +187,6 @@ async fn live(kill: Kill, again: Kill) -> usize {
 fn a_killed_run_loses_no_install_and_doubles_none() {
     let wanted = std::env::var("HEMFLEET_KILLS").ok();
     let wanted = wanted.map_or(FEW, |n| n.parse().unwrap());
-    let runtime = tokio::runtime::Runtime::new().unwrap();
     let (next, killed) = (AtomicUsize::new(0), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         for _ in 0..2 {
@@ -251,7 +200,7 @@ fn a_killed_run_loses_no_install_and_doubles_none() {
                         0 => Kill::of((n * 7) % wanted, wanted),
                         _ => Kill::Never,
                     };
-                    let kills = runtime.block_on(live(Kill::of(n, wanted), again));
+                    let kills = live(Kill::of(n, wanted), again);
                     killed.fetch_add(kills, Ordering::Relaxed);
                 }
             });

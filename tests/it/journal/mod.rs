@@ -4,4 +4,6 @@ mod crash;
 mod export;
 mod history;
 mod report;
+mod lab;
+mod resume;
 mod status;
