@@ -141,6 +141,23 @@ pub enum CliError {
     /// The system gives no random numbers.
     #[error("no randomness: {0}")]
     Randomness(getrandom::Error),
+    /// A command that reads the journal, and there is none.
+    #[error("there is no journal yet")]
+    NoJournal,
+    /// A command that reads a run, and the journal has none.
+    #[error("the journal has no run yet")]
+    NoRuns,
+    /// A device that no run of the journal knows.
+    #[error("no run of the journal has a device {}", crate::model::printable(.0, 80))]
+    NoSuchDevice(String),
+    /// `--keep` of `hemfleet history prune`.
+    #[error("--keep {}: {source}", crate::model::printable(text, 40))]
+    Keep {
+        /// What was given.
+        text: String,
+        /// Why it is no time.
+        source: humantime::DurationError,
+    },
     /// A command that wants an inventory, and has none.
     #[error(
         "no inventory: -c names none, HEMFLEET_CONFIG is not set, and there is no ./fleet.toml"
@@ -166,9 +183,6 @@ pub enum CliError {
         /// Why not.
         source: ImportError,
     },
-    /// No run was kept.
-    #[error("the journal has no run yet")]
-    NoRuns,
     /// `attach` to a run that no process is at work on.
     #[error("no process is at work on run {run} any more")]
     NotAlive {
@@ -208,7 +222,6 @@ impl CliError {
                 "the key is the saved answer of GET /api/logger/key: key, nonce and nonce_signed"
             }
             Self::NoRunFile { source, .. } => source.hint()?,
-            Self::NoRuns => "hemfleet run keeps each run in it; --journal FILE names another one",
             Self::NotAlive {
                 run,
                 unfinished: true,
@@ -223,6 +236,11 @@ impl CliError {
             Self::NothingAlive => {
                 "hemfleet history lists the runs, and hemfleet replay shows one again"
             }
+            Self::NoJournal | Self::NoRuns => {
+                "hemfleet run writes it; another one is named with --journal FILE"
+            }
+            Self::NoSuchDevice(_) => "hemfleet history --run RUN names the devices of a run",
+            Self::Keep { .. } => "say how long runs are kept, such as 90d or 2y",
             Self::NoInventory => "name one with -c FILE; hemfleet config init writes one",
             Self::Exists(_) => "name another file: hemfleet config init FILE",
             Self::Answer { .. } => {

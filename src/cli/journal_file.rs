@@ -42,12 +42,20 @@ pub(super) struct RunJournal {
 }
 
 impl RunJournal {
-    /// Begins a run in the journal, where there is one.
+    /// Begins a run in the journal, where there is one: then it knows what stages took in earlier runs.
     pub(super) fn begin(
         journal: Option<&Journal>,
-        facts: RunFacts,
+        mut facts: RunFacts,
         context: RunContext,
     ) -> Result<Self, CliError> {
+        match journal.map(|journal| journal.usual_times(&context.inventory)) {
+            Some(Ok(usual)) => facts.usual = usual,
+            // An estimate is no reason not to begin.
+            Some(Err(error)) => {
+                tracing::debug!(%error, "earlier runs do not tell how long stages take")
+            }
+            None => {}
+        }
         let record = RunRecord { facts, context };
         let writer = journal.map(|journal| journal.begin(&record)).transpose()?;
         let facts = record.facts;

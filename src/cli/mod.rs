@@ -11,6 +11,7 @@ mod earlier_runs;
 mod error;
 mod image_file;
 mod journal_file;
+mod journal_lines;
 mod load;
 mod locks_and_secrets;
 mod output;

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{
     Command, DeviceFact, DeviceSeed, Event, Fact, Fleet, Intent, Message, Mode, PendingInstall,
-    Progress, Seen,
+    Progress, Seen, UsualTimes,
 };
 use crate::model::{
     AppFacts, AppVersion, AuditLog, AuditObstacle, AuditReport, AuditVerdict, Component,
@@ -73,6 +73,13 @@ impl TestRun {
         let none = fleet(self.fleet.mode(), &[], PayloadFacts::default());
         let fleet = std::mem::replace(&mut self.fleet, none);
         self.fleet = fleet.with_timeouts(timeouts);
+    }
+
+    /// Earlier runs took these times.
+    pub(crate) fn remember(&mut self, usual: UsualTimes) {
+        let none = fleet(self.fleet.mode(), &[], PayloadFacts::default());
+        let fleet = std::mem::replace(&mut self.fleet, none);
+        self.fleet = fleet.with_usual_times(usual);
     }
 
     /// The whole run again from its start: `each` sees every event once the fleet has taken it in, as in a session.

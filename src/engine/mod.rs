@@ -22,6 +22,7 @@ mod run_facts;
 #[cfg(test)]
 mod tests;
 mod unattended;
+mod usual_times;
 
 pub use event::{
     DeviceFact, EarlierInstall, EarlierRefusal, Event, Fact, PendingInstall, Progress, Reopened,
@@ -42,3 +43,4 @@ pub use reducer_messages::{Command, Intent, Message, TaskEnd};
 pub use replay::{Replay, Speed};
 pub use run_facts::RunFacts;
 pub use unattended::{StopSignal, unattended};
+pub use usual_times::{UsualTime, UsualTimes};

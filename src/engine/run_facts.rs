@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fleet::device_state::DeviceSeed;
 use super::fleet::reducer::Mode;
+use super::usual_times::UsualTimes;
 use crate::model::{DeviceId, MaxFailures, PayloadFacts, RunId, Timeouts};
 
 /// What a run is made from, before anything has happened.
@@ -28,6 +29,9 @@ pub struct RunFacts {
     pub check_limit: Duration,
     /// Devices that were chosen and are not among these, since they could not be asked what the backend offers them.
     pub not_asked: Vec<DeviceId>,
+    /// What stages took in earlier runs.
+    #[serde(default, skip_serializing_if = "UsualTimes::is_empty")]
+    pub usual: UsualTimes,
 }
 
 impl RunFacts {
@@ -48,6 +52,7 @@ impl RunFacts {
             max_failures: MaxFailures::default(),
             check_limit: Timeouts::default().check,
             not_asked: Vec::new(),
+            usual: UsualTimes::default(),
         }
     }
 }

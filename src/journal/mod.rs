@@ -16,6 +16,7 @@ mod export;
 mod fault_point;
 #[cfg(test)]
 pub(crate) mod fixtures;
+mod last_known;
 pub(crate) mod lock_file;
 mod message_kind;
 mod open_installs;
@@ -30,11 +31,13 @@ mod schema;
 mod summaries;
 #[cfg(test)]
 mod tests;
+mod usual_times;
 mod write_queue;
 
 pub use database::{Journal, WhichDevice};
 pub use error::JournalError;
 pub use export::{FORMAT, ImportError, read_run, write_run};
+pub use last_known::LastKnown;
 pub use open_installs::{OpenInstall, Refusal};
 pub use record::{DeviceContext, JournalledRun, RunContext, RunRecord};
 pub use run_entry::{DeviceSummary, RunEntry, Tally};

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::record::{RunContext, RunRecord};
 use crate::engine::{DeviceSeed, DeviceState, EarlierRefusal, Fleet, PendingInstall};
 use crate::model::{
-    DeviceId, DeviceVersion, FailureKind, Outcome, OutcomeKind, Reach, RunId, Stage, Touched,
+    AuditReport, DeviceId, DeviceVersion, FailureKind, Outcome, OutcomeKind, Reach, RunId, Stage,
+    Touched,
 };
 
 /// Grows whenever something is derived otherwise than before: what is stored with another number is derived again.
@@ -135,6 +136,9 @@ pub struct DeviceSummary {
     pub before: Option<DeviceVersion>,
     /// What it said after the last install.
     pub after: Option<DeviceVersion>,
+    /// What its audit log says of the last attempt, without the log.
+    #[serde(default)]
+    pub audit: Option<AuditReport>,
     /// When it last proved what it runs: that is `after`, or `before` where nothing was installed.
     pub proved_at: Option<Timestamp>,
     /// The install that this run may have sent to it and whose end is not known.
@@ -164,6 +168,10 @@ impl DeviceSummary {
             ended: device.ended,
             before: device.seen.as_ref().map(|seen| seen.version.clone()),
             after: device.after.clone(),
+            audit: device.audit.as_deref().map(|report| AuditReport {
+                log: None,
+                ..report.clone()
+            }),
             proved_at: look.map(|step| step.at.checked_add(step.took).unwrap_or(step.at)),
             open_install: device.open_install().cloned(),
             settled: is_settled(device, seed),

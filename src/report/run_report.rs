@@ -9,7 +9,10 @@ mod reason_groups;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-pub use self::device_report::{DeviceAudit, DeviceReport, Standing, StepReport};
+pub(super) use self::device_report::outcome_word;
+pub use self::device_report::{
+    DeviceAudit, DeviceLog, DevicePlan, DeviceReport, LogLine, Standing, StepReport,
+};
 pub(super) use self::reason_groups::{ReasonGroup, by_reason, times};
 use super::payload::{AppReport, ImageReport};
 use super::phrases::{self, Count};
@@ -44,6 +47,31 @@ impl RunExit {
     }
 }
 
+/// Where a run stands whose report is made from the journal.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    /// It came to its end.
+    Over,
+    /// A process is at work on it.
+    GoingOn,
+    /// Its process is gone, and it did not come to its end.
+    Died,
+}
+
+/// What a journal knows of a run beside its devices.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RunOrigin {
+    /// Who ran it: the user and the machine.
+    pub by: String,
+    /// On which inventory.
+    pub inventory: String,
+    /// With which version of hemfleet.
+    pub hemfleet: String,
+    /// Where it stands.
+    pub state: RunState,
+}
+
 /// A run, as a report tells it. Serialized, it is the JSON report: durations end in `_ms`, and what does not fit is
 /// absent.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -54,6 +82,15 @@ pub struct RunReport {
     pub run: String,
     /// The version of hemfleet.
     pub hemfleet: String,
+    /// Who ran it; from the journal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// On which inventory; from the journal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inventory: Option<String>,
+    /// Where it stands; from the journal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<RunState>,
     /// How far it went by itself: `plan`, `confirm`, `go` or `audit`.
     pub mode: String,
     /// When it began.
@@ -81,9 +118,10 @@ pub struct RunReport {
     /// What was said of that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub halt: Option<String>,
-    /// The exit code of the run.
-    pub exit_code: u8,
-    /// What it means.
+    /// The exit code of the run; absent where it has not ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<u8>,
+    /// What it means, or why there is none.
     pub exit_meaning: String,
     /// How many devices ended how.
     #[serde(serialize_with = "by_name")]
@@ -107,6 +145,9 @@ impl RunReport {
             schema: json::SCHEMA,
             run: fleet.run().to_string(),
             hemfleet: env!("CARGO_PKG_VERSION").to_owned(),
+            by: None,
+            inventory: None,
+            state: None,
             mode: phrases::mode(fleet.mode()).to_owned(),
             started: fleet.started(),
             ended: phrases::ended(fleet, now),
@@ -116,7 +157,7 @@ impl RunReport {
             interrupted: fleet.stop().is_some(),
             halted: fleet.is_halted(),
             halt: halt.map(|halt| halt.to_string()),
-            exit_code: exit.code,
+            exit_code: Some(exit.code),
             exit_meaning: exit.meaning,
             counts: phrases::outcome_counts(&fleet.counts()),
             audits: phrases::audit_counts(&fleet.audits()),
@@ -129,6 +170,26 @@ impl RunReport {
         }
     }
 
+    /// What there is to say of a run of the journal, whose last message led to `fleet`. Of one whose process died, `fleet`
+    /// is what that left ([`Fleet::bury`]), and `now` the time of its last event.
+    pub fn of_journal(fleet: &Fleet, now: Timestamp, origin: RunOrigin) -> Self {
+        let report = Self::of(fleet, now, RunExit::of(Exit::of(fleet), fleet));
+        let no_exit = match origin.state {
+            RunState::Over => None,
+            RunState::GoingOn => Some("it is going on"),
+            RunState::Died => Some("its process ended before the run did"),
+        };
+        Self {
+            hemfleet: origin.hemfleet,
+            by: Some(origin.by),
+            inventory: Some(origin.inventory),
+            state: Some(origin.state),
+            exit_code: report.exit_code.filter(|_| no_exit.is_none()),
+            exit_meaning: no_exit.map_or(report.exit_meaning, str::to_owned),
+            ..report
+        }
+    }
+
     /// Whether only logs were read.
     pub(super) fn is_audit(&self) -> bool {
         self.mode == phrases::mode(Mode::Audit { all: false })
@@ -136,9 +197,13 @@ impl RunReport {
 
     /// How the run came to its end, in one word.
     pub(super) fn how(&self) -> &'static str {
-        if self.interrupted {
+        if self.state == Some(RunState::Died) {
+            "UNFINISHED"
+        } else if self.state == Some(RunState::GoingOn) {
+            "going on"
+        } else if self.interrupted {
             "stopped"
-        } else if self.exit_code == Exit::Halted.code() {
+        } else if self.exit_code == Some(Exit::Halted.code()) {
             "halted"
         } else {
             "finished"
@@ -180,7 +245,7 @@ fn names(ids: &[DeviceId]) -> Vec<String> {
 }
 
 /// A time as the JSON lines have it.
-fn milliseconds<T, S>(at: &T, serializer: S) -> Result<S::Ok, S::Error>
+pub(super) fn milliseconds<T, S>(at: &T, serializer: S) -> Result<S::Ok, S::Error>
 where
     T: Copy + Into<Option<Timestamp>>,
     S: Serializer,
@@ -191,7 +256,7 @@ where
     }
 }
 
-fn by_name<S: Serializer>(counts: &[Count], serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn by_name<S: Serializer>(counts: &[Count], serializer: S) -> Result<S::Ok, S::Error> {
     let mut sums: Vec<(&str, usize)> = Vec::new();
     for count in counts {
         match sums.iter_mut().find(|(name, _)| *name == count.name) {

@@ -1,12 +1,186 @@
-//! `hemfleet history`.
+//! `hemfleet history`: lists what the journal has, removes what is old, and writes runs to files.
 
+use std::collections::HashSet;
+use std::io::{self, BufWriter, Write as _};
 use std::process::ExitCode;
+use std::time::Duration;
 
-use crate::cli::CliError;
-use crate::cli::args::journal::History;
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use super::report::write_file;
+use crate::cli::args::journal::{Export, History, HistoryMore, Prune};
+use crate::cli::journal_lines::{InDoubt, device_run, report_of, run_line, run_of, table_look};
+use crate::cli::output::plain_stdout::{plain_stdout, print_json};
+use crate::cli::{CliError, journal_file};
+use crate::journal::{DeviceSummary, Journal, RunEntry, WhichDevice, write_run};
+use crate::model::counted;
+use crate::report::{DeviceRun, RunDevices, RunLine, device_runs, run_devices, run_list};
+
+/// How long runs are kept where nobody says.
+const KEEP: Duration = Duration::from_secs(2 * 365 * 86_400);
 
 /// `hemfleet history`.
 pub(in crate::cli) fn history(args: &History) -> Result<ExitCode, CliError> {
-    let _ = args;
-    Err(std::io::Error::other("not built yet").into())
+    match &args.more {
+        Some(HistoryMore::Prune(prune)) => self::prune(prune),
+        Some(HistoryMore::Export(export)) => self::export(export),
+        None => list(args),
+    }
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Runs {
+    runs: Vec<RunLine>,
+}
+
+/// What `--device --json` prints.
+#[derive(Serialize)]
+struct RunsOfDevice<'a> {
+    device: &'a str,
+    runs: &'a [DeviceRun],
+}
+
+fn list(args: &History) -> Result<ExitCode, CliError> {
+    if let Some(run) = &args.run {
+        return one_run(args, run);
+    }
+    let journal = journal_file::existing(&args.journal)?;
+    if let Some(name) = &args.device {
+        return one_device(args, journal.as_ref(), name);
+    }
+    let runs = match &journal {
+        Some(journal) => lines(journal, &journal.runs()?)?,
+        None => Vec::new(),
+    };
+    if args.format.is_json() {
+        print_json(&Runs { runs })?;
+    } else if runs.is_empty() {
+        writeln!(plain_stdout(), "no run yet")?;
+    } else {
+        let mut out = BufWriter::new(plain_stdout());
+        run_list(&runs, &table_look(args.ascii), &mut out)?;
+        out.flush()?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs in the list.
+fn lines(journal: &Journal, entries: &[RunEntry]) -> Result<Vec<RunLine>, CliError> {
+    let open = InDoubt::of(journal)?;
+    Ok(entries.iter().map(|entry| run_line(entry, &open)).collect())
+}
+
+fn one_run(args: &History, run: &str) -> Result<ExitCode, CliError> {
+    let (journal, entry) = run_of(&args.journal, Some(run))?;
+    let report = report_of(&entry, &journal.load(&entry.run)?);
+    let run = RunDevices::of(run_line(&entry, &InDoubt::of(&journal)?), report);
+    if args.format.is_json() {
+        print_json(&run)?;
+    } else {
+        let mut out = BufWriter::new(plain_stdout());
+        run_devices(&run, &table_look(args.ascii), &mut out)?;
+        out.flush()?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn one_device(args: &History, journal: Option<&Journal>, name: &str) -> Result<ExitCode, CliError> {
+    let runs: Vec<DeviceRun> = match journal {
+        Some(journal) => {
+            let open = InDoubt::of(journal)?;
+            let known = under_all_names(journal, name)?;
+            let runs = known.iter();
+            runs.map(|(entry, summary)| device_run(entry, summary, &open))
+                .collect()
+        }
+        None => Vec::new(),
+    };
+    if args.format.is_json() {
+        print_json(&RunsOfDevice {
+            device: name,
+            runs: &runs,
+        })?;
+    } else if runs.is_empty() {
+        return Err(CliError::NoSuchDevice(name.to_owned()));
+    } else {
+        let mut out = BufWriter::new(plain_stdout());
+        device_runs(name, &runs, &table_look(args.ascii), &mut out)?;
+        out.flush()?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the runs say of the devices that one of them calls `name`, whatever the others call them: they are told apart by the
+/// way to them. Device by device, newest run first.
+fn under_all_names(
+    journal: &Journal,
+    name: &str,
+) -> Result<Vec<(RunEntry, DeviceSummary)>, CliError> {
+    let named = journal.device_history(WhichDevice::Named(name))?;
+    let mut seen = HashSet::new();
+    let mut all = Vec::new();
+    for (_, summary) in &named {
+        if seen.insert(&summary.reach) {
+            all.extend(journal.device_history(WhichDevice::At(&summary.reach))?);
+        }
+    }
+    Ok(all)
+}
+
+fn prune(args: &Prune) -> Result<ExitCode, CliError> {
+    let keep = match &args.keep {
+        Some(text) => humantime::parse_duration(text).map_err(|source| CliError::Keep {
+            text: text.clone(),
+            source,
+        })?,
+        None => KEEP,
+    };
+    let older_than = SignedDuration::try_from(keep)
+        .ok()
+        .and_then(|keep| Timestamp::now().checked_sub(keep).ok())
+        .unwrap_or(Timestamp::MIN);
+    let runs = match journal_file::existing(&args.journal)? {
+        Some(journal) => {
+            let removed = journal.prune(older_than, args.dry_run)?;
+            lines(&journal, &removed)?
+        }
+        None => Vec::new(),
+    };
+    let mut out = BufWriter::new(plain_stdout());
+    if !runs.is_empty() {
+        run_list(&runs, &table_look(false), &mut out)?;
+    }
+    let runs = counted(runs.len(), "run", "runs");
+    let kept = humantime::format_duration(keep);
+    let done = if args.dry_run {
+        "would be removed"
+    } else {
+        "removed"
+    };
+    writeln!(
+        out,
+        "{runs} {done}: over before the last {kept}, with nothing left to do and no device in doubt"
+    )?;
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn export(args: &Export) -> Result<ExitCode, CliError> {
+    let (journal, entry) = run_of(&args.journal, args.run.as_deref())?;
+    let run = journal.load(&entry.run)?;
+    match &args.out {
+        Some(path) => {
+            let mut text = Vec::new();
+            write_run(&run, args.anonymise, &mut text)?;
+            write_file(path, &text)?;
+        }
+        None => {
+            let mut out = BufWriter::new(plain_stdout());
+            write_run(&run, args.anonymise, &mut out)?;
+            out.flush().map_err(io::Error::from)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }

@@ -10,7 +10,7 @@ use crate::cli::args::Cli;
 use crate::cli::args::journal::Replay;
 use crate::cli::output::show_session::{self, OutputMode, Presentation};
 use crate::cli::output::{logging, read_only, stderr_and_log};
-use crate::cli::{CliError, journal_file, runtime};
+use crate::cli::{CliError, journal_lines, runtime};
 use crate::engine::FleetRun;
 use crate::journal::{self, JournalledRun};
 use crate::model::{OnHangUp, ScreenSettings};
@@ -70,11 +70,7 @@ fn wanted(args: &Replay) -> Result<Wanted, CliError> {
             goes_on: false,
         }),
         named => {
-            let journal = journal_file::existing(&args.journal)?.ok_or(CliError::NoRuns)?;
-            let run = match named {
-                Some(prefix) => journal.find(prefix)?,
-                None => journal.runs()?.into_iter().next().ok_or(CliError::NoRuns)?,
-            };
+            let (journal, run) = journal_lines::run_of(&args.journal, named.as_deref())?;
             Ok(Wanted {
                 // In this order: what it writes at its end is read, or it is still there.
                 goes_on: run.is_alive,

@@ -65,7 +65,7 @@ pub(in crate::cli) fn look(ascii: bool) -> LineLook {
 }
 
 /// The columns of the terminal that standard output is; absent where it is none.
-pub(super) fn width() -> Option<usize> {
+pub(in crate::cli) fn width() -> Option<usize> {
     let out = io::stdout();
     if !out.is_terminal() {
         return None;

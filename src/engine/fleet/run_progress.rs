@@ -1,17 +1,22 @@
 //! Where a run stands and how long it will still take, derived from the fleet's state at each call. The numbers behind
 //! it are kept in `counts`.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::engine::event::{DeviceFact, Progress};
+use crate::engine::usual_times::{UsualTime, UsualTimes};
 use crate::model::{PayloadFacts, Stage, Timeouts, VerdictKind};
 
 use super::counts::{Audits, Counts};
 use super::device_state::DeviceState;
 use super::reducer::{Fleet, Mode, Phase};
 use super::run_clock::span;
+
+/// For how long after an install silence is normal at the least: whoever is told otherwise too early pulls the power.
+const SHORTEST_SILENCE: Duration = Duration::from_secs(20);
 
 /// Time left: a range, since devices differ.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,6 +33,13 @@ impl Fleet {
     pub fn with_timeouts(mut self, timeouts: &Timeouts) -> Self {
         self.check_limit = timeouts.check;
         self.facts_mut().check_limit = timeouts.check;
+        self
+    }
+
+    /// The same fleet, whose stages took these times in earlier runs.
+    #[must_use]
+    pub fn with_usual_times(mut self, usual: UsualTimes) -> Self {
+        self.facts_mut().usual = usual;
         self
     }
 
@@ -83,6 +95,22 @@ impl Fleet {
     /// The quickest and the slowest success of this stage so far.
     pub fn took(&self, stage: Stage) -> Option<(Duration, Duration)> {
         self.times.extremes(stage)
+    }
+
+    /// What this stage took on devices like this one in earlier runs.
+    pub fn usual(&self, device: &DeviceState, stage: Stage) -> Option<&UsualTime> {
+        self.facts().usual.get(model_of(device), stage)
+    }
+
+    /// For how long after its install a device may well be silent: as long as others of this run took and half of that,
+    /// else as long as its model took in earlier runs. `said` is what counts where neither is known.
+    pub fn normal_silence(&self, device: &DeviceState, said: Duration) -> Duration {
+        let slowest = self.took(Stage::Reboot).map(|(_, most)| most);
+        let earlier = || self.usual(device, Stage::Reboot).map(|usual| usual.p95);
+        match slowest.or_else(earlier) {
+            Some(took) => took.saturating_add(took / 2).max(SHORTEST_SILENCE),
+            None => said,
+        }
     }
 
     /// Bytes a second of all uploads together; nothing where none has a rate.
@@ -156,16 +184,18 @@ impl Fleet {
             / self.devices().len() as f64
     }
 
-    /// Time left, while something is still to do: by the usual times of the stages, and by what this run took once
-    /// it has come so far.
+    /// Time left, while something is still to do: by the usual times of the stages, by what earlier runs took, and by what
+    /// this run took once it has come so far.
     pub fn eta(&self, now: Timestamp) -> Option<Eta> {
         if self.phase() != Phase::Upgrading || self.counters().busy() == 0 {
             return None;
         }
-        let stages = self.stages();
+        let mut of_models: HashMap<Option<&str>, Vec<(Stage, f64, f64)>> = HashMap::new();
         let (mut least, mut most) = (Work::default(), Work::default());
         for device in self.devices().iter().filter(|device| device.is_busy()) {
-            let (quick, slow) = rest(device, &stages, now);
+            let model = model_of(device);
+            let stages = of_models.entry(model).or_insert_with(|| self.stages(model));
+            let (quick, slow) = rest(device, stages, now);
             least.add(quick);
             most.add(slow);
         }
@@ -175,8 +205,8 @@ impl Fleet {
         })
     }
 
-    /// The stages that a device goes through in this run, with the seconds that each takes.
-    fn stages(&self) -> Vec<(Stage, f64, f64)> {
+    /// The stages that a device of this model goes through in this run, with the seconds that each takes.
+    fn stages(&self, model: Option<&str>) -> Vec<(Stage, f64, f64)> {
         let PayloadFacts { app, firmware } = self.payload();
         let read = matches!(self.mode(), Mode::Audit { .. }) || self.took(Stage::Audit).is_some();
         let stages = Stage::ALL.into_iter().filter(|stage| match stage {
@@ -190,11 +220,17 @@ impl Fleet {
             Stage::Audit => read,
         });
         let timed = stages.map(|stage| {
-            let (quick, slow) = self.times.seconds(stage);
+            let earlier = self.facts().usual.get(model, stage);
+            let (quick, slow) = self.times.seconds(stage, earlier);
             (stage, quick, slow)
         });
         timed.collect()
     }
+}
+
+/// The model of a device, once it has said it.
+fn model_of(device: &DeviceState) -> Option<&str> {
+    device.seen.as_ref().map(|seen| seen.version.hwv.as_str())
 }
 
 /// What is left to do, in seconds.
@@ -213,7 +249,9 @@ impl Work {
     /// The longest rest of a single device, or all the work shared by the slots, whichever is more.
     #[expect(clippy::cast_precision_loss, reason = "an estimate")]
     fn time(&self, slots: usize) -> Duration {
-        Duration::from_secs_f64(self.longest.max(self.all / slots as f64))
+        let seconds = self.longest.max(self.all / slots as f64);
+        // A journal may hold any number.
+        Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
     }
 }
 

@@ -1,13 +1,17 @@
-//! How long stages take: by experience at first, and then as this run measured them.
+//! How long stages take: by experience at first, and then as this run measured them. What earlier runs measured is in
+//! `usual_times`.
 
 use std::time::Duration;
 
+use crate::engine::usual_times::UsualTime;
 use crate::model::Stage;
 
 /// How far a stage may differ from its usual time before one of it was measured.
 const UNMEASURED: (f64, f64) = (0.7, 1.5);
 /// How far it may always differ: few were measured, and the next device is another one.
 const MEASURED: f64 = 0.1;
+/// How many standard deviations the 95th percentile is above the middle, where times spread as they mostly do.
+const OF_P95: f64 = 1.645;
 
 /// What the stages of a run took where they succeeded.
 #[derive(Clone, Debug, Default)]
@@ -38,18 +42,27 @@ impl StageTimes {
         self.0[stage as usize].extremes
     }
 
-    /// Between how many seconds a stage most probably takes.
-    pub(super) fn seconds(&self, stage: Stage) -> (f64, f64) {
+    /// Between how many seconds a stage most probably takes: as this run measured, else as `earlier` runs did.
+    pub(super) fn seconds(&self, stage: Stage, earlier: Option<&UsualTime>) -> (f64, f64) {
         let taken = self.0[stage as usize];
-        if taken.count < 1.0 {
-            let usual = usual(stage);
-            return (usual * UNMEASURED.0, usual * UNMEASURED.1);
+        if taken.count >= 1.0 {
+            let mean = taken.sum / taken.count;
+            let variance = (taken.squares / taken.count - mean * mean).max(0.0);
+            return around(mean, variance.sqrt());
         }
-        let mean = taken.sum / taken.count;
-        let variance = (taken.squares / taken.count - mean * mean).max(0.0);
-        let around = (variance.sqrt() / 2.0).max(mean * MEASURED);
-        ((mean - around).max(0.0), mean + around)
+        if let Some(earlier) = earlier {
+            let (middle, most) = (earlier.p50.as_secs_f64(), earlier.p95.as_secs_f64());
+            return around(middle, (most - middle) / OF_P95);
+        }
+        let usual = usual(stage);
+        (usual * UNMEASURED.0, usual * UNMEASURED.1)
     }
+}
+
+/// Half a standard deviation less and more.
+fn around(middle: f64, deviation: f64) -> (f64, f64) {
+    let half = (deviation / 2.0).max(middle * MEASURED);
+    ((middle - half).max(0.0), middle + half)
 }
 
 /// The seconds that a stage usually takes.
@@ -71,14 +84,38 @@ mod tests {
     #[test]
     fn what_was_measured_replaces_what_is_usual() {
         let mut times = StageTimes::default();
-        assert_eq!(times.seconds(Stage::Check), (21.0, 45.0));
+        assert_eq!(times.seconds(Stage::Check, None), (21.0, 45.0));
         assert_eq!(times.extremes(Stage::Check), None);
         times.take(Stage::Check, Duration::from_secs(10));
-        assert_eq!(times.seconds(Stage::Check), (9.0, 11.0));
+        assert_eq!(times.seconds(Stage::Check, None), (9.0, 11.0));
         times.take(Stage::Check, Duration::from_secs(30));
-        assert_eq!(times.seconds(Stage::Check), (15.0, 25.0));
+        assert_eq!(times.seconds(Stage::Check, None), (15.0, 25.0));
         let extremes = (Duration::from_secs(10), Duration::from_secs(30));
         assert_eq!(times.extremes(Stage::Check), Some(extremes));
-        assert_eq!(times.seconds(Stage::Probe), (0.7, 1.5));
+        assert_eq!(times.seconds(Stage::Probe, None), (0.7, 1.5));
+    }
+
+    #[test]
+    fn earlier_runs_count_until_this_one_has_measured() {
+        let usual = |p50, p95| UsualTime {
+            hwv: None,
+            stage: Stage::Check,
+            p50: Duration::from_secs(p50),
+            p95: Duration::from_secs(p95),
+            measured: 20,
+        };
+        let mut times = StageTimes::default();
+        // Nobody is as even as that.
+        assert_eq!(
+            times.seconds(Stage::Check, Some(&usual(60, 60))),
+            (54.0, 66.0)
+        );
+        let (least, most) = times.seconds(Stage::Check, Some(&usual(60, 93)));
+        assert_eq!((least.round(), most.round()), (50.0, 70.0));
+        times.take(Stage::Check, Duration::from_secs(10));
+        assert_eq!(
+            times.seconds(Stage::Check, Some(&usual(60, 60))),
+            (9.0, 11.0)
+        );
     }
 }

@@ -64,12 +64,12 @@ impl<'a> Texts<'a> {
         let Place { of, field } = self.place;
         match (of, field) {
             // Times, and names of log files, which are times, too.
-            ("Event" | "Moment", "at")
-            | ("DeviceFact", "until")
+            (_, "at" | "until" | "run")
             | ("LogRead", "id")
             | ("AuditReport", "file")
-            | ("RunFacts" | "Fact", "run")
             | ("RunContext", "version") => text.to_owned(),
+            // User, machine and process of whoever went on with it.
+            ("Reopened", "by") => names.name(Kind::User, text),
             (_, "sd_cid") => names.name(Kind::Serial, text),
             (_, "uis" | "uis_before") => names
                 .key(text)

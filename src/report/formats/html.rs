@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::markup::escape;
-use super::overview::{self, COLUMNS, STEPS};
+use super::overview::{self, COLUMNS, LINES, STEPS};
 use crate::model::OutcomeKind;
 use crate::report::Exit;
 use crate::report::run_report::{DeviceReport, RunReport};
@@ -69,18 +69,32 @@ fn timeline(n: usize, device: &DeviceReport, out: &mut impl Write) -> io::Result
     let name = escape(&device.device);
     writeln!(
         out,
-        "<section id=\"d{n}\">\n<h3>{name}</h3>\n<p class=\"{}\">{} {}</p>\n<table>",
+        "<section id=\"d{n}\">\n<h3>{name}</h3>\n<p class=\"{}\">{} {}</p>\n<dl>",
         class(device),
         device.sign(),
         device.words()
     )?;
+    for (name, text) in overview::verdicts(device) {
+        writeln!(out, "<dt>{name}</dt><dd>{}</dd>", escape(&text))?;
+    }
+    writeln!(out, "</dl>\n<table>")?;
     head(&STEPS, out)?;
     for step in &device.timeline {
         let cells = overview::step_cells(step).map(|cell| escape(&cell));
         let class = if step.reason.is_some() { "bad" } else { "" };
         row(class, &cells, out)?;
     }
-    writeln!(out, "</tbody></table>\n</section>")
+    writeln!(out, "</tbody></table>")?;
+    if let Some((text, log)) = overview::log(device) {
+        writeln!(out, "<p>{}</p>\n<table>", escape(&text))?;
+        head(&LINES, out)?;
+        for line in &log.lines {
+            let cells = overview::line_cells(line).map(|cell| escape(&cell));
+            row(if line.decides { "decides" } else { "" }, &cells, out)?;
+        }
+        writeln!(out, "</tbody></table>")?;
+    }
+    writeln!(out, "</section>")
 }
 
 fn head(columns: &[&str], out: &mut impl Write) -> io::Result<()> {

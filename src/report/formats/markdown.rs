@@ -1,8 +1,9 @@
-//! Markdown, as GitHub and GitLab read it: what needs a look, a table of the devices, and their timelines.
+//! Markdown, as GitHub and GitLab read it: what needs a look, a table of the devices, their timelines, and the lines of
+//! their logs that verify.
 
 use std::io::{self, Write};
 
-use super::overview::{self, COLUMNS, STEPS};
+use super::overview::{self, COLUMNS, LINES, STEPS};
 use crate::report::run_report::RunReport;
 
 pub(super) fn write(report: &RunReport, out: &mut impl Write) -> io::Result<()> {
@@ -34,9 +35,20 @@ pub(super) fn write(report: &RunReport, out: &mut impl Write) -> io::Result<()> 
             continue;
         }
         writeln!(out, "\n### {}\n", escape(&device.device))?;
+        for (name, text) in overview::verdicts(device) {
+            writeln!(out, "- {name}: {}", escape(&text))?;
+        }
+        writeln!(out)?;
         head(&STEPS, out)?;
         for step in &device.timeline {
             row(&overview::step_cells(step), out)?;
+        }
+        if let Some((text, log)) = overview::log(device) {
+            writeln!(out, "\n{}\n", escape(&text))?;
+            head(&LINES, out)?;
+            for line in &log.lines {
+                row(&overview::line_cells(line), out)?;
+            }
         }
     }
     Ok(())

@@ -5,8 +5,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::model::{human_bytes, human_duration};
-use crate::report::run_report::{DeviceAudit, DeviceReport, ReasonGroup, RunReport, StepReport};
+use crate::model::{counted, human_bytes, human_duration};
+use crate::report::run_report::{
+    DeviceAudit, DeviceLog, DeviceReport, LogLine, ReasonGroup, RunReport, RunState, StepReport,
+};
 use crate::report::{phrases, run_report};
 
 /// The heading of the file.
@@ -22,19 +24,33 @@ pub(super) fn facts(report: &RunReport) -> Vec<(&'static str, String)> {
         |took| format!("{} in {took}", report.how()),
     );
     let devices = phrases::devices(report.devices.len());
-    let mut facts = vec![
-        (
-            "Result",
-            format!("{how}: {} of {devices}", report.counts_words()),
-        ),
-        (
-            "Exit code",
-            format!("{}: {}", report.exit_code, report.exit_meaning),
-        ),
-    ];
+    let code = report
+        .exit_code
+        .map_or_else(|| "none".to_owned(), |code| code.to_string());
+    let mut facts = vec![(
+        "Result",
+        format!("{how}: {} of {devices}", report.counts_words()),
+    )];
+    if report.state == Some(RunState::Died) {
+        let run = &report.run;
+        let text = format!(
+            "the process ended before the run did, and nobody has gone on with it: hemfleet resume {run} asks each \
+             unfinished device what it is now"
+        );
+        facts.push(("Unfinished", text));
+    }
+    facts.push(("Exit code", format!("{code}: {}", report.exit_meaning)));
     facts.extend(report.halt.clone().map(|halt| ("Halted", halt)));
     facts.extend(report.started.map(|at| ("Started", time(at))));
-    facts.push(("Ended", time(report.ended)));
+    let ended = match report.state {
+        Some(RunState::Died) => "Last word",
+        Some(RunState::GoingOn) => "As of",
+        Some(RunState::Over) | None => "Ended",
+    };
+    facts.push((ended, time(report.ended)));
+    facts.extend(report.by.clone().map(|by| ("Run by", by)));
+    let inventory = report.inventory.clone();
+    facts.extend(inventory.map(|inventory| ("Inventory", inventory)));
     facts.push(("Mode", report.mode.clone()));
     if let Some(image) = &report.image {
         let name = image.name.as_ref().unwrap_or(&image.version);
@@ -154,6 +170,62 @@ pub(super) fn step_cells(step: &StepReport) -> [String; 7] {
         duration(step.took_ms),
         step.status.map_or_else(String::new, |s| s.to_string()),
         what,
+    ]
+}
+
+/// What there is to say of a device above its timeline: what it is called, and what it is.
+pub(super) fn verdicts(device: &DeviceReport) -> Vec<(&'static str, String)> {
+    let mut verdicts = Vec::new();
+    if let Some(plan) = &device.plan {
+        let reason = plan.reason.as_ref().map(|why| format!(": {why}"));
+        let text = format!("{}{}", plan.verdict, reason.unwrap_or_default());
+        verdicts.push(("Plan", text));
+    }
+    verdicts.push(("Result", format!("{} {}", device.sign(), device.said())));
+    verdicts.extend(
+        device
+            .audit
+            .as_ref()
+            .map(|audit| ("Audit log", audit_words(audit))),
+    );
+    verdicts
+}
+
+/// The log of a device whose lines are shown: those that verify.
+pub(super) fn log(device: &DeviceReport) -> Option<(String, &DeviceLog)> {
+    let audit = device.audit.as_ref()?;
+    let log = audit.log.as_ref().filter(|log| !log.lines.is_empty())?;
+    let file = audit.file.as_deref().unwrap_or("?");
+    let over = audit.over.as_ref().map(|over| format!("; {over}"));
+    let verified = counted(log.verified, "entry verifies", "entries verify");
+    let shown = match log.lines.len() {
+        n if n == log.verified => String::new(),
+        n => format!(", {n} of them below"),
+    };
+    let head = format!(
+        "Log file {file} {}: {verified}{shown}{}",
+        log.end,
+        over.unwrap_or_default()
+    );
+    Some((head, log))
+}
+
+/// The columns of a log's lines.
+pub(super) const LINES: [&str; 7] = [
+    "Line", "Counter", "Time", "Type", "Result", "Subject", "Extra",
+];
+
+/// A line's cells under [`LINES`].
+pub(super) fn line_cells(line: &LogLine) -> [String; 7] {
+    let sign = if line.decides { "▶ " } else { "" };
+    [
+        format!("{sign}{}", line.line),
+        format!("{:x}", line.counter),
+        line.time.clone(),
+        line.kind.clone(),
+        line.result.clone(),
+        line.subject.clone(),
+        line.extra.clone(),
     ]
 }
 

@@ -75,6 +75,57 @@ fn golden_html() {
     insta::assert_snapshot!(text(ReportFormat::Html, &every_kind()));
 }
 
+/// A run whose process was killed, as the journal tells of it.
+fn died(format: ReportFormat) -> String {
+    let mut run = fixtures::run(Mode::Go, 4);
+    run.begin();
+    fixtures::upgrade_to_log(&mut run, 0);
+    run.audit(0, fixtures::confirmed());
+    run.finish(0, Outcome::Upgraded);
+    run.planned_upgrade(1, &["clock unset: check-in first"]);
+    run.start(1, Stage::Install, 1);
+    run.tell(
+        1,
+        DeviceFact::InstallAnnounced {
+            pending: Box::new(crate::engine::fixtures::pending()),
+        },
+    );
+    run.planned_upgrade(2, &[]);
+    run.start(2, Stage::Upload, 1);
+    let mut fleet = run.fleet;
+    fleet.bury();
+    let origin = crate::report::RunOrigin {
+        by: "anna on <ops>".to_owned(),
+        inventory: "/srv/fleets/warsaw.toml".to_owned(),
+        hemfleet: "0.1.0".to_owned(),
+        state: crate::report::RunState::Died,
+    };
+    let report = RunReport::of_journal(&fleet, run.now, origin);
+    let mut out = Vec::new();
+    format.write(&report, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn golden_markdown_of_a_run_that_died() {
+    insta::assert_snapshot!(died(ReportFormat::Markdown));
+}
+
+#[test]
+fn golden_html_of_a_run_that_died() {
+    insta::assert_snapshot!(died(ReportFormat::Html));
+}
+
+#[test]
+fn golden_json_of_a_run_that_died() {
+    insta::assert_snapshot!(died(ReportFormat::Json));
+}
+
+#[test]
+fn golden_junit_of_a_run_that_died() {
+    insta::assert_snapshot!(died(ReportFormat::Junit));
+}
+
 #[test]
 fn an_ending_says_the_format_whatever_its_case() {
     for format in ReportFormat::ALL {

@@ -113,6 +113,9 @@ impl<'a> DeviceLine<'a> {
             DeviceFact::StageProgress { stage, progress } => {
                 self.stage = Some(stage.as_str());
                 self.progress(progress);
+                if let (Some(state), Progress::Silent { normal, .. }) = (state, progress) {
+                    self.normal_ms = Some(ms(fleet.normal_silence(state, *normal)));
+                }
                 "stage_progress"
             }
             DeviceFact::StageFinished {
@@ -222,10 +225,7 @@ impl<'a> DeviceLine<'a> {
             }
             Progress::Queued => self.doing = Some("waits for its turn to ask a phone"),
             Progress::Step { what } => self.doing = Some(what),
-            Progress::Silent { last, normal } => {
-                self.seen = Some(last);
-                self.normal_ms = Some(ms(*normal));
-            }
+            Progress::Silent { last, .. } => self.seen = Some(last),
         }
     }
 

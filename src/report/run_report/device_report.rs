@@ -6,7 +6,8 @@ use serde::{Serialize, Serializer};
 use super::milliseconds;
 use crate::engine::{DevicePhase, DeviceState, Fleet, Step, audit_hint};
 use crate::model::{
-    self, AuditVerdict, Failure, LogId, Outcome, OutcomeKind, Skip, Touched, Verdict, VerdictKind,
+    self, AuditLog, AuditVerdict, Failure, LogId, Outcome, OutcomeKind, Skip, Touched, Verdict,
+    VerdictKind,
 };
 use crate::report::json::ms;
 use crate::report::{Exit, phrases};
@@ -46,6 +47,9 @@ pub struct DeviceReport {
         skip_serializing_if = "Option::is_none"
     )]
     pub verdict: Option<VerdictKind>,
+    /// What the last look led to, also where more has happened since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan: Option<DevicePlan>,
     /// How its last attempt ended.
     #[serde(
         serialize_with = "outcome_word",
@@ -114,6 +118,16 @@ pub struct DeviceReport {
     pub exit: Exit,
 }
 
+/// What the last look at a device led to.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct DevicePlan {
+    /// `upgrade`, `downgrade`, `current`, `skip` or `cannot`.
+    pub verdict: String,
+    /// Why, or what the operator was told first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
 /// A try of a stage.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct StepReport {
@@ -172,6 +186,47 @@ pub struct DeviceAudit {
     /// What that link makes it worth, in words; absent where no file was read.
     #[serde(skip)]
     pub over: Option<String>,
+    /// What the file holds, as far as it verifies; absent where none was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<DeviceLog>,
+}
+
+/// A log file, and of its entries that verify those around the one in question.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct DeviceLog {
+    /// The firmware that wrote it, by its own word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub firmware: Option<String>,
+    /// How many of its entries verify.
+    pub verified: usize,
+    /// How far the file verifies, in words.
+    pub end: String,
+    /// Entries that verify, in the order of the file, without a gap.
+    pub lines: Vec<LogLine>,
+}
+
+/// An entry of a log whose line verifies.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct LogLine {
+    /// Its line in the file.
+    pub line: usize,
+    /// Its counter.
+    pub counter: u64,
+    /// When it was written, by the device's own clock.
+    pub time: String,
+    /// What happened.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// How it went.
+    pub result: String,
+    /// Who.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub subject: String,
+    /// More.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub extra: String,
+    /// Whether the verdict rests on it.
+    pub decides: bool,
 }
 
 impl DeviceReport {
@@ -213,6 +268,7 @@ impl DeviceReport {
                 DevicePhase::Done(_) => Standing::Ended,
             },
             verdict: None,
+            plan: device.verdict.as_ref().map(DevicePlan::from),
             outcome: device.outcome_kind(),
             in_doubt: phrases::is_in_doubt(device),
             stage: None,
@@ -307,14 +363,17 @@ impl DeviceReport {
         text
     }
 
+    /// Whether it was stopped before anything was done to it: its end says it all.
+    pub(in crate::report) fn is_as_it_was(&self) -> bool {
+        self.outcome == Some(OutcomeKind::Cancelled)
+            && self.touched.as_deref() == Some(Touched::Nothing.as_str())
+    }
+
     /// Whether it was left alone for a reason that has nothing to do with it, and nothing was changed.
     pub(super) fn is_left_alone(&self) -> bool {
         match self.outcome {
             Some(OutcomeKind::Skipped) => true,
-            Some(OutcomeKind::Cancelled) => {
-                self.touched.as_deref() == Some(Touched::Nothing.as_str())
-            }
-            _ => false,
+            _ => self.is_as_it_was(),
         }
     }
 
@@ -331,6 +390,37 @@ impl DeviceReport {
             None => self.exit == Exit::Failed,
         };
         !self.in_doubt && !self.is_left_alone() && is_bad
+    }
+}
+
+impl From<&Verdict> for DevicePlan {
+    fn from(verdict: &Verdict) -> Self {
+        let reason = verdict.reason();
+        Self {
+            verdict: verdict.kind().as_str().to_owned(),
+            reason: (!reason.is_empty()).then_some(reason),
+        }
+    }
+}
+
+impl DeviceLog {
+    fn of(log: &AuditLog, decides: Option<usize>) -> Self {
+        let lines = log.entries.iter().map(|entry| LogLine {
+            line: entry.line,
+            counter: entry.counter,
+            time: entry.time.to_string(),
+            kind: entry.kind.to_string(),
+            result: entry.result.to_string(),
+            subject: entry.subject.clone(),
+            extra: entry.extra.to_string(),
+            decides: decides == Some(entry.line),
+        });
+        Self {
+            firmware: log.firmware.clone(),
+            verified: log.count,
+            end: log.end.to_string(),
+            lines: lines.collect(),
+        }
     }
 }
 
@@ -371,6 +461,10 @@ impl From<&model::AuditReport> for DeviceAudit {
             counter: verdict.counter(),
             link: report.link.as_str().to_owned(),
             over: report.over().map(str::to_owned),
+            log: report
+                .log
+                .as_ref()
+                .map(|log| DeviceLog::of(log, verdict.line())),
         }
     }
 }
@@ -402,7 +496,7 @@ where
     verdict.map(VerdictKind::as_str).serialize(serializer)
 }
 
-fn outcome_word<T, S>(outcome: &T, serializer: S) -> Result<S::Ok, S::Error>
+pub(in crate::report) fn outcome_word<T, S>(outcome: &T, serializer: S) -> Result<S::Ok, S::Error>
 where
     T: Copy + Into<Option<OutcomeKind>>,
     S: Serializer,

@@ -109,7 +109,7 @@ fn each_device_says_where_it_stands() {
         left,
         Some("left while the install or the reboot was watched")
     );
-    assert_eq!((report.exit_code, report.how()), (130, "stopped"));
+    assert_eq!((report.exit_code, report.how()), (Some(130), "stopped"));
     assert_eq!(report.devices[0].to.as_deref(), Some("1.2.3"));
     assert_ne!(report.devices[0].to_fws, report.devices[0].from_fws);
 }

@@ -86,7 +86,9 @@ fn active_message(
         (Stage::Upload | Stage::UploadUi, Some(Progress::Bytes { sent, total })) => {
             upload(active, scene.now, (*sent, *total), room)
         }
-        (Stage::Check | Stage::CheckUi, progress) => check(scene, active, progress.as_ref(), room),
+        (Stage::Check | Stage::CheckUi, progress) => {
+            check(scene, device, active, progress.as_ref(), room)
+        }
         (Stage::Reboot, progress) => return reboot(scene, device, active, progress.as_ref()),
         (_, Some(progress @ (Progress::Queued | Progress::Step { .. }))) => {
             plain(progress.to_string())
@@ -212,10 +214,11 @@ pub(super) fn rate(per_second: f64) -> String {
     }
 }
 
-/// The check: how long it takes beside what others took and what it may take, since the device says no more than that
+/// The check: how long it takes beside what others took, in this run or in earlier ones, and what it may take, since the device says no more than that
 /// it goes on.
 fn check(
     scene: &Scene<'_>,
+    device: &DeviceState,
     active: &Active,
     progress: Option<&Progress>,
     width: usize,
@@ -226,12 +229,18 @@ fn check(
         Some(Progress::Polls { polls, status }) => format!("{status} · poll {polls}"),
         _ => doing(active.stage).to_owned(),
     };
-    let Some((least, most)) = scene.fleet.took(active.stage) else {
+    let took = scene.fleet.took(active.stage);
+    let earlier = || {
+        let usual = scene.fleet.usual(device, active.stage)?;
+        Some(("usually", usual.p50, usual.p95))
+    };
+    let others = took.map(|(least, most)| ("others took", least, most));
+    let Some((who, least, most)) = others.or_else(earlier) else {
         let words = format!("{polls} · {}", clock(gone));
         let fits = words.width() + limit.width() <= width;
         return plain(if fits { words + &limit } else { words });
     };
-    let mut words = format!("{}, others took {}", clock(gone), spread(least, most));
+    let mut words = format!("{}, {who} {}", clock(gone), spread(least, most));
     if width >= BAR + 2 + words.width() + limit.width() {
         words.push_str(&limit);
     }
@@ -278,7 +287,9 @@ fn reboot(
     let install = installed(device);
     let began = install.map_or(active.since, |step| step.at);
     let silence = match progress {
-        Some(Progress::Silent { last, normal }) => Some((last, *normal)),
+        Some(Progress::Silent { last, normal }) => {
+            Some((last, scene.fleet.normal_silence(device, *normal)))
+        }
         _ => None,
     };
     if install.is_some_and(|step| step.attempt < device.attempt) {

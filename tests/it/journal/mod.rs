@@ -2,8 +2,12 @@
 
 mod attach;
 mod crash;
+mod export;
 mod hangup;
+mod history;
 mod lab;
 mod replay;
+mod report;
 mod resume;
 mod run_file;
+mod status;

@@ -1,6 +1,8 @@
 //! What is counted and measured: harm, time, persons that are waited for, and the bar.
 
 use super::*;
+use crate::engine::UsualTimes;
+use crate::engine::fixtures::{OLD, TestRun, firmware, numbered, version};
 
 #[test]
 fn a_rollback_counts_as_soon_as_it_is_seen_and_not_only_once_its_log_was_read() {
@@ -206,6 +208,74 @@ fn there_is_a_time_left_from_the_first_stage_on_and_it_falls_with_what_is_done()
     assert_eq!(left(&fleet, 80), (0, 1));
     tell_at(&mut fleet, 1, 81, finished(Outcome::Upgraded));
     assert_eq!(fleet.eta(Timestamp::from_second(81).unwrap()), None);
+}
+
+/// What earlier runs took, all of them the same.
+fn earlier(hwv: &str, stage: Stage, took: u64) -> Vec<(String, Stage, Duration)> {
+    vec![(hwv.to_owned(), stage, Duration::from_secs(took)); 3]
+}
+
+#[test]
+fn before_a_run_has_measured_earlier_runs_tell_how_long_each_model_takes() {
+    let model = version(OLD).hwv;
+    let known = [
+        earlier(&model, Stage::Check, 100),
+        earlier("PPA rev 9", Stage::Check, 1000),
+        earlier(&model, Stage::Reboot, 40),
+    ];
+    let usual = UsualTimes::of(known.concat());
+    let mut run = TestRun::new(Mode::Go, numbered(1), firmware(3_000_000));
+    run.remember(usual);
+    run.begin();
+    run.start(0, Stage::Probe, 1);
+    run.planned_upgrade(0, &[]);
+    run.start(0, Stage::Reboot, 1);
+    let left = run.fleet.eta(run.now).unwrap();
+    // A tenth less and more of 40, and what is usual of the verification.
+    assert_eq!(
+        (left.least.as_millis(), left.most.as_millis()),
+        (36_700, 45_500)
+    );
+    let said = Duration::from_secs(60);
+    let silence = |run: &TestRun| {
+        run.fleet
+            .normal_silence(&run.fleet.devices()[0], said)
+            .as_secs()
+    };
+    assert_eq!(silence(&run), 60, "40 and half of that");
+    run.stage_done(0, Stage::Reboot, 80_000, 200, "");
+    assert_eq!(silence(&run), 120, "the run's own measurement takes over");
+    let check = run
+        .fleet
+        .usual(&run.fleet.devices()[0], Stage::Check)
+        .unwrap();
+    assert_eq!(check.p95.as_secs(), 100, "of its own model");
+}
+
+#[test]
+fn nobody_is_told_early_that_a_silent_device_is_late() {
+    let mut run = TestRun::new(Mode::Go, numbered(1), firmware(3_000_000));
+    run.begin();
+    run.start(0, Stage::Reboot, 1);
+    let silence = |run: &TestRun| {
+        let said = Duration::from_secs(60);
+        run.fleet
+            .normal_silence(&run.fleet.devices()[0], said)
+            .as_secs()
+    };
+    assert_eq!(silence(&run), 60);
+    run.stage_done(0, Stage::Reboot, 500, 200, "");
+    assert_eq!(silence(&run), 20);
+}
+
+#[test]
+fn a_stage_that_took_for_ever_is_no_panic() {
+    let mut run = TestRun::new(Mode::Go, numbered(2), firmware(3_000_000));
+    run.begin();
+    run.start(0, Stage::Reboot, 1);
+    run.stage_done(0, Stage::Reboot, u64::MAX, 200, "");
+    run.start(1, Stage::Probe, 1);
+    assert!(run.fleet.eta(run.now).is_some());
 }
 
 #[test]

@@ -129,7 +129,7 @@ fn a_silence_that_is_longer_than_usual_is_said() {
     let text = screen.text(120, 20);
     let line = text.lines().find(|l| l.contains("vault-04")).unwrap();
     assert!(
-        line.contains("silent 2:13, longer than the usual 1:00"),
+        line.contains("silent 2:13, longer than the usual 46 s"),
         "{line}"
     );
 }

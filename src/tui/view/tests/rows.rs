@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use ratatui::style::Color;
 
-use crate::engine::{Mode, Progress};
+use crate::engine::fixtures::numbered;
+use crate::engine::{Mode, Progress, UsualTimes};
 use crate::model::{FailureKind, LinkFault, LinkTrust, Outcome, Stage, Timeouts, Touched};
 use crate::tui::fixtures::{
     TestScreen, app_only, audited, finished, running, seeds, staged, two_hundred_over,
@@ -219,6 +220,53 @@ fn where_there_is_room_a_check_shows_its_limit_and_one_that_takes_longer_than_ot
     // In a narrow column the limit gives way.
     let narrow = row(&mut screen, "vault-03", 80);
     assert!(narrow.contains("others took 34 s  "), "{narrow}");
+}
+
+#[test]
+fn before_any_device_of_the_run_was_checked_earlier_runs_tell_what_is_usual() {
+    let mut screen = TestScreen::new(Mode::Go, numbered(1));
+    let earlier = [28, 30, 45].map(|s| {
+        (
+            "PPA rev 2.2".to_owned(),
+            Stage::Check,
+            Duration::from_secs(s),
+        )
+    });
+    let silent = [70; 3].map(|s| {
+        (
+            "PPA rev 2.2".to_owned(),
+            Stage::Reboot,
+            Duration::from_secs(s),
+        )
+    });
+    screen
+        .run
+        .remember(UsualTimes::of(earlier.into_iter().chain(silent)));
+    screen.up_to("vault-01", Stage::Check);
+    screen.run.start("vault-01", Stage::Check, 1);
+    screen.run.wait(12);
+    let text = row(&mut screen, "vault-01", 120);
+    assert!(text.contains("0:12, usually 30–45 s"), "{text}");
+    screen
+        .run
+        .stage_done("vault-01", Stage::Check, 12_000, 200, "");
+    screen.run.start("vault-01", Stage::Install, 1);
+    screen.run.install_begun("vault-01");
+    screen
+        .run
+        .stage_done("vault-01", Stage::Install, 200, 200, "");
+    screen.run.start("vault-01", Stage::Reboot, 1);
+    let last = "connection refused".to_owned();
+    let normal = Duration::from_secs(60);
+    screen
+        .run
+        .progress("vault-01", Stage::Reboot, Progress::Silent { last, normal });
+    screen.run.wait(104);
+    let text = row(&mut screen, "vault-01", 120);
+    assert!(text.contains("normal until"), "{text}");
+    screen.run.wait(2);
+    let text = row(&mut screen, "vault-01", 120);
+    assert!(text.contains("longer than the usual 1:45"), "{text}");
 }
 
 #[test]
