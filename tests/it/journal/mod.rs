@@ -3,7 +3,7 @@
 mod crash;
 mod export;
 mod history;
-mod report;
 mod lab;
+mod report;
 mod resume;
 mod status;
