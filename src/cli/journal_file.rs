@@ -52,7 +52,7 @@ impl RunJournal {
             Some(Ok(usual)) => facts.usual = usual,
             // An estimate is no reason not to begin.
             Some(Err(error)) => {
-                tracing::debug!(%error, "earlier runs do not tell how long stages take")
+                tracing::debug!(%error, "earlier runs do not tell how long stages take");
             }
             None => {}
         }

@@ -164,9 +164,13 @@ pub(super) fn report_of(entry: &RunEntry, run: &JournalledRun) -> RunReport {
 
 /// When the run said something last.
 fn last_word(fleet: &Fleet, run: &JournalledRun) -> Timestamp {
-    let times = run.messages.iter().filter_map(|message| match message {
-        Message::Event(event) => Some(event.at),
-        Message::Intent(_) | Message::TaskLost { .. } => None,
-    });
-    times.last().or(fleet.started()).unwrap_or_default()
+    let mut times = run
+        .messages
+        .iter()
+        .rev()
+        .filter_map(|message| match message {
+            Message::Event(event) => Some(event.at),
+            Message::Intent(_) | Message::TaskLost { .. } => None,
+        });
+    times.next().or(fleet.started()).unwrap_or_default()
 }

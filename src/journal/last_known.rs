@@ -46,7 +46,7 @@ impl Journal {
         runs: &HashMap<i64, &RunRow>,
         derived: impl Fn(i64) -> Option<&'a [DeviceSummary]>,
     ) -> rusqlite::Result<Option<LastKnown>> {
-        let sql = "SELECT run, n, summary FROM device WHERE reach = ?1 ORDER BY run DESC, n";
+        let sql = "SELECT run, n, summary FROM device WHERE reach = ?1 ORDER BY run DESC";
         let mut select = self.conn().prepare(sql)?;
         let mut found = select.query(params![reach.as_str()])?;
         while let Some(row) = found.next()? {
@@ -54,12 +54,11 @@ impl Journal {
             let Some(run) = runs.get(&number) else {
                 continue;
             };
-            let summary = match derived(number) {
-                Some(devices) => devices.get(n).cloned(),
-                None => {
-                    let json: Option<String> = row.get(2)?;
-                    json.and_then(|json: String| serde_json::from_str(&json).ok())
-                }
+            let summary = if let Some(devices) = derived(number) {
+                devices.get(n).cloned()
+            } else {
+                let json: Option<String> = row.get(2)?;
+                json.and_then(|json: String| serde_json::from_str(&json).ok())
             };
             let saw =
                 |summary: &DeviceSummary| summary.runs().is_some() && summary.proved_at.is_some();

@@ -331,7 +331,7 @@ mod tests {
         assert!(wide <= 1 && moved == 1, "{text}");
     }
 
-    fn device_run(n: u8, device: &str, outcome: Option<Outcome>, in_doubt: bool) -> DeviceRun {
+    fn device_run(n: u8, device: &str, outcome: Option<&Outcome>, in_doubt: bool) -> DeviceRun {
         let started: Timestamp = "2026-11-23T12:00:00Z".parse().unwrap();
         DeviceRun {
             run: format!("{n:08x}"),
@@ -341,15 +341,15 @@ mod tests {
             ended: Some(started),
             version: "1.2.3".to_owned(),
             from: Some("1.2.2".to_owned()),
-            to: (outcome == Some(Outcome::Upgraded)).then(|| "1.2.3".to_owned()),
+            to: (outcome == Some(&Outcome::Upgraded)).then(|| "1.2.3".to_owned()),
             from_fws: None,
             to_fws: None,
-            outcome: outcome.as_ref().map(Outcome::kind),
-            reason: outcome.as_ref().map(Outcome::reason),
+            outcome: outcome.map(Outcome::kind),
+            reason: outcome.map(Outcome::reason),
             code: None,
             hint: None,
             in_doubt,
-            audit: (outcome == Some(Outcome::Upgraded))
+            audit: (outcome == Some(&Outcome::Upgraded))
                 .then(|| DeviceAudit::from(&fixtures::confirmed())),
         }
     }
@@ -358,8 +358,13 @@ mod tests {
     fn one_device_run_by_run() {
         let runs = [
             device_run(3, "vault-01", None, true),
-            device_run(2, "hsm-7", Some(Outcome::Unknown(Doubt::AnswerLost)), false),
-            device_run(1, "hsm-7", Some(Outcome::Upgraded), false),
+            device_run(
+                2,
+                "hsm-7",
+                Some(&Outcome::Unknown(Doubt::AnswerLost)),
+                false,
+            ),
+            device_run(1, "hsm-7", Some(&Outcome::Upgraded), false),
         ];
         let mut out = Vec::new();
         device_runs("vault-01", &runs, &look(), &mut out).unwrap();

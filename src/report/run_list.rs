@@ -73,6 +73,7 @@ pub struct RunLine {
     pub next: Option<String>,
 }
 
+#[expect(clippy::ref_option, reason = "serde passes it like this")]
 fn counts<S: Serializer>(counts: &Option<Vec<Count>>, serializer: S) -> Result<S::Ok, S::Error> {
     by_name(counts.as_deref().unwrap_or_default(), serializer)
 }
@@ -183,7 +184,7 @@ mod tests {
     use crate::model::{Charset, OutcomeKind};
     use crate::report::LineLook;
 
-    pub(super) fn look(width: Option<usize>) -> TableLook {
+    fn look(width: Option<usize>) -> TableLook {
         TableLook {
             look: LineLook::default(),
             width,

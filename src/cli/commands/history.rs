@@ -1,7 +1,7 @@
 //! `hemfleet history`: lists what the journal has, removes what is old, and writes runs to files.
 
 use std::collections::HashSet;
-use std::io::{self, BufWriter, Write as _};
+use std::io::{BufWriter, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -170,17 +170,14 @@ fn prune(args: &Prune) -> Result<ExitCode, CliError> {
 fn export(args: &Export) -> Result<ExitCode, CliError> {
     let (journal, entry) = run_of(&args.journal, args.run.as_deref())?;
     let run = journal.load(&entry.run)?;
-    match &args.out {
-        Some(path) => {
-            let mut text = Vec::new();
-            write_run(&run, args.anonymise, &mut text)?;
-            write_file(path, &text)?;
-        }
-        None => {
-            let mut out = BufWriter::new(plain_stdout());
-            write_run(&run, args.anonymise, &mut out)?;
-            out.flush().map_err(io::Error::from)?;
-        }
+    if let Some(path) = &args.out {
+        let mut text = Vec::new();
+        write_run(&run, args.anonymise, &mut text)?;
+        write_file(path, &text)?;
+    } else {
+        let mut out = BufWriter::new(plain_stdout());
+        write_run(&run, args.anonymise, &mut out)?;
+        out.flush()?;
     }
     Ok(ExitCode::SUCCESS)
 }

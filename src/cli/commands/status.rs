@@ -34,9 +34,15 @@ pub(in crate::cli) fn status(args: &Status) -> Result<ExitCode, CliError> {
         None => (vec![None; reaches.len()], Vec::new()),
     };
     let open: HashMap<&Reach, &OpenInstall> = open.iter().map(|open| (&open.reach, open)).collect();
-    let devices = settings.devices.iter().zip(&reaches).zip(known);
-    let devices = devices
-        .map(|((spec, reach), known)| line(spec, known, open.get(reach).copied(), image.as_ref()));
+    let devices = settings.devices.iter().zip(&reaches).zip(&known);
+    let devices = devices.map(|((spec, reach), known)| {
+        line(
+            spec,
+            known.as_ref(),
+            open.get(reach).copied(),
+            image.as_ref(),
+        )
+    });
     let devices: Vec<DeviceStatusLine> = devices.collect();
     let status = FleetStatus::of(image.map(|image| image.shown), devices);
     if args.format.is_json() {
@@ -123,11 +129,11 @@ fn image(firmware: Option<&Path>, journal: Option<&Journal>) -> Result<Option<Im
 
 fn line(
     spec: &DeviceSpec,
-    known: Option<LastKnown>,
+    known: Option<&LastKnown>,
     open: Option<&OpenInstall>,
     image: Option<&Image>,
 ) -> DeviceStatusLine {
-    let runs = known.as_ref().and_then(|known| known.summary.runs());
+    let runs = known.and_then(|known| known.summary.runs());
     let state = match (open, runs, image) {
         (Some(_), _, _) => DeviceStanding::InDoubt,
         (None, None, _) => DeviceStanding::NeverSeen,
@@ -135,7 +141,6 @@ fn line(
         (None, Some(runs), Some(image)) => image.compare(runs),
     };
     let known_as = known
-        .as_ref()
         .map(|known| &known.summary.device)
         .filter(|id| **id != spec.id);
     DeviceStatusLine {
@@ -144,9 +149,9 @@ fn line(
         state,
         runs: runs.map(DeviceVersion::label),
         fws: runs.and_then(|runs| runs.fws).map(|fws| fws.to_string()),
-        how: known.as_ref().map(known_by),
-        at: known.as_ref().and_then(|known| known.summary.proved_at),
-        run: known.as_ref().map(|known| known.run.to_string()),
+        how: known.map(known_by),
+        at: known.and_then(|known| known.summary.proved_at),
+        run: known.map(|known| known.run.to_string()),
         known_as: known_as.map(|id| printable(id.as_str(), 256)),
         doubt_run: open.map(|open| open.run.to_string()),
         doubt_since: open.map(|open| open.pending.since.elapsed()),
