@@ -7,3 +7,4 @@ mod lab;
 mod replay;
 mod resume;
 mod run_file;
+mod store;
