@@ -1,6 +1,6 @@
 //! Which file the journal is, and a run's part of it from its beginning to its end.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,14 +20,23 @@ use crate::model::chain;
 /// The journal that is there; nothing where there is none. For commands without an inventory: where one is to be found, it
 /// says which journal.
 pub(super) fn existing(args: &JournalFile) -> Result<Option<Journal>, CliError> {
-    let settings = match &args.path {
-        Some(_) => JournalSettings::default(),
-        None => of_inventory_here()?,
+    existing_by(args, None)
+}
+
+/// The same for commands that may name an inventory.
+pub(super) fn existing_by(
+    args: &JournalFile,
+    inventory: Option<&Path>,
+) -> Result<Option<Journal>, CliError> {
+    let settings = match (&args.path, inventory) {
+        (Some(_), _) => JournalSettings::default(),
+        (None, Some(inventory)) => of_inventory(inventory)?,
+        (None, None) => of_inventory_here()?,
     };
     existing_of(args, &settings)
 }
 
-/// The same for commands with an inventory.
+/// The same for commands that have read an inventory.
 pub(super) fn existing_of(
     args: &JournalFile,
     settings: &JournalSettings,
@@ -45,7 +54,11 @@ pub(super) fn of_inventory_here() -> Result<JournalSettings, CliError> {
     let Some(inventory) = inventory_of_environment().or_else(here) else {
         return Ok(JournalSettings::default());
     };
-    let loaded = config::load(&inventory, &Overrides::default(), &config::process_env);
+    of_inventory(&inventory)
+}
+
+fn of_inventory(inventory: &Path) -> Result<JournalSettings, CliError> {
+    let loaded = config::load(inventory, &Overrides::default(), &config::process_env);
     loaded.journal.ok_or(CliError::Faults(loaded.faults))
 }
 

@@ -172,7 +172,7 @@ pub(super) const SECRET: &[Key] = &[
 pub(super) const SOURCES: &[Key] = SECRET.split_at(4).0;
 
 /// Which tables know which keys, for "belongs in".
-const HOMES: [(&str, &[Key]); 13] = [
+const HOMES: [(&str, &[Key]); 14] = [
     ("[fleet]", FLEET),
     ("[images]", IMAGES),
     ("[rollout]", ROLLOUT),
