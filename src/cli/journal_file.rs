@@ -1,37 +1,103 @@
 //! Which file the journal is, and a run's part of it from its beginning to its end.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
 
 use super::CliError;
 use super::args::journal::{JournalFile, Keep};
+use super::args::{INVENTORY_HERE, inventory_of_environment};
 use super::output::stderr_and_log;
 use super::process::private_file;
 use super::wiring::Kept;
+use crate::config::{self, JournalSettings, Overrides};
 use crate::engine::{Fleet, NotRecorded, Recorder, RunFacts};
 use crate::journal::{Journal, RunContext, RunRecord, RunWriter};
 use crate::model::chain;
 
-/// The journal that is there; nothing where there is none.
+/// The journal that is there; nothing where there is none. For commands without an inventory: where one is to be found, it
+/// says which journal.
 pub(super) fn existing(args: &JournalFile) -> Result<Option<Journal>, CliError> {
-    Ok(Journal::open_existing(&path(args)?)?)
+    existing_by(args, None)
+}
+
+/// The same for commands that may name an inventory.
+pub(super) fn existing_by(
+    args: &JournalFile,
+    inventory: Option<&Path>,
+) -> Result<Option<Journal>, CliError> {
+    let settings = match (&args.path, inventory) {
+        (Some(_), _) => JournalSettings::default(),
+        (None, Some(inventory)) => of_inventory(inventory)?,
+        (None, None) => of_inventory_here()?,
+    };
+    existing_of(args, &settings)
+}
+
+/// The same for commands that have read an inventory.
+pub(super) fn existing_of(
+    args: &JournalFile,
+    settings: &JournalSettings,
+) -> Result<Option<Journal>, CliError> {
+    Ok(Journal::open_existing(&path(args, settings)?)?)
+}
+
+/// What the inventory says of the journal that is found without `-c`; the defaults where there is no such inventory.
+///
+/// # Errors
+///
+/// It does not tell: another journal would be read than the one that its runs write.
+pub(super) fn of_inventory_here() -> Result<JournalSettings, CliError> {
+    let here = || Some(PathBuf::from(INVENTORY_HERE)).filter(|path| path.exists());
+    let Some(inventory) = inventory_of_environment().or_else(here) else {
+        return Ok(JournalSettings::default());
+    };
+    of_inventory(&inventory)
+}
+
+fn of_inventory(inventory: &Path) -> Result<JournalSettings, CliError> {
+    let loaded = config::load(inventory, &Overrides::default(), &config::process_env);
+    loaded.journal.ok_or(CliError::Faults(loaded.faults))
 }
 
 /// The journal that a run is kept in; nothing where the command line wants none, which is said loudly.
-pub(super) fn for_run(args: &Keep) -> Result<Option<Journal>, CliError> {
+///
+/// # Errors
+///
+/// It cannot be written to: nothing is to be touched then.
+pub(super) fn for_run(
+    args: &Keep,
+    settings: &JournalSettings,
+) -> Result<Option<Journal>, CliError> {
     if args.no_journal {
         stderr_and_log::say(
             "WARNING: no journal is kept: after a crash nobody knows what became of which device\n",
         );
         return Ok(None);
     }
-    Ok(Some(Journal::open(&path(&args.journal)?)?))
+    Ok(Some(Journal::open(&path(&args.journal, settings)?)?))
 }
 
-fn path(args: &JournalFile) -> Result<PathBuf, CliError> {
-    match &args.path {
+fn path(args: &JournalFile, settings: &JournalSettings) -> Result<PathBuf, CliError> {
+    match args.path.as_ref().or(settings.path.as_ref()) {
         Some(path) => Ok(path.clone()),
-        None => Ok(private_file::state_folder()?.join("journal.db")),
+        None => Ok(private_file::state_folder_path()?.join("journal.db")),
+    }
+}
+
+/// Removes the runs that are older than `keep`. Nobody asked for it, so that what stands in the way is only logged.
+pub(super) fn prune(journal: &Journal, keep: Duration) {
+    let Ok(older_than) = Timestamp::now().checked_sub(keep) else {
+        return;
+    };
+    match journal.prune(older_than, false) {
+        Ok(gone) if gone.is_empty() => {}
+        Ok(gone) => tracing::info!(runs = gone.len(), "old runs are removed from the journal"),
+        Err(error) => {
+            tracing::warn!(error = %chain(&error), "old runs are not removed from the journal");
+        }
     }
 }
 

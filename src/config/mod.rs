@@ -20,6 +20,7 @@ mod warnings;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Fault, Place};
 pub use environment::{Env, process_env};
@@ -38,6 +39,9 @@ pub const DEFAULT_CONCURRENCY: usize = 8;
 
 /// The check-in relay, where nothing else is said (protocol page, section 12).
 pub const DEFAULT_BROKER: &str = "https://api.encedo.com";
+
+/// How long runs are kept, where nothing else is said: two years, as `2y` is read.
+pub const DEFAULT_KEEP: Duration = Duration::from_secs(2 * 31_557_600);
 
 /// Everything that a run needs to know, validated.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +62,8 @@ pub struct Settings {
     pub on_hang_up: OnHangUp,
     /// How the dashboard uses the terminal.
     pub screen: ScreenSettings,
+    /// Where runs are recorded, and for how long.
+    pub journal: JournalSettings,
     /// Time limits, pace, retries, `--force`.
     pub policy: Policy,
     /// The variables of the environment that hold secrets, of all devices: no program that is started
@@ -74,6 +80,24 @@ pub struct BrokerSettings {
     pub url: String,
     /// PEM text of the only certificates trusted for it; absent for the system's own.
     pub ca_pem: Option<Arc<str>>,
+}
+
+/// Where runs are recorded, and for how long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JournalSettings {
+    /// The file; absent for the one in the user's state folder.
+    pub path: Option<PathBuf>,
+    /// How long runs are kept that came to their end.
+    pub keep: Duration,
+}
+
+impl Default for JournalSettings {
+    fn default() -> Self {
+        Self {
+            path: None,
+            keep: DEFAULT_KEEP,
+        }
+    }
 }
 
 /// What the command line says; it wins over the file.
@@ -121,6 +145,8 @@ pub struct Loaded {
     pub app_at: Place,
     /// Whose images are trusted, also where something else is wrong.
     pub images: ImageTrust,
+    /// The journal, also where something else is wrong; absent where the file does not tell it.
+    pub journal: Option<JournalSettings>,
     /// The names of `[secrets]` that no device uses: no fault, but worth a word.
     pub unused_secrets: Vec<String>,
 }
@@ -158,6 +184,7 @@ pub fn load(path: &Path, overrides: &Overrides, env: &Env<'_>) -> Loaded {
             app: overrides.app.clone(),
             app_at: named("--app", overrides.app.as_deref(), None),
             images: ImageTrust::default(),
+            journal: None,
             unused_secrets: Vec::new(),
         },
     }
@@ -194,6 +221,7 @@ pub fn load_text(path: &Path, text: &str, overrides: &Overrides, env: &Env<'_>) 
         app: settings.app.clone(),
         app_at: named("--app", overrides.app.as_deref(), app_at),
         images: settings.images.clone(),
+        journal: typed.journal.sound(),
         unused_secrets: typed.unused_secrets,
         settings: faults.is_empty().then_some(settings),
         faults,

@@ -92,6 +92,7 @@ pub(super) fn resolve(
         rollout: file.rollout.fill(),
         on_hang_up: file.run.fill(),
         screen: file.screen.fill(),
+        journal: file.journal.fill(),
         policy: file.policy.fill(overrides),
         secret_variables: file.secret_variables.iter().cloned().collect(),
         devices: devices.into_iter().map(|(spec, _)| spec).collect(),

@@ -4,8 +4,10 @@
 //! SQLite's locks are POSIX locks, which a process loses when it closes *any* descriptor of the file. So the file is never
 //! opened here once it is there.
 
+use std::fmt::Write as _;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{
     DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
 };
@@ -13,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, MAIN_DB, OpenFlags};
+use rustix::fs::Access;
 
 use super::error::JournalError;
 use super::schema;
@@ -140,18 +143,48 @@ impl DatabaseFile {
     /// Opens it for writing. Its format is another question.
     pub(super) fn connect(&self) -> Result<Connection, JournalError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let conn = self.sql(Connection::open_with_flags(&self.path, flags))?;
+        let conn = self.readable(Connection::open_with_flags(&self.path, flags));
+        match conn {
+            // It is there, and SQLite may not make its files beside it.
+            Err(JournalError::Unopened { .. }) if !self.is_in_writable_folder() => {
+                Err(JournalError::ReadOnly(self.path.clone()))
+            }
+            conn => {
+                self.is_there()?;
+                conn
+            }
+        }
+    }
+
+    fn is_in_writable_folder(&self) -> bool {
+        let folder = self.path.parent().unwrap_or(Path::new("/"));
+        rustix::fs::access(folder, Access::WRITE_OK).is_ok()
+    }
+
+    /// A connection that has read something: only then SQLite has opened the file.
+    fn readable(&self, conn: rusqlite::Result<Connection>) -> Result<Connection, JournalError> {
+        let conn = self.sql(conn)?;
         self.sql(set_up(&conn))?;
-        self.is_there()?;
+        let count = "SELECT count(*) FROM sqlite_schema";
+        let _: i64 = self.sql(conn.query_row(count, [], |row| row.get(0)))?;
         Ok(conn)
     }
 
     /// Opens it for reading alone, as on a medium that cannot be written to.
     pub(super) fn connect_read_only(&self) -> Result<Connection, JournalError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let conn = self.sql(Connection::open_with_flags(&self.path, flags))?;
-        self.sql(set_up(&conn))?;
-        Ok(conn)
+        let conn = self.readable(Connection::open_with_flags(&self.path, flags));
+        if conn.is_ok() || self.wal().is_some() {
+            return conn;
+        }
+        // Nobody writes it there, and all of it is in the one file.
+        let mut uri = "file:".to_owned();
+        for byte in self.path.as_os_str().as_bytes() {
+            let _ = write!(uri, "%{byte:02x}");
+        }
+        uri.push_str("?immutable=1");
+        let flags = flags | OpenFlags::SQLITE_OPEN_URI;
+        self.readable(Connection::open_with_flags(uri, flags))
     }
 
     /// Makes sure that it is sound and can be written to, with a write that changes nothing.

@@ -11,7 +11,7 @@ use crate::model::{DeviceSpec, Reach, RunId};
 
 /// A journal in a folder that goes with it.
 pub(crate) struct TestJournal {
-    dir: TempDir,
+    pub(crate) dir: TempDir,
     pub(crate) journal: Journal,
 }
 

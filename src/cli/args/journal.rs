@@ -23,7 +23,7 @@ pub(in crate::cli) struct Keep {
     #[command(flatten)]
     pub(in crate::cli) journal: JournalFile,
     /// Keep no journal: after a crash nobody knows what became of which device
-    #[arg(long, conflicts_with = "path")]
+    #[arg(long, conflicts_with_all = ["path", "detach"])]
     pub(in crate::cli) no_journal: bool,
 }
 

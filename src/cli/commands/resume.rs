@@ -81,7 +81,7 @@ pub(in crate::cli) fn resume(cli: &Cli, args: &Resume) -> Result<Exit, CliError>
     }
     let reports = ReportFiles::open(&args.reports.files)?;
     let log = logging::start(cli, how)?;
-    let Some(journal) = journal_file::existing(&args.journal)? else {
+    let Some(journal) = journal_file::existing_by(&args.journal, args.config.as_deref())? else {
         return Err(ResumeError::NothingLeft.into());
     };
     let entry = chosen(&journal, args.run.as_deref())?;

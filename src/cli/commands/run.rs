@@ -102,9 +102,9 @@ pub(in crate::cli) fn run(cli: &Cli, args: &Run) -> Result<Exit, CliError> {
     if args.detach {
         settings.on_hang_up = OnHangUp::Finish;
     }
+    let journal = journal_file::for_run(&args.keep, &settings.journal)?;
     let reports = ReportFiles::open(&args.reports.files)?;
     let log = logging::start(cli, how)?;
-    let journal = journal_file::for_run(&args.keep)?;
     let run = wiring::run_id()?;
     // Each lock is an open file.
     limits::ensure_files_and_locks(settings.concurrency, settings.devices.len())?;
@@ -214,14 +214,17 @@ impl Rollout<'_> {
         let told =
             show_session::show(&mut session, presentation, locks, reports, interrupts).await?;
         let fleet = session.fleet();
+        // Before anything that somebody may be waited for.
+        journalled.finish(fleet);
+        if let Some(journal) = &self.journal {
+            journal_file::prune(journal, self.settings.journal.keep);
+        }
         if let Some(refused) = locks.refused() {
             reports.finish(fleet, Exit::Usage, interrupts).await;
-            journalled.finish(fleet);
             let sent = "no device was changed, they were only looked at";
             return Err(CliError::Locks { refused, sent });
         }
         let exit = reports.finish(fleet, Exit::of(fleet), interrupts).await;
-        journalled.finish(fleet);
         let ending = Ending {
             exit: Some(exit),
             log: self.log.as_deref(),

@@ -15,14 +15,19 @@ pub(in crate::cli) fn folder(path: &Path) -> io::Result<()> {
 
 /// The folder for what outlives a run: `$XDG_STATE_HOME/hemfleet`, or `~/.local/state/hemfleet`; made if it is missing.
 pub(in crate::cli) fn state_folder() -> io::Result<PathBuf> {
+    let dir = state_folder_path()?;
+    folder(&dir)?;
+    Ok(dir)
+}
+
+/// Where that folder is, or would be.
+pub(in crate::cli) fn state_folder_path() -> io::Result<PathBuf> {
     let state = std::env::var_os("XDG_STATE_HOME")
         .map(PathBuf::from)
         .filter(|p| p.is_absolute())
         .or_else(|| std::env::home_dir().map(|home| home.join(".local/state")))
         .ok_or_else(|| io::Error::other("no home folder, and no XDG_STATE_HOME"))?;
-    let dir = state.join("hemfleet");
-    folder(&dir)?;
-    Ok(dir)
+    Ok(state.join("hemfleet"))
 }
 
 /// Writes `bytes` to a new file, for its owner alone.

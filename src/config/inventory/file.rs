@@ -8,6 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::address::{self, UrlPath};
 use super::device::{DevicePart, read_device};
+use super::journal::{self, JournalPart};
 use super::keys::{BROKER, DEFAULTS, DEVICE, FLEET, IMAGES, ROOT, as_table, home_of, path, table};
 use super::policy_tables::{self, PolicyPart, RolloutPart, RunPart, ScreenPart};
 use super::secret_sources::SharedSecrets;
@@ -28,6 +29,7 @@ pub(in crate::config) struct File {
     pub(in crate::config) rollout: RolloutPart,
     pub(in crate::config) run: RunPart,
     pub(in crate::config) screen: ScreenPart,
+    pub(in crate::config) journal: JournalPart,
     pub(in crate::config) policy: PolicyPart,
     /// The names of `[secrets]` that nobody uses.
     pub(in crate::config) unused_secrets: Vec<String>,
@@ -60,6 +62,7 @@ pub(in crate::config) fn read(reader: &mut Reader, root: &DeTable<'_>) -> File {
     file.rollout = policy_tables::read_rollout(reader, &root);
     file.run = policy_tables::read_run(reader, &root);
     file.screen = policy_tables::read_screen(reader, &root);
+    file.journal = journal::read(reader, &root);
     file.policy = policy_tables::read(reader, &root);
     let mut shared = SharedSecrets::read(reader, &root);
     if let Some((v, spot)) = root.get("defaults")

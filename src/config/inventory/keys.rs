@@ -14,6 +14,8 @@ use crate::model::{AuditMode, KdfChoice, Notify, OnExpired, OnHangUp};
 const SECOND: u64 = 1000;
 const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+const YEAR: u64 = 365 * DAY + 6 * HOUR;
 
 /// How many devices may be worked on at once.
 pub(in crate::config) const CONCURRENCY: RangeInclusive<i64> = 1..=1024;
@@ -32,6 +34,7 @@ pub(in crate::config) const ROOT: &[Key] = &[
     Key::new("audit", Value::Table(AUDIT)),
     Key::new("approval", Value::Table(APPROVAL)),
     Key::new("screen", Value::Table(SCREEN)),
+    Key::new("journal", Value::Table(JOURNAL)),
     Key::new("secrets", Value::Named(SOURCES)),
     Key::new("defaults", Value::Table(DEFAULTS)),
     Key::new("device", Value::Tables(DEVICE)),
@@ -94,6 +97,8 @@ pub(super) const SCREEN: &[Key] = &[
     ),
     Key::new("mouse", Value::Flag),
 ];
+
+pub(super) const JOURNAL: &[Key] = &[Key::text("path"), Key::duration("keep", DAY, 100 * YEAR)];
 
 /// What a device may say.
 pub(super) const DEVICE: &[Key] = &[
@@ -167,7 +172,7 @@ pub(super) const SECRET: &[Key] = &[
 pub(super) const SOURCES: &[Key] = SECRET.split_at(4).0;
 
 /// Which tables know which keys, for "belongs in".
-const HOMES: [(&str, &[Key]); 13] = [
+const HOMES: [(&str, &[Key]); 14] = [
     ("[fleet]", FLEET),
     ("[images]", IMAGES),
     ("[rollout]", ROLLOUT),
@@ -179,6 +184,7 @@ const HOMES: [(&str, &[Key]); 13] = [
     ("[audit]", AUDIT),
     ("[approval]", APPROVAL),
     ("[screen]", SCREEN),
+    ("[journal]", JOURNAL),
     ("[broker]", BROKER),
     ("[[device]]", DEVICE),
 ];

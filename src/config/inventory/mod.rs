@@ -5,6 +5,7 @@ pub(super) mod address;
 pub(super) mod auth;
 pub(super) mod device;
 pub(super) mod file;
+pub(super) mod journal;
 pub(super) mod keys;
 pub(super) mod policy_tables;
 pub(super) mod redact;

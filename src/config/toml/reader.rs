@@ -167,6 +167,11 @@ impl Reader {
         }
     }
 
+    /// The number of faults so far.
+    pub(in crate::config) fn faults(&self) -> usize {
+        self.faults.len()
+    }
+
     /// Whether something that is not there can be called missing.
     pub(in crate::config) fn read_all(&self) -> bool {
         self.bad_lines.is_empty()

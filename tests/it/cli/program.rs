@@ -7,7 +7,7 @@ use std::io::{self, Read, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, Once};
 use std::thread;
 use std::time::Duration;
 
@@ -38,7 +38,24 @@ fn state_folder() -> PathBuf {
     let test = thread::current();
     let test = test.name().unwrap_or("main").replace("::", ".");
     let process = std::process::id();
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("state/{process}-{test}"))
+    let all = Path::new(env!("CARGO_TARGET_TMPDIR")).join("state");
+    static SWEPT: Once = Once::new();
+    SWEPT.call_once(|| sweep(&all, process));
+    all.join(format!("{process}-{test}"))
+}
+
+/// Removes what earlier processes of tests left, one of this number among them.
+fn sweep(all: &Path, process: u32) {
+    for entry in std::fs::read_dir(all).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let Some(of) = name.split('-').next().and_then(|n| n.parse::<u32>().ok()) else {
+            continue;
+        };
+        if of == process || !Path::new("/proc").join(of.to_string()).exists() {
+            // Another process may be sweeping as well.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 impl Program {
@@ -88,6 +105,32 @@ impl Program {
             };
         }
         Self(shell)
+    }
+
+    /// The same in a world of its own, in which `mounts` have been made by a shell; nothing where this machine allows no
+    /// such thing.
+    pub(crate) fn within_mounts(&self, mounts: &str) -> Option<Self> {
+        let world = ["--user", "--map-root-user", "--mount"];
+        let probe = Command::new("unshare").args(world).arg("true").output();
+        if !probe.is_ok_and(|probe| probe.status.success()) {
+            eprintln!("skipped: no mounts without more rights");
+            return None;
+        }
+        let mut shell = Command::new("unshare");
+        shell
+            .args(world)
+            .args(["/bin/sh", "-ec"])
+            .arg(format!("{mounts}\nexec \"$0\" \"$@\""))
+            .arg(self.0.get_program())
+            .args(self.0.get_args())
+            .stdin(Stdio::null());
+        for (name, value) in self.0.get_envs() {
+            match value {
+                Some(value) => shell.env(name, value),
+                None => shell.env_remove(name),
+            };
+        }
+        Some(Self(shell))
     }
 
     /// Runs it to its end with standard error going elsewhere; what it wrote to standard output.

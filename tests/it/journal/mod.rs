@@ -11,3 +11,4 @@ mod report;
 mod resume;
 mod run_file;
 mod status;
+mod store;
