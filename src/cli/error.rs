@@ -172,6 +172,11 @@ pub enum CliError {
     /// A run without `--yes` and without a terminal.
     #[error("there is no terminal to confirm the plan in")]
     NoTerminalToConfirm,
+    /// A run that goes on after its terminal is lost, without a journal.
+    #[error(
+        "a run that goes on without a screen (on_hangup = \"finish\") needs its journal: nobody could see it"
+    )]
+    UnseenWithoutJournal,
     /// `replay --step` without the dashboard.
     #[error("--step is for the dashboard, where a key shows the next event")]
     StepWithoutDashboard,
@@ -247,6 +252,9 @@ impl CliError {
                 "nothing was written; the answers are lines of standard input, one for each question"
             }
             Self::PlanOfLatest => "run hemfleet fetch first, then plan with the file it wrote",
+            Self::UnseenWithoutJournal => {
+                "leave --no-journal out, or set [run] on_hangup = \"drain\""
+            }
             Self::NoTerminalToConfirm => "look at it with hemfleet plan, then say --yes",
             Self::NoTerminalToAsk(_) => {
                 "give it a secret from a file, a command or the environment"

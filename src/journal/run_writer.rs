@@ -114,7 +114,8 @@ impl Recorder for RunWriter {
         let body = match serde_json::to_string(message) {
             Ok(body) => body,
             Err(error) => {
-                tracing::error!(%error, kind, "a message cannot be journalled");
+                tracing::error!(%error, kind, "a message cannot be journalled: the journal ends here");
+                self.0.queue.refuse("a message could not be written down");
                 return;
             }
         };

@@ -152,6 +152,14 @@ impl WriteQueue {
         self.lock().unwritten.0
     }
 
+    /// A message cannot be kept. What comes after it would tell another story, so that nothing more is taken in, and no
+    /// install is sent.
+    pub(super) fn refuse(&self, why: &'static str) {
+        let mut state = self.lock();
+        state.closed.get_or_insert(why);
+        state.overflowed = true;
+    }
+
     /// Whether messages came when there was no room for them.
     pub(super) fn has_overflowed(&self) -> bool {
         self.lock().overflowed

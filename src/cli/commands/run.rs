@@ -102,6 +102,9 @@ pub(in crate::cli) fn run(cli: &Cli, args: &Run) -> Result<Exit, CliError> {
     if args.detach {
         settings.on_hang_up = OnHangUp::Finish;
     }
+    if args.keep.no_journal && settings.on_hang_up == OnHangUp::Finish {
+        return Err(CliError::UnseenWithoutJournal);
+    }
     let journal = journal_file::for_run(&args.keep, &settings.journal)?;
     let reports = ReportFiles::open(&args.reports.files)?;
     let log = logging::start(cli, how)?;
