@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::log_source::LogSource;
 use crate::hem::audit::UpgradeMark;
 use crate::model::{
     AuditReport, Component, Derivation, DeviceId, DeviceMark, DeviceStatus, DeviceVersion,
@@ -203,6 +204,9 @@ pub enum DeviceFact {
     Audited {
         /// The verdict, and what it rests on.
         report: Box<AuditReport>,
+        /// The file that decided, where it was to be kept; or why it could not be.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        source: Option<Result<Box<LogSource>, String>>,
     },
     /// The attempt is over.
     Finished {
