@@ -48,6 +48,8 @@ impl Run {
             tags: Vec::new(),
             link: LinkTrust::Ca,
             credentials: Credentials::Login,
+            earlier: None,
+            refused: None,
         });
         let image = firmware_image::read(Bytes::from(vec![7; 4096])).expect("an image");
         let payload = PayloadFacts {

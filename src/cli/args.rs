@@ -160,6 +160,9 @@ pub(super) struct Target {
     /// Upgrade devices even if the image is older than what they run
     #[arg(long)]
     pub(super) allow_downgrade: bool,
+    /// Send the image also to devices whose bootloader refused that very image in an earlier run
+    #[arg(long)]
+    pub(super) resend_refused: bool,
     /// Send a file even if no device should accept it: an image without a recognised footer or with a signature that
     /// does not verify, an app without a trailer or with files that differ from its manifest. The device decides;
     /// `[images]` still applies

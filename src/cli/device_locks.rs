@@ -1,5 +1,5 @@
 //! Locks the devices of a run, so that no other hemfleet of this user works on them at the same time. The lock files
-//! are in `device_locks::lock_file`.
+//! are in `device_locks::lock_folder`.
 
 use std::fmt;
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -11,8 +11,9 @@ use jiff::tz::TimeZone;
 use rustix::process::{Resource, getrlimit};
 use serde::{Deserialize, Serialize};
 
-use self::lock_file::{Folder, HeldLock, LockAttempt};
+use self::lock_folder::Folder;
 use super::process::private_file;
+use crate::journal::lock_file::{HeldLock, LockAttempt};
 use crate::model::{DeviceId, DeviceSpec, Reach, RunId, printable};
 
 /// Devices that a refusal names; the rest is counted.
@@ -168,7 +169,7 @@ impl DeviceLocks {
 
     fn broken(&self, error: &io::Error, locked: usize) -> LocksRefused {
         let error_text = error.to_string();
-        if lock_file::is_out_of_files(error) {
+        if lock_folder::is_out_of_files(error) {
             let limit = getrlimit(Resource::Nofile).current;
             return LocksRefused::OutOfFiles {
                 locked,
@@ -318,6 +319,6 @@ impl fmt::Display for Holder {
     }
 }
 
-mod lock_file;
+mod lock_folder;
 #[cfg(test)]
 mod tests;

@@ -100,6 +100,7 @@ fn overrides(target: &Target) -> Overrides {
         force: target.force,
         same_key: target.require_same_key,
         allow_downgrade: target.allow_downgrade,
+        resend_refused: target.resend_refused,
         ..selected(&target.select)
     }
 }

@@ -74,6 +74,10 @@ pub struct BrokerSettings {
 
 /// What the command line says; it wins over the file.
 #[derive(Clone, Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a flag of the command line is a bool"
+)]
 pub struct Overrides {
     /// `--firmware`, as seen from the working folder.
     pub firmware: Option<PathBuf>,
@@ -87,6 +91,8 @@ pub struct Overrides {
     pub same_key: bool,
     /// `--allow-downgrade`.
     pub allow_downgrade: bool,
+    /// Send an image again to devices whose bootloader refused it in an earlier run.
+    pub resend_refused: bool,
     /// `--only`: names, groups and tags, or patterns of them. Empty selects every device.
     pub only: Vec<String>,
 }

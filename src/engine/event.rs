@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::fleet::reducer::Mode;
 use super::log_source::LogSource;
 use crate::hem::audit::UpgradeMark;
 use crate::model::{
@@ -75,6 +76,8 @@ pub enum Fact {
         /// The budget.
         max_failures: MaxFailures,
     },
+    /// Another process goes on with the run. Whatever was under way is over: its tasks died with the process before.
+    RunReopened(Box<Reopened>),
     /// The run is over; the counts are in the fleet's state.
     RunFinished {
         /// Whether a person stopped it before its end.
@@ -283,11 +286,46 @@ pub struct PendingInstall {
     pub mark: Option<UpgradeMark>,
 }
 
+/// An install of an earlier run, of which no run has seen what became of it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct EarlierInstall {
+    /// That run.
+    pub run: RunId,
+    /// What it takes to judge the device now.
+    pub pending: PendingInstall,
+}
+
+/// That a device's bootloader refused the image that is to be sent to it, in an earlier run.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct EarlierRefusal {
+    /// That run.
+    pub run: RunId,
+    /// When the device was found to run what it ran before.
+    pub at: Timestamp,
+}
+
+/// Another process goes on with a run whose own died, or was stopped.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Reopened {
+    /// Who, in words: user, machine and process.
+    pub by: String,
+    /// How far the run goes by itself from here on.
+    pub mode: Mode,
+    /// How many devices are worked on at once.
+    pub concurrency: usize,
+    /// The budget from here on; absent where it stays.
+    pub max_failures: Option<MaxFailures>,
+    /// Devices that the inventory no longer has: nothing more is done with them.
+    pub gone: Vec<DeviceId>,
+}
+
 /// What an earlier attempt left open, which is all that a further one may do.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Resume {
     /// An install may have been sent: watch the device, never install.
     Install(Box<PendingInstall>),
+    /// An earlier run may have sent one: watch the device until that is known, and then begin.
+    Earlier(Box<EarlierInstall>),
     /// Judged, but not confirmed by the log: read that again, and do nothing else.
     Log {
         /// By what the install is known in the log.

@@ -44,6 +44,7 @@ impl Fact {
             Self::RunResumed { harm, max_failures } => Some(format!(
                 "run goes on: max_failures = {max_failures}, {harm} counted so far"
             )),
+            Self::RunReopened(reopened) => Some(format!("run goes on, by {}", reopened.by)),
             Self::RunFinished { interrupted } => Some(if *interrupted {
                 "run stopped".to_owned()
             } else {
@@ -181,6 +182,10 @@ pub fn plan_counts(fleet: &Fleet, cannot: &str) -> Vec<String> {
         ),
     ];
     let kinds = [
+        (
+            VerdictKind::Watch,
+            "only watched: an install may have been sent",
+        ),
         (VerdictKind::Current, "current"),
         (VerdictKind::Skip, "skipped"),
         (VerdictKind::Cannot, cannot),

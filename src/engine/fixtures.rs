@@ -336,6 +336,8 @@ pub(crate) fn seed(device: impl DeviceName, link: LinkTrust) -> DeviceSeed {
         group: None,
         tags: Vec::new(),
         link,
+        earlier: None,
+        refused: None,
     }
 }
 

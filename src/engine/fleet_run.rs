@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use crate::model::DeviceId;
 
-use super::event::{DeviceFact, Event, Fact};
+use super::event::{DeviceFact, Event, Fact, Reopened};
 use super::fleet::reducer::Fleet;
 use super::pool::Launcher;
 use super::recorder::{NotRecorded, Recorder};
@@ -24,6 +24,8 @@ pub struct FleetRun {
     inbox: mpsc::Receiver<Message>,
     /// Events that the session makes itself; they come before what waits in the inbox.
     own: VecDeque<Event>,
+    /// Events that the fleet has taken in already, and nobody has been told of.
+    untold: VecDeque<Event>,
     recorder: Arc<dyn Recorder>,
     finished: bool,
 }
@@ -45,6 +47,7 @@ impl FleetRun {
             launcher: Box::new(launcher(tx)),
             inbox,
             own: VecDeque::from([started]),
+            untold: VecDeque::new(),
             recorder: Arc::new(NotRecorded),
             finished: false,
         }
@@ -60,6 +63,17 @@ impl FleetRun {
     #[must_use]
     pub fn leaving_out(mut self, not_asked: &[DeviceId]) -> Self {
         self.fleet = self.fleet.leaving_out(not_asked);
+        self
+    }
+
+    /// The same session over a fleet that another process left: it goes on, and does not start. Comes last, since the fleet
+    /// takes it in at once.
+    #[must_use]
+    pub fn reopened(mut self, reopened: Reopened) -> Self {
+        let event = Event::now(Fact::RunReopened(Box::new(reopened)));
+        self.own.clear();
+        self.update(&Message::Event(event.clone()));
+        self.untold.push_back(event);
         self
     }
 
@@ -117,6 +131,9 @@ impl FleetRun {
     }
 
     fn own(&mut self) -> Option<Event> {
+        if let Some(event) = self.untold.pop_front() {
+            return Some(event);
+        }
         let event = self.own.pop_front()?;
         self.update(&Message::Event(event.clone()));
         Some(event)

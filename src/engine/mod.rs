@@ -22,7 +22,10 @@ mod run_facts;
 #[cfg(test)]
 mod tests;
 
-pub use event::{DeviceFact, Event, Fact, PendingInstall, Progress, Resume, RunHalt, Seen};
+pub use event::{
+    DeviceFact, EarlierInstall, EarlierRefusal, Event, Fact, PendingInstall, Progress, Reopened,
+    Resume, RunHalt, Seen,
+};
 pub use event_line::{audit_hint, plan_counts};
 pub use fleet::counts::{Audits, Counts};
 pub use fleet::device_state::{Active, DevicePhase, DeviceSeed, DeviceState, Pause, Person, Step};

@@ -148,6 +148,8 @@ impl<D: Device> Pool<D> {
             history: Arc::clone(&known.history),
             keeper: self.keeper.clone(),
             holder: self.holder.clone(),
+            refused: None,
+            rebooted_since: None,
         };
         let abort = task.abort.clone();
         self.tasks.insert(device.clone(), task);
@@ -180,17 +182,25 @@ impl<D: Device> Pool<D> {
 impl<D: Device> Launcher for Pool<D> {
     fn launch(&mut self, command: Command) {
         match command {
-            Command::Plan { device, attempt } => {
-                if let Some((work, abort)) = self.attempt(&device, attempt) {
-                    self.spawn(device, attempt, abort, work.plan());
+            Command::Plan {
+                device,
+                attempt,
+                resume,
+                refused,
+            } => {
+                if let Some((mut work, abort)) = self.attempt(&device, attempt) {
+                    work.refused = refused;
+                    self.spawn(device, attempt, abort, work.plan(resume));
                 }
             }
             Command::Start {
                 device,
                 attempt,
                 resume,
+                refused,
             } => {
-                if let Some((work, abort)) = self.attempt(&device, attempt) {
+                if let Some((mut work, abort)) = self.attempt(&device, attempt) {
+                    work.refused = refused;
                     self.spawn(device, attempt, abort, work.upgrade(resume));
                 }
             }

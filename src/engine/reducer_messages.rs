@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{DeviceId, MaxFailures, Outcome, Secret};
 
-use super::event::{Event, Resume, RunHalt};
+use super::event::{EarlierRefusal, Event, Resume, RunHalt};
 
 /// What a person wants, by key, signal or command line.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -51,6 +51,10 @@ pub enum Command {
         device: DeviceId,
         /// The attempt.
         attempt: u32,
+        /// Present where an install may have been sent to it.
+        resume: Option<Resume>,
+        /// Present where it refused the image before, and nobody has asked for it again.
+        refused: Option<EarlierRefusal>,
     },
     /// Upgrade a device, or, with `resume`, only what an earlier attempt left open.
     Start {
@@ -60,6 +64,8 @@ pub enum Command {
         attempt: u32,
         /// Present where an earlier attempt's install may have been sent.
         resume: Option<Resume>,
+        /// Present where it refused the image before, and nobody has asked for it again.
+        refused: Option<EarlierRefusal>,
     },
     /// Read a device's audit log, and nothing else.
     Audit {

@@ -12,6 +12,7 @@ mod bad_image;
 mod before_install;
 mod changed_meanwhile;
 mod deciding_log;
+mod earlier_install;
 #[cfg(test)]
 pub(super) mod fake_audit_log;
 #[cfg(test)]
@@ -22,6 +23,7 @@ mod management_app;
 mod refusals;
 mod tries_and_times;
 mod whole_run;
+mod write_ahead;
 use crate::device::LoginError;
 use std::sync::Arc;
 use std::time::Duration;
@@ -120,6 +122,8 @@ fn run_holding(
             group: None,
             tags: Vec::new(),
             link: LinkTrust::Ca,
+            earlier: None,
+            refused: None,
         }),
     )
     .with_rollout(rollout);

@@ -35,3 +35,6 @@ pub const MAX_CLOCK_SKEW: u64 = 60;
 
 /// After this many 401 answers a device is not logged in to any more in this run (section 6).
 pub const MAX_LOGIN_REFUSALS: u32 = 3;
+
+/// Uptimes are whole seconds, and a status takes its time: by so much two of them may be closer than they are.
+pub const UPTIME_ROUNDING: Duration = Duration::from_secs(2);

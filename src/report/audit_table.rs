@@ -132,7 +132,10 @@ impl<W: Write> Reporter for AuditTable<W> {
     fn event(&mut self, fleet: &Fleet, event: &Event) -> io::Result<()> {
         match &event.fact {
             Fact::RunStarted { .. } => self.head(fleet)?,
-            Fact::RunHalted(_) | Fact::RunResumed { .. } | Fact::RunFinished { .. } => {}
+            Fact::RunHalted(_)
+            | Fact::RunResumed { .. }
+            | Fact::RunReopened(_)
+            | Fact::RunFinished { .. } => {}
             Fact::Device { device, fact, .. } => {
                 let Some(device) = fleet.device(device) else {
                     return Ok(());

@@ -21,6 +21,7 @@
 //! | `login_refused` | device fields; `logins_left`: after so many more 401 no login is tried any more in this run |
 //! | `run_halted` | `counted`, `budget`, `max_failures` (as given), `devices` (names of those counted) |
 //! | `run_resumed` | `counted`, `max_failures`: a person gave another budget |
+//! | `run_reopened` | `by` (who goes on with a run whose process died or was stopped), `devices`, `unfinished` |
 //! | `run_finished` | `devices`, `counts` (all outcomes), `audits` (all verdicts of audit logs, where one was read for), `verdicts` (plan only), `in_doubt` (names), `not_asked` (names; with `--firmware latest`), `interrupted`, `halted` (the budget was spent, and nobody gave another one), `exit_code`, `took_ms` (until the last attempt ended; the reading of the plan does not count) |
 //!
 //! Device fields: `device` and `attempt`. The fact that an install begins or that a device is back has
@@ -113,6 +114,14 @@ impl<W: Write> Reporter for JsonLines<W> {
                 };
                 self.line(fleet, event.at, "run_resumed", body)
             }
+            Fact::RunReopened(reopened) => {
+                let body = RunReopened {
+                    by: &reopened.by,
+                    devices: fleet.devices().len(),
+                    unfinished: fleet.unfinished(),
+                };
+                self.line(fleet, event.at, "run_reopened", body)
+            }
             Fact::RunFinished { interrupted } => {
                 let body = RunFinished::of(fleet, event.at, *interrupted);
                 self.line(fleet, event.at, "run_finished", body)
@@ -165,6 +174,13 @@ struct RunHalted<'a> {
 struct RunResumed {
     counted: usize,
     max_failures: String,
+}
+
+#[derive(Serialize)]
+struct RunReopened<'a> {
+    by: &'a str,
+    devices: usize,
+    unfinished: usize,
 }
 
 #[derive(Serialize)]
@@ -245,6 +261,7 @@ struct VerdictCounts {
     upgrade: usize,
     /// Allowed, or refused: each device's own line says which.
     downgrade: usize,
+    watch: usize,
     current: usize,
     skip: usize,
     cannot: usize,
@@ -255,6 +272,7 @@ impl VerdictCounts {
         Self {
             upgrade: fleet.planned(VerdictKind::Upgrade),
             downgrade: fleet.planned(VerdictKind::Downgrade),
+            watch: fleet.planned(VerdictKind::Watch),
             current: fleet.planned(VerdictKind::Current),
             skip: fleet.planned(VerdictKind::Skip),
             cannot: fleet.planned(VerdictKind::Cannot),

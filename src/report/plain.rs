@@ -196,7 +196,9 @@ impl<W: Write> Reporter for Plain<W> {
                 self.opening(fleet, event.at)?;
             }
             Fact::RunHalted(_) => self.line(event.at, Some(LineStyle::Bad), &text)?,
-            Fact::RunResumed { .. } => self.line(event.at, Some(LineStyle::Heading), &text)?,
+            Fact::RunResumed { .. } | Fact::RunReopened(_) => {
+                self.line(event.at, Some(LineStyle::Heading), &text)?;
+            }
             Fact::RunFinished { .. } => {
                 let counts = phrases::counts(&fleet.counts());
                 self.line(

@@ -87,7 +87,7 @@ impl LineStyle {
     pub(super) fn of_verdict(kind: VerdictKind) -> Option<Self> {
         match kind {
             VerdictKind::Upgrade => None,
-            VerdictKind::Downgrade => Some(Self::Warn),
+            VerdictKind::Downgrade | VerdictKind::Watch => Some(Self::Warn),
             VerdictKind::Current | VerdictKind::Skip => Some(Self::Dull),
             VerdictKind::Cannot => Some(Self::Bad),
         }

@@ -141,6 +141,7 @@ fn urgency(device: &DeviceState) -> u8 {
             Some(verdict) if verdict.failure().is_some() => 1,
             Some(Verdict::Downgrade { .. } | Verdict::Cannot(_)) => 2,
             Some(Verdict::Skip(_)) => 3,
+            Some(Verdict::Watch { .. }) => 1,
             Some(Verdict::Current) => 4,
             Some(Verdict::Upgrade { .. }) => 5,
             None => 8,

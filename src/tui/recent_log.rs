@@ -61,7 +61,7 @@ fn tone(fact: &Fact) -> Option<Tone> {
     let fact = match fact {
         Fact::RunStarted { .. } | Fact::RunFinished { .. } => return Some(Tone::Plain),
         Fact::RunHalted(_) => return Some(Tone::Bad),
-        Fact::RunResumed { .. } => return Some(Tone::Warn),
+        Fact::RunResumed { .. } | Fact::RunReopened(_) => return Some(Tone::Warn),
         Fact::Device { fact, .. } => fact,
     };
     match fact {

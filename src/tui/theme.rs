@@ -172,6 +172,7 @@ impl Mark {
         let (glyph, tone) = match kind {
             VerdictKind::Upgrade => ("●", Tone::Live),
             VerdictKind::Downgrade => ("▼", Tone::Warn),
+            VerdictKind::Watch => ("?", Tone::Warn),
             VerdictKind::Current => ("=", Tone::Dull),
             VerdictKind::Skip => ("–", Tone::Dull),
             VerdictKind::Cannot => ("✖", Tone::Bad),

@@ -416,6 +416,7 @@ fn the_command_line_wins_and_selects() {
         force: true,
         same_key: true,
         allow_downgrade: true,
+        resend_refused: false,
         app: Some("c.tar".into()),
         only: words.iter().map(ToString::to_string).collect(),
     };

@@ -56,6 +56,7 @@ pub(in crate::cli) fn demo(cli: &Cli, args: &Demo) -> Result<ExitCode, CliError>
             // Whatever the scenario makes of its image is what it wants to show.
             force_image: true,
             allow_downgrade: false,
+            resend_refused: false,
         };
         let (settings, payload) = load::run(&target)?;
         let mut interrupts = signals::interrupts()?;

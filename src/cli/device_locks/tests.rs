@@ -144,7 +144,7 @@ fn nothing_piles_up_and_only_locks_are_swept() {
     assert!(!killed.exists());
     let left = names(&folder);
     assert_eq!(left.len(), 3, "{left:?}");
-    for name in left.iter().filter(|name| lock_file::is_lock(name)) {
+    for name in left.iter().filter(|name| lock_folder::is_lock(name)) {
         let mode = folder.join(name).metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }
@@ -158,7 +158,7 @@ fn what_a_holder_says_of_itself_is_not_trusted() {
     let held = claim(dir.path(), 1, &fleet(&["a"]));
     held.take_now().unwrap();
     let file = names(dir.path());
-    let file = file.iter().find(|name| lock_file::is_lock(name)).unwrap();
+    let file = file.iter().find(|name| lock_folder::is_lock(name)).unwrap();
     let other = claim(dir.path(), 2, &fleet(&["a"]));
     std::fs::write(dir.path().join(file), "no JSON").unwrap();
     let said = text(&other.take_now().unwrap_err());

@@ -65,6 +65,7 @@ impl PolicyPart {
             force: overrides.force,
             same_key: overrides.same_key,
             allow_downgrade: overrides.allow_downgrade,
+            resend_refused: overrides.resend_refused,
             audit: AuditPolicy {
                 mode: or(&self.audit_mode, d.audit.mode),
                 files: count(&self.audit_files, d.audit.files),

@@ -10,11 +10,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::hem::audit::{Login, UpgradeMark};
-use crate::hem::limits::{MAX_LOGIN_REFUSALS, SLOW_CLOCK};
+use crate::hem::limits::{MAX_LOGIN_REFUSALS, SLOW_CLOCK, UPTIME_ROUNDING};
 use crate::model::DeviceStatus;
-
-/// Uptimes are whole seconds, and a status takes its time.
-const ROUNDING: Duration = Duration::from_secs(2);
 
 /// What this run did to one device.
 #[derive(Debug, Default)]
@@ -53,7 +50,7 @@ impl DeviceHistory {
         // one's coming to the other's leaving.
         let rebooted = self.seen.is_some_and(|(at, uptime)| {
             let since = asked.saturating_duration_since(at);
-            status.uptime + ROUNDING < uptime + since.mul_f64(SLOW_CLOCK)
+            status.uptime + UPTIME_ROUNDING < uptime + since.mul_f64(SLOW_CLOCK)
         });
         if rebooted {
             self.tokens.clear();

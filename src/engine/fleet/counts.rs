@@ -66,7 +66,7 @@ pub(in crate::engine) struct FleetCounts {
     pub(in crate::engine) counts: Counts,
     pub(in crate::engine) audits: Audits,
     /// Of those that are planned, by [`VerdictKind`].
-    pub(super) verdicts: [usize; 5],
+    pub(super) verdicts: [usize; 6],
     /// Of those that are planned: an install is sent to them once the plan is confirmed.
     pub(super) to_confirm: usize,
     /// Of those that are planned: the same, had a person not left them out.

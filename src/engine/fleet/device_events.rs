@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::engine::event::{DeviceFact, Progress, Resume};
-use crate::model::{Component, Failure, FailureKind, Outcome, OutcomeKind, Stage};
+use crate::model::{Component, Failure, FailureKind, Outcome, OutcomeKind, Stage, Verdict};
 
 use super::device_state::{Active, DevicePhase, DeviceState, Pause, Person, Step};
 use super::upload_rate::UploadRate;
@@ -66,25 +66,7 @@ impl DeviceState {
     /// Takes in what happened at `at` in the current attempt.
     pub(super) fn apply(&mut self, at: Timestamp, fact: &DeviceFact) {
         match fact {
-            DeviceFact::StageStarted { stage, try_no } => {
-                self.started.get_or_insert(at);
-                // Whatever else is done, the install was not sent.
-                if !matches!(stage, Stage::Install | Stage::InstallUi) {
-                    self.announced = None;
-                }
-                if *stage == Stage::Audit && self.judged.is_none() {
-                    self.judged = self.refused();
-                }
-                self.state = DevicePhase::Running(Active {
-                    stage: *stage,
-                    since: at,
-                    try_no: *try_no,
-                    progress: None,
-                    rate: UploadRate::new(at),
-                    pause: None,
-                    person: None,
-                });
-            }
+            DeviceFact::StageStarted { stage, try_no } => self.stage_started(at, *stage, *try_no),
             DeviceFact::StageProgress { stage, progress } => {
                 if let DevicePhase::Running(active) = &mut self.state
                     && active.stage == *stage
@@ -137,6 +119,10 @@ impl DeviceState {
                 if seen.is_some() {
                     self.seen.clone_from(seen);
                 }
+                if !matches!(verdict, Verdict::Watch { .. }) && seen.is_some() {
+                    // It has answered, and what an earlier run did to it is known.
+                    self.earlier = None;
+                }
                 self.verdict = Some(verdict.clone());
             }
             DeviceFact::SecretWanted => self.waits_for(Some(Person::Secret)),
@@ -179,6 +165,26 @@ impl DeviceState {
             }
             DeviceFact::Finished { outcome } => self.ends(at, outcome),
         }
+    }
+
+    fn stage_started(&mut self, at: Timestamp, stage: Stage, try_no: u32) {
+        self.started.get_or_insert(at);
+        // Whatever else is done, the install was not sent.
+        if !matches!(stage, Stage::Install | Stage::InstallUi) {
+            self.announced = None;
+        }
+        if stage == Stage::Audit && self.judged.is_none() {
+            self.judged = self.refused();
+        }
+        self.state = DevicePhase::Running(Active {
+            stage,
+            since: at,
+            try_no,
+            progress: None,
+            rate: UploadRate::new(at),
+            pause: None,
+            person: None,
+        });
     }
 
     fn ends(&mut self, at: Timestamp, outcome: &Outcome) {

@@ -12,7 +12,9 @@ use crate::model::{
 };
 
 use super::upload_rate::UploadRate;
-use crate::engine::event::{PendingInstall, Progress, Resume, Seen};
+use crate::engine::event::{
+    EarlierInstall, EarlierRefusal, PendingInstall, Progress, Resume, Seen,
+};
 
 /// Everything that is known of one device.
 #[expect(
@@ -31,6 +33,12 @@ pub struct DeviceState {
     pub link: LinkTrust,
     /// What there is to enter it with.
     pub credentials: Credentials,
+    /// An install of an earlier run whose end is not known; until this run knows it.
+    pub earlier: Option<EarlierInstall>,
+    /// Present where its bootloader refused this very image in an earlier run.
+    pub(super) refused: Option<EarlierRefusal>,
+    /// Whether the inventory no longer has it, in a run that was gone on with.
+    pub gone: bool,
     /// The current attempt; 0 before the first.
     pub attempt: u32,
     /// The phase it is in.
@@ -89,6 +97,12 @@ pub struct DeviceSeed {
     pub link: LinkTrust,
     /// What there is to enter it with.
     pub credentials: Credentials,
+    /// An install of an earlier run whose end is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earlier: Option<EarlierInstall>,
+    /// Present where its bootloader refused this very image in an earlier run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<EarlierRefusal>,
 }
 
 impl From<&DeviceSpec> for DeviceSeed {
@@ -99,6 +113,8 @@ impl From<&DeviceSpec> for DeviceSeed {
             tags: spec.tags.clone(),
             link: spec.link(),
             credentials: spec.auth.credentials(),
+            earlier: None,
+            refused: None,
         }
     }
 }
@@ -196,6 +212,9 @@ impl DeviceState {
             tags: seed.tags,
             link: seed.link,
             credentials: seed.credentials,
+            earlier: seed.earlier,
+            refused: seed.refused,
+            gone: false,
             attempt: 0,
             state: DevicePhase::Waiting,
             seen: None,
@@ -245,7 +264,8 @@ impl DeviceState {
     /// What an earlier attempt left open.
     pub(in crate::engine) fn resume(&self) -> Option<Resume> {
         let pending = self.pending.clone().map(|w| Resume::Install(Box::new(w)));
-        pending.or_else(|| self.reread.clone())
+        let earlier = || self.earlier.clone().map(|e| Resume::Earlier(Box::new(e)));
+        pending.or_else(|| self.reread.clone()).or_else(earlier)
     }
 
     /// How it ends when it goes away without a word while only its log is to be read once more: as before.
@@ -259,6 +279,12 @@ impl DeviceState {
                 touched: Touched::InstallSent,
             })
         })
+    }
+
+    /// The install that may have been sent to it and whose end is not known, an announced one included: where its task
+    /// died, nobody knows whether the request had left.
+    pub fn open_install(&self) -> Option<&PendingInstall> {
+        self.pending.as_ref().or(self.announced.as_ref())
     }
 
     /// Whether it waits for its secret to be typed.

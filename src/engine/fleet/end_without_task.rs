@@ -59,18 +59,24 @@ impl DeviceState {
 
     /// Its task is gone.
     fn finish_lost(&mut self, how: &TaskEnd) -> Command {
+        let outcome = self.lost_outcome(how);
+        self.finish_as(outcome)
+    }
+
+    /// How it ends as its task is gone.
+    pub(super) fn lost_outcome(&mut self, how: &TaskEnd) -> Outcome {
         if let Some(judged) = self.judged.take() {
             // Nothing was left but its log.
-            return self.finish_as(judged);
+            return judged;
         }
         let what = match how {
             TaskEnd::Aborted => "stopped before the log was read",
             TaskEnd::Panicked(what) => what,
         };
         if let Some(unread) = self.unread(what) {
-            return self.finish_as(unread);
+            return unread;
         }
-        let outcome = match (how, self.pending.is_some()) {
+        match (how, self.pending.is_some()) {
             (TaskEnd::Aborted, true) => Outcome::Unknown(Doubt::StoppedWatching),
             (TaskEnd::Aborted, false) => Outcome::Cancelled(self.touched()),
             (TaskEnd::Panicked(what), true) => Outcome::Unknown(Doubt::Panicked(what.clone())),
@@ -79,7 +85,6 @@ impl DeviceState {
                 kind: FailureKind::Panicked { what: what.clone() },
                 touched: self.touched(),
             }),
-        };
-        self.finish_as(outcome)
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Devices that a person leaves out of the plan before it is confirmed: no install is sent to them, and they end as
 //! skipped.
 
-use crate::model::{DeviceId, Outcome, Skip};
+use crate::model::{DeviceId, Outcome, Skip, Verdict};
 
 use super::device_state::{DevicePhase, DeviceState};
 use super::reducer::{Fleet, Mode, Phase};
@@ -33,8 +33,9 @@ impl DeviceState {
 
     /// Whether the plan that is shown sends an install to it.
     pub fn is_to_confirm(&self) -> bool {
-        let planned = matches!(self.state, DevicePhase::Planned) && self.verdict.is_some();
-        planned && self.planned_end().is_none()
+        let planned = matches!(self.state, DevicePhase::Planned);
+        let installs = self.verdict.as_ref().is_some_and(Verdict::installs);
+        planned && installs && self.planned_end().is_none()
     }
 
     /// Whether the plan that is shown would send an install to it, had a person not left it out.

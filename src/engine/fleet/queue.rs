@@ -52,7 +52,12 @@ impl Fleet {
             let device = state.id.clone();
             let attempt = state.attempt;
             commands.push(match (self.phase(), self.mode()) {
-                (Phase::Planning, _) => Command::Plan { device, attempt },
+                (Phase::Planning, _) => Command::Plan {
+                    device,
+                    attempt,
+                    resume: state.resume(),
+                    refused: state.refused.clone(),
+                },
                 (_, Mode::Audit { all }) => Command::Audit {
                     device,
                     attempt,
@@ -62,6 +67,7 @@ impl Fleet {
                     device,
                     attempt,
                     resume: state.resume(),
+                    refused: state.refused.clone(),
                 },
             });
         }

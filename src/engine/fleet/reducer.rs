@@ -63,13 +63,13 @@ pub enum Stop {
 /// The state of a run: all devices and what is known of them.
 #[derive(Debug)]
 pub struct Fleet {
-    facts: RunFacts,
-    mode: Mode,
-    concurrency: usize,
-    phase: Phase,
-    stop: Option<Stop>,
+    facts: Box<RunFacts>,
+    pub(super) mode: Mode,
+    pub(super) concurrency: usize,
+    pub(super) phase: Phase,
+    pub(super) stop: Option<Stop>,
     /// Whether [`Intent::Interrupt`] has come: the next one aborts.
-    interrupted: bool,
+    pub(super) interrupted: bool,
     pub(in crate::engine) devices: Vec<DeviceState>,
     pub(super) index: HashMap<DeviceId, usize>,
     pub(in crate::engine) counters: FleetCounts,
@@ -87,7 +87,7 @@ pub struct Fleet {
     pub(super) times: StageTimes,
     /// How long a device may check an image.
     pub(super) check_limit: Duration,
-    ended: Option<Timestamp>,
+    pub(super) ended: Option<Timestamp>,
 }
 
 impl Fleet {
@@ -129,7 +129,7 @@ impl Fleet {
             times: StageTimes::default(),
             check_limit: facts.check_limit,
             ended: None,
-            facts,
+            facts: Box::new(facts),
         }
     }
 
@@ -243,10 +243,7 @@ impl Fleet {
                         Mode::Plan | Mode::Confirm => Phase::Planning,
                         Mode::Go | Mode::Audit { .. } => Phase::Upgrading,
                     };
-                    for n in 0..self.devices.len() {
-                        self.change(n, |device| device.attempt = 1);
-                        self.enqueue(n);
-                    }
+                    self.begin();
                 }
             }
             Intent::Confirm => self.confirm(commands),
@@ -345,7 +342,7 @@ impl Fleet {
         }
         match self.phase {
             Phase::Planned | Phase::Planning => self.phase = Phase::Planning,
-            Phase::Upgrading => {}
+            Phase::Upgrading => self.devices[n].asked_for_again(),
             Phase::Idle => return,
         }
         self.change(n, DeviceState::try_again);
@@ -382,6 +379,7 @@ impl Fleet {
     fn on_event(&mut self, event: &Event, commands: &mut Vec<Command>) {
         match &event.fact {
             Fact::RunStarted { .. } => self.started = Some(event.at),
+            Fact::RunReopened(reopened) => self.reopen(reopened),
             Fact::RunFinished { .. } => self.ended = Some(event.at),
             // The reducer itself caused these, and only now knows when.
             Fact::RunHalted(_) | Fact::RunResumed { .. } => self.tick(event.at),

@@ -10,6 +10,8 @@ use jiff::Timestamp;
 pub(super) struct RunClock {
     /// What earlier spans of work took.
     past: Duration,
+    /// When something happened last.
+    last: Option<Timestamp>,
     /// Since when there has been work without a break.
     since: Option<Timestamp>,
     began: bool,
@@ -18,6 +20,7 @@ pub(super) struct RunClock {
 impl RunClock {
     /// Something happened, and afterwards there is work or none.
     pub(super) fn tick(&mut self, at: Timestamp, works: bool) {
+        self.last = Some(at);
         match (self.since, works) {
             (None, true) => {
                 self.since = Some(at);
@@ -28,6 +31,13 @@ impl RunClock {
                 self.since = None;
             }
             _ => {}
+        }
+    }
+
+    /// Nothing happened any more since the last event: the process was gone.
+    pub(super) fn stop(&mut self) {
+        if let Some(last) = self.last {
+            self.tick(last, false);
         }
     }
 

@@ -4,6 +4,7 @@
 mod any_messages;
 mod audit;
 mod counting;
+mod reopened;
 mod starting;
 mod stopping;
 
@@ -134,6 +135,8 @@ fn plan(n: usize, attempt: u32) -> Command {
     Command::Plan {
         device: id(n),
         attempt,
+        resume: None,
+        refused: None,
     }
 }
 
@@ -142,6 +145,7 @@ fn start(n: usize, attempt: u32) -> Command {
         device: id(n),
         attempt,
         resume: None,
+        refused: None,
     }
 }
 

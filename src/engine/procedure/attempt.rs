@@ -17,7 +17,7 @@ use crate::model::{
 };
 
 use super::install_permit::InstallPermit;
-use crate::engine::event::{DeviceFact, Event, Progress};
+use crate::engine::event::{DeviceFact, EarlierInstall, EarlierRefusal, Event, Progress};
 use crate::engine::fleet::across_attempts::DeviceHistory;
 use crate::engine::log_source::LogHolder;
 use crate::engine::reducer_messages::Message;
@@ -146,6 +146,10 @@ pub(in crate::engine) struct Attempt<D> {
     pub(in crate::engine) turns: Arc<Semaphore>,
     /// What this run did to the device in all attempts.
     pub(in crate::engine) history: Arc<Mutex<DeviceHistory>>,
+    /// The install of an earlier run after which it was seen to have rebooted.
+    pub(in crate::engine) rebooted_since: Option<EarlierInstall>,
+    /// Present where it refused the image in an earlier run, and nobody has asked for it to be sent again.
+    pub(in crate::engine) refused: Option<EarlierRefusal>,
     /// Where log files go that are read for themselves, if anywhere.
     pub(in crate::engine) keeper: Option<Arc<dyn LogKeeper>>,
     /// Where those go that a verdict may rest on, if anywhere.

@@ -143,7 +143,7 @@ impl<D: Device> Attempt<D> {
         component: Component,
         seen: &Seen,
     ) -> Result<Session, Outcome> {
-        let session = self.permit(access).await?;
+        self.permit(access).await?;
         let pending = Box::new(self.announced(component, seen));
         let announced = DeviceFact::InstallAnnounced { pending };
         self.unless_cancelled(self.events.send(announced)).await?;
@@ -154,7 +154,8 @@ impl<D: Device> Attempt<D> {
             answer = self.recorded.recv() => answer,
         };
         let Err(what) = answer.unwrap_or_else(|| Err("the run is over".to_owned())) else {
-            return Ok(session);
+            // The disk may have taken longer than the token lives.
+            return self.session(access, self.policy.timeouts.request).await;
         };
         let running = self.begin(install_stage(component), 1).await;
         let kind = FailureKind::InstallNotRecorded { what };

@@ -106,6 +106,9 @@ impl<D: Device> Attempt<D> {
                 return Some(FailureKind::PlainLogin);
             }
         }
+        if let Some(kind) = self.refused_before(seen).filter(|_| work.firmware) {
+            return Some(kind);
+        }
         if self.policy.same_key && work.firmware {
             let footer = self.firmware().and_then(|i| i.facts.footer.as_ref());
             return match (footer, version.fwk) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::device::Device;
-use crate::hem::limits::FAST_CLOCK;
+use crate::hem::limits::{FAST_CLOCK, SLOW_CLOCK, UPTIME_ROUNDING};
 use crate::model::{
     DeviceStatus, DeviceVersion, Doubt, Failure, FailureKind, Fws, LinkFault, Outcome, Stage,
     TlsFault, Touched, Unproven, human_duration,
@@ -21,10 +21,26 @@ pub(super) const NORMAL_SILENCE: Duration = Duration::from_secs(60);
 
 impl PendingInstall {
     /// Whether `status`, asked for at `asked`, tells of a reboot since the install.
-    fn shows_reboot(&self, status: &DeviceStatus, asked: Instant) -> bool {
+    pub(super) fn shows_reboot(&self, status: &DeviceStatus, asked: Instant) -> bool {
         let since = asked.saturating_duration_since(self.since);
         (status.fw_upgrade && !self.fw_upgrade_before)
             || (status.uptime.div_f64(FAST_CLOCK) < since && status.uptime < self.uptime_before)
+    }
+
+    /// The same long after the install, when `limit` has passed: the uptime may have outgrown the one before it, but not
+    /// what that would be by now. The page is silent on so late a look; it decides nothing that the device's signature does
+    /// not show.
+    pub(super) fn shows_past_reboot(
+        &self,
+        status: &DeviceStatus,
+        asked: Instant,
+        limit: Duration,
+    ) -> bool {
+        let since = asked.saturating_duration_since(self.since);
+        let unbroken = self.uptime_before + since.mul_f64(SLOW_CLOCK);
+        let booted_since = status.uptime.div_f64(FAST_CLOCK) < since;
+        let outgrown = since > limit && status.uptime + UPTIME_ROUNDING < unbroken;
+        self.shows_reboot(status, asked) || (booted_since && outgrown)
     }
 }
 
@@ -47,7 +63,7 @@ const LOOKS_AFTER_GAP: u32 = 3;
 const LATE: Duration = Duration::from_secs(10);
 
 /// What the last look at a rebooting device found.
-enum RebootLook {
+pub(super) enum RebootLook {
     /// It answers, without a sign of a reboot.
     Same,
     /// It does not answer, or not properly.
@@ -63,7 +79,8 @@ impl<D: Device> Attempt<D> {
         let asked = Instant::now();
         match self.look().await {
             Ok(Look { seen, .. }) => {
-                let rebooted = pending.shows_reboot(&seen.status, asked);
+                let limit = self.policy.timeouts.reboot;
+                let rebooted = pending.shows_past_reboot(&seen.status, asked, limit);
                 let note = format!(
                     "{} · {}",
                     seen.version.fwv,
@@ -82,6 +99,10 @@ impl<D: Device> Attempt<D> {
                     let stopped = self.if_stopped(&judged).unwrap_or_else(|| judged.clone());
                     self.returned(pending, seen.version, Some(stopped)).await;
                     return self.confirm(pending.mark.as_ref(), judged).await;
+                }
+                if rebooted && !pending.shows_reboot(&seen.status, asked) {
+                    let deadline = Instant::now() + limit;
+                    return self.verify(pending, deadline, &seen.status).await;
                 }
             }
             Err(kind) => self.end_failed(running, kind).await,
@@ -154,7 +175,7 @@ impl<D: Device> Attempt<D> {
     }
 
     /// Looks until the device has rebooted and stayed up for a while; its status then.
-    async fn reboot(
+    pub(super) async fn reboot(
         &mut self,
         pending: &PendingInstall,
         deadline: Instant,

@@ -29,13 +29,17 @@ pub(in crate::engine) struct Look {
 
 impl<D: Device> Attempt<D> {
     /// Looks at the device and says what would be done with it.
-    pub(in crate::engine) async fn plan(mut self) {
+    pub(in crate::engine) async fn plan(mut self, resume: Option<Resume>) {
         let (seen, verdict) = match self.probe().await {
             Ok(seen) => {
-                let verdict = self.decide(&seen);
+                let open = resume.and_then(|r| self.open_end(&r, Ok(&seen)));
+                let verdict = open.unwrap_or_else(|| self.decide(&seen));
                 (Some(Box::new(seen)), verdict)
             }
-            Err(Outcome::Failed(failure)) => (None, Verdict::Cannot(failure)),
+            Err(Outcome::Failed(failure)) => {
+                let open = resume.and_then(|r| self.open_end(&r, Err(&failure.kind)));
+                (None, open.unwrap_or(Verdict::Cannot(failure)))
+            }
             Err(outcome) => return self.events.send(DeviceFact::Finished { outcome }).await,
         };
         self.events
@@ -50,6 +54,10 @@ impl<D: Device> Attempt<D> {
             Some(Resume::Install(pending)) => match pending.component {
                 Component::Firmware => Ok(self.look_again(&pending).await),
                 Component::Ui => self.check_app_again(&pending).await,
+            },
+            Some(Resume::Earlier(earlier)) => match self.watch_earlier(&earlier).await {
+                Ok(()) => self.upgrade_from_start().await,
+                Err(outcome) => Err(outcome),
             },
             Some(Resume::Log { mark, judged }) => Ok(self.read_again(mark.as_ref(), judged).await),
             None => self.upgrade_from_start().await,

@@ -139,6 +139,8 @@ pub(in crate::engine) fn attempt(
         history: Arc::default(),
         keeper: None,
         holder: None,
+        refused: None,
+        rebooted_since: None,
     }
 }
 

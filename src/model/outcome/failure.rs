@@ -242,6 +242,14 @@ pub enum FailureKind {
     /// The connection for the install could not be opened: the request was not sent.
     #[error("install not sent: {0}")]
     InstallNotSent(LinkFault),
+    /// Its bootloader refused this very image before.
+    #[error("its bootloader refused this very image before: run {run}, {on}")]
+    RefusedBefore {
+        /// In which run.
+        run: String,
+        /// When that was found, as a date.
+        on: String,
+    },
     /// That the install was about to be sent could not be written down first, so it was not.
     #[error("install not sent: the journal could not be written first: {what}")]
     InstallNotRecorded {
@@ -342,6 +350,7 @@ impl FailureKind {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Link(link) | Self::InstallNotSent(link) => link.code(),
+            Self::RefusedBefore { .. } => "refused_before",
             Self::InstallNotRecorded { .. } => "not_journalled",
             Self::Broker(_) => "broker",
             Self::Status { .. } => "status",

@@ -18,15 +18,29 @@ impl FailureKind {
     }
 }
 
+/// What to do where the install was not sent at all.
+fn unsent_hint(kind: &FailureKind) -> &'static str {
+    match kind {
+        FailureKind::RefusedBefore { .. } => {
+            "Nothing was sent. Compare the image's signing key with the device's fwk; a retry, or --resend-refused, sends \
+             it all the same."
+        }
+        FailureKind::InstallNotRecorded { .. } => {
+            "The device still runs what it ran. Make room, or make the journal's folder writable, then retry: it uploads \
+             and checks anew."
+        }
+        _ => {
+            "The install request never left: the device still runs what it ran. Retry: it uploads and checks anew."
+        }
+    }
+}
+
 fn hint(stage: Stage, kind: &FailureKind) -> String {
     match kind {
         FailureKind::Link(link) => link_hint(link, stage).to_owned(),
-        FailureKind::InstallNotSent(_) => "The install request never left: the device still runs what it ran. \
-             Retry: it uploads and checks anew."
-            .to_owned(),
-        FailureKind::InstallNotRecorded { .. } => "The device still runs what it ran. Make room, or make the journal's folder \
-             writable, then retry: it uploads and checks anew."
-            .to_owned(),
+        FailureKind::InstallNotSent(_)
+        | FailureKind::InstallNotRecorded { .. }
+        | FailureKind::RefusedBefore { .. } => unsent_hint(kind).to_owned(),
         FailureKind::Broker(fault) => broker_hint(fault, stage).to_owned(),
         FailureKind::Status { status } => status_hint(stage, *status).to_owned(),
         FailureKind::BadAnswer { .. } => "Is this a HEM? Check url, connect and proxy of this device; if they are right, \

@@ -21,6 +21,11 @@ pub enum Verdict {
         /// Why it is left alone; absent with `--allow-downgrade`.
         refused: Option<Failure>,
     },
+    /// An install may have been sent to it before: it is watched until that is known.
+    Watch {
+        /// When and by whom, and what was seen.
+        notes: Vec<String>,
+    },
     /// It runs the image already.
     Current,
     /// It is left alone.
@@ -36,6 +41,8 @@ pub enum VerdictKind {
     Upgrade,
     /// See [`Verdict::Downgrade`].
     Downgrade,
+    /// See [`Verdict::Watch`].
+    Watch,
     /// See [`Verdict::Current`].
     Current,
     /// See [`Verdict::Skip`].
@@ -50,6 +57,7 @@ impl VerdictKind {
         match self {
             Self::Upgrade => "upgrade",
             Self::Downgrade => "downgrade",
+            Self::Watch => "watch",
             Self::Current => "current",
             Self::Skip => "skip",
             Self::Cannot => "cannot",
@@ -69,6 +77,7 @@ impl Verdict {
         match self {
             Self::Upgrade { .. } => VerdictKind::Upgrade,
             Self::Downgrade { .. } => VerdictKind::Downgrade,
+            Self::Watch { .. } => VerdictKind::Watch,
             Self::Current => VerdictKind::Current,
             Self::Skip(_) => VerdictKind::Skip,
             Self::Cannot(_) => VerdictKind::Cannot,
@@ -82,7 +91,9 @@ impl Verdict {
                 refused: Some(f), ..
             }
             | Self::Cannot(f) => f.kind.to_string(),
-            Self::Upgrade { notes } | Self::Downgrade { notes, .. } => notes.join(" · "),
+            Self::Upgrade { notes } | Self::Downgrade { notes, .. } | Self::Watch { notes } => {
+                notes.join(" · ")
+            }
             Self::Current => "runs this very image".to_owned(),
             Self::Skip(s) => s.to_string(),
         }
@@ -93,20 +104,21 @@ impl Verdict {
         match self {
             Self::Cannot(failure) => Some(failure),
             Self::Downgrade { refused, .. } => refused.as_ref(),
-            Self::Upgrade { .. } | Self::Current | Self::Skip(_) => None,
+            Self::Upgrade { .. } | Self::Watch { .. } | Self::Current | Self::Skip(_) => None,
         }
     }
 
     /// Whether an install follows.
     pub fn installs(&self) -> bool {
-        self.outcome().is_none()
+        self.outcome().is_none() && self.kind() != VerdictKind::Watch
     }
 
-    /// The outcome of a device that is not upgraded because of this verdict.
+    /// The outcome of a device that nothing more is done with because of this verdict.
     pub fn outcome(&self) -> Option<Outcome> {
         match self {
             Self::Current => Some(Outcome::Current),
             Self::Skip(s) => Some(Outcome::Skipped(*s)),
+            Self::Watch { .. } => None,
             Self::Upgrade { .. } | Self::Downgrade { .. } | Self::Cannot(_) => {
                 self.failure().cloned().map(Outcome::Failed)
             }

@@ -166,6 +166,10 @@ impl Default for ApprovalPolicy {
 
 /// Everything that shapes how one device is treated.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a permission of its own"
+)]
 pub struct Policy {
     /// Time limits.
     pub timeouts: Timeouts,
@@ -179,6 +183,8 @@ pub struct Policy {
     pub same_key: bool,
     /// `--allow-downgrade`: install an image that is older than what a device runs.
     pub allow_downgrade: bool,
+    /// Whether an image is sent again to a device whose bootloader refused it in an earlier run.
+    pub resend_refused: bool,
     /// The audit log.
     pub audit: AuditPolicy,
     /// Expired certificates.

@@ -283,7 +283,7 @@ impl<'a> DeviceLine<'a> {
                 self.to = Some(fleet.payload().version_label());
                 self.to_fws = fleet.payload().expected_fws().map(|fws| fws.to_string());
             }
-            Verdict::Cannot(_) => {}
+            Verdict::Cannot(_) | Verdict::Watch { .. } => {}
             Verdict::Current | Verdict::Skip(_) => {
                 self.code = verdict.outcome().map(|outcome| outcome.code());
             }

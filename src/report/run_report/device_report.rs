@@ -272,6 +272,7 @@ impl DeviceReport {
             (None, Some(VerdictKind::Upgrade), _) => "to be upgraded",
             (None, Some(VerdictKind::Downgrade), _) if self.hint.is_none() => "to be downgraded",
             (None, Some(VerdictKind::Downgrade), _) => "downgrade refused",
+            (None, Some(VerdictKind::Watch), _) => "to be watched",
             (None, Some(VerdictKind::Current), _) => "current",
             (None, Some(VerdictKind::Skip), _) => "skipped",
             (None, Some(VerdictKind::Cannot), _) => "cannot be upgraded",

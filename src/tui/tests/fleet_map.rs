@@ -15,6 +15,8 @@ fn many(devices: usize) -> TestScreen {
         tags: Vec::new(),
         link: LinkTrust::Ca,
         credentials: Credentials::Login,
+        earlier: None,
+        refused: None,
     });
     TestScreen::new(Mode::Go, seeds.collect())
 }

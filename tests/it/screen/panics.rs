@@ -82,6 +82,8 @@ fn child() {
             group: None,
             tags: Vec::new(),
             link: LinkTrust::Ca,
+            earlier: None,
+            refused: None,
         };
         let run = RunId::from_random([0; 4]);
         let fleet = Fleet::new(run, PayloadFacts::default(), Mode::Go, 1, [seed]);

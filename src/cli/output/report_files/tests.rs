@@ -180,6 +180,8 @@ async fn a_panic_leaves_a_report_of_what_was_known() {
         group: None,
         tags: Vec::new(),
         link: LinkTrust::Ca,
+        earlier: None,
+        refused: None,
     };
     let run = RunId::from_random([0; 4]);
     let fleet = Fleet::new(run.clone(), PayloadFacts::default(), Mode::Go, 1, [seed]);

@@ -2,12 +2,18 @@
 
 use proptest::prelude::*;
 
+use super::reopened::reopened;
 use super::*;
+use crate::engine::fixtures::pending;
 
 fn fact() -> impl Strategy<Value = DeviceFact> {
     prop_oneof![
         proptest::sample::select(&Stage::ALL[..]).prop_map(started),
         Just(install_begun()),
+        Just(DeviceFact::InstallAnnounced {
+            pending: Box::new(pending())
+        }),
+        Just(planned(Verdict::Watch { notes: Vec::new() })),
         Just(DeviceFact::PermitAsked),
         Just(to_upgrade()),
         proptest::sample::select(outcomes()).prop_map(|(o, _)| finished(o)),
@@ -45,6 +51,8 @@ fn message() -> impl Strategy<Value = Message> {
         1 => Just(Message::Intent(Intent::Interrupt)),
         1 => Just(Message::Intent(Intent::Confirm)),
         1 => Just(Message::Intent(Intent::CancelAll)),
+        1 => Just(Message::Intent(Intent::Begin)),
+        1 => proptest::sample::select(&[Mode::Confirm, Mode::Go][..]).prop_map(reopened),
     ]
 }
 
@@ -72,11 +80,11 @@ proptest! {
                     Command::Start { device, resume, .. } => {
                         let freed = matches!(&message, Message::Event(_) | Message::TaskLost { .. });
                         prop_assert!(!before[n(device)] || freed);
-                        prop_assert!(mode != Mode::Plan);
+                        prop_assert!(fleet.mode() != Mode::Plan);
                         prop_assert!(resume.is_some() || !doubts[n(device)]);
                         prop_assert!(!fleet.device(device).is_some_and(|r| r.left_out));
                     }
-                    Command::Plan { .. } => prop_assert!(mode != Mode::Go),
+                    Command::Plan { .. } => prop_assert!(fleet.mode() != Mode::Go),
                     _ => {}
                 }
             }

@@ -184,6 +184,8 @@ fn ten_thousand_devices_are_drawn_and_walked_through() {
         tags: Vec::new(),
         link: crate::model::LinkTrust::Ca,
         credentials: crate::model::Credentials::Login,
+        earlier: None,
+        refused: None,
     });
     let mut screen = TestScreen::new(Mode::Go, seeds.collect());
     screen.press("G");

@@ -1,20 +1,15 @@
-//! Lock files: one for each way to a device, locked by the kernel as long as its holder lives.
-//!
-//! The holder removes the file when it gives the lock up. Another process may have opened it before that, so a file is
-//! checked once more after it is locked: a lock on a removed file means nothing. Files left by a killed run are removed
-//! by the next one.
+//! The folder of the lock files: one for each way to a device. How a file is locked is in `journal::lock_file`.
 
-use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions, TryLockError};
+use std::fs::{DirBuilder, File, Permissions, TryLockError};
 use std::io;
-use std::os::unix::fs::{
-    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
-};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 
+use crate::journal::lock_file::{LockAttempt, open};
 use crate::model::Reach;
 
 /// Held while locks are being taken, so that one process at a time does it: of two that want the same
@@ -34,21 +29,6 @@ const RETRY: Duration = Duration::from_millis(20);
 pub(super) struct Folder {
     path: PathBuf,
     _gate: File,
-}
-
-/// A lock that is held until dropped.
-#[derive(Debug)]
-pub(super) struct HeldLock {
-    file: File,
-    path: PathBuf,
-}
-
-/// What came of trying to lock.
-pub(super) enum LockAttempt {
-    /// It is held now.
-    Ours(HeldLock),
-    /// Another one holds it, and says who it is in this file.
-    Busy(PathBuf),
 }
 
 impl Folder {
@@ -106,67 +86,10 @@ impl Folder {
     }
 }
 
-impl LockAttempt {
-    /// Tries to lock the file at `path`, made where it is not there.
-    fn of(path: &Path) -> io::Result<LockAttempt> {
-        loop {
-            let file = open(path)?;
-            match file.try_lock() {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => return Ok(LockAttempt::Busy(path.to_path_buf())),
-                Err(TryLockError::Error(e)) => return Err(e),
-            }
-            // Its holder may have removed it after it was opened here: then there is another one now.
-            if is_at(&file, path) {
-                return Ok(LockAttempt::Ours(HeldLock {
-                    file,
-                    path: path.to_path_buf(),
-                }));
-            }
-        }
-    }
-}
-
-impl HeldLock {
-    /// Where the holder says who it is.
-    pub(super) fn file(&mut self) -> &mut File {
-        &mut self.file
-    }
-}
-
-impl Drop for HeldLock {
-    /// The file goes first, the lock with the descriptor.
-    fn drop(&mut self) {
-        if is_at(&self.file, &self.path) {
-            // One that stays is removed by the next run.
-            let _ = std::fs::remove_file(&self.path);
-        }
-    }
-}
-
 /// Whether no more files can be opened, by this process or by the system.
 pub(super) fn is_out_of_files(error: &io::Error) -> bool {
     let is = |errno: Errno| error.raw_os_error() == Some(errno.raw_os_error());
     is(Errno::MFILE) || is(Errno::NFILE)
-}
-
-fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
-}
-
-/// Whether this very file stands at `path`.
-fn is_at(file: &File, path: &Path) -> bool {
-    let same = |a: &Metadata, b: &Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino());
-    match (file.metadata(), path.symlink_metadata()) {
-        (Ok(ours), Ok(there)) => same(&ours, &there),
-        _ => false,
-    }
 }
 
 /// A name that no spelling of a host can be anything else than a name by.

@@ -1,0 +1,114 @@
+//! A run that another process goes on with: what its death, or its stop, left of each device, and which devices are taken
+//! up again.
+
+use crate::model::{Doubt, FailureKind, Outcome, Touched};
+
+use super::device_state::{DevicePhase, DeviceState};
+use super::reducer::{Fleet, Phase};
+use crate::engine::event::Reopened;
+use crate::engine::reducer_messages::TaskEnd;
+
+impl Fleet {
+    /// Begins with every device that has not begun, and takes up again those that an earlier process left unfinished.
+    pub(super) fn begin(&mut self) {
+        for n in 0..self.devices.len() {
+            let device = &self.devices[n];
+            if device.attempt == 0 && !device.gone {
+                self.change(n, |device| device.attempt = 1);
+                self.enqueue(n);
+            } else if device.is_unfinished() && !device.gone {
+                self.change(n, DeviceState::try_again);
+                self.enqueue(n);
+            }
+        }
+    }
+
+    /// Another process goes on with the run, from where [`Fleet::bury`] leaves it.
+    pub(super) fn reopen(&mut self, reopened: &Reopened) {
+        self.bury();
+        self.phase = Phase::Idle;
+        self.stop = None;
+        self.interrupted = false;
+        self.ended = None;
+        self.mode = reopened.mode;
+        self.concurrency = reopened.concurrency.max(1);
+        if let Some(max_failures) = reopened.max_failures {
+            self.max_failures = max_failures;
+            self.halted = false;
+        }
+        for device in &reopened.gone {
+            if let Some(&n) = self.index.get(device) {
+                self.change(n, DeviceState::leave_alone);
+            }
+        }
+    }
+
+    /// The process that ran it is gone, and no task works on any device: those that had one, or waited for one, end as
+    /// their last events tell. For a journal of a run that died; while a run lives this would be a lie.
+    pub fn bury(&mut self) {
+        self.queue.clear();
+        self.open_ends.clear();
+        self.clock.stop();
+        for n in 0..self.devices.len() {
+            self.change(n, DeviceState::bury);
+        }
+    }
+
+    /// How many devices were not brought to an end, or are in doubt.
+    pub fn unfinished(&self) -> usize {
+        let unfinished = self.devices.iter().filter(|d| !d.gone && d.is_unfinished());
+        unfinished.count()
+    }
+}
+
+impl DeviceState {
+    /// Whether there is something left to do on it for whoever goes on with the run: it was stopped, or is in doubt.
+    pub fn is_unfinished(&self) -> bool {
+        match &self.state {
+            DevicePhase::Done(Outcome::Cancelled(_) | Outcome::Halted(_)) => true,
+            DevicePhase::Done(outcome) => {
+                self.pending.is_some() || (self.earlier.is_some() && outcome.leaves_doubt())
+            }
+            _ => true,
+        }
+    }
+
+    fn bury(&mut self) {
+        // The announcement is on disk before the request leaves; what came after it may have been lost.
+        let announced = self.announced.take();
+        self.pending = self.pending.take().or(announced);
+        let in_line = std::mem::take(&mut self.queued);
+        let outcome = match &self.state {
+            DevicePhase::Done(_) => return,
+            DevicePhase::Waiting if self.attempt == 0 => return,
+            // Whatever was judged: what the device runs is asked again, and its log is read.
+            _ if self.pending.is_some() => Outcome::Unknown(Doubt::StoppedWatching),
+            // Its end was ordered, and is not told yet.
+            DevicePhase::Waiting if !in_line => {
+                let ended = self.planned_end();
+                ended.unwrap_or_else(|| self.lost_outcome(&TaskEnd::Aborted))
+            }
+            _ => self.lost_outcome(&TaskEnd::Aborted),
+        };
+        self.judged = None;
+        (self.wants_permit, self.permit) = (false, false);
+        self.state = DevicePhase::Done(outcome);
+    }
+
+    /// The inventory no longer has it.
+    fn leave_alone(&mut self) {
+        self.gone = true;
+        if !matches!(self.state, DevicePhase::Done(_)) {
+            self.state = DevicePhase::Done(Outcome::Cancelled(Touched::Nothing));
+        }
+    }
+
+    /// A person has asked for it to be tried again: also if that sends an image that it refused before.
+    pub(super) fn asked_for_again(&mut self) {
+        if let DevicePhase::Done(Outcome::Failed(failure)) = &self.state
+            && matches!(failure.kind, FailureKind::RefusedBefore { .. })
+        {
+            self.refused = None;
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! A device that may still be under the install of another attempt: what the plan says of it, and how an upgrade waits for
+//! the install of an earlier run to come to its end. The watch itself is in `reboot`.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use crate::device::Device;
+use crate::model::{Doubt, FailureKind, Outcome, Stage, Touched, Verdict, human_duration};
+
+use super::attempt::Attempt;
+use super::reboot::{RebootLook, outcome_of_last_look};
+use crate::engine::event::{
+    EarlierInstall, EarlierRefusal, PendingInstall, Progress, Resume, Seen,
+};
+
+impl<D: Device> Attempt<D> {
+    /// Why the plan only watches a device that said this, or that could not be asked for this reason; absent where nothing
+    /// is open any more.
+    pub(super) fn open_end(
+        &mut self,
+        resume: &Resume,
+        looked: Result<&Seen, &FailureKind>,
+    ) -> Option<Verdict> {
+        let now = match (resume, looked) {
+            (_, Err(kind)) => kind.to_string(),
+            (Resume::Earlier(earlier), Ok(seen)) if !self.is_open(earlier, seen) => return None,
+            (Resume::Earlier(earlier), Ok(seen)) => self.describe_now(&earlier.pending, seen),
+            (Resume::Install(pending), Ok(seen)) => self.describe_now(pending, seen),
+            (Resume::Log { .. }, Ok(seen)) => seen.version.fwv.clone(),
+        };
+        let first = match resume {
+            Resume::Install(pending) => describe_ago(pending),
+            Resume::Earlier(earlier) => describe_sent(earlier),
+            Resume::Log { .. } => "only its log is still to be read".to_owned(),
+        };
+        let notes = vec![first, now];
+        Some(Verdict::Watch { notes })
+    }
+
+    /// Waits until it is known what the install of an earlier run did to the device: it has rebooted, or it answers as before
+    /// although its time is over. How the attempt ends where it is not to be known.
+    pub(super) async fn watch_earlier(&mut self, earlier: &EarlierInstall) -> Result<(), Outcome> {
+        if let Ok(look) = self.unless_cancelled(self.look()).await?
+            && !self.is_open(earlier, &look.seen)
+        {
+            return Ok(());
+        }
+        let pending = &earlier.pending;
+        let running = self.begin(Stage::Reboot, 1).await;
+        let what = describe_sent(earlier);
+        self.events
+            .send_progress(Stage::Reboot, Progress::Step { what });
+        let deadline = pending.since + self.policy.timeouts.reboot;
+        let cancel = self.cancel.clone();
+        let watch = self.reboot(pending, deadline, Duration::ZERO);
+        let met = tokio::select! {
+            biased;
+            () = cancel.cancelled() => None,
+            met = watch => Some(met),
+        };
+        match met {
+            None => {
+                self.end_failed(running, FailureKind::Stopped).await;
+                Err(Outcome::Unknown(Doubt::StoppedWatching))
+            }
+            Some(Ok(status)) => {
+                self.rebooted_since = Some(earlier.clone());
+                let note = format!("back, up for {}", human_duration(status.uptime));
+                self.end(running, Some(200), note).await;
+                Ok(())
+            }
+            Some(Err(RebootLook::Same)) => {
+                let note = "answers as before: that install left no trace".to_owned();
+                self.end(running, Some(200), note).await;
+                Ok(())
+            }
+            Some(Err(RebootLook::Gone(last))) => {
+                self.touched = Touched::InstallSent;
+                let outcome = outcome_of_last_look(&last);
+                let kind = match outcome {
+                    Outcome::Lost => FailureKind::NotBack {
+                        after: pending.since.elapsed(),
+                        last: last.to_string(),
+                    },
+                    _ => last,
+                };
+                self.end_failed(running, kind).await;
+                Err(outcome)
+            }
+        }
+    }
+
+    /// Whether that install may still be under way. Not if another device answers, if it has rebooted, or if the time is
+    /// over.
+    fn is_open(&mut self, earlier: &EarlierInstall, seen: &Seen) -> bool {
+        let pending = &earlier.pending;
+        if pending.device.differs(&seen.version).is_some() {
+            return false;
+        }
+        if self.rebooted(pending, seen) {
+            self.rebooted_since = Some(earlier.clone());
+            return false;
+        }
+        pending.since.elapsed() <= self.policy.timeouts.reboot
+    }
+
+    /// That the bootloader refused this very image in an earlier run, and nobody has asked for it to be sent again.
+    pub(super) fn refused_before(&self, seen: &Seen) -> Option<FailureKind> {
+        let just_now = self.rebooted_since.as_ref().filter(|earlier| {
+            let pending = &earlier.pending;
+            let same_image =
+                pending.fws_expected.is_some() && pending.fws_expected == self.expected_fws();
+            same_image && pending.fws_before == seen.version.fws
+        });
+        let just_now = just_now.map(|earlier| EarlierRefusal {
+            run: earlier.run.clone(),
+            at: Timestamp::now(),
+        });
+        let refused = just_now.or_else(|| self.refused.clone())?;
+        (!self.policy.resend_refused).then(|| FailureKind::RefusedBefore {
+            run: refused.run.to_string(),
+            on: refused.at.strftime("%F").to_string(),
+        })
+    }
+
+    fn rebooted(&self, pending: &PendingInstall, seen: &Seen) -> bool {
+        let limit = self.policy.timeouts.reboot;
+        pending.shows_past_reboot(&seen.status, Instant::now(), limit)
+    }
+
+    fn describe_now(&self, pending: &PendingInstall, seen: &Seen) -> String {
+        if let Some(what) = pending.device.differs(&seen.version) {
+            return format!("another device answers there now: {what}");
+        }
+        let fwv = &seen.version.fwv;
+        if self.rebooted(pending, seen) {
+            format!("has rebooted, runs {fwv}")
+        } else {
+            format!("answers as before, runs {fwv}")
+        }
+    }
+}
+
+fn describe_ago(pending: &PendingInstall) -> String {
+    let ago = human_duration(pending.since.elapsed());
+    format!("install sent {ago} ago: do not unplug")
+}
+
+/// Such as `install sent 12 s ago by run 5e1f0c2a: do not unplug`.
+fn describe_sent(earlier: &EarlierInstall) -> String {
+    let ago = human_duration(earlier.pending.since.elapsed());
+    format!(
+        "install sent {ago} ago by run {}: do not unplug",
+        earlier.run
+    )
+}

@@ -1,0 +1,186 @@
+//! A device that an earlier run may have sent an install to: asked, watched, and sent nothing that its bootloader has
+//! refused already.
+
+use super::*;
+use crate::engine::fixtures::{DeviceName as _, seed};
+use crate::engine::{EarlierInstall, EarlierRefusal, PendingInstall};
+use crate::model::{Component, DeviceMark, Fws};
+use tokio::time::Instant;
+
+const LIMIT: Duration = Duration::from_secs(180);
+
+/// An install of an earlier run, sent so long ago to a device that had been up for a day.
+fn sent(ago: Duration, expected: Fws) -> EarlierInstall {
+    let pending = PendingInstall {
+        component: Component::Firmware,
+        since: Instant::now().checked_sub(ago).unwrap(),
+        uptime_before: Duration::from_secs(86_400),
+        fw_upgrade_before: false,
+        fws_before: Some(OLD),
+        fws_expected: Some(expected),
+        uis_before: None,
+        device: DeviceMark {
+            hwv: "PPA rev 2.2".to_owned(),
+            sd_cid: Some("0353445".to_owned()),
+        },
+        mark: None,
+    };
+    let run = RunId::from_random([9; 4]);
+    EarlierInstall { run, pending }
+}
+
+/// A run after that one.
+fn run_after(fake: &Fake, mode: Mode, earlier: Option<EarlierInstall>, policy: Policy) -> FleetRun {
+    let mut seed = seed(0, LinkTrust::Ca);
+    if earlier.is_none() {
+        seed.refused = Some(EarlierRefusal {
+            run: RunId::from_random([9; 4]),
+            at: "2026-11-23T12:00:00Z".parse().unwrap(),
+        });
+    }
+    seed.earlier = earlier;
+    let run = RunId::from_random([7; 4]);
+    let payload = Payload::from(image());
+    let fleet = Fleet::new(run.clone(), payload.facts(), mode, 1, [seed]);
+    FleetRun::new(fleet, |inbox| {
+        Pool::new(run, [(0.id(), fake.clone())], payload, policy, inbox)
+    })
+}
+
+async fn ends(fake: &Fake, earlier: EarlierInstall) -> FleetRun {
+    let mut run = run_after(fake, Mode::Go, Some(earlier), Policy::default());
+    run.intend(Intent::Begin);
+    run_to_end(&mut run).await;
+    run
+}
+
+fn refused_before(run: &FleetRun) -> bool {
+    matches!(failed(run).1, FailureKind::RefusedBefore { ref run, .. } if run == "09090909")
+}
+
+/// 38 of 240 were called failed for this once: "connection refused, is the device plugged in?".
+#[tokio::test(start_paused = true)]
+async fn a_device_that_reboots_from_an_earlier_install_is_waited_for() {
+    let fake = Fake::new();
+    let earlier = sent(Duration::from_secs(12), NEW);
+    {
+        let mut world = fake.world();
+        let back = Instant::now() + Duration::from_secs(40);
+        world.away.push((Instant::now(), back));
+        world.boots.push_back((back, NEW));
+    }
+    let run = ends(&fake, earlier).await;
+    assert_eq!(outcome(&run), &Outcome::Current);
+    assert_eq!(fake.count("upload") + fake.count("install"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_that_the_bootloader_has_just_refused_is_not_sent_again() {
+    let fake = Fake::new();
+    let earlier = sent(Duration::from_secs(12), NEW);
+    {
+        let mut world = fake.world();
+        let back = Instant::now() + Duration::from_secs(40);
+        world.away.push((Instant::now(), back));
+        world.boots.push_back((back, OLD));
+    }
+    let mut run = ends(&fake, earlier).await;
+    assert!(refused_before(&run));
+    assert_eq!(fake.count("upload") + fake.count("install"), 0);
+    // A person asks for it.
+    run.intend(Intent::Retry(0.id()));
+    run_to_end(&mut run).await;
+    assert_eq!(outcome(&run), &Outcome::Upgraded);
+    assert_eq!(fake.count("install"), 1);
+}
+
+/// The same, found a week later, when the uptime has outgrown what it was before.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_nobody_saw_is_seen_however_late() {
+    let week = Duration::from_secs(7 * 86_400);
+    let fake = Fake::new().with(|w| w.booted = Instant::now().checked_sub(week / 2).unwrap());
+    let run = ends(&fake, sent(week, NEW)).await;
+    assert!(refused_before(&run));
+    assert_eq!(fake.count("upload"), 0);
+}
+
+/// Another image was refused: this one may do better.
+#[tokio::test(start_paused = true)]
+async fn after_another_image_the_device_is_upgraded_once_it_is_back() {
+    let fake = Fake::new();
+    let earlier = sent(Duration::from_secs(12), OTHER);
+    {
+        let mut world = fake.world();
+        let back = Instant::now() + Duration::from_secs(40);
+        world.away.push((Instant::now(), back));
+        world.boots.push_back((back, OLD));
+    }
+    let run = ends(&fake, earlier).await;
+    assert_eq!(outcome(&run), &Outcome::Upgraded);
+    assert_eq!(fake.count("install"), 1);
+}
+
+/// The process died between its announcement and the request: the device goes on as before. Nothing is sent before the
+/// time in which it may still reboot is over.
+#[tokio::test(start_paused = true)]
+async fn an_install_that_left_no_trace_keeps_the_device_only_for_its_time() {
+    let fake = Fake::new().with(|w| {
+        w.booted = Instant::now()
+            .checked_sub(Duration::from_secs(86_412))
+            .unwrap()
+    });
+    let begun = Instant::now();
+    let run = ends(&fake, sent(Duration::from_secs(12), NEW)).await;
+    assert_eq!(outcome(&run), &Outcome::Upgraded);
+    let world = fake.world();
+    let n = world.asked.iter().position(|a| *a == "upload").unwrap();
+    let waited = world.asked_at[n] - begun;
+    assert!(
+        waited >= LIMIT.saturating_sub(Duration::from_secs(12)),
+        "{waited:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_that_does_not_come_back_is_lost_and_not_failed() {
+    let fake = Fake::new();
+    let forever = Instant::now() + Duration::from_secs(1 << 30);
+    fake.world().away.push((Instant::now(), forever));
+    let run = ends(&fake, sent(Duration::from_secs(12), NEW)).await;
+    assert_eq!(outcome(&run), &Outcome::Lost);
+    assert!(only(&run).is_unfinished());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_plan_says_since_when_and_by_whom_and_a_watch_is_no_install() {
+    let fake = Fake::new();
+    let away = Instant::now() + Duration::from_secs(600);
+    fake.world().away.push((Instant::now(), away));
+    let earlier = sent(Duration::from_secs(12), NEW);
+    let mut run = run_after(&fake, Mode::Confirm, Some(earlier), Policy::default());
+    run.intend(Intent::Begin);
+    while run.fleet().phase() != Phase::Planned {
+        next(&mut run).await;
+    }
+    let said = notes(&run);
+    assert!(said.contains("by run 09090909: do not unplug"), "{said}");
+    assert!(said.contains("install sent"), "{said}");
+    assert_eq!(run.fleet().to_confirm(), 0);
+    assert_eq!(run.fleet().planned(VerdictKind::Watch), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_that_was_refused_in_an_earlier_run_is_sent_where_the_command_line_says_so() {
+    for resend_refused in [false, true] {
+        let fake = Fake::new();
+        let policy = Policy {
+            resend_refused,
+            ..Policy::default()
+        };
+        let mut run = run_after(&fake, Mode::Go, None, policy);
+        run.intend(Intent::Begin);
+        run_to_end(&mut run).await;
+        assert_eq!(fake.count("install"), usize::from(resend_refused));
+        assert!(resend_refused || refused_before(&run));
+    }
+}

@@ -1,0 +1,38 @@
+//! Runs that are old enough to go.
+
+use jiff::Timestamp;
+
+use super::database::Journal;
+use super::error::JournalError;
+use super::run_entry::RunEntry;
+
+impl Journal {
+    /// Removes the runs that were begun and ended before `older_than`, and says which; with `dry_run` it only says so. One
+    /// that goes on, is unfinished or is in doubt stays, however old it is.
+    pub fn prune(
+        &self,
+        older_than: Timestamp,
+        dry_run: bool,
+    ) -> Result<Vec<RunEntry>, JournalError> {
+        let old = self.rows("started < ?1", [older_than.as_millisecond()])?;
+        let mut gone = Vec::new();
+        for row in &old {
+            let entry = self.entry(row)?;
+            let is_old = entry.ended.is_some_and(|ended| ended < older_than);
+            if !is_old || entry.unfinished || entry.in_doubt > 0 || entry.is_alive {
+                continue;
+            }
+            if !dry_run {
+                let remove = self.conn().execute("DELETE FROM run WHERE n = ?1", [row.n]);
+                self.file().sql(remove)?;
+            }
+            gone.push(entry);
+        }
+        if !dry_run && !gone.is_empty() {
+            // What was taken by them goes back to the system.
+            let free = self.conn().execute_batch("PRAGMA incremental_vacuum");
+            self.file().sql(free)?;
+        }
+        Ok(gone)
+    }
+}

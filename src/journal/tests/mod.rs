@@ -1,0 +1,3 @@
+//! Runs that are written, read and listed.
+
+mod runs;
