@@ -75,3 +75,19 @@ pub trait HeldLog: Send {
     /// It could not be kept.
     fn keep(self: Box<Self>) -> io::Result<KeptFile>;
 }
+
+#[cfg(test)]
+impl LogSource {
+    /// That an upgrade was sought in this file, of whose key nothing is known.
+    pub(crate) fn of(file: KeptFile) -> Self {
+        Self {
+            file,
+            key_answer: "{}".to_owned(),
+            sought: Sought::Upgrade(UpgradeMark {
+                login: crate::hem::audit::Login::Secret,
+                issued: Vec::new(),
+                earlier: 0,
+            }),
+        }
+    }
+}

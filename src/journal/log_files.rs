@@ -97,6 +97,11 @@ impl LogFiles {
         }
     }
 
+    /// Where they are.
+    pub fn folder(&self) -> &Path {
+        &self.dir
+    }
+
     /// A file that is about to come.
     ///
     /// # Errors
@@ -357,7 +362,14 @@ fn hash_of(path: &Path) -> Option<[u8; 32]> {
     if folder.len() != 2 || file.len() != 62 {
         return None;
     }
-    let digits = [folder, file].concat();
+    parse_hash(&[folder, file].concat())
+}
+
+/// The hash that is written in these 64 digits.
+pub(super) fn parse_hash(digits: &str) -> Option<[u8; 32]> {
+    if digits.len() != 64 {
+        return None;
+    }
     let mut sha256 = [0; 32];
     for (byte, pair) in sha256.iter_mut().zip(digits.as_bytes().chunks(2)) {
         *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;

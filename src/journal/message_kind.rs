@@ -15,6 +15,7 @@ pub(super) fn kind_of(message: &Message) -> &'static str {
             Fact::RunHalted(_) => "run_halted",
             Fact::RunResumed { .. } => "run_resumed",
             Fact::RunFinished { .. } => "run_finished",
+            Fact::RunReopened(_) => "run_reopened",
             Fact::Device { fact, .. } => device_kind(fact),
         },
     }

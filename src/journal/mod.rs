@@ -16,6 +16,7 @@ mod fault_point;
 pub(crate) mod fixtures;
 pub(crate) mod lock_file;
 mod log_files;
+mod log_references;
 mod message_kind;
 mod open_installs;
 mod prune;
