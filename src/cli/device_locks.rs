@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use self::lock_folder::Folder;
 use super::process::private_file;
+use super::run_context::Who;
 use crate::journal::lock_file::{HeldLock, LockAttempt};
 use crate::model::{DeviceId, DeviceSpec, Reach, RunId, printable};
 
@@ -269,18 +270,12 @@ fn who(holder: Option<&Holder>) -> String {
 impl Holder {
     /// This process.
     fn this(run: &RunId) -> Self {
-        let user = ["USER", "LOGNAME"]
-            .into_iter()
-            .find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()));
-        let uid = rustix::process::getuid().as_raw();
+        let Who { user, host, pid } = Who::this_process();
         Self {
             run: run.to_string(),
-            user: user.unwrap_or_else(|| format!("uid {uid}")),
-            host: rustix::system::uname()
-                .nodename()
-                .to_string_lossy()
-                .into_owned(),
-            pid: std::process::id(),
+            user,
+            host,
+            pid,
             since: Timestamp::now(),
         }
     }

@@ -6,6 +6,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::commands::fetch::download_check::DownloadError;
+use super::commands::resume::ResumeError;
 use super::device_locks::LocksRefused;
 use super::evidence::EvidenceRefused;
 use super::image_file::ImageFileError;
@@ -13,6 +14,7 @@ use super::output::report_files::ReportRefused;
 use super::process::limits::TooFewFiles;
 use crate::config::Diagnostics;
 use crate::device::http::SetupError;
+use crate::journal::JournalError;
 use crate::model::{DeviceId, human_bytes};
 use crate::sim::ScenarioError;
 
@@ -42,6 +44,12 @@ pub enum CliError {
         /// What was done before.
         sent: &'static str,
     },
+    /// The journal cannot be used.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A run that cannot be gone on with.
+    #[error(transparent)]
+    Resume(#[from] ResumeError),
     /// A report that cannot be written.
     #[error(transparent)]
     Report(#[from] ReportRefused),
@@ -173,6 +181,8 @@ impl CliError {
             Self::TooFewFiles(error) => return Some(error.hint()),
             Self::Locks { refused, .. } => return Some(refused.hint()),
             Self::Report(refused) => return Some(refused.hint()),
+            Self::Journal(error) => return Some(error.hint()),
+            Self::Resume(error) => return Some(error.hint()),
             Self::Evidence(refused) => refused.hint()?,
             Self::LogKey { .. } => {
                 "the key is the saved answer of GET /api/logger/key: key, nonce and nonce_signed"

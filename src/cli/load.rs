@@ -11,6 +11,7 @@ use super::args::{self, Selection, Target};
 use super::image_file::{self, ImageFileError};
 use super::output::{logging, stderr_and_log};
 use crate::config::{self, Diagnostic, Loaded, Overrides, Settings};
+use crate::journal::RunRecord;
 use crate::model::{AppImage, Component, FirmwareImage, Payload, chain, printable};
 use crate::sim::Scenario;
 
@@ -34,6 +35,45 @@ pub(super) fn run(target: &Target) -> Result<(Settings, Payload), CliError> {
     }
     if target.component.has(Component::Ui) {
         match app(&loaded, target.force_image) {
+            Ok(app) => payload.app = Some(app),
+            Err(fault) => loaded.faults.push(*fault),
+        }
+    }
+    Ok((settings_of(loaded)?, payload))
+}
+
+/// The inventory and the images again with which a run was begun, for whoever goes on with it: its devices, whatever they
+/// are called now, and the rules that its command line gave.
+pub(super) fn again(
+    inventory: &Path,
+    (firmware, app_file): (Option<PathBuf>, Option<PathBuf>),
+    was: &RunRecord,
+) -> Result<(Settings, Payload), CliError> {
+    let policy = &was.context.policy;
+    let devices = was.context.devices.iter();
+    let overrides = Overrides {
+        firmware,
+        app: app_file,
+        concurrency: Some(was.facts.concurrency),
+        force: policy.force,
+        same_key: policy.same_key,
+        allow_downgrade: policy.allow_downgrade,
+        resend_refused: policy.resend_refused,
+        only: Vec::new(),
+        known: Some(devices.map(|d| (d.id.clone(), d.reach.clone())).collect()),
+    };
+    let mut loaded = config::load(inventory, &overrides, &config::process_env);
+    let mut payload = Payload::default();
+    // Whatever a person wanted to be sent then is sent now, if it is the very same file.
+    let forced = true;
+    if was.facts.payload.firmware.is_some() {
+        match image(&loaded, forced) {
+            Ok(image) => payload.firmware = Some(image),
+            Err(fault) => loaded.faults.push(*fault),
+        }
+    }
+    if was.facts.payload.app.is_some() {
+        match app(&loaded, forced) {
             Ok(app) => payload.app = Some(app),
             Err(fault) => loaded.faults.push(*fault),
         }

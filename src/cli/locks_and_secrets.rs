@@ -13,9 +13,10 @@ use super::{CliError, wiring};
 use crate::config::secrets::prompt::{self, TerminalPrompter};
 use crate::config::secrets::secret_store::SecretStore;
 use crate::config::{self, Settings};
+use crate::device::http::HttpDevice;
 use crate::engine::{FleetRun, LogKeeper, Mode};
 use crate::hem::kdf::check_master_words;
-use crate::model::{AuthMethod, Credentials, DeviceSpec, Payload, RunId, Secret};
+use crate::model::{AuthMethod, Credentials, DeviceId, DeviceSpec, Payload, RunId, Secret};
 
 /// Reads the secrets and makes the session that may use them, unless an interrupt comes first; nothing
 /// is sent yet.
@@ -27,6 +28,18 @@ pub(super) async fn open_session(
     keeper: Option<Arc<dyn LogKeeper>>,
     interrupts: &mut mpsc::Receiver<()>,
 ) -> Result<Option<FleetRun>, CliError> {
+    let Some(devices) = devices_with_secrets(settings, interrupts).await? else {
+        return Ok(None);
+    };
+    let session = wiring::session_of(run, settings, payload, devices, mode, keeper);
+    Ok(Some(session))
+}
+
+/// The adapters of all devices, with their secrets; nothing where an interrupt comes first. Nothing is sent yet.
+pub(super) async fn devices_with_secrets(
+    settings: &Settings,
+    interrupts: &mut mpsc::Receiver<()>,
+) -> Result<Option<Vec<(DeviceId, HttpDevice)>>, CliError> {
     limits::ensure_files(settings.concurrency, settings.devices.len())?;
     let prompted = |spec: &&DeviceSpec| spec.auth.credentials() == Credentials::Prompt;
     if let Some(spec) = settings.devices.iter().find(prompted)
@@ -37,9 +50,7 @@ pub(super) async fn open_session(
     let Some(secrets) = secrets(settings, interrupts).await? else {
         return Ok(None);
     };
-    let devices = wiring::devices(settings, |spec| secrets.credential(spec))?;
-    let session = wiring::session_of(run, settings, payload, devices, mode, keeper);
-    Ok(Some(session))
+    wiring::devices(settings, |spec| secrets.credential(spec)).map(Some)
 }
 
 /// Reads the secrets of the devices; nothing where an interrupt comes first.

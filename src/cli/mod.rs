@@ -6,14 +6,17 @@
 mod args;
 mod commands;
 mod device_locks;
+mod drift;
 mod error;
 mod evidence;
 mod image_file;
+mod journal_file;
 mod kept_logs;
 mod load;
 mod locks_and_secrets;
 mod output;
 mod process;
+mod run_context;
 pub mod scenario_verdict;
 pub mod wiring;
 

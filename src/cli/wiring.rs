@@ -6,8 +6,10 @@ use std::sync::Arc;
 use crate::config::Settings;
 use crate::device::Device;
 use crate::device::http::{Broker, HttpDevice, Links};
-use crate::engine::{Command, DeviceSeed, Fleet, FleetRun, Launcher, LogKeeper, Mode, Pool};
-use crate::model::{Credential, DeviceId, DeviceSpec, Payload, PayloadFacts, RunId};
+use crate::engine::{
+    Command, DeviceSeed, Fleet, FleetRun, Launcher, LogKeeper, Mode, Pool, Recorder,
+};
+use crate::model::{Credential, DeviceId, DeviceSpec, Payload, PayloadFacts, Policy, RunId};
 
 use super::CliError;
 use super::output::stderr_and_log;
@@ -113,6 +115,22 @@ pub(super) fn session_of<D: Device>(
         fleet(run.clone(), settings, payload.facts(), mode),
         |inbox| Pool::new(run, devices, payload, policy, inbox).keeping(keeper),
     )
+}
+
+/// A session that goes on with a fleet that another process left.
+pub(super) fn session_over<D: Device>(
+    fleet: Fleet,
+    policy: &Policy,
+    payload: Payload,
+    devices: Vec<(DeviceId, D)>,
+    recorder: Arc<dyn Recorder>,
+) -> FleetRun {
+    let (run, policy) = (fleet.run().clone(), policy.clone());
+    let keeps = Arc::clone(&recorder);
+    let session = FleetRun::new(fleet, |inbox| {
+        Pool::new(run, devices, payload, policy, inbox).recorded_by(keeps)
+    });
+    session.recorded_by(recorder)
 }
 
 fn fleet(run: RunId, settings: &Settings, payload: PayloadFacts, mode: Mode) -> Fleet {

@@ -26,7 +26,7 @@ pub use environment::{Env, process_env};
 pub use schema::schema;
 pub use toml::source::Location;
 
-use crate::model::{DeviceSpec, ImageTrust, Policy, Rollout, ScreenSettings};
+use crate::model::{DeviceId, DeviceSpec, ImageTrust, Policy, Reach, Rollout, ScreenSettings};
 
 /// The documented inventory: every key with its default.
 pub const EXAMPLE: &str = include_str!("../../config.example.toml");
@@ -95,6 +95,9 @@ pub struct Overrides {
     pub resend_refused: bool,
     /// `--only`: names, groups and tags, or patterns of them. Empty selects every device.
     pub only: Vec<String>,
+    /// The devices of a run that is gone on with: only these are selected, by their name or by the way to them, whatever
+    /// the inventory says now.
+    pub known: Option<Vec<(DeviceId, Reach)>>,
 }
 
 /// What came of loading an inventory.

@@ -18,7 +18,7 @@ use super::toml::reader::{Field, KeySpan, Reader};
 use super::toml::single_values::{self, ValueError};
 use super::{BrokerSettings, DEFAULT_BROKER, DEFAULT_CONCURRENCY, Overrides, Settings};
 use crate::model::{
-    AuthMethod, DeviceId, DeviceSpec, Endpoint, ImageTrust, Scheme, SecretSource, TlsTrust,
+    AuthMethod, DeviceId, DeviceSpec, Endpoint, ImageTrust, Reach, Scheme, SecretSource, TlsTrust,
 };
 
 /// Everything the file and the command line say, as plain values; complains of the rest.
@@ -56,8 +56,12 @@ pub(super) fn resolve(
             reader.push(slip);
         }
     }
+    let unknown = unknown(overrides, &devices);
     // Also of a device that has other faults: all are to be seen at once.
-    let selected = |part: &&DevicePart| selection.has(part, &file.defaults);
+    let selected = |part: &&DevicePart| {
+        let name = part.name.value().map(String::as_str);
+        selection.has(part, &file.defaults) && !name.is_some_and(|name| unknown.contains(name))
+    };
     secrets_are_there(
         reader,
         &file.defaults,
@@ -91,6 +95,24 @@ pub(super) fn resolve(
         secret_variables: file.secret_variables.iter().cloned().collect(),
         devices: devices.into_iter().map(|(spec, _)| spec).collect(),
     }
+}
+
+/// The names of devices that are no part of the run that is gone on with.
+fn unknown<'f>(
+    overrides: &Overrides,
+    devices: &[(DeviceSpec, &'f DevicePart)],
+) -> HashSet<&'f str> {
+    let Some(known) = &overrides.known else {
+        return HashSet::new();
+    };
+    let names: HashSet<&DeviceId> = known.iter().map(|(id, _)| id).collect();
+    let reaches: HashSet<&Reach> = known.iter().map(|(_, reach)| reach).collect();
+    let is_unknown =
+        |spec: &DeviceSpec| !names.contains(&spec.id) && !reaches.contains(&Reach::of(spec));
+    let unknown = devices.iter().filter(|(spec, _)| is_unknown(spec));
+    unknown
+        .filter_map(|(_, part)| part.name.value().map(String::as_str))
+        .collect()
 }
 
 fn resolve_broker(

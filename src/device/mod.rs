@@ -283,6 +283,13 @@ pub trait Device: Send + Sync + 'static {
     /// another.
     fn give_secret(&self, secret: Secret);
 
+    /// The `eid` of the device that gave the last token for an upgrade, where one did by a login (section 6).
+    fn upgraded_eid(&self) -> Option<String>;
+
+    /// The upgrade was one of the device with this `eid`, in an earlier process: the log of another one is not read
+    /// ([`FailureKind::OtherDevice`]).
+    fn expect_eid(&self, eid: &str);
+
     /// Steps 1 to 3 of section 10: asks the owner's phone to approve `scope`, with a note of 1 to 128
     /// characters to be shown there: a longer one is cut, an empty one left out.
     ///

@@ -281,6 +281,8 @@ pub struct PendingInstall {
     pub uis_before: Option<String>,
     /// What stays the same of it: another device may answer afterwards.
     pub device: DeviceMark,
+    /// The `eid` with which it gave the token for this install, where it did by a login.
+    pub eid: Option<String>,
     /// By what this install is known in the device's log; absent where nothing can tell it from another
     /// run's, or nothing can log in to read it: a fresh device, a token obtained elsewhere.
     pub mark: Option<UpgradeMark>,

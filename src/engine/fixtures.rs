@@ -372,6 +372,7 @@ pub(crate) fn pending() -> PendingInstall {
         fw_upgrade_before: false,
         fws_before: Some(OLD),
         fws_expected: None,
+        eid: None,
     }
 }
 

@@ -86,7 +86,7 @@ pub(crate) fn record(facts: RunFacts) -> RunRecord {
             firmware: Some("/srv/images/fw.bin".to_owned()),
             app: None,
             devices: devices.collect(),
-            policy: serde_json::json!({}),
+            policy: crate::model::Policy::default(),
         },
         facts,
     }

@@ -14,8 +14,8 @@ pub(super) fn kind_of(message: &Message) -> &'static str {
             Fact::RunStarted { .. } => "run_started",
             Fact::RunHalted(_) => "run_halted",
             Fact::RunResumed { .. } => "run_resumed",
-            Fact::RunFinished { .. } => "run_finished",
             Fact::RunReopened(_) => "run_reopened",
+            Fact::RunFinished { .. } => "run_finished",
             Fact::Device { fact, .. } => device_kind(fact),
         },
     }

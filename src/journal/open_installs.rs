@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
 use rusqlite::params;
 
 use super::database::Journal;
@@ -11,8 +10,8 @@ use super::error::JournalError;
 use super::run_entry::DeviceSummary;
 use super::run_lock::RunLock;
 use super::summaries::RunRow;
-use crate::engine::PendingInstall;
-use crate::model::{DeviceId, Outcome, OutcomeKind, Reach, RunId};
+use crate::engine::{EarlierRefusal, PendingInstall};
+use crate::model::{DeviceId, OutcomeKind, Reach, RunId};
 
 /// An install that may have been sent and whose end no run knows.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -32,9 +31,9 @@ pub struct OpenInstall {
 /// A device refused an image: it rebooted, and its bootloader started what it ran before.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Refusal {
-    /// The run that sent the image.
-    pub run: RunId,
-    /// What that run calls the device.
+    /// The run that sent the image, and when the refusal was seen.
+    pub refused: EarlierRefusal,
+    /// What the run that saw it calls the device.
     pub device: DeviceId,
     /// The way to the device.
     pub reach: Reach,
@@ -42,8 +41,6 @@ pub struct Refusal {
     pub image: String,
     /// What a device reports that runs the image, where that is known.
     pub fws: Option<String>,
-    /// When the refusal was seen.
-    pub at: Option<Timestamp>,
 }
 
 /// What a run says of a device, as far as it matters here.
@@ -53,11 +50,42 @@ struct Said {
     run: usize,
     /// The device's number in the run.
     n: usize,
-    /// Whether an install is in doubt.
-    is_open: bool,
-    /// See [`DeviceSummary::is_settled`].
-    is_settled: bool,
-    outcome: Option<OutcomeKind>,
+    /// What it says of an install on the device; nothing where it knows of none.
+    install: Option<Install>,
+    /// Whether its bootloader refused the image of the run.
+    is_refused: bool,
+    /// Whether it runs the image of the run.
+    runs_it: bool,
+}
+
+/// What became of an install.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Install {
+    InDoubt,
+    /// See [`DeviceSummary::settled`].
+    Settled,
+}
+
+impl Install {
+    fn of(is_open: bool, is_settled: bool) -> Option<Self> {
+        let settled = is_settled.then_some(Self::Settled);
+        if is_open {
+            Some(Self::InDoubt)
+        } else {
+            settled
+        }
+    }
+
+    fn is_in_doubt(said: &Said) -> bool {
+        said.install == Some(Self::InDoubt)
+    }
+}
+
+/// Whether a device that ended like this runs the image of its run.
+fn runs_it(outcome: &str) -> bool {
+    [OutcomeKind::Upgraded, OutcomeKind::Current]
+        .map(OutcomeKind::as_str)
+        .contains(&outcome)
 }
 
 /// All that the runs say of some devices.
@@ -72,14 +100,11 @@ struct Sayings {
 impl Journal {
     /// For each device the newest install that a run holds in doubt, unless a later run has seen how the device ended.
     pub fn open_installs(&self) -> Result<Vec<OpenInstall>, JournalError> {
-        let all = self.sayings("open = 1", |said| said.is_open)?;
+        let all = self.sayings("open = 1", Install::is_in_doubt)?;
         let mut found = Vec::new();
         for said in all.said.values() {
-            let newest = said
-                .iter()
-                .rev()
-                .find(|said| said.is_open || said.is_settled);
-            let Some(newest) = newest.filter(|said| said.is_open) else {
+            let newest = said.iter().rev().find(|said| said.install.is_some());
+            let Some(newest) = newest.filter(|said| Install::is_in_doubt(said)) else {
                 continue;
             };
             let device = self.summary(&all, newest)?;
@@ -100,32 +125,28 @@ impl Journal {
 
     /// For each device and image the newest refusal, unless the device was seen to run that image later.
     pub fn refusals(&self) -> Result<Vec<Refusal>, JournalError> {
-        let refused = |said: &Said| said.outcome == Some(OutcomeKind::RolledBack);
-        let all = self.sayings("outcome = 'rolled_back'", refused)?;
+        let all = self.sayings("refused = 1", |said| said.is_refused)?;
         let mut found = Vec::new();
         for said in all.said.values() {
             let mut decided = BTreeSet::new();
             for said in said.iter().rev() {
-                let runs_it = matches!(
-                    said.outcome,
-                    Some(OutcomeKind::Upgraded | OutcomeKind::Current)
-                );
                 let Some((image, fws)) = &all.rows[said.run].image else {
                     continue;
                 };
-                let matters = runs_it || refused(said);
                 // Only what was said of the image last counts.
-                if !matters || !decided.insert(image) || !refused(said) {
+                let matters = said.runs_it || said.is_refused;
+                if !matters || !decided.insert(image) || !said.is_refused {
                     continue;
                 }
-                if let Some(device) = self.summary(&all, said)? {
+                let device = self.summary(&all, said)?;
+                if let Some((device, refused)) = device.and_then(|d| Some((d.clone(), d.refused?)))
+                {
                     found.push(Refusal {
-                        run: all.rows[said.run].run().clone(),
+                        refused,
                         device: device.device,
                         reach: device.reach,
                         image: image.clone(),
                         fws: fws.clone(),
-                        at: device.ended,
                     });
                 }
             }
@@ -150,9 +171,12 @@ impl Journal {
                     turn: rows[run].turn,
                     run,
                     n,
-                    is_open: device.open_install.is_some(),
-                    is_settled: device.is_settled(),
-                    outcome: device.outcome.as_ref().map(Outcome::kind),
+                    install: Install::of(device.open_install.is_some(), device.settled),
+                    is_refused: device.refused.is_some(),
+                    runs_it: device
+                        .outcome
+                        .as_ref()
+                        .is_some_and(|o| runs_it(o.kind().as_str())),
                 };
                 let reach = device.reach.to_string();
                 said.entry(reach).or_default().push(one);
@@ -199,7 +223,7 @@ impl Journal {
         list: &mut Vec<Said>,
     ) -> Result<(), JournalError> {
         let mut read = || {
-            let sql = "SELECT run, n, open, settled, outcome FROM device WHERE reach = ?1";
+            let sql = "SELECT run, n, open, settled, refused, outcome FROM device WHERE reach = ?1";
             let mut select = self.conn().prepare(sql)?;
             let mut found = select.query([reach])?;
             while let Some(row) = found.next()? {
@@ -207,15 +231,14 @@ impl Journal {
                 let Some(run) = run.filter(|&run| !rows[run].is_stale()) else {
                     continue;
                 };
-                let outcome: Option<String> = row.get(4)?;
-                let mut kinds = OutcomeKind::ALL.into_iter();
+                let outcome: Option<String> = row.get(5)?;
                 list.push(Said {
                     turn: rows[run].turn,
                     run,
                     n: row.get(1)?,
-                    is_open: row.get(2)?,
-                    is_settled: row.get(3)?,
-                    outcome: kinds.find(|kind| Some(kind.as_str()) == outcome.as_deref()),
+                    install: Install::of(row.get(2)?, row.get(3)?),
+                    is_refused: row.get(4)?,
+                    runs_it: outcome.as_deref().is_some_and(runs_it),
                 });
             }
             Ok(())

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::engine::{Fleet, Message, RunFacts};
-use crate::model::{DeviceId, Reach};
+use crate::model::{DeviceId, Policy, Reach};
 
 /// A run before anything has happened.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -33,8 +33,8 @@ pub struct RunContext {
     pub app: Option<String>,
     /// The devices, in the order of [`RunFacts::devices`].
     pub devices: Vec<DeviceContext>,
-    /// Time limits, pace and rules, as JSON.
-    pub policy: serde_json::Value,
+    /// Time limits, pace and rules.
+    pub policy: Policy,
 }
 
 /// How a device was reached and trusted.

@@ -6,8 +6,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::record::{RunContext, RunRecord};
-use crate::engine::{DeviceState, Fleet, PendingInstall, Phase};
-use crate::model::{DeviceId, DeviceVersion, Outcome, OutcomeKind, Reach, RunId, Stage, Touched};
+use crate::engine::{DeviceSeed, DeviceState, EarlierRefusal, Fleet, PendingInstall};
+use crate::model::{
+    DeviceId, DeviceVersion, FailureKind, Outcome, OutcomeKind, Reach, RunId, Stage, Touched,
+};
 
 /// Grows whenever something is derived otherwise than before: what is stored with another number is derived again.
 const DERIVATION: u32 = 1;
@@ -86,23 +88,17 @@ pub(super) struct RunSummary {
 
 impl RunSummary {
     pub(super) fn of(fleet: &Fleet) -> Self {
-        let devices = fleet.devices();
-        let in_doubt = devices.iter().filter(|d| d.open_install().is_some());
+        let in_doubt = fleet.devices().iter().filter(|device| is_in_doubt(device));
         let in_doubt = in_doubt.count();
-        let stopped = |device: &DeviceState| {
-            device
-                .outcome_kind()
-                .is_none_or(|kind| kind == OutcomeKind::Cancelled)
-        };
         // A plan that nobody confirmed has changed nothing: that is its end.
-        let was_begun = fleet.phase() == Phase::Upgrading;
+        let was_begun = fleet.has_begun();
         Self {
             derivation: DERIVATION,
             ended: fleet.ended(),
             tally: Tally::of_fleet(fleet),
             unfinished: fleet.ended().is_none()
                 || in_doubt > 0
-                || (was_begun && devices.iter().any(stopped)),
+                || (was_begun && fleet.unfinished() > 0),
             in_doubt,
         }
     }
@@ -112,6 +108,12 @@ impl RunSummary {
         let summary: Self = serde_json::from_str(json).ok()?;
         (summary.derivation == DERIVATION).then_some(summary)
     }
+}
+
+/// Whether it is not known what became of an install on it, this run's or an earlier one's.
+fn is_in_doubt(device: &DeviceState) -> bool {
+    let leaves_doubt = || device.outcome().is_some_and(Outcome::leaves_doubt);
+    device.open_install().is_some() || (device.earlier.is_some() && leaves_doubt())
 }
 
 /// What a run says of one device.
@@ -135,13 +137,18 @@ pub struct DeviceSummary {
     pub after: Option<DeviceVersion>,
     /// When it last proved what it runs: that is `after`, or `before` where nothing was installed.
     pub proved_at: Option<Timestamp>,
-    /// The install that may have been sent to it and whose end is not known.
+    /// The install that this run may have sent to it and whose end is not known.
     pub open_install: Option<PendingInstall>,
+    /// Whether the run saw how an install on it ended, or that it needs none: what an earlier run left in doubt there is
+    /// in doubt no more.
+    pub settled: bool,
+    /// That its bootloader refused the image of the run, and in which run.
+    pub refused: Option<EarlierRefusal>,
 }
 
 impl DeviceSummary {
-    /// What is known of `device`, which is reached by `reach`.
-    pub(super) fn of(device: &DeviceState, reach: &Reach) -> Self {
+    /// What `run` knows of `device`, which is reached by `reach`, and of which earlier runs knew what is in `seed`.
+    fn of(run: &RunId, device: &DeviceState, seed: &DeviceSeed, reach: &Reach) -> Self {
         let looks = [Stage::Probe, Stage::Verify, Stage::VerifyUi];
         let look = device
             .timeline
@@ -159,22 +166,47 @@ impl DeviceSummary {
             after: device.after.clone(),
             proved_at: look.map(|step| step.at.checked_add(step.took).unwrap_or(step.at)),
             open_install: device.open_install().cloned(),
+            settled: is_settled(device, seed),
+            refused: refused(run, device, seed),
         }
-    }
-
-    /// Whether the run saw how an install on it ended, or that it needs none: what an earlier run left in doubt there
-    /// is in doubt no more.
-    pub fn is_settled(&self) -> bool {
-        self.open_install.is_none()
-            && self.outcome.as_ref().is_some_and(|outcome| {
-                matches!(outcome.kind(), OutcomeKind::Upgraded | OutcomeKind::Current)
-                    || outcome.touched() == Touched::InstallSent
-            })
     }
 
     /// What it last proved to run.
     pub fn runs(&self) -> Option<&DeviceVersion> {
         self.after.as_ref().or(self.before.as_ref())
+    }
+}
+
+fn is_settled(device: &DeviceState, seed: &DeviceSeed) -> bool {
+    if device.open_install().is_some() {
+        return false;
+    }
+    let watched_to_its_end = seed.earlier.is_some() && device.earlier.is_none();
+    watched_to_its_end
+        || device.outcome().is_some_and(|outcome| {
+            matches!(outcome.kind(), OutcomeKind::Upgraded | OutcomeKind::Current)
+                || (outcome.touched() == Touched::InstallSent && device.earlier.is_none())
+        })
+}
+
+fn refused(run: &RunId, device: &DeviceState, seed: &DeviceSeed) -> Option<EarlierRefusal> {
+    let seen_now = |run: RunId| {
+        Some(EarlierRefusal {
+            run,
+            at: device.ended?,
+        })
+    };
+    match device.outcome()? {
+        Outcome::RolledBack => seen_now(run.clone()),
+        Outcome::Failed(failure) => match &failure.kind {
+            // Either an earlier run saw it, or this one saw what an earlier one had sent.
+            FailureKind::RefusedBefore { run, .. } => {
+                let seen_then = seed.refused.clone();
+                seen_then.or_else(|| seen_now(RunId::parse(run)?))
+            }
+            _ => None,
+        },
+        _ => None,
     }
 }
 
@@ -188,11 +220,12 @@ pub(super) struct Summaries {
 impl Summaries {
     /// What `fleet` has come to, whose devices are reached as `context` says.
     pub(super) fn of(fleet: &Fleet, context: &RunContext) -> Self {
-        let with_reach = fleet.devices().iter().zip(&context.devices);
+        let seeds = fleet.facts().devices.iter().zip(&context.devices);
+        let with_seeds = fleet.devices().iter().zip(seeds);
         Self {
             run: RunSummary::of(fleet),
-            devices: with_reach
-                .map(|(device, at)| DeviceSummary::of(device, &at.reach))
+            devices: with_seeds
+                .map(|(device, (seed, at))| DeviceSummary::of(fleet.run(), device, seed, &at.reach))
                 .collect(),
         }
     }

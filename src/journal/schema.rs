@@ -72,6 +72,8 @@ CREATE TABLE device (
     open INTEGER NOT NULL DEFAULT 0,
     -- Whether an install before is no longer in doubt.
     settled INTEGER NOT NULL DEFAULT 0,
+    -- Whether its bootloader refused the image of the run.
+    refused INTEGER NOT NULL DEFAULT 0,
     outcome TEXT,
     summary TEXT,
     PRIMARY KEY (run, n)
@@ -80,7 +82,7 @@ CREATE TABLE device (
 CREATE INDEX device_by_reach ON device (reach, run);
 CREATE INDEX device_by_name ON device (name, run);
 CREATE INDEX device_in_doubt ON device (reach) WHERE open = 1;
-CREATE INDEX device_refused ON device (reach) WHERE outcome = 'rolled_back';
+CREATE INDEX device_refused ON device (reach) WHERE refused = 1;
 ";
 
 /// Brings the journal to the format of today.

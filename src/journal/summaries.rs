@@ -38,14 +38,16 @@ pub(super) fn store(
     let set = "UPDATE run SET folded = ?2, summary = ?3 WHERE n = ?1";
     conn.execute(set, params![run, folded, json])?;
     let mut set = conn.prepare(
-        "UPDATE device SET open = ?3, settled = ?4, outcome = ?5, summary = ?6 WHERE run = ?1 AND n = ?2",
+        "UPDATE device SET open = ?3, settled = ?4, refused = ?5, outcome = ?6, summary = ?7 \
+         WHERE run = ?1 AND n = ?2",
     )?;
     for (n, device) in derived.devices.iter().enumerate() {
         set.execute(params![
             run,
             n,
             device.open_install.is_some(),
-            device.is_settled(),
+            device.settled,
+            device.refused.is_some(),
             device
                 .outcome
                 .as_ref()
@@ -149,6 +151,8 @@ impl Journal {
     /// Derives a run from its messages, and keeps that where the run has ended. Nothing where they cannot be read, so that
     /// one run does not hide the others.
     pub(super) fn derive(&self, row: &RunRow) -> Result<Option<Summaries>, JournalError> {
+        // Asked before its messages are read: who is dead now has written all that it ever will.
+        let is_alive = RunLock::is_held(self.file(), row.run());
         let run = match self.load(row.run()) {
             Ok(run) => run,
             Err(error @ JournalError::Message { .. }) => {
@@ -158,8 +162,12 @@ impl Journal {
             }
             Err(error) => return Err(error),
         };
-        let derived = Summaries::of(&run.fold(), &run.record.context);
-        if !self.is_read_only() && !RunLock::is_held(self.file(), row.run()) {
+        let mut fleet = run.fold();
+        if !is_alive && fleet.ended().is_none() {
+            fleet.bury();
+        }
+        let derived = Summaries::of(&fleet, &run.record.context);
+        if !is_alive && !self.is_read_only() {
             self.keep(row, &derived);
         }
         Ok(Some(derived))

@@ -418,6 +418,7 @@ fn the_command_line_wins_and_selects() {
         allow_downgrade: true,
         resend_refused: false,
         app: Some("c.tar".into()),
+        known: None,
         only: words.iter().map(ToString::to_string).collect(),
     };
     // What only an unselected device needs is not missed.

@@ -77,6 +77,14 @@ impl Device for PanicAt {
         self.device.give_secret(secret);
     }
 
+    fn upgraded_eid(&self) -> Option<String> {
+        self.device.upgraded_eid()
+    }
+
+    fn expect_eid(&self, eid: &str) {
+        self.device.expect_eid(eid);
+    }
+
     async fn request_approval(&self, scope: Scope, note: &str) -> Result<Approval, LoginError> {
         self.device.request_approval(scope, note).await
     }

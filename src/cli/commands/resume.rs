@@ -1,12 +1,246 @@
-//! `hemfleet resume`.
+//! `hemfleet resume`: goes on with a run whose process died, or was stopped, as one run with its former history.
 
-use crate::cli::CliError;
+use std::io::{self, IsTerminal as _};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
 use crate::cli::args::Cli;
 use crate::cli::args::journal::Resume;
+use crate::cli::device_locks::DeviceLocks;
+use crate::cli::drift::Drift;
+use crate::cli::locks_and_secrets::{devices_with_secrets, nothing_sent, take_locks};
+use crate::cli::output::report_files::ReportFiles;
+use crate::cli::output::show_session::{self, Ending, OutputMode};
+use crate::cli::output::{logging, stderr_and_log};
+use crate::cli::process::{limits, signals};
+use crate::cli::run_context::Who;
+use crate::cli::{CliError, journal_file, load, runtime, wiring};
+use crate::config::Settings;
+use crate::engine::{Fleet, FleetRun, Mode, Reopened};
+use crate::journal::{Journal, RunEntry, RunRecord, RunWriter};
+use crate::model::{DeviceId, Payload, RunId};
 use crate::report::Exit;
+
+/// Why a run cannot be gone on with. Nothing was sent to any device.
+#[derive(Debug, thiserror::Error)]
+pub enum ResumeError {
+    /// There is no unfinished run.
+    #[error("no run is unfinished")]
+    NothingLeft,
+    /// The run has come to its end.
+    #[error("run {0} is finished: nothing is left to do")]
+    Finished(RunId),
+    /// Another process is at work on it.
+    #[error("run {0} is going on in another process")]
+    Alive(RunId),
+    /// The images or the devices are not those of the run.
+    #[error("run {run} cannot go on as it was:{changes}")]
+    Changed {
+        /// The run.
+        run: RunId,
+        /// What has changed.
+        changes: String,
+    },
+    /// The inventory has changed where it does no harm, and nobody has accepted that.
+    #[error("the inventory has changed since run {run}:{changes}")]
+    Drift {
+        /// The run.
+        run: RunId,
+        /// What has changed.
+        changes: String,
+    },
+}
+
+impl ResumeError {
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::NothingLeft => "hemfleet history lists the runs".to_owned(),
+            Self::Finished(run) => format!("hemfleet report {run} tells how it ended"),
+            Self::Alive(run) => format!("hemfleet attach {run} shows it"),
+            Self::Changed { .. } => "name the very image with --firmware or --app, put the inventory right, or begin a new \
+                 run: it asks each device what it is, and watches those in doubt"
+                .to_owned(),
+            Self::Drift { .. } => "look at these changes, then say --accept-drift: devices that are gone are left alone, the \
+                 rest applies from now on"
+                .to_owned(),
+        }
+    }
+}
 
 /// `hemfleet resume`.
 pub(in crate::cli) fn resume(cli: &Cli, args: &Resume) -> Result<Exit, CliError> {
-    let _ = (cli, args);
-    Err(std::io::Error::other("not built yet").into())
+    let how = OutputMode::choose(&args.view)?;
+    let asks = !args.yes && how != OutputMode::Tui;
+    if asks && (how == OutputMode::Json || !io::stdin().is_terminal()) {
+        return Err(CliError::NoTerminalToConfirm);
+    }
+    let reports = ReportFiles::open(&args.reports.files)?;
+    let log = logging::start(cli, how)?;
+    let Some(journal) = journal_file::existing(&args.journal)? else {
+        return Err(ResumeError::NothingLeft.into());
+    };
+    let entry = chosen(&journal, args.run.as_deref())?;
+    let id = entry.run;
+    stderr_and_log::of_run(&id);
+    // From here on no other process writes it.
+    let writer = journal.go_on(&id)?;
+    let run = journal.load(&id)?;
+    let left = Left::of(&run.record, run.fold(), args)?;
+    limits::ensure_files_and_locks(left.settings.concurrency, left.settings.devices.len())?;
+    let locks = DeviceLocks::new(&id, &left.settings.devices).map_err(nothing_sent)?;
+    let runtime = runtime()?;
+    let exit = runtime.block_on(async {
+        let interrupts = signals::interrupts()?;
+        let resumption = Resumption {
+            args,
+            how,
+            log,
+            reports,
+            interrupts,
+            writer,
+        };
+        resumption.go(left, &locks).await
+    });
+    runtime.shutdown_background();
+    drop(locks);
+    exit
+}
+
+/// The run that is meant: by its name, or the newest that is unfinished.
+fn chosen(journal: &Journal, named: Option<&str>) -> Result<RunEntry, CliError> {
+    let entry = match named {
+        Some(prefix) => journal.find(prefix)?,
+        None => {
+            let mut runs = journal.runs()?.into_iter();
+            let newest = runs.find(|entry| entry.unfinished && !entry.is_alive);
+            newest.ok_or(ResumeError::NothingLeft)?
+        }
+    };
+    if entry.is_alive {
+        return Err(ResumeError::Alive(entry.run).into());
+    }
+    if !entry.unfinished {
+        return Err(ResumeError::Finished(entry.run).into());
+    }
+    Ok(entry)
+}
+
+/// What is left of a run, and what it is gone on with.
+struct Left {
+    fleet: Fleet,
+    settings: Settings,
+    payload: Payload,
+    gone: Vec<DeviceId>,
+}
+
+impl Left {
+    /// Loads what the run was started with, and compares it with what is there now.
+    fn of(record: &RunRecord, fleet: Fleet, args: &Resume) -> Result<Self, CliError> {
+        let inventory = args
+            .config
+            .clone()
+            .unwrap_or_else(|| PathBuf::from(&record.context.inventory));
+        let file = |given: &Option<PathBuf>, was: &Option<String>| {
+            given.clone().or_else(|| was.as_ref().map(PathBuf::from))
+        };
+        let firmware = file(&args.firmware, &record.context.firmware);
+        let app = file(&args.app, &record.context.app);
+        let (mut settings, payload) = load::again(&inventory, (firmware, app), record)?;
+        let unfinished = unfinished(&fleet);
+        let drift = Drift::of(record, &unfinished, &settings, &payload.facts());
+        let run = record.facts.run.clone();
+        if !drift.fatal.is_empty() {
+            let changes = Drift::lines(&drift.fatal);
+            return Err(ResumeError::Changed { run, changes }.into());
+        }
+        if !drift.harmless.is_empty() {
+            let changes = Drift::lines(&drift.harmless);
+            if !args.accept_drift {
+                return Err(ResumeError::Drift { run, changes }.into());
+            }
+            stderr_and_log::say(&format!("accepted:{changes}\n"));
+        }
+        settings.devices = drift.devices;
+        Ok(Self {
+            fleet,
+            settings,
+            payload,
+            gone: drift.gone,
+        })
+    }
+}
+
+/// The devices that something is left to do on.
+fn unfinished(fleet: &Fleet) -> Vec<DeviceId> {
+    let left = fleet.devices().iter().filter(|d| d.is_unfinished());
+    left.map(|device| device.id.clone()).collect()
+}
+
+/// A run on its way again.
+struct Resumption<'a> {
+    args: &'a Resume,
+    how: OutputMode,
+    log: Option<PathBuf>,
+    reports: ReportFiles,
+    interrupts: mpsc::Receiver<()>,
+    writer: RunWriter,
+}
+
+impl Resumption<'_> {
+    async fn go(mut self, left: Left, locks: &Arc<DeviceLocks>) -> Result<Exit, CliError> {
+        // Nobody else is to work on a device from the first question on.
+        if !take_locks(locks, &mut self.interrupts).await? {
+            return Ok(Exit::Interrupted);
+        }
+        let look = show_session::look(self.args.view.ascii);
+        let screen = left.settings.screen;
+        let Some(mut session) = self.session(left).await? else {
+            return Ok(Exit::Interrupted);
+        };
+        let (how, reports, interrupts) = (self.how, &mut self.reports, &mut self.interrupts);
+        let told =
+            show_session::show(&mut session, how, look, screen, locks, reports, interrupts).await?;
+        let fleet = session.fleet();
+        let exit = reports.finish(fleet, Exit::of(fleet), interrupts).await;
+        journal_file::finish(&self.writer, fleet);
+        let ending = Ending {
+            exit: Some(exit),
+            log: self.log.as_deref(),
+            reports: reports.written(),
+            told,
+        };
+        show_session::summary(fleet, how, look, ending, interrupts).await;
+        Ok(exit)
+    }
+
+    /// The session over what is left, once its secrets are read.
+    async fn session(&mut self, left: Left) -> Result<Option<FleetRun>, CliError> {
+        let Some(devices) = devices_with_secrets(&left.settings, &mut self.interrupts).await?
+        else {
+            return Ok(None);
+        };
+        let reopened = Reopened {
+            by: Who::this_process().to_string(),
+            mode: if self.args.yes {
+                Mode::Go
+            } else {
+                Mode::Confirm
+            },
+            concurrency: left.settings.concurrency,
+            max_failures: self.args.max_failures,
+            gone: left.gone,
+        };
+        let recorder = Arc::new(self.writer.clone());
+        let session = wiring::session_over(
+            left.fleet,
+            &left.settings.policy,
+            left.payload,
+            devices,
+            recorder,
+        );
+        Ok(Some(session.reopened(reopened)))
+    }
 }

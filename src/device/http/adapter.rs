@@ -97,6 +97,14 @@ impl Device for HttpDevice {
         }
     }
 
+    fn upgraded_eid(&self) -> Option<String> {
+        self.logins.upgraded_eid()
+    }
+
+    fn expect_eid(&self, eid: &str) {
+        self.logins.upgraded_at(eid);
+    }
+
     async fn request_approval(&self, scope: Scope, note: &str) -> Result<Approval, LoginError> {
         self.ask_owner(scope, note).await
     }

@@ -80,6 +80,8 @@ pub struct Fleet {
     pub(in crate::engine) max_failures: MaxFailures,
     /// Whether the budget was spent, and nobody has given another one since.
     pub(super) halted: bool,
+    /// Whether devices have been upgraded, and not only looked at.
+    begun: bool,
     started: Option<Timestamp>,
     /// How long it has upgraded.
     pub(super) clock: RunClock,
@@ -124,6 +126,7 @@ impl Fleet {
             open_ends: VecDeque::new(),
             max_failures: facts.max_failures,
             halted: false,
+            begun: false,
             started: None,
             clock: RunClock::default(),
             times: StageTimes::default(),
@@ -165,6 +168,11 @@ impl Fleet {
     /// Where the run stands.
     pub fn phase(&self) -> Phase {
         self.phase
+    }
+
+    /// Whether devices have been upgraded, in this process or in one before, and not only looked at.
+    pub fn has_begun(&self) -> bool {
+        self.begun
     }
 
     /// How the run is being stopped, if it is.
@@ -227,6 +235,7 @@ impl Fleet {
                 how,
             } => self.task_lost(device, *attempt, how, &mut commands),
         }
+        self.begun |= self.phase == Phase::Upgrading;
         if self.phase == Phase::Planning && self.counters.busy() == 0 {
             self.phase = Phase::Planned;
         }

@@ -75,6 +75,10 @@ impl<D: Device> Attempt<D> {
     /// installs.
     pub(super) async fn look_again(&mut self, pending: &PendingInstall) -> Outcome {
         self.touched = Touched::InstallSent;
+        // The process that logged in may be another one than this.
+        if let Some(eid) = &pending.eid {
+            self.device.expect_eid(eid);
+        }
         let running = self.begin(Stage::Probe, 1).await;
         let asked = Instant::now();
         match self.look().await {

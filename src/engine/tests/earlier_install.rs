@@ -18,6 +18,7 @@ fn sent(ago: Duration, expected: Fws) -> EarlierInstall {
         fw_upgrade_before: false,
         fws_before: Some(OLD),
         fws_expected: Some(expected),
+        eid: None,
         uis_before: None,
         device: DeviceMark {
             hwv: "PPA rev 2.2".to_owned(),

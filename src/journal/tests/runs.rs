@@ -60,7 +60,12 @@ fn a_killed_run_is_listed_like_one_that_ended_there() {
         // The second time it need not be folded.
         let entry = kept.journal.find("00000007").unwrap();
         assert!(entry.unfinished && entry.ended.is_none() && !entry.is_alive);
-        assert_eq!((entry.in_doubt, entry.tally.unwrap().open), (1, 2));
+        let tally = entry.tally.unwrap();
+        let ended = (
+            tally.of(OutcomeKind::Unknown),
+            tally.of(OutcomeKind::Cancelled),
+        );
+        assert_eq!((entry.in_doubt, ended, tally.open), (1, (1, 1), 0));
     }
     let open = kept.journal.open_installs().unwrap();
     assert_eq!(open.len(), 1);
@@ -149,7 +154,8 @@ fn a_later_run_settles_what_was_in_doubt_and_what_was_refused() {
         .map(|(_, d)| d.outcome.as_ref().map(Outcome::kind))
         .collect();
     let unknown = Some(OutcomeKind::Unknown);
-    assert_eq!(outcomes, [Some(OutcomeKind::Current), None, unknown]);
+    let cancelled = Some(OutcomeKind::Cancelled);
+    assert_eq!(outcomes, [Some(OutcomeKind::Current), cancelled, unknown]);
     let reach: Reach = history[0].1.reach.clone();
     let by_reach = kept.journal.device_history(WhichDevice::At(&reach));
     let runs = |found: &[(RunEntry, DeviceSummary)]| -> Vec<_> {

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// How long each thing may take.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timeouts {
     /// Opening the connection: TCP, proxy and TLS together.
     pub connect: Duration,
@@ -34,7 +36,7 @@ impl Default for Timeouts {
 }
 
 /// How fast a device is asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pace {
     /// Between the answer to one request and the next request to the same device (section 2).
     pub gap: Duration,
@@ -59,7 +61,7 @@ impl Default for Pace {
 }
 
 /// How often a step that may be repeated is tried by itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Retry {
     /// Tries of one step, the first included.
     pub attempts: u32,
@@ -77,7 +79,8 @@ impl Default for Retry {
 }
 
 /// What the audit log's word counts (inventory table `[audit]`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum AuditMode {
     /// An upgraded device whose log does not confirm it has failed.
     Required,
@@ -103,7 +106,7 @@ impl AuditMode {
 }
 
 /// How the audit log is read after an upgrade (section 9).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditPolicy {
     /// What its word counts.
     pub mode: AuditMode,
@@ -121,7 +124,8 @@ impl Default for AuditPolicy {
 }
 
 /// What is done about a certificate that has expired and is otherwise trusted (inventory table `[tls]`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum OnExpired {
     /// The device fails.
     #[default]
@@ -144,7 +148,7 @@ impl OnExpired {
 }
 
 /// Approvals on the owner's phone (section 10; inventory table `[approval]`).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApprovalPolicy {
     /// Requests that are out at a time, over all devices of a run.
     pub at_once: usize,
@@ -165,7 +169,7 @@ impl Default for ApprovalPolicy {
 }
 
 /// Everything that shapes how one device is treated.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a permission of its own"

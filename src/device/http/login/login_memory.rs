@@ -27,7 +27,7 @@ pub(in crate::device::http) struct Logins {
     /// When a check-in last set the device's clock.
     clock_set: Mutex<Option<Instant>>,
     /// The `eid` of the device that last gave a token for an upgrade.
-    pub(super) upgraded: Mutex<Option<String>>,
+    upgraded: Mutex<Option<String>>,
 }
 
 impl Logins {
@@ -96,10 +96,23 @@ impl Logins {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The device with this `eid` gave a token for an upgrade.
+    pub(in crate::device::http) fn upgraded_at(&self, eid: &str) {
+        *self.upgraded() = Some(eid.to_owned());
+    }
+
+    /// The `eid` of the device that last did.
+    pub(in crate::device::http) fn upgraded_eid(&self) -> Option<String> {
+        self.upgraded().clone()
+    }
+
+    fn upgraded(&self) -> MutexGuard<'_, Option<String>> {
+        self.upgraded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Fails where the log would be read from another device than the one that was upgraded.
     pub(super) fn is_same_device(&self, scope: Scope, eid: &str) -> Result<(), FailureKind> {
-        let known = self.upgraded.lock().unwrap_or_else(PoisonError::into_inner);
-        match known.as_deref() {
+        match self.upgraded().as_deref() {
             Some(known) if scope == Scope::Log && known != eid => Err(FailureKind::OtherDevice {
                 what: "its eid is not the one of the first login".to_owned(),
             }),

@@ -2,7 +2,7 @@
 //! repeated here.
 
 use std::ops::RangeInclusive;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -90,11 +90,7 @@ impl HttpDevice {
         let token = answered.ok_or_else(|| self.refused(&asked, &keys, way))?;
         keys.accept();
         if scope == Scope::Upgrade {
-            *self
-                .logins
-                .upgraded
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner) = Some(asked.challenge.eid.clone());
+            self.logins.upgraded_at(&asked.challenge.eid);
         }
         if matches!(self.credential, Credential::Prompt) {
             self.logins.typed.worked(way);

@@ -109,6 +109,14 @@ impl Device for Fake {
         self.world().typed = Some(secret);
     }
 
+    fn upgraded_eid(&self) -> Option<String> {
+        Some("ZWlk".to_owned())
+    }
+
+    fn expect_eid(&self, eid: &str) {
+        assert_eq!(eid, "ZWlk");
+    }
+
     async fn request_approval(&self, scope: Scope, note: &str) -> Result<Approval, LoginError> {
         self.ask("request").await.map_err(LoginError::Failed)?;
         let mut world = self.world();
