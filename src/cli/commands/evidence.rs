@@ -7,17 +7,13 @@ use std::process::ExitCode;
 
 use jiff::Timestamp;
 
-use crate::cli::CliError;
-use crate::cli::args::journal::{
-    Evidence, EvidenceMake, EvidenceSaved, EvidenceVerify, JournalFile,
-};
+use crate::cli::args::journal::{Evidence, EvidenceMake, EvidenceSaved, EvidenceVerify};
 use crate::cli::evidence::{
     Bundle, EvidenceRefused, LogRead, NotVerified, Signed, Verified, verify,
 };
 use crate::cli::output::plain_stdout::plain_stdout;
 use crate::cli::output::stderr_and_log;
-use crate::cli::process::private_file;
-use crate::journal::Journal;
+use crate::cli::{CliError, journal_file};
 use crate::model::{AuditReport, Outcome, OutcomeKind, counted, printable};
 use crate::report::Exit;
 
@@ -35,19 +31,21 @@ pub(in crate::cli) fn evidence(args: &Evidence) -> Result<ExitCode, CliError> {
 fn make(args: &EvidenceMake) -> Result<ExitCode, CliError> {
     // Clap has asked for it.
     let out = args.out.as_deref().unwrap_or(Path::new("evidence"));
-    let journal = open(&args.journal)?;
+    let journal = journal_file::existing(&args.journal)?.ok_or(EvidenceRefused::NoJournal)?;
     let entry = match &args.run {
-        Some(run) => journal.find(run).map_err(EvidenceRefused::from)?,
+        Some(run) => journal.find(run)?,
         None => {
-            let newest = journal.runs().map_err(EvidenceRefused::from)?;
+            let newest = journal.runs()?;
             newest.into_iter().next().ok_or(EvidenceRefused::NoRun)?
         }
     };
     let run = entry.run;
-    let record = journal.record(&run).map_err(EvidenceRefused::from)?;
+    let record = journal.record(&run)?;
     let logs = journal.log_files();
     let mut bundle = Bundle::begin(out, record, &logs, Timestamp::now())?;
-    journal.stored_messages(&run, |stored| bundle.message(stored))?;
+    journal.stored_messages(&run, |stored| {
+        bundle.message(stored).map_err(CliError::from)
+    })?;
     let written = bundle.finish(args.sign_key.as_deref())?;
     for (device, why) in &written.absent {
         let (device, why) = (printable(device, MAX_TEXT), printable(why, MAX_TEXT));
@@ -62,15 +60,6 @@ fn make(args: &EvidenceMake) -> Result<ExitCode, CliError> {
     }
     // Whoever hands it on knows that it holds.
     say(out, verify(out, None), &mut text)
-}
-
-fn open(file: &JournalFile) -> Result<Journal, CliError> {
-    let path = match &file.path {
-        Some(path) => path.clone(),
-        None => private_file::state_folder()?.join("journal.db"),
-    };
-    let journal = Journal::open_existing(&path).map_err(EvidenceRefused::from)?;
-    Ok(journal.ok_or(EvidenceRefused::NoJournal(path))?)
 }
 
 /// `hemfleet evidence verify`. Exit code 0 if the folder verifies, 1 if not, 2 if it cannot be read.

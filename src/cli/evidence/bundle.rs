@@ -19,7 +19,7 @@ use super::manifest::Manifest;
 use super::signature;
 use super::verdicts::Judge;
 use crate::engine::{LogSource, Message};
-use crate::journal::{JournalError, LogFiles, RunRecord};
+use crate::journal::{LogFiles, RunRecord};
 use crate::model::chain;
 
 /// Why there is no folder.
@@ -44,12 +44,9 @@ pub enum EvidenceRefused {
         /// Why not.
         why: String,
     },
-    /// The run cannot be read.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
     /// There is no journal.
-    #[error("there is no journal {}", .0.display())]
-    NoJournal(PathBuf),
+    #[error("there is no journal, so no run")]
+    NoJournal,
     /// There is no run in it.
     #[error("the journal holds no run")]
     NoRun,
@@ -69,8 +66,8 @@ impl EvidenceRefused {
             Self::Run(_) => Some(
                 "please report it as a fault, with the file of hemfleet history export RUN --anonymise -o FILE",
             ),
-            Self::NoJournal(_) => Some("name it with --journal FILE"),
-            Self::Unwritten { .. } | Self::Journal(_) | Self::NoRun => None,
+            Self::NoJournal => Some("name it with --journal FILE"),
+            Self::Unwritten { .. } | Self::NoRun => None,
         }
     }
 }
