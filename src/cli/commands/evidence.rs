@@ -32,12 +32,11 @@ fn make(args: &EvidenceMake) -> Result<ExitCode, CliError> {
     // Clap has asked for it.
     let out = args.out.as_deref().unwrap_or(Path::new("evidence"));
     let journal = journal_file::existing(&args.journal)?.ok_or(EvidenceRefused::NoJournal)?;
-    let entry = match &args.run {
-        Some(run) => journal.find(run)?,
-        None => {
-            let newest = journal.runs()?;
-            newest.into_iter().next().ok_or(EvidenceRefused::NoRun)?
-        }
+    let entry = if let Some(run) = &args.run {
+        journal.find(run)?
+    } else {
+        let newest = journal.runs()?.into_iter().next();
+        newest.ok_or(EvidenceRefused::NoRun)?
     };
     let run = entry.run;
     let record = journal.record(&run)?;
@@ -159,24 +158,20 @@ fn outcomes(verified: &Verified) -> String {
             None => open += 1,
         }
     }
-    let mut text = counted(verified.devices.len(), "device", "devices");
-    let mut separator = ": ";
-    for (kind, n) in kinds {
-        text.push_str(&format!("{separator}{n} {}", kind.as_str()));
-        separator = ", ";
-    }
-    if open > 0 {
-        text.push_str(&format!("{separator}{open} not ended"));
-    }
-    let in_doubt = verified
-        .devices
+    let mut counts: Vec<String> = kinds
         .iter()
-        .filter(|(_, _, doubt)| *doubt)
-        .count();
-    if in_doubt > 0 {
-        text.push_str(&format!("; an install of {in_doubt} is in doubt"));
+        .map(|(kind, n)| format!("{n} {}", kind.as_str()))
+        .collect();
+    if open > 0 {
+        counts.push(format!("{open} not ended"));
     }
-    text
+    let devices = counted(verified.devices.len(), "device", "devices");
+    let counts = counts.join(", ");
+    let doubts = verified.devices.iter().filter(|(_, _, doubt)| *doubt);
+    match doubts.count() {
+        0 => format!("{devices}: {counts}"),
+        n => format!("{devices}: {counts}; an install of {n} is in doubt"),
+    }
 }
 
 /// What a log says, and where that stands.
@@ -188,13 +183,11 @@ fn log_line(log: &LogRead) -> String {
         file: None,
         log: None,
     };
-    let mut text = format!("{}: {report}", log.device);
-    match &log.file {
-        Some(Ok((file, key))) => text.push_str(&format!("; {file}, log key {key}")),
-        Some(Err(why)) => {
-            text.push_str(&format!("; NOT verified here, its file is missing: {why}"))
-        }
-        None => {}
-    }
+    let says = format!("{}: {report}", log.device);
+    let text = match &log.file {
+        Some(Ok((file, key))) => format!("{says}; {file}, log key {key}"),
+        Some(Err(why)) => format!("{says}; NOT verified here, its file is missing: {why}"),
+        None => says,
+    };
     printable(&text, 2 * MAX_TEXT)
 }

@@ -24,7 +24,6 @@ mod tests;
 mod verdicts;
 mod verification;
 
-pub(super) use bundle::Bundle;
-pub use bundle::EvidenceRefused;
+pub(super) use bundle::{Bundle, EvidenceRefused};
 pub(super) use folder::NotVerified;
 pub(super) use verification::{LogRead, Signed, Verified, verify};

@@ -103,21 +103,21 @@ pub(in crate::cli) fn verify(dir: &Path, signers: Option<&Path>) -> Result<Verif
 }
 
 /// The folder holds what the manifest names, and nothing else.
-fn ensure_same(names: &BTreeSet<String>, manifest: &Manifest) -> Result<(), Fault> {
+fn ensure_same(there: &BTreeSet<String>, manifest: &Manifest) -> Result<(), Fault> {
     let named: BTreeSet<&str> = manifest.names().collect();
     for name in [README_FILE, RUN_FILE, EVENTS_FILE, VERDICTS_FILE] {
-        if !named.contains(name) && !names.contains(name) {
+        if !named.contains(name) && !there.contains(name) {
             return Err(Fault::file(name, "it is missing"));
         }
     }
     for name in &named {
-        if !names.contains(*name) {
+        if !there.contains(*name) {
             let line = manifest.line_of(name);
             let why = format!("it is missing; line {line} of {MANIFEST_FILE} names it");
             return Err(Fault::file(name, why));
         }
     }
-    let others = names
+    let others = there
         .iter()
         .map(String::as_str)
         .filter(|name| ![MANIFEST_FILE, SIGNATURE_FILE].contains(name));

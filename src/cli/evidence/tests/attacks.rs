@@ -21,10 +21,10 @@ fn a_manifest_that_was_made_to_fit_helps_nobody() {
             let found = wrong(&dir);
             // Blanks in a JSON document say nothing.
             let nothing = name == "verdicts.json" && bytes[at].is_ascii_whitespace();
-            assert!(
-                found.starts_with(&name) || nothing,
-                "{name}, byte {at}: {found}"
-            );
+            // Which of the two is the old one cannot be told any more.
+            let end = name == "verdicts.json" && found.ends_with("line that verdicts.json names");
+            let named = found.starts_with(&name) || nothing || end;
+            assert!(named, "{name}, byte {at}: {found}");
         }
         fs::write(dir.join(&name), &bytes).unwrap();
     }
@@ -114,12 +114,8 @@ fn an_outcome_that_the_events_do_not_come_to_is_found() {
     );
     found(
         |forged| {
-            drop(
-                forged.verdicts["run"]["devices"]
-                    .as_array_mut()
-                    .unwrap()
-                    .pop(),
-            )
+            let devices = forged.verdicts["run"]["devices"].as_array_mut();
+            devices.unwrap().pop();
         },
         &["verdicts.json: "],
     );
@@ -132,7 +128,9 @@ fn an_outcome_that_the_events_do_not_come_to_is_found() {
         &["verdicts.json, line "],
     );
     found(
-        |forged| drop(forged.verdicts["logs"].as_array_mut().unwrap().pop()),
+        |forged| {
+            forged.verdicts["logs"].as_array_mut().unwrap().pop();
+        },
         &["verdicts.json: "],
     );
     found(

@@ -7,7 +7,7 @@ use super::*;
 
 /// Where in a text a byte stands: its line.
 fn line_of(bytes: &[u8], at: usize) -> usize {
-    1 + bytes[..at].iter().filter(|&&b| b == b'\n').count()
+    bytes[..at].split(|&b| b == b'\n').count()
 }
 
 /// The positions to try in a file: its ends, and others all over it.
@@ -88,7 +88,7 @@ fn a_line_that_is_removed_moved_or_doubled_is_found_where_it_was() {
         let place = format!("events.jsonl, line {}: ", n + 1);
         for found in with_lines(|lines| drop(lines.remove(n))) {
             // After the last one nothing is left to stand where it was.
-            let last = format!("events.jsonl, line {}: it is the last line", n);
+            let last = format!("events.jsonl, line {n}: it is the last line");
             let is_last = n + 1 == lines && found.starts_with(&last);
             assert!(found.starts_with(&place) || is_last, "{place}{found}");
         }
@@ -150,16 +150,16 @@ fn nothing_else_may_be_in_the_folder() {
     type Add = fn(&Path);
     let adds: [(&str, Add); 9] = [
         ("extra.txt: MANIFEST", |dir| {
-            fs::write(dir.join("extra.txt"), "x").unwrap()
+            fs::write(dir.join("extra.txt"), "x").unwrap();
         }),
         (".hidden: MANIFEST", |dir| {
-            fs::write(dir.join(".hidden"), "").unwrap()
+            fs::write(dir.join(".hidden"), "").unwrap();
         }),
         ("logs/vault-01/x.log: MANIFEST", |dir| {
             fs::write(dir.join("logs/vault-01/x.log"), "x").unwrap();
         }),
         ("more: it is a folder", |dir| {
-            fs::create_dir(dir.join("more")).unwrap()
+            fs::create_dir(dir.join("more")).unwrap();
         }),
         ("logs/vault-09: it is an empty folder", |dir| {
             fs::create_dir(dir.join("logs/vault-09")).unwrap();

@@ -195,13 +195,15 @@ fn contents(dir: &Path) -> BTreeMap<String, Vec<u8>> {
 
 /// Writes a manifest that fits all files, as whoever changed them would.
 fn write_manifest(dir: &Path) {
-    let mut text = String::new();
-    for (name, bytes) in contents(dir) {
-        if !name.starts_with("MANIFEST") {
-            let hash = crate::model::hex(&Sha256::digest(&bytes));
-            text.push_str(&format!("{hash}  {name}\n"));
-        }
-    }
+    let files = contents(dir).into_iter();
+    let line = |(name, bytes): (String, Vec<u8>)| {
+        let hash = crate::model::hex(&Sha256::digest(&bytes));
+        format!("{hash}  {name}\n")
+    };
+    let text: String = files
+        .filter(|(name, _)| !name.starts_with("MANIFEST"))
+        .map(line)
+        .collect();
     fs::write(dir.join("MANIFEST.sha256"), text).unwrap();
 }
 

@@ -183,8 +183,8 @@ fn a_run_that_has_not_ended_is_evidence_too() {
 #[test]
 fn a_run_that_contradicts_itself_is_refused_with_the_place() {
     let mut sample = Sample::new();
-    let last = sample.messages.iter_mut().rev();
-    let finished = last.filter(|m| m.contains("rolled_back")).next().unwrap();
+    let mut last = sample.messages.iter_mut().rev();
+    let finished = last.find(|m| m.contains("rolled_back")).unwrap();
     *finished = finished.replace("\"rolled_back\"", "\"upgraded\"");
     let refused = sample.write_as("evidence", None).unwrap_err().to_string();
     assert!(refused.contains("events.jsonl, line "), "{refused}");
