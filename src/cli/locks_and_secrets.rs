@@ -1,4 +1,4 @@
-//! Opens the session of a run: locks the devices, reads the secrets, and restores the terminal if a prompt is
+//! What a run needs before it may touch a device: locks the devices, reads the secrets, and restores the terminal if a prompt is
 //! interrupted. The prompt itself is `config::secrets::prompt`.
 
 use std::io;
@@ -14,26 +14,8 @@ use crate::config::secrets::prompt::{self, TerminalPrompter};
 use crate::config::secrets::secret_store::SecretStore;
 use crate::config::{self, Settings};
 use crate::device::http::HttpDevice;
-use crate::engine::{FleetRun, LogKeeper, Mode};
 use crate::hem::kdf::check_master_words;
-use crate::model::{AuthMethod, Credentials, DeviceId, DeviceSpec, Payload, RunId, Secret};
-
-/// Reads the secrets and makes the session that may use them, unless an interrupt comes first; nothing
-/// is sent yet.
-pub(super) async fn open_session(
-    run: RunId,
-    settings: &Settings,
-    payload: Payload,
-    mode: Mode,
-    keeper: Option<Arc<dyn LogKeeper>>,
-    interrupts: &mut mpsc::Receiver<()>,
-) -> Result<Option<FleetRun>, CliError> {
-    let Some(devices) = devices_with_secrets(settings, interrupts).await? else {
-        return Ok(None);
-    };
-    let session = wiring::session_of(run, settings, payload, devices, mode, keeper);
-    Ok(Some(session))
-}
+use crate::model::{AuthMethod, Credentials, DeviceId, DeviceSpec, Secret};
 
 /// The adapters of all devices, with their secrets; nothing where an interrupt comes first. Nothing is sent yet.
 pub(super) async fn devices_with_secrets(

@@ -7,7 +7,8 @@ use crate::config::Settings;
 use crate::device::Device;
 use crate::device::http::{Broker, HttpDevice, Links};
 use crate::engine::{
-    Command, DeviceSeed, Fleet, FleetRun, Launcher, LogKeeper, Mode, Pool, Recorder,
+    Command, DeviceSeed, Fleet, FleetRun, Launcher, LogKeeper, Mode, NotRecorded, Pool, Recorder,
+    RunFacts,
 };
 use crate::model::{Credential, DeviceId, DeviceSpec, Payload, PayloadFacts, Policy, RunId};
 
@@ -68,14 +69,10 @@ pub fn session<D: Device>(
     devices: Vec<(DeviceId, D)>,
     mode: Mode,
 ) -> Result<FleetRun, CliError> {
-    Ok(session_of(
-        run_id()?,
-        settings,
-        payload,
-        devices,
-        mode,
-        None,
-    ))
+    let facts = facts(run_id()?, settings, payload.facts(), mode);
+    let policy = &settings.policy;
+    let session = session_over(Fleet::of(facts), policy, payload, devices, Kept::nowhere());
+    Ok(session)
 }
 
 /// A name for a run that has none yet; the log has it in each line from here on.
@@ -88,61 +85,64 @@ pub(super) fn run_id() -> Result<RunId, CliError> {
 }
 
 /// A session that ends before it begins: of a run that was stopped before there were devices to work on, or that has none.
-pub(super) fn idle_session(
-    run: RunId,
-    settings: &Settings,
-    payload: PayloadFacts,
-    mode: Mode,
-) -> FleetRun {
+pub(super) fn idle_session(facts: RunFacts) -> FleetRun {
     struct Idle;
     impl Launcher for Idle {
         fn launch(&mut self, _: Command) {}
     }
-    FleetRun::new(fleet(run, settings, payload, mode), |_| Idle)
+    FleetRun::new(Fleet::of(facts), |_| Idle)
 }
 
-/// [`session`] of the run of this name, with a place for the log files that are read.
-pub(super) fn session_of<D: Device>(
-    run: RunId,
-    settings: &Settings,
-    payload: Payload,
-    devices: Vec<(DeviceId, D)>,
-    mode: Mode,
-    keeper: Option<Arc<dyn LogKeeper>>,
-) -> FleetRun {
-    let policy = settings.policy.clone();
-    FleetRun::new(
-        fleet(run.clone(), settings, payload.facts(), mode),
-        |inbox| Pool::new(run, devices, payload, policy, inbox).keeping(keeper),
-    )
+/// Where a session leaves what outlives it.
+pub(super) struct Kept {
+    /// Its messages.
+    pub(super) recorder: Arc<dyn Recorder>,
+    /// The log files that it reads.
+    pub(super) logs: Option<Arc<dyn LogKeeper>>,
 }
 
-/// A session that goes on with a fleet that another process left.
+impl Kept {
+    /// Nothing outlives it.
+    pub(super) fn nowhere() -> Self {
+        Self {
+            recorder: Arc::new(NotRecorded),
+            logs: None,
+        }
+    }
+}
+
+/// A session over a fleet: a new one, or one that another process left.
 pub(super) fn session_over<D: Device>(
     fleet: Fleet,
     policy: &Policy,
     payload: Payload,
     devices: Vec<(DeviceId, D)>,
-    recorder: Arc<dyn Recorder>,
+    kept: Kept,
 ) -> FleetRun {
     let (run, policy) = (fleet.run().clone(), policy.clone());
-    let keeps = Arc::clone(&recorder);
+    let Kept { recorder, logs } = kept;
+    let pool_recorder = Arc::clone(&recorder);
     let session = FleetRun::new(fleet, |inbox| {
-        Pool::new(run, devices, payload, policy, inbox).recorded_by(keeps)
+        Pool::new(run, devices, payload, policy, inbox)
+            .keeping(logs)
+            .recorded_by(pool_recorder)
     });
     session.recorded_by(recorder)
 }
 
-fn fleet(run: RunId, settings: &Settings, payload: PayloadFacts, mode: Mode) -> Fleet {
-    Fleet::new(
-        run,
-        payload,
-        mode,
-        settings.concurrency,
-        settings.devices.iter().map(DeviceSeed::from),
-    )
-    .with_rollout(settings.rollout)
-    .with_timeouts(&settings.policy.timeouts)
+/// What a run is made from.
+pub(super) fn facts(
+    run: RunId,
+    settings: &Settings,
+    payload: PayloadFacts,
+    mode: Mode,
+) -> RunFacts {
+    let devices = settings.devices.iter().map(DeviceSeed::from);
+    RunFacts {
+        max_failures: settings.rollout.max_failures,
+        check_limit: settings.policy.timeouts.check,
+        ..RunFacts::new(run, payload, mode, settings.concurrency, devices)
+    }
 }
 
 #[cfg(test)]
@@ -162,7 +162,7 @@ mod tests {
         let loaded = config::load_text(path, text, &Overrides::default(), &|_| None);
         let settings = loaded.settings.unwrap();
         let run = RunId::from_random([0; 4]);
-        let session = idle_session(run, &settings, PayloadFacts::default(), Mode::Go);
+        let session = idle_session(facts(run, &settings, PayloadFacts::default(), Mode::Go));
         let fleet = session.fleet();
         assert_eq!(fleet.check_limit(), Duration::from_secs(90));
         assert_eq!(fleet.max_failures(), MaxFailures::Number(7));

@@ -8,7 +8,7 @@ mod fetch;
 mod images;
 mod inventory;
 mod processes;
-mod program;
+pub(crate) mod program;
 mod report;
 mod rerun;
 mod rollout;

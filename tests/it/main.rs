@@ -8,6 +8,8 @@ mod config;
 #[cfg(test)]
 mod fleet;
 #[cfg(test)]
+mod journal;
+#[cfg(test)]
 mod layers;
 #[cfg(test)]
 mod rust_paths;

@@ -11,13 +11,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::device::RawLog;
-use crate::engine::{Intent, LogKeeper, Mode};
+use crate::engine::{Fleet, Intent, LogKeeper, Mode};
 use crate::hem::audit::{self, Delivery, KeyFault, LogKey, LogLine, Verified, Verifier};
 use crate::model::{AuditEntry, DeviceId, LogEnd, LogId, Payload, PayloadFacts, printable};
 use crate::report::{AuditTable, Exit, InventoryOrder, JsonLines, Reporter};
 
 use crate::cli::args::{AuditRead, AuditVerify, Cli};
-use crate::cli::locks_and_secrets::open_session;
+use crate::cli::locks_and_secrets::devices_with_secrets;
 use crate::cli::output::headless_loop::{self, Lines};
 use crate::cli::output::logging;
 use crate::cli::output::plain_stdout::plain_stdout;
@@ -27,6 +27,7 @@ use crate::cli::output::show_session::{self, Ending, OutputMode};
 use crate::cli::output::stdout_writer::OutputBuffer;
 use crate::cli::process::private_file::PartialFile;
 use crate::cli::process::{private_file, signals};
+use crate::cli::wiring::Kept;
 use crate::cli::{CliError, load, runtime, wiring};
 
 /// How much of a saved file is read at a time, in bytes.
@@ -60,21 +61,18 @@ pub(in crate::cli) fn read_logs(cli: &Cli, args: &AuditRead) -> Result<Exit, Cli
             .save
             .clone()
             .map(|dir| Arc::new(LogFolder { dir }) as Arc<dyn LogKeeper>);
-        let payload = Payload::default();
-        let opened = open_session(
-            run.clone(),
-            &settings,
-            payload,
-            mode,
-            keeper,
-            &mut interrupts,
-        )
-        .await?;
-        let Some(mut session) = opened else {
-            let mut session = wiring::idle_session(run, &settings, PayloadFacts::default(), mode);
+        let kept = Kept {
+            logs: keeper,
+            ..Kept::nowhere()
+        };
+        let facts = wiring::facts(run, &settings, PayloadFacts::default(), mode);
+        let Some(devices) = devices_with_secrets(&settings, &mut interrupts).await? else {
+            let mut session = wiring::idle_session(facts);
             session.intend(Intent::Interrupt);
             return Ok(reports.finish_unbegun(session, &mut interrupts).await);
         };
+        let (fleet, policy) = (Fleet::of(facts), &settings.policy);
+        let mut session = wiring::session_over(fleet, policy, Payload::default(), devices, kept);
         let page = OutputBuffer::default();
         let written = OutputBuffer::default();
         let mut told: Box<dyn Reporter> = match how {

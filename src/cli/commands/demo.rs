@@ -6,17 +6,20 @@ mod folder;
 use std::process::ExitCode;
 
 use crate::engine::{Fleet, Mode};
+use crate::journal::Journal;
 use crate::report::Exit;
 use crate::sim::{self, Scenario, SimFleet, SimOptions};
 
 use self::folder::DemoFolder;
 use crate::cli::args::{Cli, Components, Demo, Inventory, Selection, Target};
 use crate::cli::device_locks::DeviceLocks;
-use crate::cli::locks_and_secrets::{open_session, take_locks};
+use crate::cli::journal_file::RunJournal;
+use crate::cli::locks_and_secrets::{devices_with_secrets, take_locks};
 use crate::cli::output::report_files::ReportFiles;
 use crate::cli::output::show_session::{self, Ending, OutputMode};
 use crate::cli::output::{logging, stderr_and_log, stdout_writer};
 use crate::cli::process::{limits, signals};
+use crate::cli::run_context::run_context;
 use crate::cli::{CliError, load, runtime, scenario_verdict, wiring};
 
 /// The demo's scenario: one of those that the tests run.
@@ -66,10 +69,20 @@ pub(in crate::cli) fn demo(cli: &Cli, args: &Demo) -> Result<ExitCode, CliError>
         if !take_locks(&locks, &mut interrupts).await? {
             return Ok(Exit::Interrupted.into());
         }
-        let opened = open_session(run, &settings, payload, Mode::Go, None, &mut interrupts).await?;
-        let Some(mut session) = opened else {
+        let Some(devices) = devices_with_secrets(&settings, &mut interrupts).await? else {
             return Ok(Exit::Interrupted.into());
         };
+        let facts = wiring::facts(run, &settings, payload.facts(), Mode::Go);
+        let context = run_context(&settings, &payload, &target.select.inventory.config);
+        let journal = Journal::open(&lab.path().join("journal.db"))?;
+        let journalled = RunJournal::begin(Some(&journal), facts, context)?;
+        let mut session = wiring::session_over(
+            journalled.fleet(),
+            &settings.policy,
+            payload,
+            devices,
+            journalled.kept(),
+        );
         let told = show_session::show(
             &mut session,
             how,
@@ -84,6 +97,7 @@ pub(in crate::cli) fn demo(cli: &Cli, args: &Demo) -> Result<ExitCode, CliError>
         reports
             .finish(fleet, Exit::of(fleet), &mut interrupts)
             .await;
+        journalled.finish(fleet);
         let ending = Ending {
             exit: None,
             log: log.as_deref(),

@@ -10,16 +10,17 @@ use crate::cli::args::Cli;
 use crate::cli::args::journal::Resume;
 use crate::cli::device_locks::DeviceLocks;
 use crate::cli::drift::Drift;
+use crate::cli::journal_file::{self, RunJournal};
 use crate::cli::locks_and_secrets::{devices_with_secrets, nothing_sent, take_locks};
 use crate::cli::output::report_files::ReportFiles;
 use crate::cli::output::show_session::{self, Ending, OutputMode};
 use crate::cli::output::{logging, stderr_and_log};
 use crate::cli::process::{limits, signals};
 use crate::cli::run_context::Who;
-use crate::cli::{CliError, journal_file, load, runtime, wiring};
+use crate::cli::{CliError, load, runtime, wiring};
 use crate::config::Settings;
 use crate::engine::{Fleet, FleetRun, Mode, Reopened};
-use crate::journal::{Journal, RunEntry, RunRecord, RunWriter};
+use crate::journal::{Journal, RunEntry, RunRecord};
 use crate::model::{DeviceId, Payload, RunId};
 use crate::report::Exit;
 
@@ -100,7 +101,7 @@ pub(in crate::cli) fn resume(cli: &Cli, args: &Resume) -> Result<Exit, CliError>
             log,
             reports,
             interrupts,
-            writer,
+            journalled: RunJournal::of(run.record.facts, writer),
         };
         resumption.go(left, &locks).await
     });
@@ -186,7 +187,7 @@ struct Resumption<'a> {
     log: Option<PathBuf>,
     reports: ReportFiles,
     interrupts: mpsc::Receiver<()>,
-    writer: RunWriter,
+    journalled: RunJournal,
 }
 
 impl Resumption<'_> {
@@ -205,7 +206,7 @@ impl Resumption<'_> {
             show_session::show(&mut session, how, look, screen, locks, reports, interrupts).await?;
         let fleet = session.fleet();
         let exit = reports.finish(fleet, Exit::of(fleet), interrupts).await;
-        journal_file::finish(&self.writer, fleet);
+        self.journalled.finish(fleet);
         let ending = Ending {
             exit: Some(exit),
             log: self.log.as_deref(),
@@ -218,8 +219,8 @@ impl Resumption<'_> {
 
     /// The session over what is left, once its secrets are read.
     async fn session(&mut self, left: Left) -> Result<Option<FleetRun>, CliError> {
-        let Some(devices) = devices_with_secrets(&left.settings, &mut self.interrupts).await?
-        else {
+        let settings = &left.settings;
+        let Some(devices) = devices_with_secrets(settings, &mut self.interrupts).await? else {
             return Ok(None);
         };
         let reopened = Reopened {
@@ -233,14 +234,9 @@ impl Resumption<'_> {
             max_failures: self.args.max_failures,
             gone: left.gone,
         };
-        let recorder = Arc::new(self.writer.clone());
-        let session = wiring::session_over(
-            left.fleet,
-            &left.settings.policy,
-            left.payload,
-            devices,
-            recorder,
-        );
+        let kept = self.journalled.kept();
+        let policy = &left.settings.policy;
+        let session = wiring::session_over(left.fleet, policy, left.payload, devices, kept);
         Ok(Some(session.reopened(reopened)))
     }
 }

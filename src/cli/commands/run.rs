@@ -7,14 +7,17 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use crate::config::Settings;
-use crate::engine::{FleetRun, Intent, Mode};
+use crate::engine::{FleetRun, Intent, Mode, RunFacts};
+use crate::journal::Journal;
 use crate::model::{Credential, DeviceId, OnExpired, Payload, RunId};
 use crate::report::{Exit, JsonLines, Reporter, plan_table};
 
 use super::fetch;
 use crate::cli::args::{Cli, Plan, Run};
 use crate::cli::device_locks::DeviceLocks;
-use crate::cli::locks_and_secrets::{nothing_sent, open_session, take_locks};
+use crate::cli::earlier_runs;
+use crate::cli::journal_file::{self, RunJournal};
+use crate::cli::locks_and_secrets::{devices_with_secrets, nothing_sent, take_locks};
 use crate::cli::output::headless_loop::{self, Lines};
 use crate::cli::output::logging;
 use crate::cli::output::progress_line::WithProgress;
@@ -22,6 +25,7 @@ use crate::cli::output::report_files::ReportFiles;
 use crate::cli::output::show_session::{self, Ending, OutputMode};
 use crate::cli::output::stdout_writer::{self, OutputBuffer};
 use crate::cli::process::{limits, signals};
+use crate::cli::run_context::run_context;
 use crate::cli::{CliError, load, runtime, wiring};
 
 /// `hemfleet plan`.
@@ -89,6 +93,7 @@ pub(in crate::cli) fn run(cli: &Cli, args: &Run) -> Result<Exit, CliError> {
     }
     let reports = ReportFiles::open(&args.reports.files)?;
     let log = logging::start(cli, how)?;
+    let journal = journal_file::for_run(&args.keep)?;
     let run = wiring::run_id()?;
     // Each lock is an open file.
     limits::ensure_files_and_locks(settings.concurrency, settings.devices.len())?;
@@ -105,6 +110,7 @@ pub(in crate::cli) fn run(cli: &Cli, args: &Run) -> Result<Exit, CliError> {
             log,
             reports,
             interrupts: signals::interrupts()?,
+            journal,
         };
         rollout.go(&locks).await
     });
@@ -123,6 +129,7 @@ struct Rollout<'a> {
     log: Option<PathBuf>,
     reports: ReportFiles,
     interrupts: mpsc::Receiver<()>,
+    journal: Option<Journal>,
 }
 
 impl Rollout<'_> {
@@ -170,13 +177,21 @@ impl Rollout<'_> {
         mode: Mode,
         not_asked: &[DeviceId],
     ) -> Result<Exit, CliError> {
-        let (run, payload) = (self.run.clone(), self.payload.clone());
-        let interrupts = &mut self.interrupts;
-        let opened = open_session(run, &self.settings, payload, mode, None, interrupts).await?;
-        let Some(session) = opened else {
+        let opened = devices_with_secrets(&self.settings, &mut self.interrupts).await?;
+        let Some(devices) = opened else {
             return Ok(self.stopped(mode, not_asked).await);
         };
-        let mut session = session.leaving_out(not_asked);
+        let inventory = &self.args.target.select.inventory.config;
+        let context = run_context(&self.settings, &self.payload, inventory);
+        let mut facts = self.facts(mode, not_asked);
+        if let Some(journal) = &self.journal {
+            earlier_runs::tell_devices(journal, &self.settings, &mut facts)?;
+        }
+        let journalled = RunJournal::begin(self.journal.as_ref(), facts, context)?;
+        let (fleet, policy) = (journalled.fleet(), &self.settings.policy);
+        let (payload, kept) = (self.payload.clone(), journalled.kept());
+        let mut session = wiring::session_over(fleet, policy, payload, devices, kept);
+        let interrupts = &mut self.interrupts;
         let look = show_session::look(self.args.view.ascii);
         let (how, reports) = (self.how, &mut self.reports);
         let screen = self.settings.screen;
@@ -185,10 +200,12 @@ impl Rollout<'_> {
         let fleet = session.fleet();
         if let Some(refused) = locks.refused() {
             reports.finish(fleet, Exit::Usage, interrupts).await;
+            journalled.finish(fleet);
             let sent = "no device was changed, they were only looked at";
             return Err(CliError::Locks { refused, sent });
         }
         let exit = reports.finish(fleet, Exit::of(fleet), interrupts).await;
+        journalled.finish(fleet);
         let ending = Ending {
             exit: Some(exit),
             log: self.log.as_deref(),
@@ -208,7 +225,14 @@ impl Rollout<'_> {
     }
 
     fn idle(&self, mode: Mode, not_asked: &[DeviceId]) -> FleetRun {
-        let facts = self.payload.facts();
-        wiring::idle_session(self.run.clone(), &self.settings, facts, mode).leaving_out(not_asked)
+        wiring::idle_session(self.facts(mode, not_asked))
+    }
+
+    fn facts(&self, mode: Mode, not_asked: &[DeviceId]) -> RunFacts {
+        let payload = self.payload.facts();
+        RunFacts {
+            not_asked: not_asked.to_vec(),
+            ..wiring::facts(self.run.clone(), &self.settings, payload, mode)
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Runs the real binary, and a simulator in its own process. Every wait is bounded, and says what it waited for when it
 //! fails.
 
+use std::cell::Cell;
 use std::ffi::OsStr;
 use std::io::{self, Read, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -16,48 +17,54 @@ use serde_json::Value;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// hemfleet with its arguments, not started yet; as [`Command`], but nobody waits for it for ever.
-pub(super) struct Program(Command);
+pub(crate) struct Program(Command);
 
-pub(super) fn hemfleet() -> Program {
+pub(crate) fn hemfleet() -> Program {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hemfleet"));
     command
         .stdin(Stdio::null())
         .env_remove("RUST_LOG")
         .env_remove("HEM_PASSPHRASE")
         .env_remove("HEMFLEET_CONFIG")
-        // Locks, and not among those of whoever runs the tests.
-        .env(
-            "XDG_STATE_HOME",
-            concat!(env!("CARGO_TARGET_TMPDIR"), "/state"),
-        )
+        // Locks and the journal: not those of whoever runs the tests, and not those of another test, whose devices may
+        // have had the same ports.
+        .env("XDG_STATE_HOME", state_folder())
         .env("RUST_BACKTRACE", "0");
     Program(command)
 }
 
+/// A state folder for this test alone.
+fn state_folder() -> PathBuf {
+    let test = thread::current();
+    let test = test.name().unwrap_or("main").replace("::", ".");
+    let process = std::process::id();
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("state/{process}-{test}"))
+}
+
 impl Program {
-    pub(super) fn arg(&mut self, arg: impl AsRef<OsStr>) -> &mut Self {
+    pub(crate) fn arg(&mut self, arg: impl AsRef<OsStr>) -> &mut Self {
         self.0.arg(arg);
         self
     }
 
-    pub(super) fn args<S: AsRef<OsStr>>(&mut self, args: impl IntoIterator<Item = S>) -> &mut Self {
+    pub(crate) fn args<S: AsRef<OsStr>>(&mut self, args: impl IntoIterator<Item = S>) -> &mut Self {
         self.0.args(args);
         self
     }
 
-    pub(super) fn env(&mut self, name: &str, value: impl AsRef<OsStr>) -> &mut Self {
+    pub(crate) fn env(&mut self, name: &str, value: impl AsRef<OsStr>) -> &mut Self {
         self.0.env(name, value);
         self
     }
 
     /// Runs it in this folder.
-    pub(super) fn within(&mut self, dir: &Path) -> &mut Self {
+    pub(crate) fn within(&mut self, dir: &Path) -> &mut Self {
         self.0.current_dir(dir);
         self
     }
 
     /// Gives it this as standard input.
-    pub(super) fn typed(&mut self, text: &str) -> &mut Self {
+    pub(crate) fn typed(&mut self, text: &str) -> &mut Self {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(text.as_bytes()).unwrap();
         file.rewind().unwrap();
@@ -66,7 +73,7 @@ impl Program {
     }
 
     /// The same under another limit of the shell's `ulimit`.
-    pub(super) fn limited(&self, ulimit: &str) -> Self {
+    pub(crate) fn limited(&self, ulimit: &str) -> Self {
         let mut shell = Command::new("/bin/sh");
         shell
             .arg("-c")
@@ -84,18 +91,18 @@ impl Program {
     }
 
     /// Runs it to its end with standard error going elsewhere; what it wrote to standard output.
-    pub(super) fn output_with_stderr(&mut self, stderr: impl Into<Stdio>) -> io::Result<Output> {
+    pub(crate) fn output_with_stderr(&mut self, stderr: impl Into<Stdio>) -> io::Result<Output> {
         let child = self.0.stdout(Stdio::piped()).stderr(stderr).spawn()?;
         Ok(Running::of(&self.0, child).output())
     }
 
     /// Runs it to its end.
-    pub(super) fn output(&mut self) -> io::Result<Output> {
+    pub(crate) fn output(&mut self) -> io::Result<Output> {
         Ok(self.start()?.output())
     }
 
     /// Starts it; what it writes is not read before somebody asks for it.
-    pub(super) fn start(&mut self) -> io::Result<Running> {
+    pub(crate) fn start(&mut self) -> io::Result<Running> {
         let child = self.0.stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = child.spawn()?;
         Ok(Running::of(&self.0, child))
@@ -103,13 +110,15 @@ impl Program {
 }
 
 /// A program that runs, and is ended when dropped.
-pub(super) struct Running {
+pub(crate) struct Running {
     /// For messages.
     what: String,
-    pub(super) id: u32,
-    pub(super) stdout: Text,
-    pub(super) stderr: Text,
+    pub(crate) id: u32,
+    pub(crate) stdout: Text,
+    pub(crate) stderr: Text,
     ended: Receiver<ExitStatus>,
+    /// Its end, where somebody has seen it already.
+    seen: Cell<Option<ExitStatus>>,
 }
 
 impl Running {
@@ -135,18 +144,30 @@ impl Running {
             stdout: pipe(stdout),
             stderr: pipe(stderr),
             ended,
+            seen: Cell::new(None),
         }
     }
 
     /// Sends a signal, by its name.
-    pub(super) fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let id = self.id.to_string();
         let kill = Command::new("kill").args(["-s", name, &id]).status();
         assert!(kill.unwrap().success());
     }
 
+    /// Kills it after this time, at whatever it does then, unless it has ended.
+    pub(crate) fn kill_after(&self, time: Duration) {
+        match self.ended.recv_timeout(time) {
+            Ok(status) => self.seen.set(Some(status)),
+            Err(_) => self.signal("KILL"),
+        }
+    }
+
     /// Waits for the end; nothing of what it writes is read for that.
-    pub(super) fn end(&self) -> ExitStatus {
+    pub(crate) fn end(&self) -> ExitStatus {
+        if let Some(status) = self.seen.get() {
+            return status;
+        }
         self.ended.recv_timeout(PATIENCE).unwrap_or_else(|_| {
             let (out, err) = (self.stdout.so_far(), self.stderr.so_far());
             panic!(
@@ -157,7 +178,7 @@ impl Running {
     }
 
     /// Reads everything, and waits for the end.
-    pub(super) fn output(self) -> Output {
+    pub(crate) fn output(self) -> Output {
         self.stdout.read();
         self.stderr.read();
         let status = self.end();
@@ -171,7 +192,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if self.ended.try_recv().is_err() {
+        if self.seen.get().is_none() && self.ended.try_recv().is_err() {
             let _ = Command::new("kill")
                 .args(["-s", "KILL", &self.id.to_string()])
                 .stderr(Stdio::null())
@@ -184,7 +205,7 @@ impl Drop for Running {
 type SoFar = (Vec<u8>, bool);
 
 /// What a program writes into a pipe.
-pub(super) struct Text {
+pub(crate) struct Text {
     /// Absent once it is being read.
     pipe: Mutex<Option<Box<dyn Read + Send>>>,
     read: Arc<(Mutex<SoFar>, Condvar)>,
@@ -192,7 +213,7 @@ pub(super) struct Text {
 
 impl Text {
     /// Begins to read it.
-    pub(super) fn read(&self) {
+    pub(crate) fn read(&self) {
         let Some(mut pipe) = self.pipe.lock().unwrap().take() else {
             return;
         };
@@ -226,7 +247,7 @@ impl Text {
     }
 
     /// Reads on until a line has all of `wanted`.
-    pub(super) fn wait_for(&self, wanted: &[&str]) {
+    pub(crate) fn wait_for(&self, wanted: &[&str]) {
         let found = |bytes: &[u8]| {
             let text = String::from_utf8_lossy(bytes);
             text.lines()
@@ -239,7 +260,7 @@ impl Text {
     }
 
     /// The JSON lines, as they come.
-    pub(super) fn events(&self) -> impl Iterator<Item = Value> {
+    pub(crate) fn events(&self) -> impl Iterator<Item = Value> {
         let mut at = 0;
         std::iter::from_fn(move || {
             let line = |bytes: &[u8]| bytes[at..].iter().position(|&b| b == b'\n');
@@ -251,7 +272,7 @@ impl Text {
     }
 
     /// Lets go of the pipe, as a reader that goes away: at once, or with what comes next.
-    pub(super) fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         *self = Self {
             pipe: Mutex::new(None),
             read: Arc::new((Mutex::new((Vec::new(), true)), Condvar::new())),
@@ -259,7 +280,7 @@ impl Text {
     }
 
     /// Reads to the end.
-    pub(super) fn all(&self) -> Vec<u8> {
+    pub(crate) fn all(&self) -> Vec<u8> {
         self.wait_until("the end of what is written", |(_, end)| *end)
     }
 
@@ -269,7 +290,7 @@ impl Text {
 }
 
 /// Waits until a file that a program writes holds `wanted`.
-pub(super) fn wait_for_file(path: &Path, wanted: &str, program: &Running) -> String {
+pub(crate) fn wait_for_file(path: &Path, wanted: &str, program: &Running) -> String {
     // The file tells nobody when it grows: it is looked at until the program ends, or patience does.
     const LOOK: Duration = Duration::from_millis(20);
     let mut looks = PATIENCE.as_millis() / LOOK.as_millis();
@@ -288,40 +309,40 @@ pub(super) fn wait_for_file(path: &Path, wanted: &str, program: &Running) -> Str
     }
 }
 
-pub(super) fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-pub(super) fn vector(name: &str) -> PathBuf {
+pub(crate) fn vector(name: &str) -> PathBuf {
     root().join("tests/vectors/firmware").join(name)
 }
 
-pub(super) fn text(bytes: &[u8]) -> &str {
+pub(crate) fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap()
 }
 
-pub(super) fn run(args: &[&str]) -> Output {
+pub(crate) fn run(args: &[&str]) -> Output {
     hemfleet().args(args).output().unwrap()
 }
 
-pub(super) fn code(output: &Output) -> i32 {
+pub(crate) fn code(output: &Output) -> i32 {
     output.status.code().unwrap()
 }
 
 /// `hemfleet sim` in a process of its own, stopped when dropped.
-pub(super) struct Lab {
+pub(crate) struct Lab {
     _process: Running,
-    pub(super) dir: tempfile::TempDir,
+    pub(crate) dir: tempfile::TempDir,
 }
 
 impl Lab {
     /// One of the scenarios that are kept.
-    pub(super) fn serve(scenario: &str) -> Self {
+    pub(crate) fn serve(scenario: &str) -> Self {
         Self::serve_file(&root().join("tests/scenarios").join(scenario))
     }
 
     /// A scenario of the test's own.
-    pub(super) fn serve_text(scenario: &str) -> Self {
+    pub(crate) fn serve_text(scenario: &str) -> Self {
         let mut file = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
         let scenario = format!("about = \"a test's own\"\n{scenario}");
         file.write_all(scenario.as_bytes()).unwrap();
@@ -341,11 +362,11 @@ impl Lab {
         }
     }
 
-    pub(super) fn inventory(&self) -> PathBuf {
+    pub(crate) fn inventory(&self) -> PathBuf {
         self.dir.path().join("fleet.toml")
     }
 
-    pub(super) fn run(&self) -> Program {
+    pub(crate) fn run(&self) -> Program {
         let mut command = hemfleet();
         command
             .arg("run")
@@ -356,13 +377,13 @@ impl Lab {
     }
 }
 
-pub(super) fn json(stdout: &[u8]) -> Vec<Value> {
+pub(crate) fn json(stdout: &[u8]) -> Vec<Value> {
     text(stdout)
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect()
 }
 
-pub(super) fn of<'a>(events: &'a [Value], event: &str) -> Vec<&'a Value> {
+pub(crate) fn of<'a>(events: &'a [Value], event: &str) -> Vec<&'a Value> {
     events.iter().filter(|e| e["event"] == event).collect()
 }

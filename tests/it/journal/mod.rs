@@ -1,0 +1,5 @@
+//! Runs outlive their process: the journal, and what reads it.
+
+mod crash;
+mod lab;
+mod resume;
