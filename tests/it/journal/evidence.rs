@@ -123,7 +123,10 @@ fn a_run_is_evidence_without_its_devices_and_without_its_journal() {
     fs::remove_file(dir.join("run.json")).unwrap();
     let (exit, said) = verify(&dir, &[]);
     assert_eq!(exit, 1);
-    assert!(said.contains("NOT verified: run.json: it is missing"), "{said}");
+    assert!(
+        said.contains("NOT verified: run.json: it is missing"),
+        "{said}"
+    );
     let (exit, said) = verify(&run.path("nowhere"), &[]);
     assert_eq!(exit, 2, "{said}");
 }
@@ -132,7 +135,9 @@ fn a_run_is_evidence_without_its_devices_and_without_its_journal() {
 fn log(dir: &Path, device: &str) -> PathBuf {
     let files = fs::read_dir(dir.join("logs").join(device)).unwrap();
     let mut files = files.map(|file| file.unwrap().path());
-    files.find(|file| file.extension().is_some_and(|e| e == "log")).unwrap()
+    files
+        .find(|file| file.extension().is_some_and(|e| e == "log"))
+        .unwrap()
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Runs outlive their process: the journal, and what reads it.
 
 mod crash;
+mod evidence;
 mod lab;
 mod resume;
