@@ -150,23 +150,28 @@ impl Judge {
     }
 
     /// What became of the run, whose last line is `last`.
-    pub(super) fn finish(&self, messages: u64, last: Hash) -> Result<RunVerdict, Fault> {
+    pub(super) fn run(&self, messages: u64, last: Hash) -> RunVerdict {
         let fleet = &self.fleet;
-        for device in fleet.devices() {
-            if let Some(why) = contradiction(device, fleet.payload()) {
-                let line = self.lines.get(&device.id).copied().unwrap_or(1);
-                let why = format!("{}: {why}", device.id);
-                return Err(Fault::line(EVENTS_FILE, line, why));
-            }
-        }
-        Ok(RunVerdict {
+        RunVerdict {
             id: fleet.run().clone(),
             messages,
             last,
             started: fleet.started(),
             ended: fleet.ended(),
             devices: fleet.devices().iter().map(verdict).collect(),
-        })
+        }
+    }
+
+    /// The outcome of every device is one that can be, by what the device said of itself.
+    pub(super) fn ensure_outcomes(&self) -> Result<(), Fault> {
+        for device in self.fleet.devices() {
+            if let Some(why) = contradiction(device, self.fleet.payload()) {
+                let line = self.lines.get(&device.id).copied().unwrap_or(1);
+                let why = format!("{}: {why}", device.id);
+                return Err(Fault::line(EVENTS_FILE, line, why));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -175,7 +180,7 @@ fn verdict(device: &DeviceState) -> DeviceVerdict {
         device: device.id.clone(),
         attempt: device.attempt,
         outcome: device.outcome().cloned(),
-        in_doubt: device.pending.is_some(),
+        in_doubt: device.open_install().is_some(),
         fws: last_said(device).and_then(|version| version.fws),
     }
 }
@@ -196,7 +201,7 @@ fn contradiction(device: &DeviceState, payload: &PayloadFacts) -> Option<&'stati
             (!proven).then_some("upgraded, but it did not report the signature of the image")
         }
         Outcome::Current if expected.is_some() => {
-            let runs = said.and_then(|said| said.fws) == expected;
+            let runs = said.is_none_or(|said| said.fws == expected);
             (!runs).then_some("current, but it did not report the signature of the image")
         }
         Outcome::AppInstalled => {

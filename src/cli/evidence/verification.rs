@@ -183,7 +183,8 @@ impl Reading<'_> {
         let claimed = claimed?;
         // Whether it is written as hemfleet writes it, which tells whether it or the manifest was changed.
         self.is_as_written = json(&claimed).is_ok_and(|written| written == bytes);
-        let derived = judge.finish(messages, last)?;
+        judge.ensure_outcomes()?;
+        let derived = judge.run(messages, last);
         if let Some(why) = difference(&claimed, &derived) {
             return Err(Fault::file(VERDICTS_FILE, why).into());
         }
