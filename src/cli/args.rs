@@ -43,9 +43,10 @@ pub(super) enum Command {
     Status(journal::Status),
     /// Write a report of a run that is over
     Report(journal::Report),
-    /// Show a run again, on the dashboard or as lines
+    /// Show a run again, on the dashboard or as lines; no device is asked anything
     Replay(journal::Replay),
-    /// Watch a run that is going on in another process, without a hand in it
+    /// Watch a run that is going on in another process, without a hand in it: what it did so far, then what it does. Ends
+    /// with the exit code of the run, or with 0 where it is left before
     Attach(journal::Attach),
     /// Write what proves a run to a folder that others can verify, or verify such a folder
     Evidence(journal::Evidence),
@@ -249,6 +250,10 @@ pub(super) struct Run {
     /// (lost and unknown count double); overrides `[rollout] max_failures`
     #[arg(long, value_name = "N|N%")]
     pub(super) max_failures: Option<MaxFailures>,
+    /// When the terminal is gone (SIGHUP), go on to the end of the run without a screen; `hemfleet attach` shows it.
+    /// Overrides `[run] on_hangup`
+    #[arg(long)]
+    pub(super) detach: bool,
     #[command(flatten)]
     pub(super) keep: journal::Keep,
     #[command(flatten)]

@@ -14,8 +14,8 @@ use super::output::report_files::ReportRefused;
 use super::process::limits::TooFewFiles;
 use crate::config::Diagnostics;
 use crate::device::http::SetupError;
-use crate::journal::JournalError;
-use crate::model::{DeviceId, human_bytes};
+use crate::journal::{ImportError, JournalError};
+use crate::model::{DeviceId, RunId, human_bytes};
 use crate::sim::ScenarioError;
 
 /// Why a command ends with exit code 2. Nothing was changed on any device.
@@ -159,6 +159,31 @@ pub enum CliError {
     /// A run without `--yes` and without a terminal.
     #[error("there is no terminal to confirm the plan in")]
     NoTerminalToConfirm,
+    /// `replay --step` without the dashboard.
+    #[error("--step is for the dashboard, where a key shows the next event")]
+    StepWithoutDashboard,
+    /// A file that holds no run.
+    #[error("{}", path.display())]
+    NoRunFile {
+        /// Its path.
+        path: PathBuf,
+        /// Why not.
+        source: ImportError,
+    },
+    /// No run was kept.
+    #[error("the journal has no run yet")]
+    NoRuns,
+    /// `attach` to a run that no process is at work on.
+    #[error("no process is at work on run {run} any more")]
+    NotAlive {
+        /// The run.
+        run: RunId,
+        /// Whether some device was not brought to an end.
+        unfinished: bool,
+    },
+    /// `attach` where no process is at work on any run.
+    #[error("no run of this journal is going on")]
+    NothingAlive,
     /// A device whose secret is typed, and no terminal.
     #[error("{0}: its secret must be typed, but there is no terminal")]
     NoTerminalToAsk(DeviceId),
@@ -186,6 +211,22 @@ impl CliError {
             Self::Evidence(refused) => refused.hint()?,
             Self::LogKey { .. } => {
                 "the key is the saved answer of GET /api/logger/key: key, nonce and nonce_signed"
+            }
+            Self::NoRunFile { source, .. } => source.hint()?,
+            Self::NoRuns => "hemfleet run keeps each run in it; --journal FILE names another one",
+            Self::NotAlive {
+                run,
+                unfinished: true,
+            } => {
+                return Some(format!(
+                    "hemfleet resume {run} goes on with it, and hemfleet replay {run} shows what it did"
+                ));
+            }
+            Self::NotAlive { run, .. } => {
+                return Some(format!("hemfleet replay {run} shows what it did"));
+            }
+            Self::NothingAlive => {
+                "hemfleet history lists the runs, and hemfleet replay shows one again"
             }
             Self::NoInventory => "name one with -c FILE; hemfleet config init writes one",
             Self::Exists(_) => "name another file: hemfleet config init FILE",

@@ -14,13 +14,14 @@ use crate::config::secrets::prompt::{self, TerminalPrompter};
 use crate::config::secrets::secret_store::SecretStore;
 use crate::config::{self, Settings};
 use crate::device::http::HttpDevice;
+use crate::engine::StopSignal;
 use crate::hem::kdf::check_master_words;
 use crate::model::{AuthMethod, Credentials, DeviceId, DeviceSpec, Secret};
 
 /// The adapters of all devices, with their secrets; nothing where an interrupt comes first. Nothing is sent yet.
 pub(super) async fn devices_with_secrets(
     settings: &Settings,
-    interrupts: &mut mpsc::Receiver<()>,
+    interrupts: &mut mpsc::Receiver<StopSignal>,
 ) -> Result<Option<Vec<(DeviceId, HttpDevice)>>, CliError> {
     limits::ensure_files(settings.concurrency, settings.devices.len())?;
     let prompted = |spec: &&DeviceSpec| spec.auth.credentials() == Credentials::Prompt;
@@ -38,7 +39,7 @@ pub(super) async fn devices_with_secrets(
 /// Reads the secrets of the devices; nothing where an interrupt comes first.
 async fn secrets(
     settings: &Settings,
-    interrupts: &mut mpsc::Receiver<()>,
+    interrupts: &mut mpsc::Receiver<StopSignal>,
 ) -> Result<Option<SecretStore>, CliError> {
     let (devices, hidden) = (settings.devices.clone(), settings.secret_variables.clone());
     let read = tokio::task::spawn_blocking(move || {
@@ -52,7 +53,7 @@ async fn secrets(
     });
     tokio::select! {
         read = read => Ok(Some(read.map_err(io::Error::other)??)),
-        Some(()) = interrupts.recv() => {
+        Some(_) = interrupts.recv() => {
             // The prompt is still waiting, with the echo off.
             prompt::restore();
             Ok(None)
@@ -63,11 +64,11 @@ async fn secrets(
 /// Locks the devices before anything else is done; false if an interrupt comes first.
 pub(super) async fn take_locks(
     locks: &Arc<DeviceLocks>,
-    interrupts: &mut mpsc::Receiver<()>,
+    interrupts: &mut mpsc::Receiver<StopSignal>,
 ) -> Result<bool, CliError> {
     tokio::select! {
         taken = locks.take() => taken.map(|()| true).map_err(nothing_sent),
-        Some(()) = interrupts.recv() => Ok(false),
+        Some(_) = interrupts.recv() => Ok(false),
     }
 }
 

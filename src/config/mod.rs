@@ -26,7 +26,9 @@ pub use environment::{Env, process_env};
 pub use schema::schema;
 pub use toml::source::Location;
 
-use crate::model::{DeviceId, DeviceSpec, ImageTrust, Policy, Reach, Rollout, ScreenSettings};
+use crate::model::{
+    DeviceId, DeviceSpec, ImageTrust, OnHangUp, Policy, Reach, Rollout, ScreenSettings,
+};
 
 /// The documented inventory: every key with its default.
 pub const EXAMPLE: &str = include_str!("../../config.example.toml");
@@ -52,6 +54,8 @@ pub struct Settings {
     pub broker: BrokerSettings,
     /// When a rollout is halted.
     pub rollout: Rollout,
+    /// What becomes of a run whose terminal is gone; `--detach` wins.
+    pub on_hang_up: OnHangUp,
     /// How the dashboard uses the terminal.
     pub screen: ScreenSettings,
     /// Time limits, pace, retries, `--force`.

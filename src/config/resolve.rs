@@ -90,6 +90,7 @@ pub(super) fn resolve(
         },
         broker,
         rollout: file.rollout.fill(),
+        on_hang_up: file.run.fill(),
         screen: file.screen.fill(),
         policy: file.policy.fill(overrides),
         secret_variables: file.secret_variables.iter().cloned().collect(),

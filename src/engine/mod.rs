@@ -18,9 +18,11 @@ mod pool;
 mod procedure;
 mod recorder;
 mod reducer_messages;
+mod replay;
 mod run_facts;
 #[cfg(test)]
 mod tests;
+mod unattended;
 
 pub use event::{
     DeviceFact, EarlierInstall, EarlierRefusal, Event, Fact, PendingInstall, Progress, Reopened,
@@ -39,4 +41,6 @@ pub use pool::{Launcher, Pool};
 pub use procedure::attempt::LogKeeper;
 pub use recorder::{NotRecorded, Recorder};
 pub use reducer_messages::{Command, Intent, Message, TaskEnd};
+pub use replay::{Replay, Speed};
 pub use run_facts::RunFacts;
+pub use unattended::{StopSignal, unattended};

@@ -160,7 +160,7 @@ fn notes(run: &FleetRun) -> String {
 async fn next(run: &mut FleetRun) -> Event {
     const LIMIT: Duration = Duration::from_secs(48 * 3600);
     let event = tokio::time::timeout(LIMIT, run.next()).await;
-    event.unwrap_or_else(|_| {
+    event.ok().flatten().unwrap_or_else(|| {
         panic!(
             "no event comes any more; the devices: {:#?}",
             run.fleet().devices()

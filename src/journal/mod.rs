@@ -7,10 +7,12 @@
 //! its own takes it from there and writes it with others in one transaction (`batch`). Whoever is about to send an install
 //! waits for that ([`crate::engine::Recorder::on_disk`]).
 
+mod anonymise;
 mod batch;
 mod database;
 mod database_file;
 mod error;
+mod export;
 mod fault_point;
 #[cfg(test)]
 pub(crate) mod fixtures;
@@ -21,6 +23,8 @@ mod message_kind;
 mod open_installs;
 mod prune;
 mod record;
+#[cfg(test)]
+mod rich_run;
 mod run_entry;
 mod run_lock;
 mod run_writer;
@@ -32,6 +36,7 @@ mod write_queue;
 
 pub use database::{Journal, WhichDevice};
 pub use error::JournalError;
+pub use export::{FORMAT, ImportError, read_run, write_run};
 pub use log_files::{ComingLog, LogFileError, LogFiles, LogLimits, Removed};
 pub use open_installs::{OpenInstall, Refusal};
 pub use record::{DeviceContext, JournalledRun, RunContext, RunRecord};

@@ -48,5 +48,6 @@ pub use settings::policy::{
     ApprovalPolicy, AuditMode, AuditPolicy, OnExpired, Pace, Policy, Retry, Timeouts,
 };
 pub use settings::rollout::{MaxFailures, MaxFailuresError, Rollout};
+pub use settings::run::OnHangUp;
 pub use settings::screen::{Notify, ScreenSettings};
 pub use text::{chain, counted, hex, human_bytes, human_duration, padded, printable, shared_words};

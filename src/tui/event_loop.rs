@@ -1,11 +1,14 @@
 //! The dashboard's loop. Keys, events, signals and time come in; a frame goes out when something has changed.
-//! `ui` decides what a key does, `view` what the screen looks like.
+//! `ui` decides what a key does, `view` what the screen looks like. What becomes of a run whose terminal is gone is in
+//! `hang_up`, and what is different about a run that is only looked at in `read_only`.
+
+mod hang_up;
+mod read_only;
 
 use std::io;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use ratatui::crossterm::event::Event as Input;
 use ratatui::layout::Size;
@@ -13,7 +16,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use zeroize::Zeroizing;
 
-use crate::engine::{Event, Fleet, FleetRun, Intent, Mode, Phase, Stop};
+use crate::engine::{Event, Fleet, FleetRun, Intent, Mode, Stop, StopSignal};
+use crate::model::OnHangUp;
 
 use super::announcer::{Announcements, Announcer};
 use super::confirmed_plan::ConfirmedPlan;
@@ -35,9 +39,6 @@ const STALL: Duration = Duration::from_secs(1);
 const FOREGROUND: Duration = Duration::from_millis(300);
 /// The most events or keys that are taken in at once, so that a burst of one does not hold up the rest.
 const BATCH: usize = 2048;
-/// For so long after the terminal is lost, a signal counts as part of the loss: a hang-up is one wish to stop, but
-/// shell and kernel may each send a SIGHUP for it.
-const AFTERSHOCK: Duration = Duration::from_secs(5);
 /// How long to wait for tasks that were told to stop at once.
 const ABORT: Duration = Duration::from_secs(3);
 
@@ -54,6 +55,8 @@ pub struct Options<'a> {
     pub mouse: bool,
     /// The time zone in which times of day are shown.
     pub zone: TimeZone,
+    /// What becomes of the run when the terminal is gone.
+    pub on_hang_up: OnHangUp,
     /// Called when the plan is confirmed, before anything starts.
     pub may_start: &'a mut dyn FnMut() -> MayStart,
     /// Called with each event after the fleet has taken it in; for a log file.
@@ -65,7 +68,7 @@ pub struct Options<'a> {
 pub enum DashboardExit {
     /// The plan was left without a confirmation: no device was changed.
     Declined,
-    /// Nothing was left to do, and a person left.
+    /// Nothing was left to do, and a person left or the terminal is gone; or the run was only looked at.
     Left,
     /// Interrupted, and everything was brought to a safe point or stopped.
     Interrupted,
@@ -73,23 +76,25 @@ pub enum DashboardExit {
 
 /// Shows a session until a person leaves or an interrupt has been carried out.
 ///
-/// Sends [`Intent::Begin`] once it has the terminal; the caller calls [`FleetRun::finish`]. Each message in
-/// `interrupts` counts as one Ctrl-C. If the terminal is lost, the run is drained without it.
+/// Sends [`Intent::Begin`] once it has the terminal; the caller calls [`FleetRun::finish`]. If the terminal is lost, the
+/// run is brought to a safe point without it, or to its end: as [`Options::on_hang_up`] says.
 ///
 /// # Errors
 ///
 /// The terminal could not be taken. It has been given back by then, as on every other way out.
 pub async fn run<'a>(
     session: &'a mut FleetRun,
-    interrupts: &mut mpsc::Receiver<()>,
+    interrupts: &mut mpsc::Receiver<StopSignal>,
     options: Options<'a>,
 ) -> io::Result<DashboardExit> {
     let (guard, keys) = Guard::enter(options.mouse)?;
     session.intend(Intent::Begin);
     let size = guard.size();
+    let mut ui = Ui::new(size);
+    ui.read_only = read_only::sign(session, false);
     let dashboard = Dashboard {
         session,
-        ui: Ui::new(size),
+        ui,
         announcer: Announcer::new(options.announcements),
         options,
         guard: Some(guard),
@@ -98,13 +103,18 @@ pub async fn run<'a>(
         behind: None,
         drawn: None,
         aborted: None,
-        lost: None,
+        unattended: false,
         left: false,
+        over: false,
         confirmed: None,
     };
     Ok(inside(dashboard.show(keys, interrupts)).await)
 }
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says something else, and all go together"
+)]
 struct Dashboard<'a> {
     session: &'a mut FleetRun,
     ui: Ui,
@@ -119,8 +129,11 @@ struct Dashboard<'a> {
     behind: Option<Instant>,
     drawn: Option<Instant>,
     aborted: Option<Instant>,
-    lost: Option<Instant>,
+    /// Whether nobody is at the screen any more.
+    unattended: bool,
     left: bool,
+    /// Whether no event can come any more.
+    over: bool,
     /// The plan that was confirmed, while [`Options::may_start`] has not answered yet.
     confirmed: Option<(ConfirmedPlan, MayStart)>,
 }
@@ -129,8 +142,10 @@ struct Dashboard<'a> {
 enum Wakeup {
     Input(Option<io::Result<Input>>),
     Event(Box<Event>),
-    /// An interrupt; absent once no more can come.
-    Signal(Option<()>),
+    /// No event can come any more.
+    Over,
+    /// A signal to stop; absent once no more can come.
+    Signal(Option<StopSignal>),
     HungUp,
     /// The terminal was taken again.
     Retaken,
@@ -139,7 +154,11 @@ enum Wakeup {
 }
 
 impl Dashboard<'_> {
-    async fn show(mut self, keys: Inputs, interrupts: &mut mpsc::Receiver<()>) -> DashboardExit {
+    async fn show(
+        mut self,
+        keys: Inputs,
+        interrupts: &mut mpsc::Receiver<StopSignal>,
+    ) -> DashboardExit {
         let mut keys = Some(keys);
         let mut hang_up = Box::pin(hung_up());
         let mut signals = true;
@@ -152,7 +171,8 @@ impl Dashboard<'_> {
             let wake = self.wake();
             let woken_by = tokio::select! {
                 input = next_input(&mut keys) => Wakeup::Input(input),
-                event = self.session.next() => Wakeup::Event(Box::new(event)),
+                event = self.session.next(), if !self.over =>
+                    event.map_or(Wakeup::Over, |event| Wakeup::Event(Box::new(event))),
                 signal = interrupts.recv(), if signals => Wakeup::Signal(signal),
                 may = answer(&mut self.confirmed) => Wakeup::MayStart(may),
                 () = &mut hang_up, if self.guard.is_some() => Wakeup::HungUp,
@@ -180,7 +200,11 @@ impl Dashboard<'_> {
                     self.event(&event);
                     self.drain(BATCH);
                 }
-                Wakeup::Signal(Some(())) => self.signal(),
+                Wakeup::Over => {
+                    self.over = true;
+                    self.dirty = true;
+                }
+                Wakeup::Signal(Some(signal)) => self.signal(signal),
                 Wakeup::Signal(None) => signals = false,
                 Wakeup::Retaken => {
                     self.whole = true;
@@ -199,6 +223,9 @@ impl Dashboard<'_> {
     /// Whether to leave now, and how.
     fn exit(&self) -> Option<DashboardExit> {
         let fleet = self.session.fleet();
+        if self.session.is_read_only() {
+            return self.left.then_some(DashboardExit::Left);
+        }
         if self.left {
             let planned = on_plan(fleet) && fleet.mode() == Mode::Confirm;
             return Some(if planned {
@@ -207,9 +234,11 @@ impl Dashboard<'_> {
                 DashboardExit::Left
             });
         }
-        fleet.stop()?;
         let given_up = self.aborted.is_some_and(|at| at.elapsed() >= ABORT);
-        (fleet.is_over() || given_up).then_some(DashboardExit::Interrupted)
+        if fleet.stop().is_some() {
+            return (fleet.is_over() || given_up).then_some(DashboardExit::Interrupted);
+        }
+        (self.unattended && fleet.is_over()).then_some(DashboardExit::Left)
     }
 
     /// When to wake even if nothing happens; absent while nothing on the screen changes by itself.
@@ -227,13 +256,14 @@ impl Dashboard<'_> {
             if self.dirty {
                 Some(drawn + FRAME)
             } else {
-                has_clocks(self.session.fleet()).then(|| drawn + TICK)
+                self.has_clocks().then(|| drawn + TICK)
             }
         });
         [abort, frame].into_iter().flatten().min()
     }
 
     fn draw_if_due(&mut self) {
+        let now = self.now();
         let due = self.drawn.is_none_or(|at| at.elapsed() >= FRAME);
         if !self.dirty || !due {
             return;
@@ -252,8 +282,8 @@ impl Dashboard<'_> {
         let stalled = self.behind.take().is_some_and(|at| at.elapsed() >= STALL);
         let whole = std::mem::take(&mut self.whole) || stalled;
         let fleet = self.session.fleet();
-        let now = Timestamp::now();
         let ui = &mut self.ui;
+        ui.read_only = read_only::sign(self.session, self.over);
         let options = &self.options;
         let drawn = guard.draw(whole, |frame| {
             ui.size = frame.area().as_size();
@@ -317,6 +347,7 @@ impl Dashboard<'_> {
                     tracing::warn!(%error, "cannot copy");
                 }
             }
+            Effect::Pace(key) => self.pace(key),
         }
     }
 
@@ -338,11 +369,17 @@ impl Dashboard<'_> {
         };
         let same = plan.is_still_shown(self.session.fleet());
         match may {
+            Err(why) if self.unattended => {
+                tracing::error!("{why}");
+                self.settle_unattended();
+            }
             Err(why) => self.ui.notice = Some((Tone::Bad, why)),
             Ok(()) if same => self.intend(Intent::Confirm),
-            Ok(()) => self
-                .ui
-                .warn("the plan has changed: look at it, and type the number again"),
+            Ok(()) => {
+                self.ui
+                    .warn("the plan has changed: look at it, and type the number again");
+                self.settle_unattended();
+            }
         }
         self.dirty = true;
     }
@@ -365,6 +402,7 @@ impl Dashboard<'_> {
     fn event(&mut self, event: &Event) {
         self.ui.event(event);
         (self.options.on_event)(self.session.fleet(), event);
+        self.settle_unattended();
         self.dirty = true;
     }
 
@@ -375,23 +413,6 @@ impl Dashboard<'_> {
                 return;
             };
             self.event(&event);
-        }
-    }
-
-    fn signal(&mut self) {
-        if self.lost.is_none_or(|at| at.elapsed() >= AFTERSHOCK) {
-            self.intend(Intent::Interrupt);
-        }
-    }
-
-    /// The terminal is gone: stops as after one Ctrl-C, even if signals come with the hang-up.
-    fn lose_terminal(&mut self) {
-        if self.guard.take().is_some() {
-            self.lost = Some(Instant::now());
-            tracing::warn!("the terminal is gone: stopping safely");
-            if self.session.fleet().stop().is_none() {
-                self.intend(Intent::Interrupt);
-            }
         }
     }
 }
@@ -418,13 +439,4 @@ async fn answer(confirmed: &mut Option<(ConfirmedPlan, MayStart)>) -> Result<(),
         Some((_, may)) => may.await,
         None => std::future::pending().await,
     }
-}
-
-/// Whether something on the screen changes by itself.
-fn has_clocks(fleet: &Fleet) -> bool {
-    let runs = fleet.phase() != Phase::Planned;
-    runs && fleet
-        .devices()
-        .iter()
-        .any(crate::engine::DeviceState::has_task)
 }

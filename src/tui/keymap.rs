@@ -32,6 +32,10 @@ pub(super) enum Focus {
     Notice,
     /// The help.
     Help,
+    /// A run of the past. Its keys come before those of the page that is shown.
+    Replay,
+    /// A run of another process, likewise.
+    Attached,
 }
 
 /// What a key does.
@@ -100,6 +104,33 @@ pub(super) enum Action {
     GoOn,
     /// Stop the rollout.
     StopRollout,
+    /// Stand still, or go on.
+    Pause,
+    /// The next event of a run of the past.
+    Step,
+    /// The next one that is more than progress.
+    StepOver,
+    Faster,
+    Slower,
+    /// From the begin of the run.
+    Again,
+}
+
+impl Action {
+    /// Whether it would change what becomes of devices. Marks do so on the plan, where they leave devices out.
+    pub(super) fn steers(self, focus: Focus) -> bool {
+        match self {
+            Self::Mark | Self::MarkAll | Self::Erase => focus == Focus::Plan,
+            Self::Start
+            | Self::Retry
+            | Self::RetryFailed
+            | Self::Cancel
+            | Self::CancelAll
+            | Self::Secret
+            | Self::Budget => true,
+            _ => false,
+        }
+    }
 }
 
 /// One key.
@@ -311,7 +342,26 @@ pub(super) const BINDINGS: &[Binding] = bindings! {
     Help: [key(KeyCode::Up), char('k')] "↑↓" => Up, 2 "scroll", "";
     Help: [key(KeyCode::Down), char('j')] "↓" => Down, 0 "", "";
     Help: [CTRL_C] "Ctrl-C" => Interrupt, 0 "", "";
+
+    Replay: [char(' ')] "Space" => Pause, 1 "pause or go on", "pause or go on; at its end, begin again";
+    Replay: [char('.')] "." => Step, 2 "one event", "the next event (>: the next that is more than progress)";
+    Replay: [char('>')] ">" => StepOver, 0 "", "";
+    Replay: [char('+'), char('=')] "+ -" => Faster, 2 "speed", "faster or slower";
+    Replay: [char('-')] "-" => Slower, 0 "", "";
+    Replay: [char('0')] "0" => Again, 4 "begin", "from the begin of the run";
+    Replay: [char('q')] "q" => Quit, 1 "leave", "leave";
+    Replay: [CTRL_C] "Ctrl-C" => Interrupt, 0 "", "";
+
+    Attached: [char('q')] "q" => Quit, 1 "leave", "leave; the run goes on";
+    Attached: [CTRL_C] "Ctrl-C" => Interrupt, 0 "", "";
 };
+
+impl Binding {
+    /// Whether a key means both.
+    pub(super) fn shares(&self, other: &Self) -> bool {
+        self.keys.iter().any(|key| other.keys.contains(key))
+    }
+}
 
 /// What a key does while the focus is here; nothing where it has no meaning.
 pub(super) fn action(focus: Focus, event: &KeyEvent) -> Option<Action> {
@@ -335,7 +385,7 @@ mod tests {
     fn no_key_means_two_things_in_one_place() {
         for (n, one) in BINDINGS.iter().enumerate() {
             for other in &BINDINGS[n + 1..] {
-                let shared = one.keys.iter().any(|k| other.keys.contains(k));
+                let shared = one.shares(other);
                 assert!(
                     one.focus != other.focus || !shared,
                     "{:?}: {} and {}",
@@ -384,9 +434,11 @@ mod tests {
     fn the_readme_has_this_table() {
         let mut table = "| key | does |\n| --- | --- |\n".to_owned();
         let plan = of(Focus::Plan).filter(|b| matches!(b.action, Action::Start | Action::Mark));
+        let replay = of(Focus::Replay).filter(|b| b.action != Action::Quit);
         let rows = of(Focus::Devices)
             .map(|b| (b, ""))
-            .chain(plan.map(|b| (b, "on the plan: ")));
+            .chain(plan.map(|b| (b, "on the plan: ")))
+            .chain(replay.map(|b| (b, "in a replay: ")));
         for (binding, lead) in rows.filter(|(b, _)| !b.help.is_empty()) {
             let _ = writeln!(table, "| `{}` | {lead}{} |", binding.shown, binding.help);
         }

@@ -10,6 +10,7 @@ mod halt_box;
 mod marked_devices;
 mod mouse;
 mod panes;
+pub(super) mod read_only;
 pub(super) mod retry_box;
 mod secret_box;
 mod selection;
@@ -27,11 +28,12 @@ pub(super) use self::device_actions::can_cancel;
 use self::failures::Failures;
 use self::filter_input::FilterInput;
 use self::halt_box::Budget;
+use self::read_only::{PaceKey, ReadOnly};
 use self::retry_box::RetryBox;
 use self::secret_box::Secrets;
 use super::device_order::Sort;
 use super::inventory::Inventory;
-use super::keymap::{self, Action, Focus};
+use super::keymap::{Action, Focus};
 use super::layout::{Areas, LayoutRequest, PaneChoice, Zoom};
 use super::recent_log::RecentLog;
 use super::theme::Tone;
@@ -45,6 +47,8 @@ pub(super) enum Effect {
     Leave,
     /// Copy to the clipboard.
     Copy(String),
+    /// Change the pace of a replay.
+    Pace(PaceKey),
 }
 
 /// A box over the screen.
@@ -120,6 +124,8 @@ pub(super) struct Ui {
     pub(super) reveal: bool,
     /// What is shown of the inventory.
     pub(super) inventory: Inventory,
+    /// Present where the run is only looked at.
+    pub(super) read_only: Option<ReadOnly>,
     /// The selected device, as an index into the fleet's devices; kept when the order changes.
     selected: usize,
     order_is_stale: bool,
@@ -152,6 +158,7 @@ impl Ui {
             budget: Budget::default(),
             reveal: false,
             inventory: Inventory::default(),
+            read_only: None,
             selected: 0,
             order_is_stale: true,
             was_plan: false,
@@ -192,7 +199,8 @@ impl Ui {
         Areas::of(&LayoutRequest {
             size: self.size,
             plan: on_plan(fleet),
-            banner: fleet.stop().is_some()
+            banner: self.process_is_gone()
+                || fleet.stop().is_some()
                 || (!on_plan(fleet) && (fleet.is_over() || fleet.is_halted())),
             people: !on_plan(fleet) && fleet.devices().iter().any(waits_for_person),
             // Only the table shares the screen with panes.
@@ -247,7 +255,7 @@ impl Ui {
         let asked = self.popup.is_some();
         self.settle(fleet);
         let focus = self.focus(fleet);
-        let action = keymap::action(focus, event);
+        let action = self.meaning(focus, event);
         if asked && self.popup.is_none() && action != Some(Action::Interrupt) {
             // The key was meant for a box that is gone.
             return Vec::new();
@@ -256,6 +264,9 @@ impl Ui {
         let effects = match (action, event.code) {
             (Some(action), _) => self.action(action, focus, fleet),
             (None, KeyCode::Char(c)) if focus == Focus::Plan && c.is_ascii_digit() => {
+                if self.refuses(Action::Start, focus) {
+                    return Vec::new();
+                }
                 self.digit(c, fleet);
                 Vec::new()
             }
@@ -287,6 +298,12 @@ impl Ui {
     }
 
     fn action(&mut self, action: Action, focus: Focus, fleet: &Fleet) -> Vec<Effect> {
+        if self.refuses(action, focus) {
+            return Vec::new();
+        }
+        if let Some(effects) = Self::pace(action) {
+            return effects;
+        }
         match action {
             Action::Up
             | Action::Down
@@ -347,6 +364,7 @@ impl Ui {
             Action::CancelAll => self.ask_cancel_all(fleet),
             Action::Copy => return self.copy(focus, fleet),
             Action::Quit => return self.quit(focus, fleet),
+            Action::Interrupt if self.read_only.is_some() => return vec![Effect::Leave],
             Action::Interrupt => {
                 self.popup = None;
                 return vec![Effect::Intend(Intent::Interrupt)];
@@ -358,7 +376,8 @@ impl Ui {
     }
 
     fn quit(&mut self, focus: Focus, fleet: &Fleet) -> Vec<Effect> {
-        if focus == Focus::Plan || (fleet.is_over() && fleet.stop().is_none()) {
+        let over = fleet.is_over() && fleet.stop().is_none();
+        if focus == Focus::Plan || over || self.read_only.is_some() {
             return vec![Effect::Leave];
         }
         self.popup = Some(Popup::Quit);

@@ -169,9 +169,10 @@ async fn until_over(session: &mut FleetRun, retries: &mut HashMap<DeviceId, u32>
             continue;
         }
         let event = tokio::time::timeout(PATIENCE, session.next()).await;
-        let event = event.unwrap_or_else(|_| {
-            panic!("no event comes any more; {:#?}", session.fleet().devices())
-        });
+        let event = event
+            .ok()
+            .flatten()
+            .unwrap_or_else(|| panic!("no event comes any more; {:#?}", session.fleet().devices()));
         if let Fact::Device { device, fact, .. } = event.fact
             && matches!(fact, DeviceFact::RetryScheduled { .. })
         {

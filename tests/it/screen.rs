@@ -7,7 +7,7 @@ mod progress;
 mod reports;
 mod secrets_and_approvals;
 mod stalled;
-mod tty;
+pub(crate) mod tty;
 
 use tty::Tty;
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::{Format, Inventory, Reports, View};
+use crate::engine::Speed;
 use crate::model::MaxFailures;
 
 /// Which journal.
@@ -46,6 +47,9 @@ pub(in crate::cli) struct Resume {
     /// other settings apply from now on
     #[arg(long)]
     pub(in crate::cli) accept_drift: bool,
+    /// When the terminal is gone (SIGHUP), go on to the end of the run without a screen, as with `hemfleet run`
+    #[arg(long)]
+    pub(in crate::cli) detach: bool,
     /// Another budget, as of `hemfleet run`
     #[arg(long, value_name = "N|N%")]
     pub(in crate::cli) max_failures: Option<MaxFailures>,
@@ -156,16 +160,23 @@ pub(in crate::cli) enum ReportAs {
 pub(in crate::cli) struct Replay {
     /// The run, or a file that `hemfleet history export` wrote [default: the newest run]
     pub(in crate::cli) run: Option<String>,
-    /// How many times as fast as it was
-    #[arg(long, value_name = "N", default_value_t = 1.0, conflicts_with = "step")]
-    pub(in crate::cli) speed: f64,
-    /// One event for each press of a key
+    /// How many times as fast as it was: 0.1 to 1000 [default: 1 on the dashboard, else as fast as it is read]. A wait of
+    /// more than 5 s is cut short
+    #[arg(long, value_name = "N", value_parser = speed, conflicts_with = "step")]
+    pub(in crate::cli) speed: Option<Speed>,
+    /// One event for each press of . on the dashboard; Space lets it go on
     #[arg(long)]
     pub(in crate::cli) step: bool,
     #[command(flatten)]
     pub(in crate::cli) journal: JournalFile,
     #[command(flatten)]
     pub(in crate::cli) view: View,
+}
+
+fn speed(text: &str) -> Result<Speed, String> {
+    let times = text.trim_end_matches(['x', '×']).parse().ok();
+    let speed = times.and_then(Speed::new);
+    speed.ok_or_else(|| "a number from 0.1 to 1000, such as 10".to_owned())
 }
 
 #[derive(Args, Debug)]

@@ -13,7 +13,9 @@ use bytes::Bytes;
 use crate::device::RawLog;
 use crate::engine::{Fleet, Intent, LogKeeper, Mode};
 use crate::hem::audit::{self, Delivery, KeyFault, LogKey, LogLine, Verified, Verifier};
-use crate::model::{AuditEntry, DeviceId, LogEnd, LogId, Payload, PayloadFacts, printable};
+use crate::model::{
+    AuditEntry, DeviceId, LogEnd, LogId, OnHangUp, Payload, PayloadFacts, printable,
+};
 use crate::report::{AuditTable, Exit, InventoryOrder, JsonLines, Reporter};
 
 use crate::cli::args::{AuditRead, AuditVerify, Cli};
@@ -85,8 +87,15 @@ pub(in crate::cli) fn read_logs(cli: &Cli, args: &AuditRead) -> Result<Exit, Cli
             page,
             look,
         };
-        let told =
-            headless_loop::run(&mut session, lines, None, &mut reports, &mut interrupts).await;
+        let told = headless_loop::run(
+            &mut session,
+            lines,
+            None,
+            OnHangUp::Drain,
+            &mut reports,
+            &mut interrupts,
+        )
+        .await;
         drop(shown);
         let fleet = session.fleet();
         let exit = reports

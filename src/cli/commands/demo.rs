@@ -16,7 +16,7 @@ use crate::cli::device_locks::DeviceLocks;
 use crate::cli::journal_file::RunJournal;
 use crate::cli::locks_and_secrets::{devices_with_secrets, take_locks};
 use crate::cli::output::report_files::ReportFiles;
-use crate::cli::output::show_session::{self, Ending, OutputMode};
+use crate::cli::output::show_session::{self, Ending, OutputMode, Presentation};
 use crate::cli::output::{logging, stderr_and_log, stdout_writer};
 use crate::cli::process::{limits, signals};
 use crate::cli::run_context::run_context;
@@ -85,9 +85,12 @@ pub(in crate::cli) fn demo(cli: &Cli, args: &Demo) -> Result<ExitCode, CliError>
         );
         let told = show_session::show(
             &mut session,
-            how,
-            look,
-            settings.screen,
+            Presentation {
+                how,
+                look,
+                screen: settings.screen,
+                on_hang_up: settings.on_hang_up,
+            },
             &locks,
             &mut reports,
             &mut interrupts,

@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use crate::config::Settings;
 use crate::device::Device;
 use crate::device::http::{Broker, HttpDevice};
+use crate::engine::StopSignal;
 use crate::model::{
     CheckinReport, Component, Credential, DeviceId, FailureKind, FirmwareImage, ImageTrust, chain,
     counted, human_bytes,
@@ -51,7 +52,7 @@ pub(in crate::cli) fn fetch(cli: &Cli, args: &Fetch) -> Result<Exit, CliError> {
         let mut interrupts = signals::interrupts()?;
         tokio::select! {
             done = all(&settings, args, &dir) => done,
-            Some(()) = interrupts.recv() => Ok(Exit::Interrupted),
+            Some(_) = interrupts.recv() => Ok(Exit::Interrupted),
         }
     });
     runtime.shutdown_background();
@@ -125,11 +126,11 @@ pub(super) struct Latest {
 pub(super) async fn latest(
     settings: &Settings,
     dir: &Path,
-    interrupts: &mut mpsc::Receiver<()>,
+    interrupts: &mut mpsc::Receiver<StopSignal>,
 ) -> Result<Option<Latest>, CliError> {
     tokio::select! {
         latest = newest(settings, dir) => latest.map(Some),
-        Some(()) = interrupts.recv() => Ok(None),
+        Some(_) = interrupts.recv() => Ok(None),
     }
 }
 

@@ -12,16 +12,17 @@ use crate::cli::device_locks::DeviceLocks;
 use crate::cli::drift::Drift;
 use crate::cli::journal_file::{self, RunJournal};
 use crate::cli::locks_and_secrets::{devices_with_secrets, nothing_sent, take_locks};
+use crate::cli::output::last_words;
 use crate::cli::output::report_files::ReportFiles;
-use crate::cli::output::show_session::{self, Ending, OutputMode};
+use crate::cli::output::show_session::{self, Ending, OutputMode, Presentation};
 use crate::cli::output::{logging, stderr_and_log};
 use crate::cli::process::{limits, signals};
 use crate::cli::run_context::Who;
 use crate::cli::{CliError, load, runtime, wiring};
 use crate::config::Settings;
-use crate::engine::{Fleet, FleetRun, Mode, Reopened};
+use crate::engine::{Fleet, FleetRun, Mode, Reopened, StopSignal};
 use crate::journal::{Journal, RunEntry, RunRecord};
-use crate::model::{DeviceId, Payload, RunId};
+use crate::model::{DeviceId, OnHangUp, Payload, RunId};
 use crate::report::Exit;
 
 /// Why a run cannot be gone on with. Nothing was sent to any device.
@@ -186,7 +187,7 @@ struct Resumption<'a> {
     how: OutputMode,
     log: Option<PathBuf>,
     reports: ReportFiles,
-    interrupts: mpsc::Receiver<()>,
+    interrupts: mpsc::Receiver<StopSignal>,
     journalled: RunJournal,
 }
 
@@ -197,13 +198,21 @@ impl Resumption<'_> {
             return Ok(Exit::Interrupted);
         }
         let look = show_session::look(self.args.view.ascii);
-        let screen = left.settings.screen;
+        let mut presentation = Presentation {
+            how: self.how,
+            look,
+            screen: left.settings.screen,
+            on_hang_up: left.settings.on_hang_up,
+        };
+        if self.args.detach {
+            presentation.on_hang_up = OnHangUp::Finish;
+        }
         let Some(mut session) = self.session(left).await? else {
             return Ok(Exit::Interrupted);
         };
         let (how, reports, interrupts) = (self.how, &mut self.reports, &mut self.interrupts);
         let told =
-            show_session::show(&mut session, how, look, screen, locks, reports, interrupts).await?;
+            show_session::show(&mut session, presentation, locks, reports, interrupts).await?;
         let fleet = session.fleet();
         let exit = reports.finish(fleet, Exit::of(fleet), interrupts).await;
         self.journalled.finish(fleet);
@@ -214,6 +223,7 @@ impl Resumption<'_> {
             told,
         };
         show_session::summary(fleet, how, look, ending, interrupts).await;
+        last_words::how_to_go_on(fleet, true, self.log.is_some());
         Ok(exit)
     }
 

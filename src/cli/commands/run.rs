@@ -7,9 +7,9 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use crate::config::Settings;
-use crate::engine::{FleetRun, Intent, Mode, RunFacts};
+use crate::engine::{FleetRun, Intent, Mode, RunFacts, StopSignal};
 use crate::journal::Journal;
-use crate::model::{Credential, DeviceId, OnExpired, Payload, RunId};
+use crate::model::{Credential, DeviceId, OnExpired, OnHangUp, Payload, RunId};
 use crate::report::{Exit, JsonLines, Reporter, plan_table};
 
 use super::fetch;
@@ -19,10 +19,11 @@ use crate::cli::earlier_runs;
 use crate::cli::journal_file::{self, RunJournal};
 use crate::cli::locks_and_secrets::{devices_with_secrets, nothing_sent, take_locks};
 use crate::cli::output::headless_loop::{self, Lines};
+use crate::cli::output::last_words;
 use crate::cli::output::logging;
 use crate::cli::output::progress_line::WithProgress;
 use crate::cli::output::report_files::ReportFiles;
-use crate::cli::output::show_session::{self, Ending, OutputMode};
+use crate::cli::output::show_session::{self, Ending, OutputMode, Presentation};
 use crate::cli::output::stdout_writer::{self, OutputBuffer};
 use crate::cli::process::{limits, signals};
 use crate::cli::run_context::run_context;
@@ -62,8 +63,15 @@ pub(in crate::cli) fn plan(cli: &Cli, args: &Plan) -> Result<Exit, CliError> {
             page,
             look,
         };
-        let told =
-            headless_loop::run(&mut session, lines, None, &mut reports, &mut interrupts).await;
+        let told = headless_loop::run(
+            &mut session,
+            lines,
+            None,
+            OnHangUp::Drain,
+            &mut reports,
+            &mut interrupts,
+        )
+        .await;
         drop(shown);
         let fleet = session.fleet();
         let exit = reports
@@ -90,6 +98,9 @@ pub(in crate::cli) fn run(cli: &Cli, args: &Run) -> Result<Exit, CliError> {
     let (mut settings, payload) = load::run(&args.target)?;
     if let Some(max_failures) = args.max_failures {
         settings.rollout.max_failures = max_failures;
+    }
+    if args.detach {
+        settings.on_hang_up = OnHangUp::Finish;
     }
     let reports = ReportFiles::open(&args.reports.files)?;
     let log = logging::start(cli, how)?;
@@ -128,7 +139,7 @@ struct Rollout<'a> {
     payload: Payload,
     log: Option<PathBuf>,
     reports: ReportFiles,
-    interrupts: mpsc::Receiver<()>,
+    interrupts: mpsc::Receiver<StopSignal>,
     journal: Option<Journal>,
 }
 
@@ -194,9 +205,14 @@ impl Rollout<'_> {
         let interrupts = &mut self.interrupts;
         let look = show_session::look(self.args.view.ascii);
         let (how, reports) = (self.how, &mut self.reports);
-        let screen = self.settings.screen;
+        let presentation = Presentation {
+            how,
+            look,
+            screen: self.settings.screen,
+            on_hang_up: self.settings.on_hang_up,
+        };
         let told =
-            show_session::show(&mut session, how, look, screen, locks, reports, interrupts).await?;
+            show_session::show(&mut session, presentation, locks, reports, interrupts).await?;
         let fleet = session.fleet();
         if let Some(refused) = locks.refused() {
             reports.finish(fleet, Exit::Usage, interrupts).await;
@@ -213,6 +229,7 @@ impl Rollout<'_> {
             told,
         };
         show_session::summary(fleet, how, look, ending, interrupts).await;
+        last_words::how_to_go_on(fleet, !self.args.keep.no_journal, self.log.is_some());
         Ok(exit)
     }
 

@@ -11,13 +11,15 @@
 //! | `MANIFEST.sha256` | the SHA-256 of all of these | the signature, where there is one |
 //!
 //! So a change of one file is named where it was made, and who changes one has to change all. `bundle` writes such a
-//! folder, `verification` reads it; both derive the verdicts by `verdicts`.
+//! folder, `verification` reads it (its events in `event_chain`); both derive the verdicts by `verdicts`.
 
 mod bundle;
 mod documents;
+mod event_chain;
 mod folder;
 mod log_file;
 mod manifest;
+mod reading;
 mod signature;
 #[cfg(test)]
 mod tests;
@@ -26,4 +28,5 @@ mod verification;
 
 pub(super) use bundle::{Bundle, EvidenceRefused};
 pub(super) use folder::NotVerified;
-pub(super) use verification::{LogRead, Signed, Verified, verify};
+pub(super) use reading::LogRead;
+pub(super) use verification::{Signed, Verified, verify};

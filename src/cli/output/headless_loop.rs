@@ -1,13 +1,14 @@
 //! A run without the dashboard: events go to a reporter, signals to the reducer, and the confirmation comes from the
-//! terminal. It never waits for whoever reads its output. The wording of events is in `report`.
+//! terminal. It never waits for whoever reads its output, and, where the inventory wants that, not for its terminal. The
+//! wording of events is in `report`.
 
 use std::io::{self, BufRead, Write};
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use crate::engine::{Event, Fleet, FleetRun, Intent, Mode, Phase, Stop};
-use crate::model::{counted, printable};
+use crate::engine::{Event, Fleet, FleetRun, Intent, Mode, Phase, Stop, StopSignal, unattended};
+use crate::model::{OnHangUp, counted, printable};
 use crate::report::{LineLook, Reporter, plan_table};
 
 use super::headless_secrets::HeadlessPrompt;
@@ -21,6 +22,15 @@ pub(in crate::cli) struct Lines<'a> {
     pub(in crate::cli) reporter: &'a mut dyn Reporter,
     pub(in crate::cli) page: OutputBuffer,
     pub(in crate::cli) look: LineLook,
+}
+
+/// Standard output, and what becomes of the run when nobody reads it any more.
+struct Out {
+    /// Absent once nothing more can be told.
+    writer: Option<StdoutWriter>,
+    on_hang_up: OnHangUp,
+    /// Whether nobody is there any more.
+    unattended: bool,
 }
 
 /// Where a plan is shown that waits to be confirmed.
@@ -40,7 +50,8 @@ impl Reporter for Silent {
 
 /// Runs the session to its end; whether all of it could be told on standard output. If not, because
 /// nobody reads any more or whoever reads is too far behind, the run was brought to a safe point, as by a first
-/// interrupt and never by a second: the same Ctrl-C that stops hemfleet also kills the `tee` behind it.
+/// interrupt and never by a second: the same Ctrl-C that stops hemfleet also kills the `tee` behind it. A hang-up does the
+/// same. With [`OnHangUp::Finish`] both let the run go on to its end.
 ///
 /// A reader that only stops for a while keeps the run from nothing: devices are watched on, and its lines wait.
 /// At the end it is waited for, until an interrupt.
@@ -51,15 +62,20 @@ pub(in crate::cli) async fn run(
     session: &mut FleetRun,
     lines: Lines<'_>,
     locks: Option<&Arc<DeviceLocks>>,
+    on_hang_up: OnHangUp,
     reports: &mut ReportFiles,
-    interrupts: &mut mpsc::Receiver<()>,
+    interrupts: &mut mpsc::Receiver<StopSignal>,
 ) -> bool {
     let Lines {
         reporter,
         page,
         look,
     } = lines;
-    let mut out = StdoutWriter::stdout(page.clone()).ok();
+    let mut out = Out {
+        writer: StdoutWriter::stdout(page.clone()).ok(),
+        on_hang_up,
+        unattended: false,
+    };
     let mut prompt = HeadlessPrompt::default();
     session.intend(Intent::Begin);
     while !session.fleet().is_over() {
@@ -70,7 +86,7 @@ pub(in crate::cli) async fn run(
             };
             if !confirm(session, plan, &mut out, locks, interrupts).await {
                 reports.drain(session);
-                return out.is_some();
+                return out.writer.is_some();
             }
             continue;
         }
@@ -79,13 +95,20 @@ pub(in crate::cli) async fn run(
             session.intend(Intent::Halt);
             continue;
         }
-        prompt.ask_next(session.fleet());
+        if out.unattended {
+            settle_unattended(session);
+        } else {
+            prompt.ask_next(session.fleet());
+        }
         tokio::select! {
-            event = session.next() => {
+            Some(event) = session.next() => {
                 reports.event(session.fleet(), &event);
                 tell(session, reporter, &event, &mut out);
             }
-            Some(()) = interrupts.recv() => interrupt(session),
+            Some(signal) = interrupts.recv() => match signal {
+                StopSignal::Interrupt => interrupt(session),
+                StopSignal::HangUp => hang_up(session, &mut out),
+            },
             intent = prompt.answer() => if let Some(intent) = intent {
                 session.intend(intent);
             },
@@ -98,8 +121,10 @@ pub(in crate::cli) async fn run(
         tell(session, reporter, &event, &mut out);
     }
     tracing::info!("the run is over");
-    let Some(out) = out else { return false };
-    let told = out
+    let Some(writer) = out.writer else {
+        return false;
+    };
+    let told = writer
         .close(session.fleet().stop().is_some(), interrupts)
         .await;
     if !told {
@@ -109,28 +134,57 @@ pub(in crate::cli) async fn run(
 }
 
 /// Tells of an event. Once nobody reads, or the run is stopped at once, nothing more is told.
-fn tell(
-    session: &mut FleetRun,
-    reporter: &mut dyn Reporter,
-    event: &Event,
-    out: &mut Option<StdoutWriter>,
-) {
-    if out.is_some() && reporter.event(session.fleet(), event).is_ok() {
+fn tell(session: &mut FleetRun, reporter: &mut dyn Reporter, event: &Event, out: &mut Out) {
+    if out.writer.is_some() && reporter.event(session.fleet(), event).is_ok() {
         flush(session, out);
     }
 }
 
-fn flush(session: &mut FleetRun, out: &mut Option<StdoutWriter>) {
-    let why = match out.as_ref().map(StdoutWriter::flush) {
+fn flush(session: &mut FleetRun, out: &mut Out) {
+    let why = match out.writer.as_ref().map(StdoutWriter::flush) {
         None | Some(Ok(())) => return,
         Some(Err(Closed::Gone)) => "nobody reads standard output any more",
         Some(Err(Closed::Behind)) => {
             "whoever reads standard output is more than 64 MiB behind, and is told nothing more"
         }
     };
-    tracing::error!("{why}: stopping at a safe point");
-    session.intend(Intent::Drain);
-    *out = None;
+    out.writer = None;
+    if out.on_hang_up == OnHangUp::Finish {
+        tracing::warn!("{why}: going on to the end without it");
+    } else {
+        tracing::error!("{why}: stopping at a safe point");
+        session.intend(Intent::Drain);
+    }
+}
+
+/// The terminal is gone. Kernel and shell may each say so, and none of that is the second Ctrl-C that stops at once.
+fn hang_up(session: &mut FleetRun, out: &mut Out) {
+    if std::mem::replace(&mut out.unattended, true) || session.fleet().stop().is_some() {
+        return;
+    }
+    let run = session.fleet().run().clone();
+    let text = match out.on_hang_up {
+        OnHangUp::Drain => {
+            session.intend(Intent::Drain);
+            format!(
+                "hung up: nothing new starts, what is past its install is watched to the end; then hemfleet resume \
+                 {run} goes on with the rest"
+            )
+        }
+        OnHangUp::Finish => format!(
+            "hung up: run {run} goes on to its end; hemfleet attach {run} shows it, and kill {} stops it safely",
+            std::process::id()
+        ),
+    };
+    tracing::warn!("{text}");
+}
+
+/// What waits for a person is decided without one.
+fn settle_unattended(session: &mut FleetRun) {
+    while let Some((intent, what)) = unattended(session.fleet()) {
+        tracing::warn!("{what}");
+        session.intend(intent);
+    }
 }
 
 fn interrupt(session: &mut FleetRun) {
@@ -155,9 +209,9 @@ fn is_to_confirm(fleet: &Fleet) -> bool {
 async fn confirm(
     session: &mut FleetRun,
     plan: PlanPage,
-    out: &mut Option<StdoutWriter>,
+    out: &mut Out,
     locks: Option<&Arc<DeviceLocks>>,
-    interrupts: &mut mpsc::Receiver<()>,
+    interrupts: &mut mpsc::Receiver<StopSignal>,
 ) -> bool {
     let PlanPage { mut page, look } = plan;
     // A page takes everything.
@@ -177,7 +231,7 @@ async fn confirm(
         flush(session, out);
         let typed = tokio::select! {
             typed = tokio::task::spawn_blocking(read_line) => typed.ok().and_then(Result::ok),
-            Some(()) = interrupts.recv() => None,
+            Some(_) = interrupts.recv() => None,
         };
         match typed.as_deref().map(str::trim) {
             None | Some("") => session.intend(Intent::Drain),
@@ -196,14 +250,14 @@ async fn confirm(
 async fn start(
     session: &mut FleetRun,
     locks: Option<&Arc<DeviceLocks>>,
-    interrupts: &mut mpsc::Receiver<()>,
+    interrupts: &mut mpsc::Receiver<StopSignal>,
 ) -> bool {
     if let Some(locks) = locks {
         tokio::select! {
             taken = locks.take() => if taken.is_err() {
                 return false;
             },
-            Some(()) = interrupts.recv() => {
+            Some(_) = interrupts.recv() => {
                 session.intend(Intent::Drain);
                 return true;
             }

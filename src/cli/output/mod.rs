@@ -4,10 +4,12 @@
 pub(super) mod byte_queue;
 pub(super) mod headless_loop;
 pub(super) mod headless_secrets;
+pub(super) mod last_words;
 mod log_file;
 pub(super) mod logging;
 pub(super) mod plain_stdout;
 pub(super) mod progress_line;
+pub(super) mod read_only;
 pub(super) mod report_files;
 pub(super) mod show_session;
 pub(super) mod stderr_and_log;

@@ -12,7 +12,7 @@ use super::byte_queue::ByteQueue;
 use super::stderr_and_log::say;
 use super::stdout_writer::OutputBuffer;
 use crate::cli::process::private_file::PartialFile;
-use crate::engine::{Event, Fleet, FleetRun};
+use crate::engine::{Event, Fleet, FleetRun, StopSignal};
 use crate::report::{Exit, JsonLines, ReportFormat, Reporter as _, RunExit, RunReport};
 
 /// What a file of events ends in.
@@ -157,7 +157,7 @@ impl ReportFiles {
         &mut self,
         fleet: &Fleet,
         exit: Exit,
-        interrupts: &mut mpsc::Receiver<()>,
+        interrupts: &mut mpsc::Receiver<StopSignal>,
     ) -> Exit {
         self.write(fleet, RunExit::of(exit, fleet), interrupts)
             .await;
@@ -172,7 +172,7 @@ impl ReportFiles {
     pub(in crate::cli) async fn finish_unbegun(
         &mut self,
         mut session: FleetRun,
-        interrupts: &mut mpsc::Receiver<()>,
+        interrupts: &mut mpsc::Receiver<StopSignal>,
     ) -> Exit {
         self.drain(&mut session);
         let fleet = session.fleet();
@@ -183,7 +183,7 @@ impl ReportFiles {
     pub(super) async fn finish_after_panic(
         &mut self,
         session: &mut FleetRun,
-        interrupts: &mut mpsc::Receiver<()>,
+        interrupts: &mut mpsc::Receiver<StopSignal>,
     ) {
         self.drain(session);
         self.write(session.fleet(), RunExit::panicked(), interrupts)
@@ -201,7 +201,12 @@ impl ReportFiles {
     }
 
     /// Writes each file, or says why not.
-    async fn write(&mut self, fleet: &Fleet, exit: RunExit, interrupts: &mut mpsc::Receiver<()>) {
+    async fn write(
+        &mut self,
+        fleet: &Fleet,
+        exit: RunExit,
+        interrupts: &mut mpsc::Receiver<StopSignal>,
+    ) {
         let (whole, events) = (
             std::mem::take(&mut self.whole),
             std::mem::take(&mut self.events),
@@ -289,7 +294,7 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 async fn in_time(
     path: &Path,
     work: impl FnOnce() -> io::Result<()> + Send + 'static,
-    interrupts: &mut mpsc::Receiver<()>,
+    interrupts: &mut mpsc::Receiver<StopSignal>,
 ) -> io::Result<()> {
     let mut work = std::pin::pin!(tokio::task::spawn_blocking(work));
     let mut said = false;
@@ -297,7 +302,7 @@ async fn in_time(
         let late = tokio::select! {
             biased;
             done = &mut work => return done.map_err(io::Error::other)?,
-            Some(()) = interrupts.recv() => tokio::time::timeout(PATIENCE, &mut work).await,
+            Some(_) = interrupts.recv() => tokio::time::timeout(PATIENCE, &mut work).await,
             () = tokio::time::sleep(QUIET), if !said => {
                 said = true;
                 let path = path.display();

@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 
-use crate::engine::{Fleet, FleetRun};
-use crate::model::{Charset, ScreenSettings};
+use crate::engine::{Fleet, FleetRun, StopSignal};
+use crate::model::{Charset, OnHangUp, ScreenSettings};
 use crate::report::{Exit, JsonLines, LineLook, Plain, Reporter, Summary, print_summary};
 use crate::tui::{self, Announcements, Options, Theme};
 
@@ -47,6 +47,15 @@ impl OutputMode {
     }
 }
 
+/// How a session is shown, and what becomes of it once nobody looks any more.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::cli) struct Presentation {
+    pub(in crate::cli) how: OutputMode,
+    pub(in crate::cli) look: LineLook,
+    pub(in crate::cli) screen: ScreenSettings,
+    pub(in crate::cli) on_hang_up: OnHangUp,
+}
+
 /// How lines on standard output look; `ascii`, from the command line, wins over the locale.
 pub(in crate::cli) fn look(ascii: bool) -> LineLook {
     LineLook {
@@ -56,7 +65,7 @@ pub(in crate::cli) fn look(ascii: bool) -> LineLook {
 }
 
 /// The columns of the terminal that standard output is; absent where it is none.
-fn width() -> Option<usize> {
+pub(super) fn width() -> Option<usize> {
     let out = io::stdout();
     if !out.is_terminal() {
         return None;
@@ -78,14 +87,12 @@ fn width() -> Option<usize> {
 /// The terminal could not be taken; nothing has been begun then.
 pub(in crate::cli) async fn show(
     session: &mut FleetRun,
-    how: OutputMode,
-    look: LineLook,
-    screen: ScreenSettings,
+    presentation: Presentation,
     locks: &Arc<DeviceLocks>,
     reports: &mut ReportFiles,
-    interrupts: &mut mpsc::Receiver<()>,
+    interrupts: &mut mpsc::Receiver<StopSignal>,
 ) -> io::Result<bool> {
-    let showing = shown(session, how, look, screen, locks, reports, interrupts);
+    let showing = shown(session, presentation, locks, reports, interrupts);
     // What a panic leaves half done is the screen; events are taken in by the reducer alone, which is whole.
     match AssertUnwindSafe(showing).catch_unwind().await {
         Ok(told) => told,
@@ -98,18 +105,19 @@ pub(in crate::cli) async fn show(
 
 async fn shown(
     session: &mut FleetRun,
-    how: OutputMode,
-    look: LineLook,
-    screen: ScreenSettings,
+    presentation: Presentation,
     locks: &Arc<DeviceLocks>,
     reports: &mut ReportFiles,
-    interrupts: &mut mpsc::Receiver<()>,
+    interrupts: &mut mpsc::Receiver<StopSignal>,
 ) -> io::Result<bool> {
+    let Presentation {
+        look, on_hang_up, ..
+    } = presentation;
     let page = OutputBuffer::default();
     let (mut json, mut plain);
-    let reporter: &mut dyn Reporter = match how {
+    let reporter: &mut dyn Reporter = match presentation.how {
         OutputMode::Tui => {
-            dashboard(session, look, screen, locks, reports, interrupts).await?;
+            dashboard(session, presentation, locks, reports, interrupts).await?;
             return Ok(true);
         }
         OutputMode::Json => {
@@ -126,17 +134,22 @@ async fn shown(
         page,
         look,
     };
-    Ok(headless_loop::run(session, lines, Some(locks), reports, interrupts).await)
+    Ok(headless_loop::run(session, lines, Some(locks), on_hang_up, reports, interrupts).await)
 }
 
 async fn dashboard(
     session: &mut FleetRun,
-    look: LineLook,
-    screen: ScreenSettings,
+    presentation: Presentation,
     locks: &Arc<DeviceLocks>,
     reports: &mut ReportFiles,
-    interrupts: &mut mpsc::Receiver<()>,
+    interrupts: &mut mpsc::Receiver<StopSignal>,
 ) -> io::Result<()> {
+    let Presentation {
+        look,
+        screen,
+        on_hang_up,
+        ..
+    } = presentation;
     let ascii = look.charset == Charset::Ascii;
     let theme = Theme::from_env(ascii, |name| std::env::var(name).ok());
     let options = Options {
@@ -144,6 +157,7 @@ async fn dashboard(
         announcements: Announcements::from_env(screen.notify, |name| std::env::var(name).ok()),
         mouse: screen.mouse,
         zone: TimeZone::system(),
+        on_hang_up,
         may_start: &mut || {
             let locks = Arc::clone(locks);
             Box::pin(async move { locks.take().await.map_err(|refused| refused.line()) })
@@ -180,7 +194,7 @@ pub(in crate::cli) async fn summary(
     how: OutputMode,
     look: LineLook,
     ending: Ending<'_>,
-    interrupts: &mut mpsc::Receiver<()>,
+    interrupts: &mut mpsc::Receiver<StopSignal>,
 ) {
     let mut text = Vec::new();
     let mut style = Summary {

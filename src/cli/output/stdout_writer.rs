@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::byte_queue::ByteQueue;
 use super::stderr_and_log;
+use crate::engine::StopSignal;
 
 /// Bytes that may wait for a reader: the events of some thousand devices.
 const ROOM: usize = 64 * 1024 * 1024;
@@ -27,6 +28,11 @@ const QUIET: Duration = Duration::from_secs(1);
 pub(in crate::cli) struct OutputBuffer(Rc<RefCell<Vec<u8>>>);
 
 impl OutputBuffer {
+    /// How much was written since.
+    pub(super) fn len(&self) -> usize {
+        self.0.borrow().len()
+    }
+
     /// What was written since.
     pub(super) fn take(&self) -> Vec<u8> {
         self.0.take()
@@ -89,7 +95,11 @@ impl StdoutWriter {
 
     /// Waits until all is written: as long as it takes, unless somebody wants to stop, or wanted to already
     /// (`hurried`). Whether all is written. A wait that is not over at once is said on standard error.
-    pub(super) async fn close(self, hurried: bool, interrupts: &mut mpsc::Receiver<()>) -> bool {
+    pub(super) async fn close(
+        self,
+        hurried: bool,
+        interrupts: &mut mpsc::Receiver<StopSignal>,
+    ) -> bool {
         let done = async {
             if hurried {
                 let queue = self.queue;
@@ -106,7 +116,7 @@ impl StdoutWriter {
             tokio::select! {
                 biased;
                 done = &mut done => return done,
-                Some(()) = interrupts.recv() => return false,
+                Some(_) = interrupts.recv() => return false,
                 () = tokio::time::sleep(QUIET), if !said => {
                     said = true;
                     stderr_and_log::say(&waits(hurried));
@@ -133,7 +143,7 @@ fn waits(hurried: bool) -> String {
 pub(in crate::cli) async fn print(
     text: Vec<u8>,
     hurried: bool,
-    interrupts: &mut mpsc::Receiver<()>,
+    interrupts: &mut mpsc::Receiver<StopSignal>,
 ) -> bool {
     let mut page = OutputBuffer::default();
     // A page takes everything.

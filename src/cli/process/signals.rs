@@ -1,33 +1,37 @@
-//! Signals: those that ask to stop become one stream of interrupts, and those of job control hand the terminal over. What
-//! an interrupt does is up to the reducer.
+//! Signals: those that ask to stop become one stream, and those of job control hand the terminal over. What an interrupt
+//! does is up to the reducer, and what a lost terminal means is up to the inventory (`[run] on_hangup`).
 
 use std::io;
 
 use rustix::process::{Signal, getpgrp, getpid, getsid, kill_process};
-use signal_hook::consts::{SIGCONT, SIGQUIT, SIGTSTP};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGQUIT, SIGTSTP};
 use signal_hook::low_level::emulate_default_handler;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::config::secrets::prompt;
+use crate::engine::StopSignal;
 use crate::tui;
 
 use crate::cli::output::logging;
 
 /// Every signal that asks to stop, as it comes. From the call on none of them ends the process by
 /// itself. The terminal is given back before the process is stopped or quit, and taken again afterwards.
-pub(in crate::cli) fn interrupts() -> io::Result<mpsc::Receiver<()>> {
+pub(in crate::cli) fn interrupts() -> io::Result<mpsc::Receiver<StopSignal>> {
     let (tx, rx) = mpsc::channel(8);
-    for kind in [
-        SignalKind::interrupt(),
-        SignalKind::terminate(),
-        SignalKind::hangup(),
+    for (kind, means) in [
+        (SignalKind::interrupt(), StopSignal::Interrupt),
+        (SignalKind::terminate(), StopSignal::Interrupt),
+        (SignalKind::hangup(), StopSignal::HangUp),
     ] {
+        if means == StopSignal::HangUp && hang_ups_are_ignored() {
+            continue;
+        }
         let mut signals = signal(kind)?;
         let tx = tx.clone();
         tokio::spawn(async move {
             while signals.recv().await.is_some() {
-                if tx.send(()).await.is_err() {
+                if tx.send(means).await.is_err() {
                     break;
                 }
             }
@@ -35,6 +39,15 @@ pub(in crate::cli) fn interrupts() -> io::Result<mpsc::Receiver<()>> {
     }
     job_control()?;
     Ok(rx)
+}
+
+/// Whether whoever started this process wants it to go on without its terminal, as `nohup` does: a signal that is ignored
+/// stays ignored.
+fn hang_ups_are_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & (1 << (SIGHUP - 1)) != 0)
 }
 
 /// Stop, continue and quit; and the two that would end the process by default, which is no use to anybody.

@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 use super::address::{self, UrlPath};
 use super::device::{DevicePart, read_device};
 use super::keys::{BROKER, DEFAULTS, DEVICE, FLEET, IMAGES, ROOT, as_table, home_of, path, table};
-use super::policy_tables::{self, PolicyPart, RolloutPart, ScreenPart};
+use super::policy_tables::{self, PolicyPart, RolloutPart, RunPart, ScreenPart};
 use super::secret_sources::SharedSecrets;
 use crate::config::toml::reader::{Field, KeySpan, Reader, Section, mismatch, text};
 use crate::config::toml::single_values::{self, ValueError, ValueResult};
@@ -26,6 +26,7 @@ pub(in crate::config) struct File {
     pub(in crate::config) broker_url: Field<(Scheme, HostPort, String)>,
     pub(in crate::config) broker_ca: Field<PathBuf>,
     pub(in crate::config) rollout: RolloutPart,
+    pub(in crate::config) run: RunPart,
     pub(in crate::config) screen: ScreenPart,
     pub(in crate::config) policy: PolicyPart,
     /// The names of `[secrets]` that nobody uses.
@@ -57,6 +58,7 @@ pub(in crate::config) fn read(reader: &mut Reader, root: &DeTable<'_>) -> File {
         file.broker_ca = path(reader, &s, "ca");
     }
     file.rollout = policy_tables::read_rollout(reader, &root);
+    file.run = policy_tables::read_run(reader, &root);
     file.screen = policy_tables::read_screen(reader, &root);
     file.policy = policy_tables::read(reader, &root);
     let mut shared = SharedSecrets::read(reader, &root);

@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 use crate::config::toml::key::{Key, Kind, Value, names};
 use crate::config::toml::reader::{Field, KeySpan, Reader, Section, mismatch, text};
 use crate::config::toml::single_values;
-use crate::model::{AuditMode, KdfChoice, Notify, OnExpired};
+use crate::model::{AuditMode, KdfChoice, Notify, OnExpired, OnHangUp};
 
 const SECOND: u64 = 1000;
 const MINUTE: u64 = 60 * SECOND;
@@ -23,6 +23,7 @@ pub(in crate::config) const ROOT: &[Key] = &[
     Key::new("fleet", Value::Table(FLEET)),
     Key::new("images", Value::Table(IMAGES)),
     Key::new("rollout", Value::Table(ROLLOUT)),
+    Key::new("run", Value::Table(RUN)),
     Key::new("broker", Value::Table(BROKER)),
     Key::new("timeouts", Value::Table(TIMEOUTS)),
     Key::new("pace", Value::Table(PACE)),
@@ -47,6 +48,10 @@ const TEXTS: Value = Value::Texts {
 };
 pub(super) const BROKER: &[Key] = &[Key::text("url"), Key::text("ca")];
 pub(super) const ROLLOUT: &[Key] = &[Key::new("max_failures", Value::NumberOrText)];
+pub(super) const RUN: &[Key] = &[Key::new(
+    "on_hangup",
+    Value::Choice(|| OnHangUp::ALL.map(OnHangUp::as_str).to_vec()),
+)];
 pub(super) const TIMEOUTS: &[Key] = &[
     Key::duration("connect", 10, 10 * MINUTE),
     Key::duration("request", 10, HOUR),
@@ -162,10 +167,11 @@ pub(super) const SECRET: &[Key] = &[
 pub(super) const SOURCES: &[Key] = SECRET.split_at(4).0;
 
 /// Which tables know which keys, for "belongs in".
-const HOMES: [(&str, &[Key]); 12] = [
+const HOMES: [(&str, &[Key]); 13] = [
     ("[fleet]", FLEET),
     ("[images]", IMAGES),
     ("[rollout]", ROLLOUT),
+    ("[run]", RUN),
     ("[timeouts]", TIMEOUTS),
     ("[pace]", PACE),
     ("[retry]", RETRY),

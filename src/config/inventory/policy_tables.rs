@@ -1,17 +1,17 @@
-//! How devices are treated: `[timeouts]`, `[pace]`, `[retry]`, `[tls]`, `[audit]`, `[approval]`, `[rollout]` and `[screen]`. The
-//! defaults are in `model`, with the values.
+//! How devices are treated: `[timeouts]`, `[pace]`, `[retry]`, `[tls]`, `[audit]`, `[approval]`, `[rollout]`, `[run]` and `[screen]`.
+//! The defaults are in `model`, with the values.
 
 use std::time::Duration;
 
 use toml::de::DeValue;
 
-use super::keys::{APPROVAL, AUDIT, PACE, RETRY, ROLLOUT, SCREEN, TIMEOUTS, TLS, table};
+use super::keys::{APPROVAL, AUDIT, PACE, RETRY, ROLLOUT, RUN, SCREEN, TIMEOUTS, TLS, table};
 use crate::config::Overrides;
 use crate::config::toml::reader::{Field, Reader, Section, choice, flag, mismatch, number};
 use crate::config::toml::single_values::{ValueError, ValueResult};
 use crate::model::{
-    ApprovalPolicy, AuditMode, AuditPolicy, MaxFailures, MaxFailuresError, Notify, OnExpired, Pace,
-    Policy, Retry, Rollout, ScreenSettings, Timeouts,
+    ApprovalPolicy, AuditMode, AuditPolicy, MaxFailures, MaxFailuresError, Notify, OnExpired,
+    OnHangUp, Pace, Policy, Retry, Rollout, ScreenSettings, Timeouts,
 };
 
 /// What the file says of it.
@@ -209,6 +209,29 @@ pub(super) fn read_rollout(reader: &mut Reader, root: &Section<'_>) -> RolloutPa
     let mut part = RolloutPart::default();
     if let Some(s) = table(reader, root, "rollout", ROLLOUT) {
         part.max_failures = s.take(reader, "max_failures", max_failures);
+    }
+    part
+}
+
+/// What `[run]` says.
+#[derive(Debug, Default)]
+pub(in crate::config) struct RunPart {
+    on_hangup: Field<OnHangUp>,
+}
+
+impl RunPart {
+    /// The value given, or the default.
+    pub(in crate::config) fn fill(&self) -> OnHangUp {
+        self.on_hangup.value().copied().unwrap_or_default()
+    }
+}
+
+/// Reads `[run]`.
+pub(super) fn read_run(reader: &mut Reader, root: &Section<'_>) -> RunPart {
+    let mut part = RunPart::default();
+    if let Some(s) = table(reader, root, "run", RUN) {
+        let known = OnHangUp::ALL.map(|what| (what.as_str(), what));
+        part.on_hangup = s.take(reader, "on_hangup", |v| choice(v, &known));
     }
     part
 }

@@ -26,7 +26,7 @@ fn fleet_of(fakes: &[Fake], concurrency: usize) -> FleetRun {
 async fn until_halted(run: &mut FleetRun) -> Vec<Event> {
     let mut events = Vec::new();
     while !run.fleet().waits_for_budget() {
-        events.push(run.next().await);
+        events.extend(run.next().await);
     }
     events
 }

@@ -7,6 +7,7 @@ mod keys;
 mod marks;
 mod mouse;
 mod plan;
+mod read_only;
 mod retry_box;
 mod secret_box;
 mod stale_questions;

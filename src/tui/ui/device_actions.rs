@@ -228,8 +228,12 @@ impl Ui {
                 self.zoom != Some(Zoom::Audit)
                     && device.is_some_and(|device| device.audit.is_some())
             }
+            // Esc asks whether to leave the plan, and who only looks is not asked.
+            Action::Back if focus == Focus::Plan => self.read_only.is_none(),
             Action::Start => fleet.phase() == Phase::Planned,
-            Action::Interrupt if focus == Focus::Devices => !fleet.is_over(),
+            Action::Interrupt if focus == Focus::Devices => {
+                !fleet.is_over() && self.read_only.is_none()
+            }
             Action::Yes => matches!(focus, Focus::Question | Focus::RetryBox),
             _ => true,
         }

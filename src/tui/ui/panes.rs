@@ -92,7 +92,7 @@ impl Ui {
             _ if !self.marks.is_empty() => self.marks.clear(),
             _ if self.board != Board::Table => self.board = Board::Table,
             _ if !self.filter.value().is_empty() => self.clear_filter(),
-            Focus::Plan => self.popup = Some(Popup::LeavePlan),
+            Focus::Plan if self.read_only.is_none() => self.popup = Some(Popup::LeavePlan),
             _ => {
                 let areas = self.areas(fleet);
                 if self.log_pane == PaneChoice::On && areas.log.is_some() {

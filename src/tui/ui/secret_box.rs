@@ -121,6 +121,7 @@ impl Ui {
     /// before a frame is drawn: a key that was pressed before the box was there is not meant for it.
     pub(in crate::tui) fn ask(&mut self, fleet: &Fleet) {
         let free = self.popup.is_none()
+            && self.read_only.is_none()
             && self.zoom.is_none()
             && !self.filter.editing
             && !on_plan(fleet)

@@ -13,23 +13,52 @@ use super::halt_box;
 use super::text_layout::{cut, list};
 use super::{Scene, in_flight, put};
 use crate::tui::theme::Tone;
+use crate::tui::ui::read_only::{Pace, ReadOnly};
 use crate::tui::ui::waits_for_person;
 
 /// The line below the header: what a stop waits for, or that the run is over.
 pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
+    let width = usize::from(area.width).saturating_sub(2);
+    let looks = scene.ui.read_only.is_some();
     let (tone, text) = match scene.fleet.stop() {
-        Some(stop) => stopping(scene.fleet, stop, usize::from(area.width).saturating_sub(2)),
+        _ if scene.ui.process_is_gone() => gone(scene),
+        Some(stop) => stopping(scene.fleet, stop, looks, width),
         None if scene.fleet.is_halted() && !scene.fleet.is_over() => {
-            (Tone::Bad, halt_box::banner(scene.fleet))
+            (Tone::Bad, halt_box::banner(scene.fleet, looks))
         }
-        None => over(scene.fleet),
+        None => over(scene.fleet, looks),
     };
     let text = cut(&text, usize::from(area.width).saturating_sub(2));
     put(buf, area, 0, &format!(" {text}").into());
     buf.set_style(area, tone.bold());
 }
 
-fn stopping(fleet: &Fleet, stop: Stop, width: usize) -> (Tone, String) {
+/// The process is gone that ran it: whether the run came to its end, and how to go on where it did not.
+fn gone(scene: &Scene<'_>) -> (Tone, String) {
+    let fleet = scene.fleet;
+    let run = fleet.run();
+    if scene.ui.read_only == Some(ReadOnly::Replay(Pace::Over { goes_on: true })) {
+        let text = format!("THIS FAR IT HAS COME: hemfleet attach {run} shows it go on. q leaves.");
+        return (Tone::Plain, text);
+    }
+    let (tone, what) = match (fleet.ended(), fleet.stop()) {
+        (None, _) => (Tone::Bad, "ITS PROCESS DIED"),
+        (Some(_), Some(_)) => (Tone::Warn, "STOPPED"),
+        (Some(_), None) => return over(fleet, true),
+    };
+    // A run of the past may have been gone on with since.
+    let text = match (scene.ui.read_only, fleet.unfinished()) {
+        (Some(ReadOnly::Replay(_)), _) => format!("{what} here. Space begins again, q leaves."),
+        (_, 0) => format!("{what}, and nothing is left to do. q leaves."),
+        (_, n) => {
+            format!("{what}: hemfleet resume {run} ({n} unfinished). q leaves.")
+        }
+    };
+    (tone, text)
+}
+
+/// `looks`: whoever sees it has no keys for the run.
+fn stopping(fleet: &Fleet, stop: Stop, looks: bool, width: usize) -> (Tone, String) {
     // Devices past their install take longest, and end in doubt if the run stops at once.
     let (past, before): (Vec<&DeviceState>, Vec<&DeviceState>) =
         in_flight(fleet).partition(|device| device.is_past_install());
@@ -43,7 +72,11 @@ fn stopping(fleet: &Fleet, stop: Stop, width: usize) -> (Tone, String) {
             (Tone::Warn, "STOPPING: nothing is in flight".to_owned())
         }
         Stop::Draining => {
-            let text = "STOPPING safely, Ctrl-C again stops at once. Waiting for ";
+            let text = if looks {
+                "STOPPING safely. Waiting for "
+            } else {
+                "STOPPING safely, Ctrl-C again stops at once. Waiting for "
+            };
             (Tone::Warn, named(text, all.collect()))
         }
         Stop::Aborting if past.is_empty() => (Tone::Bad, "STOPPING NOW".to_owned()),
@@ -72,10 +105,8 @@ pub(super) fn draw_people(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let mut parts = Vec::new();
     if secrets > 0 {
         let secrets = counted(secrets, "secret", "secrets");
-        let key = match scene.fleet.stop() {
-            None => " (p types)",
-            Some(_) => "",
-        };
+        let types = scene.fleet.stop().is_none() && scene.ui.read_only.is_none();
+        let key = if types { " (p types)" } else { "" };
         parts.push(format!("{secrets}{key}"));
     }
     if let Some((until, id)) = phones.iter().min() {
@@ -98,7 +129,7 @@ fn is_queued(device: &DeviceState) -> bool {
     matches!(progress, Some(Progress::Queued)) && !waits_for_person(device)
 }
 
-fn over(fleet: &Fleet) -> (Tone, String) {
+fn over(fleet: &Fleet, looks: bool) -> (Tone, String) {
     let counts = fleet.counts();
     let good = counts.of(OutcomeKind::Upgraded)
         + counts.of(OutcomeKind::Current)
@@ -153,7 +184,7 @@ fn over(fleet: &Fleet) -> (Tone, String) {
         (1, _) => ", 1 by its log (a)".to_owned(),
         (n, _) => format!(", {n} by their logs (a)"),
     };
-    let keys = if doubted == rest {
+    let keys = if looks || doubted == rest {
         String::new()
     } else {
         format!(" r retries the selected{all},")

@@ -16,7 +16,7 @@ use super::retry_box;
 use super::secret_box;
 use super::text_layout::{BoxText, fit, left, span};
 use crate::tui::filter::fields;
-use crate::tui::keymap::{self, Action};
+use crate::tui::keymap::Action;
 use crate::tui::theme::{Mark, Tone};
 use crate::tui::ui::{Popup, Ui, can_cancel};
 
@@ -65,7 +65,8 @@ pub(super) fn help_overflow(ui: &Ui, fleet: &Fleet, area: Rect) -> usize {
 
 fn help(ui: &Ui, fleet: &Fleet, width: usize) -> Vec<Line<'static>> {
     let focus = ui.page(fleet);
-    let mut lines: Vec<Line<'static>> = keymap::of(focus)
+    let mut lines: Vec<Line<'static>> = ui
+        .bindings(focus)
         .filter(|b| !b.help.is_empty())
         .filter(|b| b.action != Action::Budget || ui.possible(b.action, focus, fleet))
         .map(|b| {

@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 
 use super::text_layout::{cut, span};
 use super::{Scene, put};
-use crate::tui::keymap::{self, Action, Binding};
+use crate::tui::keymap::{Action, Binding};
 use crate::tui::theme::Tone;
 
 /// Draws one line.
@@ -30,7 +30,9 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
 
 fn keys(scene: &Scene<'_>, width: usize) -> Vec<Span<'static>> {
     let focus = scene.ui.focus(scene.fleet);
-    let mut shown: Vec<&Binding> = keymap::of(focus)
+    let mut shown: Vec<&Binding> = scene
+        .ui
+        .bindings(focus)
         .filter(|b| b.rank > 0 && scene.ui.possible(b.action, focus, scene.fleet))
         .collect();
     // A second interrupt does more than the first, so it is never left out.

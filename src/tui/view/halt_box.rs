@@ -106,12 +106,13 @@ fn what_waits(fleet: &Fleet) -> String {
     }
 }
 
-/// What the banner says until the run goes on, or is over.
-pub(super) fn banner(fleet: &Fleet) -> String {
+/// What the banner says until the run goes on, or is over; without a key for somebody who only looks.
+pub(super) fn banner(fleet: &Fleet, looks: bool) -> String {
     let (harm, allowed) = (fleet.harm(), fleet.allowed_harm());
     if fleet.waits_for_budget() {
         let wait = what_waits(fleet);
-        return format!("HALTED, {harm} of {allowed} failures. b: stop or go on. {wait}");
+        let key = if looks { "" } else { " b: stop or go on." };
+        return format!("HALTED, {harm} of {allowed} failures.{key} {wait}");
     }
     let names: Vec<&str> = in_flight(fleet).map(|device| device.id.as_str()).collect();
     let names = names.join(", ");

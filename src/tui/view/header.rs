@@ -12,10 +12,11 @@ use crate::model::{ImageFacts, OutcomeKind, PayloadFacts, counted, human_bytes};
 
 use super::device_message::rate;
 use super::progress_bar::{bar, percent};
-use super::text_layout::{clock, cut, ends, span};
+use super::text_layout::{clock, cut, ends, span, time_of_day};
 use super::{Scene, put};
 use crate::tui::keymap::Focus;
 use crate::tui::theme::{Mark, Tone};
+use crate::tui::ui::read_only::{Pace, ReadOnly};
 use crate::tui::ui::waits_for_person;
 
 /// The two lines of the dashboard.
@@ -37,17 +38,18 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
         right.push(span(share, Tone::Plain.bold()));
     }
     right.push(Span::raw(" "));
-    let left = run(fleet, width.saturating_sub(columns(&right) + 1));
+    let left = run(scene, width.saturating_sub(columns(&right) + 1));
     put(buf, area, 0, &ends(left, right, width));
     put(buf, area, 1, &counts);
 }
 
 /// What is rolled out, by which run, and what the logs say of it. Where that is too long, the image is said in
 /// short, and then the run's name is left out: what the logs say is news.
-fn run(fleet: &Fleet, room: usize) -> Vec<Span<'static>> {
+fn run(scene: &Scene<'_>, room: usize) -> Vec<Span<'static>> {
+    let fleet = scene.fleet;
     let run = || span(format!("  run {}", fleet.run()), Tone::Dull.style());
     let of = |wide, named: bool| {
-        let mut spans = title();
+        let mut spans = title(scene);
         spans.extend(payload(fleet.payload(), wide));
         spans.extend(named.then(run));
         spans.extend(audits(&fleet.audits()));
@@ -63,9 +65,31 @@ fn columns(spans: &[Span<'static>]) -> usize {
     spans.iter().map(Span::width).sum()
 }
 
-/// The name of the program, at the left of every header.
-fn title() -> Vec<Span<'static>> {
-    vec![span(" hemfleet  ", Tone::Plain.bold())]
+/// The name of the program, at the left of every header; and that the run is only looked at, where it is.
+fn title(scene: &Scene<'_>) -> Vec<Span<'static>> {
+    let mut spans = vec![span(" hemfleet  ", Tone::Plain.bold())];
+    if let Some(read_only) = scene.ui.read_only {
+        let sign = read_only_sign(scene, read_only);
+        spans.push(span(format!("{sign}  "), Tone::Warn.bold()));
+    }
+    spans
+}
+
+/// `replay 10× · 12:03:41`, with the time to which a wait is cut short.
+fn read_only_sign(scene: &Scene<'_>, read_only: ReadOnly) -> String {
+    let pace = match read_only {
+        ReadOnly::Attached { .. } => return "attached, read-only".to_owned(),
+        ReadOnly::Replay(pace) => pace,
+    };
+    let now = time_of_day(scene.now, scene.zone);
+    match pace {
+        Pace::Paused => format!("replay paused · {now}"),
+        Pace::Over { .. } => format!("replay over · {now}"),
+        Pace::At { speed, cut_to } => {
+            let to = cut_to.map(|at| format!(" → {}", time_of_day(at, scene.zone)));
+            format!("replay {speed}× · {now}{}", to.unwrap_or_default())
+        }
+    }
 }
 
 fn image(image: &ImageFacts, wide: bool) -> Vec<Span<'static>> {
@@ -298,7 +322,7 @@ fn progress(fleet: &Fleet, room: usize) -> Vec<Span<'static>> {
 /// The plan's one line.
 pub(super) fn draw_plan(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let width = usize::from(area.width);
-    let mut left = title();
+    let mut left = title(scene);
     left.push(span("plan   ", Tone::Live.bold()));
     let PayloadFacts { app, firmware } = scene.fleet.payload();
     if let Some(facts) = firmware {
@@ -363,7 +387,15 @@ fn planned_image(left: &mut Vec<Span<'static>>, facts: &ImageFacts, width: usize
 pub(super) fn draw_tiny(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let width = usize::from(area.width);
     let keys = tiny_keys(scene);
-    let left = vec![span(summary(scene), Tone::Plain.style())];
+    let mut left = Vec::new();
+    if let Some(read_only) = scene.ui.read_only {
+        let word = match read_only {
+            ReadOnly::Attached { .. } => "attached ",
+            ReadOnly::Replay(_) => "replay ",
+        };
+        left.push(span(word, Tone::Warn.bold()));
+    }
+    left.push(span(summary(scene), Tone::Plain.style()));
     let right = vec![span(keys, Tone::Plain.bold())];
     put(buf, area, 0, &ends(left, right, width));
 }

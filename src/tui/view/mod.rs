@@ -57,6 +57,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::engine::{DeviceState, Fleet};
 
 use self::columns::Columns;
+pub(in crate::tui) use self::text_layout::time_of_day;
 use super::layout::Zoom;
 use super::theme::Theme;
 use super::ui::{Board, Popup, Ui, on_plan};

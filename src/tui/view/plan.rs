@@ -229,6 +229,10 @@ pub(super) fn draw_prompt(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
             );
             (Tone::Live, text)
         }
+        _ if scene.ui.read_only.is_some() => {
+            let text = " It waits for its confirmation, which is not given here.";
+            (Tone::Plain, text.to_owned())
+        }
         (_, Mode::Confirm, 0) if fleet.to_watch() > 0 => {
             let n = fleet.to_watch();
             let them = counted(n, "device", "devices");

@@ -2,6 +2,7 @@
 
 mod any_screen;
 mod large_fleet;
+mod read_only;
 mod rows;
 mod two_hundred;
 

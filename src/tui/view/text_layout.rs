@@ -131,7 +131,7 @@ pub(super) fn clock(d: Duration) -> String {
 }
 
 /// The time of day: `12:04:10`.
-pub(super) fn time_of_day(at: Timestamp, zone: &TimeZone) -> String {
+pub(in crate::tui) fn time_of_day(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone()).strftime("%H:%M:%S").to_string()
 }
 

@@ -97,7 +97,16 @@ fn six_reports_tell_the_same_run() {
 
 #[test]
 fn a_run_that_is_stopped_leaves_its_reports_whichever_signal_it_was() {
-    for signal in ["INT", "TERM", "HUP"] {
+    // A second hang-up is none: it takes two signals that ask for an end to have it at once.
+    for (signal, says, at_once) in [
+        ("INT", "stopping: nothing new starts", &["INT"][..]),
+        ("TERM", "stopping: nothing new starts", &["TERM"]),
+        (
+            "HUP",
+            "hung up: nothing new starts",
+            &["HUP", "TERM", "INT"],
+        ),
+    ] {
         let lab = Lab::serve_text(&gone());
         let dir = tempfile::tempdir().unwrap();
         let program = reporting(&mut lab.run(), dir.path()).start().unwrap();
@@ -105,9 +114,11 @@ fn a_run_that_is_stopped_leaves_its_reports_whichever_signal_it_was() {
         let away = |e: &Value| e["device"] == "gone-1" && e["stage"] == "reboot";
         assert!(program.stdout.events().any(|e| away(&e)));
         program.signal(signal);
-        program.stderr.wait_for(&["stopping: nothing new starts"]);
+        program.stderr.wait_for(&[says]);
         // The second one does not wait for the device.
-        program.signal(signal);
+        for signal in at_once {
+            program.signal(signal);
+        }
         let output = program.output();
         assert_eq!(code(&output), 130, "{signal}");
         let report = model(dir.path());

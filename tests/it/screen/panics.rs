@@ -5,7 +5,8 @@ use hemfleet::engine::{
     Command, DeviceFact, DeviceSeed, Event, Fact, Fleet, FleetRun, Launcher, Message, Mode,
 };
 use hemfleet::model::{
-    Credentials, DeviceId, LinkTrust, Notify, Outcome, PayloadFacts, RunId, Stage, Touched,
+    Credentials, DeviceId, LinkTrust, Notify, OnHangUp, Outcome, PayloadFacts, RunId, Stage,
+    Touched,
 };
 use hemfleet::tui::{self, Announcements, DashboardExit, Options, Theme};
 use jiff::tz::TimeZone;
@@ -98,6 +99,7 @@ fn child() {
             mouse: false,
             theme: Theme::from_env(false, |_| None),
             zone: TimeZone::UTC,
+            on_hang_up: OnHangUp::Drain,
             may_start: &mut || Box::pin(async { Ok(()) }),
             on_event: &mut |_, event| {
                 let begun = matches!(&event.fact, Fact::Device { .. });

@@ -19,7 +19,7 @@ use vt100::{Parser, Screen};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A program in a terminal of its own.
-pub(super) struct Tty {
+pub(crate) struct Tty {
     // Kept in the order in which they are to be dropped.
     writer: Box<dyn Write + Send>,
     master: Box<dyn MasterPty + Send>,
@@ -53,7 +53,7 @@ fn size(columns: u16, lines: u16) -> PtySize {
 
 impl Tty {
     /// The demo with this scenario.
-    pub(super) fn demo(scenario: &str, columns: u16, lines: u16) -> Self {
+    pub(crate) fn demo(scenario: &str, columns: u16, lines: u16) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("scenario.toml");
         std::fs::write(&path, scenario).unwrap();
@@ -62,13 +62,13 @@ impl Tty {
     }
 
     /// hemfleet with these arguments.
-    pub(super) fn start(args: &[&str], dir: tempfile::TempDir, columns: u16, lines: u16) -> Self {
+    pub(crate) fn start(args: &[&str], dir: tempfile::TempDir, columns: u16, lines: u16) -> Self {
         let program = OsStr::new(env!("CARGO_BIN_EXE_hemfleet"));
         Self::run(program, args, &[], dir, (columns, lines))
     }
 
     /// Any program.
-    pub(super) fn run(
+    pub(crate) fn run(
         program: &OsStr,
         args: &[&str],
         env: &[(&str, &str)],
@@ -129,29 +129,29 @@ impl Tty {
         }
     }
 
-    pub(super) fn press(&mut self, keys: &str) {
+    pub(crate) fn press(&mut self, keys: &str) {
         self.writer.write_all(keys.as_bytes()).unwrap();
         self.writer.flush().unwrap();
     }
 
     /// Leaves in the terminal what the program writes, but for what is being read just now; or reads on.
-    pub(super) fn pause(&self, pause: bool) {
+    pub(crate) fn pause(&self, pause: bool) {
         *self.paused.0.lock().unwrap() = pause;
         self.paused.1.notify_all();
     }
 
     /// Sends a signal to the program, by its name.
-    pub(super) fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         signal(&self.id.to_string(), name);
     }
 
     /// Makes the terminal say that it has another size; the screen here stays as it is.
-    pub(super) fn pretend(&self, columns: u16, lines: u16) {
+    pub(crate) fn pretend(&self, columns: u16, lines: u16) {
         self.master.resize(size(columns, lines)).unwrap();
     }
 
     /// Waits until what is typed shows, or does not.
-    pub(super) fn wait_for_echo(&self, on: bool) {
+    pub(crate) fn wait_for_echo(&self, on: bool) {
         let echoes = || {
             modes(&*self.master)
                 .split([' ', '(', ')'])
@@ -161,7 +161,7 @@ impl Tty {
     }
 
     /// Waits until the log holds `text`.
-    pub(super) fn wait_for_log(&self, text: &str) {
+    pub(crate) fn wait_for_log(&self, text: &str) {
         self.wait_until(&format!("{text:?} in the log"), || {
             let path = self.dir.path().join("hemfleet/hemfleet.log");
             std::fs::read_to_string(path).is_ok_and(|log| log.contains(text))
@@ -169,7 +169,7 @@ impl Tty {
     }
 
     /// Waits for what tells nobody when it changes: it is looked at until patience ends.
-    pub(super) fn wait_until(&self, what: &str, done: impl Fn() -> bool) {
+    pub(crate) fn wait_until(&self, what: &str, done: impl Fn() -> bool) {
         const LOOK: Duration = Duration::from_millis(20);
         let mut looks = PATIENCE.as_millis() / LOOK.as_millis();
         while !done() {
@@ -182,15 +182,15 @@ impl Tty {
         }
     }
 
-    pub(super) fn dir(&self) -> &std::path::Path {
+    pub(crate) fn dir(&self) -> &std::path::Path {
         self.dir.path()
     }
 
-    pub(super) fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.id
     }
 
-    pub(super) fn resize(&mut self, columns: u16, lines: u16) {
+    pub(crate) fn resize(&mut self, columns: u16, lines: u16) {
         // Both under the lock: what is written for one size must not be read with the other.
         let mut parser = self.screen.0.lock().unwrap();
         parser.screen_mut().set_size(side(lines), side(columns));
@@ -198,7 +198,7 @@ impl Tty {
     }
 
     /// Waits until the screen is as wanted.
-    pub(super) fn wait(&self, what: &str, wanted: impl Fn(&Screen) -> bool) {
+    pub(crate) fn wait(&self, what: &str, wanted: impl Fn(&Screen) -> bool) {
         let (parser, changed) = &*self.screen;
         let (parser, late) = changed
             .wait_timeout_while(parser.lock().unwrap(), PATIENCE, |p| !wanted(p.screen()))
@@ -210,24 +210,24 @@ impl Tty {
         );
     }
 
-    pub(super) fn wait_for(&self, text: &str) {
+    pub(crate) fn wait_for(&self, text: &str) {
         self.wait(text, |s| s.contents().contains(text));
     }
 
     /// Waits until one line has all of these.
-    pub(super) fn wait_for_line(&self, texts: &[&str]) {
+    pub(crate) fn wait_for_line(&self, texts: &[&str]) {
         self.wait(&texts.join(" … "), |s| line_with(s, texts));
     }
 
     /// Selects a device from wherever the selection is.
     /// The line of the screen, from 1, that has this text.
-    pub(super) fn line_of(&self, text: &str) -> usize {
+    pub(crate) fn line_of(&self, text: &str) -> usize {
         let contents = self.screen.0.lock().unwrap().screen().contents();
         let line = contents.lines().position(|line| line.contains(text));
         line.unwrap_or_else(|| panic!("no {text:?} in:\n{contents}")) + 1
     }
 
-    pub(super) fn select(&mut self, name: &str) {
+    pub(crate) fn select(&mut self, name: &str) {
         self.press("g");
         for _ in 0..50 {
             let here = self.screen.0.lock().unwrap();
@@ -244,12 +244,12 @@ impl Tty {
 
     /// Gives the program a moment to take in what was typed, where nothing shows whether it has: nothing that is
     /// asserted hangs on it.
-    pub(super) fn pause_briefly(&self) {
+    pub(crate) fn pause_briefly(&self) {
         let _ = self.ended.recv_timeout(Duration::from_millis(40));
     }
 
     /// Waits for the end while nobody reads what is written; the exit code.
-    pub(super) fn end_unread(&self) -> u32 {
+    pub(crate) fn end_unread(&self) -> u32 {
         let status = self.ended.recv_timeout(PATIENCE);
         let status = status.expect("the program did not end while its terminal was not read");
         assert_eq!(modes(&*self.master), self.modes, "raw mode is still on");
@@ -257,7 +257,7 @@ impl Tty {
     }
 
     /// Waits for the end and for all that was written; the exit code.
-    pub(super) fn end(&self) -> u32 {
+    pub(crate) fn end(&self) -> u32 {
         let status = self.ended.recv_timeout(PATIENCE).unwrap_or_else(|_| {
             let screen = self.screen.0.lock().unwrap().screen().contents();
             panic!("still runs, and shows:\n{screen}")
@@ -270,7 +270,7 @@ impl Tty {
     }
 
     /// Closes the terminal as a closed window does, and waits for the program's end; its exit code.
-    pub(super) fn hang_up(&mut self) -> u32 {
+    pub(crate) fn hang_up(&mut self) -> u32 {
         // The reader lets go of the terminal with the next frame, which clocks bring within a second.
         self.closing.store(true, Ordering::SeqCst);
         self.slave = None;
@@ -285,11 +285,11 @@ impl Tty {
     }
 
     /// All that the program has written to the terminal so far, with its escape sequences.
-    pub(super) fn output(&self) -> String {
+    pub(crate) fn output(&self) -> String {
         String::from_utf8_lossy(&self.written.lock().unwrap()).into_owned()
     }
 
-    pub(super) fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         let path = self.dir.path().join("hemfleet/hemfleet.log");
         std::fs::read_to_string(path).unwrap()
     }
@@ -332,7 +332,7 @@ impl Feed {
 }
 
 /// Sends a signal, by its name.
-pub(super) fn signal(id: &str, name: &str) {
+pub(crate) fn signal(id: &str, name: &str) {
     let kill = std::process::Command::new("kill")
         .args(["-s", name, id])
         .status();

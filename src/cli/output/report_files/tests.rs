@@ -5,9 +5,11 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
 use crate::cli::device_locks::DeviceLocks;
-use crate::cli::output::show_session::{self, OutputMode};
+use crate::cli::output::show_session::{self, OutputMode, Presentation};
 use crate::engine::{Command, DeviceSeed, Fact, Launcher, Mode};
-use crate::model::{Credentials, DeviceId, LinkTrust, PayloadFacts, RunId, ScreenSettings};
+use crate::model::{
+    Credentials, DeviceId, LinkTrust, OnHangUp, PayloadFacts, RunId, ScreenSettings,
+};
 use crate::report::LineLook;
 
 fn fleet() -> Fleet {
@@ -119,7 +121,7 @@ async fn a_file_is_replaced_as_a_whole_and_private() {
     // Somebody was impatient: what is there to be written is written all the same.
     let (tx, mut interrupts) = mpsc::channel(8);
     for _ in 0..3 {
-        tx.send(()).await.unwrap();
+        tx.send(crate::engine::StopSignal::Interrupt).await.unwrap();
     }
     let exit = files.finish(&fleet, Exit::Good, &mut interrupts).await;
     assert_eq!((exit, files.is_missing()), (Exit::Good, false));
@@ -190,9 +192,12 @@ async fn a_panic_leaves_a_report_of_what_was_known() {
     let (_tx, mut interrupts) = mpsc::channel(1);
     let shown = show_session::show(
         &mut session,
-        OutputMode::Json,
-        LineLook::default(),
-        ScreenSettings::default(),
+        Presentation {
+            how: OutputMode::Json,
+            look: LineLook::default(),
+            screen: ScreenSettings::default(),
+            on_hang_up: OnHangUp::default(),
+        },
         &locks,
         &mut reports,
         &mut interrupts,
