@@ -9,11 +9,12 @@ use jiff::Timestamp;
 use super::CliError;
 use super::args::journal::{JournalFile, Keep};
 use super::args::{INVENTORY_HERE, inventory_of_environment};
+use super::kept_logs::KeptLogs;
 use super::output::stderr_and_log;
 use super::process::private_file;
 use super::wiring::Kept;
 use crate::config::{self, JournalSettings, Overrides};
-use crate::engine::{Fleet, NotRecorded, Recorder, RunFacts};
+use crate::engine::{Fleet, LogHolder, NotRecorded, Recorder, RunFacts};
 use crate::journal::{Journal, RunContext, RunRecord, RunWriter};
 use crate::model::chain;
 
@@ -145,8 +146,10 @@ impl RunJournal {
             Some(writer) => Arc::new(writer.clone()),
             None => Arc::new(NotRecorded),
         };
+        let logs = self.writer.as_ref().map(RunWriter::log_files).cloned();
         Kept {
             recorder,
+            deciding: logs.map(|logs| Arc::new(KeptLogs(logs)) as Arc<dyn LogHolder>),
             ..Kept::nowhere()
         }
     }

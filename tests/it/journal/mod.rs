@@ -2,6 +2,7 @@
 
 mod attach;
 mod crash;
+mod evidence;
 mod export;
 mod hangup;
 mod history;
