@@ -26,10 +26,12 @@
 //!
 //! 1. A device's task runs the straight-line code of `engine::procedure` over [`device::Device`]. When something has
 //!    happened, it sends an [`engine::Event`]: a fact in the past tense, with its time, device and attempt.
-//! 2. [`engine::Fleet::update`] takes the event in. The reducer is synchronous and has neither clock nor IO. It changes the
+//! 2. [`engine::FleetRun`] hands the event to an [`engine::Recorder`], which is [`journal::RunWriter`]: the journal is the ordered list of
+//!    what the reducer takes in, and whoever reads it ([`journal::JournalledRun::fold`]) gets the same state from the same reducer.
+//! 3. [`engine::Fleet::update`] takes the event in. The reducer is synchronous and has neither clock nor IO. It changes the
 //!    state and returns [`engine::Command`]s; it alone decides what starts.
-//! 3. [`engine::Pool`] carries the commands out: it starts and stops tasks, and gives them the permit to install.
-//! 4. The same event goes to whoever shows the run: the dashboard ([`tui`]) or lines and JSON ([`report`]). They read the
+//! 4. [`engine::Pool`] carries the commands out: it starts and stops tasks, and gives them the permit to install.
+//! 5. The same event goes to whoever shows the run: the dashboard ([`tui`]) or lines and JSON ([`report`]). They read the
 //!    state and never change it. Keys and signals come back as [`engine::Intent`]s, which the reducer takes in like events.
 //!
 //! # The way of a secret
@@ -48,7 +50,8 @@
 //! 2. `engine::procedure::upload_and_check` sends it and has the device verify it. Only that yields a [`device::Validated`], which
 //!    cannot be cloned.
 //! 3. `engine::procedure::install_permit` asks the reducer for permission, which a spent failure budget refuses.
-//! 4. `engine::procedure::install` takes a last look at the device and consumes the [`device::Validated`]: there is one
+//! 4. `engine::procedure::install` announces the install, and waits until that is on disk: should hemfleet die from here on, the next run
+//!    knows of it. Then it takes a last look at the device and consumes the [`device::Validated`]: there is one
 //!    install for each image that a device has verified. A retry enters at the watch, never at the install.
 //! 5. `engine::procedure::reboot` watches the device go and come back. The device's own signature of what it runs decides,
 //!    and `engine::procedure::log_confirmation` reads what its audit log says.
@@ -57,7 +60,7 @@
 //!
 //! - The protocol: [`hem`]. Comments in the code cite its sections.
 //! - One device's upgrade: `engine/procedure/until_install.rs`, from top to bottom.
-//! - What starts when: `engine/fleet/reducer.rs`, with its table tests.
+//! - What starts when: `engine/fleet/reducer.rs`, with its table tests; what a dead process leaves: `engine/fleet/reopened.rs`.
 //! - What users see: [`model::Outcome`] and `model/outcome/hint.rs`.
 //! - What can go wrong: `tests/scenarios`, one file for each fault; the demo and the tests run the same files.
 
