@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::io::{BufWriter, Write as _};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -16,9 +15,6 @@ use crate::cli::{CliError, journal_file};
 use crate::journal::{DeviceSummary, Journal, RunEntry, WhichDevice, write_run};
 use crate::model::counted;
 use crate::report::{DeviceRun, RunDevices, RunLine, device_runs, run_devices, run_list};
-
-/// How long runs are kept where nobody says.
-const KEEP: Duration = Duration::from_secs(2 * 365 * 86_400);
 
 /// `hemfleet history`.
 pub(in crate::cli) fn history(args: &History) -> Result<ExitCode, CliError> {
@@ -135,7 +131,7 @@ fn prune(args: &Prune) -> Result<ExitCode, CliError> {
             text: text.clone(),
             source,
         })?,
-        None => KEEP,
+        None => journal_file::of_inventory_here()?.keep,
     };
     let older_than = SignedDuration::try_from(keep)
         .ok()

@@ -26,7 +26,7 @@ pub(in crate::cli) fn status(args: &Status) -> Result<ExitCode, CliError> {
     let loaded = config::load(path, &Overrides::default(), &config::process_env);
     let firmware = loaded.firmware.clone();
     let settings = load::settings_of(loaded)?;
-    let journal = journal_file::existing(&args.journal)?;
+    let journal = journal_file::existing_of(&args.journal, &settings.journal)?;
     let image = image(firmware.as_deref(), journal.as_ref())?;
     let reaches: Vec<Reach> = settings.devices.iter().map(Reach::of).collect();
     let (known, open) = match &journal {
