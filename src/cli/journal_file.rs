@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use super::CliError;
 use super::args::journal::{JournalFile, Keep};
+use super::kept_logs::KeptLogs;
 use super::output::stderr_and_log;
 use super::process::private_file;
 use super::wiring::Kept;
-use crate::engine::{Fleet, NotRecorded, Recorder, RunFacts};
+use crate::engine::{Fleet, LogHolder, NotRecorded, Recorder, RunFacts};
 use crate::journal::{Journal, RunContext, RunRecord, RunWriter};
 use crate::model::chain;
 
@@ -71,8 +72,10 @@ impl RunJournal {
             Some(writer) => Arc::new(writer.clone()),
             None => Arc::new(NotRecorded),
         };
+        let logs = self.writer.as_ref().map(RunWriter::log_files).cloned();
         Kept {
             recorder,
+            deciding: logs.map(|logs| Arc::new(KeptLogs(logs)) as Arc<dyn LogHolder>),
             ..Kept::nowhere()
         }
     }

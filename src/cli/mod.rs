@@ -11,6 +11,7 @@ mod earlier_runs;
 mod error;
 mod image_file;
 mod journal_file;
+mod kept_logs;
 mod load;
 mod locks_and_secrets;
 mod output;

@@ -7,8 +7,8 @@ use crate::config::Settings;
 use crate::device::Device;
 use crate::device::http::{Broker, HttpDevice, Links};
 use crate::engine::{
-    Command, DeviceSeed, Fleet, FleetRun, Launcher, LogKeeper, Mode, NotRecorded, Pool, Recorder,
-    RunFacts,
+    Command, DeviceSeed, Fleet, FleetRun, Launcher, LogHolder, LogKeeper, Mode, NotRecorded, Pool,
+    Recorder, RunFacts,
 };
 use crate::model::{Credential, DeviceId, DeviceSpec, Payload, PayloadFacts, Policy, RunId};
 
@@ -97,8 +97,10 @@ pub(super) fn idle_session(facts: RunFacts) -> FleetRun {
 pub(super) struct Kept {
     /// Its messages.
     pub(super) recorder: Arc<dyn Recorder>,
-    /// The log files that it reads.
+    /// The log files that it reads for themselves.
     pub(super) logs: Option<Arc<dyn LogKeeper>>,
+    /// Those that decide a verdict.
+    pub(super) deciding: Option<Arc<dyn LogHolder>>,
 }
 
 impl Kept {
@@ -107,6 +109,7 @@ impl Kept {
         Self {
             recorder: Arc::new(NotRecorded),
             logs: None,
+            deciding: None,
         }
     }
 }
@@ -120,11 +123,16 @@ pub(super) fn session_over<D: Device>(
     kept: Kept,
 ) -> FleetRun {
     let (run, policy) = (fleet.run().clone(), policy.clone());
-    let Kept { recorder, logs } = kept;
+    let Kept {
+        recorder,
+        logs,
+        deciding,
+    } = kept;
     let pool_recorder = Arc::clone(&recorder);
     let session = FleetRun::new(fleet, |inbox| {
         Pool::new(run, devices, payload, policy, inbox)
             .keeping(logs)
+            .holding(deciding)
             .recorded_by(pool_recorder)
     });
     session.recorded_by(recorder)

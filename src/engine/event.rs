@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::fleet::reducer::Mode;
+use super::log_source::LogSource;
 use crate::hem::audit::UpgradeMark;
 use crate::model::{
     AuditReport, Component, Derivation, DeviceId, DeviceMark, DeviceStatus, DeviceVersion,
@@ -206,6 +207,9 @@ pub enum DeviceFact {
     Audited {
         /// The verdict, and what it rests on.
         report: Box<AuditReport>,
+        /// The file that decided, where it was to be kept; or why it could not be.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        source: Option<Result<Box<LogSource>, String>>,
     },
     /// The attempt is over.
     Finished {

@@ -140,7 +140,7 @@ impl DeviceFact {
                 }
                 Err(why) => format!("log {}: not read: {why}", read.id),
             }),
-            Self::Audited { report } => Some(report.to_string()),
+            Self::Audited { report, .. } => Some(report.to_string()),
             // Said by the stages around them.
             Self::InstallBegun { .. }
             | Self::Returned { .. }

@@ -299,7 +299,13 @@ impl TestRun {
 
     pub(crate) fn audit(&mut self, device: impl DeviceName, report: AuditReport) {
         let report = Box::new(report);
-        self.tell(device, DeviceFact::Audited { report });
+        self.tell(
+            device,
+            DeviceFact::Audited {
+                report,
+                source: None,
+            },
+        );
     }
 
     pub(crate) fn log_read(

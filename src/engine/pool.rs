@@ -14,6 +14,7 @@ use crate::device::Device;
 use crate::model::{DeviceId, Payload, Policy, RunId, Secret, Touched, printable};
 
 use super::fleet::across_attempts::DeviceHistory;
+use super::log_source::LogHolder;
 use super::procedure::attempt::LogKeeper;
 use super::procedure::attempt::{Attempt, EventSender};
 use super::procedure::install_permit::InstallPermit;
@@ -39,6 +40,7 @@ pub struct Pool<D> {
     tasks: HashMap<DeviceId, Task>,
     supervisors: JoinSet<()>,
     keeper: Option<Arc<dyn LogKeeper>>,
+    holder: Option<Arc<dyn LogHolder>>,
     recorder: Arc<dyn Recorder>,
 }
 
@@ -85,6 +87,7 @@ impl<D: Device> Pool<D> {
             tasks: HashMap::new(),
             supervisors: JoinSet::new(),
             keeper: None,
+            holder: None,
             recorder: Arc::new(NotRecorded),
         }
     }
@@ -93,6 +96,12 @@ impl<D: Device> Pool<D> {
     #[must_use]
     pub fn keeping(self, keeper: Option<Arc<dyn LogKeeper>>) -> Self {
         Self { keeper, ..self }
+    }
+
+    /// Hands the log files that a verdict may rest on to `holder`.
+    #[must_use]
+    pub fn holding(self, holder: Option<Arc<dyn LogHolder>>) -> Self {
+        Self { holder, ..self }
     }
 
     /// Sends installs only once `recorder` has them on disk: the one to which [`FleetRun`](crate::engine::FleetRun)
@@ -138,6 +147,7 @@ impl<D: Device> Pool<D> {
             turns: Arc::clone(&self.turns),
             history: Arc::clone(&known.history),
             keeper: self.keeper.clone(),
+            holder: self.holder.clone(),
             refused: None,
             rebooted_since: None,
         };

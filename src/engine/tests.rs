@@ -11,6 +11,7 @@ mod audit_run;
 mod bad_image;
 mod before_install;
 mod changed_meanwhile;
+mod deciding_log;
 mod earlier_install;
 #[cfg(test)]
 pub(super) mod fake_audit_log;
@@ -36,8 +37,8 @@ use crate::model::{
 use self::fake_device::{Fake, Install, NEW, OLD, OTHER, image, reset};
 
 use super::{
-    DeviceFact, DeviceSeed, DeviceState, Event, Fact, Fleet, FleetRun, Intent, LogKeeper, Mode,
-    Phase, Pool, Progress,
+    DeviceFact, DeviceSeed, DeviceState, Event, Fact, Fleet, FleetRun, Intent, LogHolder,
+    LogKeeper, Mode, Phase, Pool, Progress,
 };
 
 fn run_of(fakes: &[Fake], mode: Mode, concurrency: usize) -> FleetRun {
@@ -87,6 +88,25 @@ fn run_held(
     policy: Policy,
     (rollout, keeper): (Rollout, Option<Arc<dyn LogKeeper>>),
 ) -> FleetRun {
+    let extra = (rollout, keeper, None);
+    run_holding(fakes, mode, concurrency, payload, policy, extra)
+}
+
+/// The rollout's rules, and where log files go.
+type Extra = (
+    Rollout,
+    Option<Arc<dyn LogKeeper>>,
+    Option<Arc<dyn LogHolder>>,
+);
+
+fn run_holding(
+    fakes: &[Fake],
+    mode: Mode,
+    concurrency: usize,
+    payload: Payload,
+    policy: Policy,
+    (rollout, keeper, holder): Extra,
+) -> FleetRun {
     let ids: Vec<DeviceId> = (1..=fakes.len())
         .map(|n| DeviceId::new(&format!("vault-{n:02}")))
         .collect();
@@ -109,7 +129,9 @@ fn run_held(
     .with_rollout(rollout);
     let devices: Vec<(DeviceId, Fake)> = ids.into_iter().zip(fakes.iter().cloned()).collect();
     FleetRun::new(fleet, |inbox| {
-        Pool::new(run, devices, payload, policy, inbox).keeping(keeper)
+        Pool::new(run, devices, payload, policy, inbox)
+            .keeping(keeper)
+            .holding(holder)
     })
 }
 

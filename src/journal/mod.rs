@@ -17,6 +17,8 @@ mod fault_point;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub(crate) mod lock_file;
+mod log_files;
+mod log_references;
 mod message_kind;
 mod open_installs;
 mod prune;
@@ -35,6 +37,7 @@ mod write_queue;
 pub use database::{Journal, WhichDevice};
 pub use error::JournalError;
 pub use export::{FORMAT, ImportError, read_run, write_run};
+pub use log_files::{ComingLog, LogFileError, LogFiles, LogLimits, Removed};
 pub use open_installs::{OpenInstall, Refusal};
 pub use record::{DeviceContext, JournalledRun, RunContext, RunRecord};
 pub use run_entry::{DeviceSummary, RunEntry, Tally};

@@ -32,6 +32,10 @@ impl Journal {
             // What was taken by them goes back to the system.
             let free = self.conn().execute_batch("PRAGMA incremental_vacuum");
             self.file().sql(free)?;
+            // What stays takes room, and does no harm.
+            if let Err(error) = self.prune_logs(Timestamp::now()) {
+                tracing::warn!(error = %crate::model::chain(&error), "log files of removed runs stay");
+            }
         }
         Ok(gone)
     }

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use super::batch::{Batch, BatchWriter};
 use super::error::JournalError;
+use super::log_files::LogFiles;
 use super::message_kind::{PROGRESS, device_of, kind_of, time_of};
 use super::record::RunContext;
 use super::run_entry::Summaries;
@@ -27,6 +28,7 @@ pub struct RunWriter(Arc<Handle>);
 #[derive(Debug)]
 struct Handle {
     run: RunId,
+    logs: LogFiles,
     queue: Arc<WriteQueue>,
     numbers: HashMap<DeviceId, u32>,
     context: RunContext,
@@ -44,6 +46,7 @@ impl RunWriter {
     ) -> Result<Self, JournalError> {
         let queue = Arc::new(WriteQueue::new(next_seq));
         let path = writer.path().to_path_buf();
+        let logs = LogFiles::beside(&path);
         let thread = {
             let queue = Arc::clone(&queue);
             let work = move || WriterThread::new(writer, queue, lock).run();
@@ -58,6 +61,7 @@ impl RunWriter {
         let names = context.devices.iter().map(|device| device.id.clone());
         Ok(Self(Arc::new(Handle {
             run: run.clone(),
+            logs,
             queue,
             numbers: names.zip(0..).collect(),
             context,
@@ -68,6 +72,11 @@ impl RunWriter {
     /// The run that it writes.
     pub fn run(&self) -> &RunId {
         &self.0.run
+    }
+
+    /// Where the log files are kept that its messages refer to.
+    pub fn log_files(&self) -> &LogFiles {
+        &self.0.logs
     }
 
     /// Messages that were recorded and are not written yet.

@@ -58,6 +58,11 @@ CREATE TABLE message (
 CREATE INDEX message_of_device ON message (run, device, at)
     WHERE kind IN ('planned', 'install_announced', 'install_begun', 'returned', 'audited', 'finished');
 
+-- The log files that are referred to (log_references): a derived column, kept by SQLite itself.
+CREATE INDEX message_log_file
+    ON message (json_extract(body, '$.event.fact.device.fact.audited.source.Ok.file.sha256'))
+    WHERE kind = 'audited';
+
 CREATE TABLE device (
     run INTEGER NOT NULL REFERENCES run (n) ON DELETE CASCADE,
     n INTEGER NOT NULL,

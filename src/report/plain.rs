@@ -153,7 +153,7 @@ fn style(fact: &DeviceFact) -> Option<LineStyle> {
             failure: Some(_), ..
         } => Some(LineStyle::Warn),
         DeviceFact::Planned { verdict, .. } if verdict.failure().is_some() => Some(LineStyle::Bad),
-        DeviceFact::Audited { report } => match report.verdict {
+        DeviceFact::Audited { report, .. } => match report.verdict {
             AuditVerdict::Confirmed { .. }
             | AuditVerdict::Refused { .. }
             | AuditVerdict::Unavailable(_) => None,

@@ -73,7 +73,7 @@ fn tone(fact: &Fact) -> Option<Tone> {
         | DeviceFact::PermitAsked
         | DeviceFact::InstallAnnounced { .. }
         | DeviceFact::Returned { .. } => None,
-        DeviceFact::Audited { report } => Some(match report.verdict {
+        DeviceFact::Audited { report, .. } => Some(match report.verdict {
             AuditVerdict::Confirmed { .. }
             | AuditVerdict::Refused { .. }
             | AuditVerdict::Unavailable(_) => Tone::Plain,

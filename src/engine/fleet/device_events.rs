@@ -143,7 +143,7 @@ impl DeviceState {
             DeviceFact::InstallAnnounced { pending } => {
                 self.announced = Some((**pending).clone());
             }
-            DeviceFact::Audited { report } => self.audit = Some(report.clone()),
+            DeviceFact::Audited { report, .. } => self.audit = Some(report.clone()),
             DeviceFact::InstallBegun { pending } => {
                 self.announced = None;
                 self.pending = Some((**pending).clone());

@@ -19,9 +19,11 @@ use crate::model::{
 use super::install_permit::InstallPermit;
 use crate::engine::event::{DeviceFact, EarlierInstall, EarlierRefusal, Event, Progress};
 use crate::engine::fleet::across_attempts::DeviceHistory;
+use crate::engine::log_source::LogHolder;
 use crate::engine::reducer_messages::Message;
 
-/// Keeps the log files that are read.
+/// Keeps the log files that are read for themselves; those that a verdict rests on go to
+/// [`LogHolder`](crate::engine::LogHolder).
 pub trait LogKeeper: Send + Sync {
     /// A place for the bytes of this file of this device, whose log key answered with `key`. Never blocks:
     /// what cannot be kept is reported when the first bytes come.
@@ -150,6 +152,8 @@ pub(in crate::engine) struct Attempt<D> {
     pub(in crate::engine) refused: Option<EarlierRefusal>,
     /// Where log files go that are read for themselves, if anywhere.
     pub(in crate::engine) keeper: Option<Arc<dyn LogKeeper>>,
+    /// Where those go that a verdict may rest on, if anywhere.
+    pub(in crate::engine) holder: Option<Arc<dyn LogHolder>>,
 }
 
 impl<D> Attempt<D> {

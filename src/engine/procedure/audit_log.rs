@@ -3,11 +3,11 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use crate::device::{Device, LogFile, ProvenKey, Session};
+use crate::device::{Device, LogFile, ProvenKey, RawLog, Session};
 use crate::hem::audit::Search;
 use crate::model::{AuditObstacle, FailureKind, LogId, Stage, printable};
 
-use super::attempt::{Attempt, LogKeeper};
+use super::attempt::Attempt;
 use crate::engine::event::Progress;
 
 /// Pages that are asked for at most.
@@ -119,21 +119,20 @@ impl<D: Device> Attempt<D> {
         })
     }
 
-    /// One file, verified as far as it came, looked through by `search`; kept by `keeper` if there is one.
+    /// One file, verified as far as it came, looked through by `search`; its bytes go to `raw`.
     pub(in crate::engine) async fn log_file(
         &self,
         session: &Session,
         log: &OpenLog,
         id: &LogId,
         search: Option<&Search>,
-        keeper: Option<&dyn LogKeeper>,
+        raw: impl Fn() -> Option<Box<dyn RawLog>>,
     ) -> Result<LogFile, FailureKind> {
         self.step(format!("reading {id}"));
         self.ask(Stage::Audit, || {
             // A file that is asked for again begins anew.
-            let raw = keeper.map(|keeper| keeper.begin(&self.events.device, id, &log.key.answer));
             self.device
-                .log_file(session, id, &log.key.key, search.cloned(), raw)
+                .log_file(session, id, &log.key.key, search.cloned(), raw())
         })
         .await
     }

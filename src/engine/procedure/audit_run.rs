@@ -99,7 +99,11 @@ impl<D: Device> Attempt<D> {
                 running = self.begin(Stage::Audit, 1).await;
             }
             let session = self.session(access, SPARE).await?;
-            let file = self.log_file(&session, log, id, None, self.keeper.as_deref());
+            let raw = || {
+                let keeper = self.keeper.as_deref()?;
+                Some(keeper.begin(&self.events.device, id, &log.key.answer))
+            };
+            let file = self.log_file(&session, log, id, None, raw);
             let (still, file) = self.during(running, file).await?;
             running = still;
             let gone = matches!(file, Err(FailureKind::Link(_)));

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::device::{Device, Session};
-use crate::hem::audit::{self, Search, UpgradeMark};
+use crate::hem::audit::{self, UpgradeMark};
 use crate::model::{
     AuditLog, AuditMode, AuditObstacle, AuditReport, AuditVerdict, BrokerFault, Contradiction,
     DeviceStatus, Doubt, Failure, FailureKind, LogId, Outcome, Scope, Stage, Touched,
@@ -19,10 +19,12 @@ use crate::model::{
 
 use super::attempt::{Attempt, Running};
 use super::audit_log::obstacle;
+use super::deciding_log::Held;
 use super::login::Next;
 use super::retry::Tries;
 use super::until_install::{describe_checkin, order_to_stop};
 use crate::engine::event::DeviceFact;
+use crate::engine::log_source::Sought;
 
 /// Requests that reading a log may take the time of; what a person takes is not in it.
 const REQUESTS: u32 = 11;
@@ -32,6 +34,16 @@ pub(super) struct Found {
     pub(super) verdict: AuditVerdict,
     pub(super) file: Option<LogId>,
     pub(super) log: Option<Arc<AuditLog>>,
+    /// That file, where files are kept.
+    pub(super) held: Option<Held>,
+}
+
+/// A file that was looked through.
+struct Read {
+    id: LogId,
+    log: AuditLog,
+    found: audit::Found,
+    held: Option<Held>,
 }
 
 impl From<AuditObstacle> for Found {
@@ -40,6 +52,7 @@ impl From<AuditObstacle> for Found {
             verdict: AuditVerdict::Unavailable(obstacle),
             file: None,
             log: None,
+            held: None,
         }
     }
 }
@@ -162,8 +175,18 @@ impl<D: Device> Attempt<D> {
             note.push_str(" · ");
             note.push_str(remark);
         }
+        let source = match found.held {
+            Some(held) => Some(held.keep().await),
+            None => None,
+        };
+        if let Some(Err(why)) = &source {
+            note.push_str(" · the log file is not kept: ");
+            note.push_str(why);
+        }
         let report = Box::new(report);
-        self.events.send(DeviceFact::Audited { report }).await;
+        self.events
+            .send(DeviceFact::Audited { report, source })
+            .await;
         match &found.verdict {
             AuditVerdict::Unavailable(AuditObstacle::Stopped) => {
                 self.end_failed(running, FailureKind::Stopped).await;
@@ -258,18 +281,22 @@ impl<D: Device> Attempt<D> {
         // One more, for the running session's.
         let log = self.open_log(session, files + 1).await?;
         remarks.extend(log.remark());
-        let search = Search::upgrade(mark);
         let mut left = files;
-        let mut read: Vec<(LogId, AuditLog, audit::Found)> = Vec::new();
+        let mut read: Vec<Read> = Vec::new();
         // What could not be read, and how many newer files could.
         let mut unread: Option<(usize, AuditObstacle)> = None;
-        let judged = |read: &[(LogId, AuditLog, audit::Found)]| {
-            audit::upgrade_verdict(read.iter().map(|(_, _, found)| found), mark)
-        };
+        let judged =
+            |read: &[Read]| audit::upgrade_verdict(read.iter().map(|read| &read.found), mark);
         for id in log.ids.iter().rev() {
-            match self.log_file(session, &log, id, Some(&search), None).await {
+            let sought = Sought::Upgrade(mark.clone());
+            match self.held_file(session, &log, id, sought).await {
                 Err(kind) if log.is_running(id, &kind) => continue,
-                Ok(file) => read.extend(file.found.map(|found| (id.clone(), file.log, found))),
+                Ok((file, held)) => read.extend(file.found.map(|found| Read {
+                    id: id.clone(),
+                    log: file.log,
+                    found,
+                    held,
+                })),
                 Err(kind) => {
                     unread.get_or_insert((read.len(), obstacle(&kind)));
                     if matches!(kind, FailureKind::Link(_)) {
@@ -293,11 +320,12 @@ impl<D: Device> Attempt<D> {
             Some((newer, unread)) if !decides(newer) => Err(unread),
             None if read.is_empty() => Err(AuditObstacle::NoFile),
             _ => {
-                let (file, log, _) = read.swap_remove(n.unwrap_or(0));
+                let Read { id, log, held, .. } = read.swap_remove(n.unwrap_or(0));
                 Ok(Found {
                     verdict,
-                    file: Some(file),
+                    file: Some(id),
                     log: Some(Arc::new(log)),
+                    held,
                 })
             }
         }

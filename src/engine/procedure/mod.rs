@@ -5,6 +5,7 @@ pub(super) mod approval;
 pub(super) mod attempt;
 pub(super) mod audit_log;
 pub(super) mod audit_run;
+pub(super) mod deciding_log;
 pub(super) mod earlier_install;
 pub(super) mod install;
 pub(super) mod install_permit;

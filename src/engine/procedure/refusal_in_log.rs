@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::device::Device;
 use crate::engine::event::DeviceFact;
-use crate::hem::audit::{Search, UpgradeMark};
+use crate::engine::log_source::Sought;
+use crate::hem::audit::UpgradeMark;
 use crate::model::{
     AuditObstacle, AuditResult, AuditVerdict, Component, Contradiction, Credentials, Failure,
     FailureKind, Outcome, Scope, Stage,
@@ -81,16 +82,15 @@ impl<D: Device> Attempt<D> {
         let newest = async {
             let log = self.open_log(&session, 1).await?;
             let id = log.ids.back().cloned().ok_or(AuditObstacle::NoFile)?;
-            let search = Search::refusal(mark);
-            let file = self
-                .log_file(&session, &log, &id, Some(&search), None)
-                .await;
-            let file = file.map_err(|kind| obstacle(&kind))?;
+            let sought = Sought::Refusal(mark.clone());
+            let file = self.held_file(&session, &log, &id, sought).await;
+            let (file, held) = file.map_err(|kind| obstacle(&kind))?;
             let found = file.found.ok_or(AuditObstacle::NoFile)?;
             Ok(Found {
                 verdict: found.verdict,
                 file: Some(id),
                 log: Some(Arc::new(file.log)),
+                held,
             })
         };
         self.within(newest).await

@@ -138,6 +138,7 @@ pub(in crate::engine) fn attempt(
         turns: Arc::new(Semaphore::new(1)),
         history: Arc::default(),
         keeper: None,
+        holder: None,
         refused: None,
         rebooted_since: None,
     }

@@ -181,7 +181,7 @@ impl<'a> DeviceLine<'a> {
                 self.link = state.map(|state| state.link.as_str());
                 "log_read"
             }
-            DeviceFact::Audited { report } => {
+            DeviceFact::Audited { report, .. } => {
                 self.audit(report);
                 "device_audited"
             }

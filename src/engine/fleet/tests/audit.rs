@@ -27,7 +27,15 @@ fn what_the_logs_say_is_counted_and_forgotten_with_a_new_attempt() {
             file: None,
             log: None,
         });
-        tell(&mut fleet, n, 1, DeviceFact::Audited { report });
+        tell(
+            &mut fleet,
+            n,
+            1,
+            DeviceFact::Audited {
+                report,
+                source: None,
+            },
+        );
     }
     let wanted = Audits {
         confirmed: 1,
