@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use super::commands::fetch::download_check::DownloadError;
 use super::commands::resume::ResumeError;
 use super::device_locks::LocksRefused;
+use super::evidence::EvidenceRefused;
 use super::image_file::ImageFileError;
 use super::output::report_files::ReportRefused;
 use super::process::limits::TooFewFiles;
@@ -52,6 +53,9 @@ pub enum CliError {
     /// A report that cannot be written.
     #[error(transparent)]
     Report(#[from] ReportRefused),
+    /// Evidence that cannot be written.
+    #[error(transparent)]
+    Evidence(#[from] EvidenceRefused),
     /// A folder that cannot be made.
     #[error("folder {}", path.display())]
     Folder {
@@ -204,6 +208,7 @@ impl CliError {
             Self::Report(refused) => return Some(refused.hint()),
             Self::Journal(error) => return Some(error.hint()),
             Self::Resume(error) => return Some(error.hint()),
+            Self::Evidence(refused) => refused.hint()?,
             Self::LogKey { .. } => {
                 "the key is the saved answer of GET /api/logger/key: key, nonce and nonce_signed"
             }

@@ -9,6 +9,7 @@ mod device_locks;
 mod drift;
 mod earlier_runs;
 mod error;
+mod evidence;
 mod image_file;
 mod journal_file;
 mod kept_logs;

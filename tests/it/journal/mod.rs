@@ -2,6 +2,7 @@
 
 mod attach;
 mod crash;
+mod evidence;
 mod hangup;
 mod lab;
 mod replay;
