@@ -7,6 +7,7 @@ mod args;
 mod commands;
 mod device_locks;
 mod drift;
+mod earlier_runs;
 mod error;
 mod image_file;
 mod journal_file;

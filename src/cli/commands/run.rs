@@ -15,6 +15,7 @@ use crate::report::{Exit, JsonLines, Reporter, plan_table};
 use super::fetch;
 use crate::cli::args::{Cli, Plan, Run};
 use crate::cli::device_locks::DeviceLocks;
+use crate::cli::earlier_runs;
 use crate::cli::journal_file::{self, RunJournal};
 use crate::cli::locks_and_secrets::{devices_with_secrets, nothing_sent, take_locks};
 use crate::cli::output::headless_loop::{self, Lines};
@@ -193,7 +194,10 @@ impl Rollout<'_> {
         };
         let inventory = &self.args.target.select.inventory.config;
         let context = run_context(&self.settings, &self.payload, inventory);
-        let facts = self.facts(mode, not_asked);
+        let mut facts = self.facts(mode, not_asked);
+        if let Some(journal) = &self.journal {
+            earlier_runs::tell_devices(journal, &self.settings, &mut facts)?;
+        }
         let journalled = RunJournal::begin(self.journal.as_ref(), facts, context)?;
         let (fleet, policy) = (journalled.fleet(), &self.settings.policy);
         let (payload, kept) = (self.payload.clone(), journalled.kept());

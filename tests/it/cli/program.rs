@@ -1,6 +1,7 @@
 //! Runs the real binary, and a simulator in its own process. Every wait is bounded, and says what it waited for when it
 //! fails.
 
+use std::cell::Cell;
 use std::ffi::OsStr;
 use std::io::{self, Read, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -116,6 +117,8 @@ pub(crate) struct Running {
     pub(crate) stdout: Text,
     pub(crate) stderr: Text,
     ended: Receiver<ExitStatus>,
+    /// Its end, where somebody has seen it already.
+    seen: Cell<Option<ExitStatus>>,
 }
 
 impl Running {
@@ -141,6 +144,7 @@ impl Running {
             stdout: pipe(stdout),
             stderr: pipe(stderr),
             ended,
+            seen: Cell::new(None),
         }
     }
 
@@ -151,8 +155,19 @@ impl Running {
         assert!(kill.unwrap().success());
     }
 
+    /// Kills it after this time, at whatever it does then, unless it has ended.
+    pub(crate) fn kill_after(&self, time: Duration) {
+        match self.ended.recv_timeout(time) {
+            Ok(status) => self.seen.set(Some(status)),
+            Err(_) => self.signal("KILL"),
+        }
+    }
+
     /// Waits for the end; nothing of what it writes is read for that.
     pub(crate) fn end(&self) -> ExitStatus {
+        if let Some(status) = self.seen.get() {
+            return status;
+        }
         self.ended.recv_timeout(PATIENCE).unwrap_or_else(|_| {
             let (out, err) = (self.stdout.so_far(), self.stderr.so_far());
             panic!(
@@ -177,7 +192,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if self.ended.try_recv().is_err() {
+        if self.seen.get().is_none() && self.ended.try_recv().is_err() {
             let _ = Command::new("kill")
                 .args(["-s", "KILL", &self.id.to_string()])
                 .stderr(Stdio::null())

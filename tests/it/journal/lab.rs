@@ -1,0 +1,123 @@
+//! Simulated devices in this very process, whose recordings tell what really happened, and hemfleet in others that may be
+//! killed. All runs of one lab share a journal.
+
+use std::path::{Path, PathBuf};
+
+use hemfleet::engine::Fleet;
+use hemfleet::journal::{Journal, RunEntry};
+use hemfleet::sim::{Scenario, SimFleet, SimOptions};
+
+use crate::cli::program::{Program, Running, hemfleet};
+
+/// Simulated devices and a journal.
+pub(super) struct Lab {
+    pub(super) sims: SimFleet,
+    pub(super) dir: tempfile::TempDir,
+    pub(super) inventory: PathBuf,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Lab {
+    /// Starts the devices of a scenario.
+    pub(super) fn start(scenario: &str) -> Self {
+        let scenario = Scenario::parse(scenario).unwrap();
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let options = SimOptions::default();
+        let sims = runtime.block_on(SimFleet::start(&scenario, &options));
+        let sims = sims.unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let inventory = sims.write_lab(dir.path()).unwrap().inventory;
+        Self {
+            sims,
+            dir,
+            inventory,
+            runtime,
+        }
+    }
+
+    pub(super) fn journal(&self) -> PathBuf {
+        self.dir.path().join("journal.db")
+    }
+
+    /// `hemfleet run` or `resume`, without questions, as JSON lines.
+    pub(super) fn command(&self, command: &str) -> Program {
+        let mut program = hemfleet();
+        program.arg(command).arg("--journal").arg(self.journal());
+        program.args(["--yes", "--output", "json"]);
+        if command == "run" {
+            program.arg("-c").arg(&self.inventory);
+        }
+        program
+    }
+
+    /// Starts a run, and kills it once this device has begun this stage.
+    pub(super) fn killed_at(&self, device: &str, stage: &str) {
+        self.killed_when(|event| {
+            event["event"] == "stage_started"
+                && event["device"] == device
+                && event["stage"] == stage
+        });
+    }
+
+    /// The same once an event is told that is wanted.
+    pub(super) fn killed_when(&self, wanted: impl Fn(&serde_json::Value) -> bool) {
+        let run: Running = self.command("run").start().unwrap();
+        run.stderr.read();
+        let told = run.stdout.events().any(|event| wanted(&event));
+        assert!(told, "the run ended before it was to be killed");
+        run.signal("KILL");
+        run.end();
+    }
+
+    /// The inventory with other words in it.
+    pub(super) fn rewrite(&self, from: &str, to: &str) {
+        let text = std::fs::read_to_string(&self.inventory).unwrap();
+        assert!(text.contains(from), "{text}");
+        std::fs::write(&self.inventory, text.replace(from, to)).unwrap();
+    }
+
+    /// The runs of the journal, newest first.
+    pub(super) fn runs(&self) -> Vec<RunEntry> {
+        runs(&self.journal())
+    }
+
+    /// The newest run's state, as its journal has it.
+    pub(super) fn fleet(&self) -> Option<Fleet> {
+        let journal = Journal::open_existing(&self.journal()).unwrap()?;
+        let run = journal.runs().unwrap().into_iter().next()?.run;
+        let mut fleet = journal.load(&run).unwrap().fold();
+        fleet.bury();
+        Some(fleet)
+    }
+
+    /// How a device stands in the newest run.
+    pub(super) fn outcome(&self, device: &str) -> String {
+        let fleet = self.fleet().unwrap();
+        let mut devices = fleet.devices().iter();
+        let state = devices.find(|d| d.id.as_str() == device).unwrap();
+        format!("{:?}", state.outcome())
+    }
+
+    /// Installs that this device has carried out.
+    pub(super) fn installs(&self, device: &str) -> u32 {
+        let device = self.sims.device(device).unwrap();
+        device.recording().installs_executed
+    }
+
+    /// Requests that devices have answered so far.
+    pub(super) fn connections(&self) -> u32 {
+        let devices = self.sims.devices().iter();
+        devices.map(|d| d.recording().connections).sum()
+    }
+
+    /// Stops the devices.
+    pub(super) fn end(self) {
+        let Self { sims, runtime, .. } = self;
+        runtime.block_on(sims.shutdown());
+    }
+}
+
+fn runs(journal: &Path) -> Vec<RunEntry> {
+    let journal = Journal::open_existing(journal).unwrap();
+    journal.map_or_else(Vec::new, |journal| journal.runs().unwrap())
+}
