@@ -10,6 +10,9 @@
 #[doc = include_str!("upgrade.md")]
 pub mod upgrade {}
 
+#[doc = include_str!("journal.md")]
+pub mod journal {}
+
 #[doc = include_str!("inventory.md")]
 pub mod inventory {}
 

@@ -354,7 +354,7 @@ impl Dashboard<'_> {
     /// The plan is confirmed. If any device is to be upgraded, asks first whether the run may start.
     fn confirm(&mut self) {
         let fleet = self.session.fleet();
-        if fleet.to_confirm() == 0 {
+        if fleet.to_confirm() + fleet.to_watch() == 0 {
             self.intend(Intent::Confirm);
         } else if self.confirmed.is_none() {
             let plan = ConfirmedPlan::of(fleet);

@@ -219,6 +219,10 @@ async fn confirm(
     let wanted = session.fleet().to_confirm();
     if wanted == 0 {
         flush(session, out);
+        // Nothing is sent to a device that is only watched, but nobody else is to work on it meanwhile.
+        if session.fleet().to_watch() > 0 {
+            return start(session, locks, interrupts).await;
+        }
         session.intend(Intent::Confirm);
         return true;
     }

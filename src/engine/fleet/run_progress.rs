@@ -115,6 +115,11 @@ impl Fleet {
         self.counters().to_confirm
     }
 
+    /// How many devices are only watched once the plan is confirmed.
+    pub fn to_watch(&self) -> usize {
+        self.planned(VerdictKind::Watch)
+    }
+
     /// How many devices a person left out of the plan that is shown, and an install would be sent to otherwise.
     pub fn left_out(&self) -> usize {
         self.counters().left_out

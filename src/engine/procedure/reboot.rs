@@ -174,7 +174,8 @@ impl<D: Device> Attempt<D> {
         Outcome::Unknown(match answered {
             Some(Answered::Lost) => Doubt::AnswerLost,
             Some(Answered::Odd(status)) => Doubt::OddAnswer { status },
-            Some(Answered::Accepted) | None => Doubt::NoReboot,
+            Some(Answered::Accepted) => Doubt::NoReboot,
+            None => Doubt::NoTrace,
         })
     }
 

@@ -238,7 +238,11 @@ impl Outcome {
                 "Devices have no watchdog: power-cycle it, wait a minute, then retry. The retry watches; it never installs twice."
             }
             Self::Unknown(
-                Doubt::AnswerLost | Doubt::OddAnswer { .. } | Doubt::AppUnseen | Doubt::NoReboot,
+                Doubt::AnswerLost
+                | Doubt::OddAnswer { .. }
+                | Doubt::AppUnseen
+                | Doubt::NoReboot
+                | Doubt::NoTrace,
             ) => {
                 "Nothing is sent twice: retry looks again. If it stays, power-cycle the device and start a new run."
             }

@@ -110,6 +110,9 @@ pub enum Doubt {
     AppUnseen,
     /// The install was accepted, and the device answered all the time without a reboot.
     NoReboot,
+    /// Whether the install left, or how it was answered, is not known here: another process was to send it, or an earlier
+    /// attempt. The device answers without a sign of a reboot.
+    NoTrace,
     /// It answers again, but not so that it could be looked at: the certificate is not trusted, the
     /// answer not readable.
     Unseen {
@@ -139,7 +142,7 @@ impl Doubt {
         match self {
             Self::AnswerLost | Self::AppUnseen => "answer_lost",
             Self::OddAnswer { .. } => "odd_answer",
-            Self::NoReboot => "no_reboot",
+            Self::NoReboot | Self::NoTrace => "no_reboot",
             Self::Unseen { .. } => "unseen",
             Self::NotLookedAt { .. } => "not_looked_at",
             Self::OtherDevice { .. } => "other_device",
@@ -161,6 +164,7 @@ impl fmt::Display for Doubt {
                 "the management app's install was sent, and the device's uis is what it was",
             ),
             Self::NoReboot => f.write_str("install accepted, but no reboot seen"),
+            Self::NoTrace => f.write_str("an install may have been sent; no reboot seen"),
             Self::Unseen { last } => {
                 write!(
                     f,

@@ -89,3 +89,20 @@ fn on_the_plan_r_looks_again_and_the_number_must_be_typed_anew() {
     let all = Intent::RetryAll(vec![DeviceId::new("vault-09"), DeviceId::new("vault-10")]);
     assert_eq!(intents(&plan().press("R")), [&all]);
 }
+
+/// An install of an earlier process may be under way: nothing is to be typed, and nobody leaves by pressing Enter.
+#[test]
+fn a_plan_of_nothing_but_watches_starts_with_enter_alone() {
+    let mut screen = TestScreen::new(Mode::Confirm, seeds());
+    for seed in seeds() {
+        let notes = vec!["install sent 12 s ago: do not unplug".to_owned()];
+        screen
+            .run
+            .planned(seed.id.as_str(), Verdict::Watch { notes });
+    }
+    let shown = screen.text(80, 24);
+    assert!(shown.contains("Enter watches 12 devices"), "{shown}");
+    assert!(shown.contains("do not unplug"), "{shown}");
+    assert_eq!(screen.press("<Enter>"), [Effect::Intend(Intent::Confirm)]);
+    assert!(!crate::tui::ui::on_plan(&screen.run.fleet));
+}

@@ -25,6 +25,9 @@ impl Ui {
         if fleet.mode() != Mode::Confirm {
             return vec![Effect::Leave];
         }
+        if wanted == 0 && fleet.to_watch() > 0 {
+            return vec![Effect::Intend(Intent::Confirm)];
+        }
         if wanted == 0 {
             // Confirming makes every device end as the plan says, and the exit code follows from that.
             return vec![Effect::Intend(Intent::Confirm), Effect::Leave];

@@ -233,6 +233,12 @@ pub(super) fn draw_prompt(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
             let text = " It waits for its confirmation, which is not given here.";
             (Tone::Plain, text.to_owned())
         }
+        (_, Mode::Confirm, 0) if fleet.to_watch() > 0 => {
+            let n = fleet.to_watch();
+            let them = counted(n, "device", "devices");
+            let text = format!(" Enter watches {them} to the end, r looks again, Esc leaves.");
+            (Tone::Live, text)
+        }
         (_, Mode::Confirm, 0) => (
             Tone::Warn,
             " Nothing is to be upgraded. Enter leaves, r looks again.".to_owned(),
