@@ -13,7 +13,7 @@ use hemfleet::config::{
 };
 use hemfleet::model::{
     ApprovalPolicy, AuditMode, AuditPolicy, AuthMethod, ImageTrust, KdfChoice, MaxFailures, Notify,
-    OnExpired, Policy, ProxyKind, Rollout, Scheme, SecretSource, TlsTrust, WordsChoice,
+    OnExpired, OnHangUp, Policy, ProxyKind, Rollout, Scheme, SecretSource, TlsTrust, WordsChoice,
 };
 
 /// An environment of the tests' own.
@@ -156,6 +156,21 @@ fn a_rollout_is_halted_at_a_number_or_a_share() {
         assert!(faults.contains("rollout.max_failures"), "{wrong}: {faults}");
         assert!(faults.contains("or a share in quotes"), "{wrong}: {faults}");
     }
+}
+
+#[test]
+fn a_lost_terminal_drains_the_run_or_lets_it_finish() {
+    let say = |said: &str| EXAMPLE.replace("on_hangup = \"drain\"", said);
+    for (said, meant) in [
+        ("", OnHangUp::Drain),
+        ("on_hangup = \"drain\"", OnHangUp::Drain),
+        ("on_hangup = \"finish\"", OnHangUp::Finish),
+    ] {
+        assert_eq!(settings_of(&say(said)).on_hang_up, meant, "{said}");
+    }
+    let loaded = load_text(&say("on_hangup = \"stop\""), &Overrides::default());
+    let faults = loaded.faults.render(false, 100);
+    assert!(faults.contains("run.on_hangup"), "{faults}");
 }
 
 #[test]

@@ -162,19 +162,19 @@ fn hang_up(session: &mut FleetRun, out: &mut Out) {
     if std::mem::replace(&mut out.unattended, true) || session.fleet().stop().is_some() {
         return;
     }
-    let run = session.fleet().run().clone();
     let text = match out.on_hang_up {
         OnHangUp::Drain => {
             session.intend(Intent::Drain);
+            "hung up: nothing new starts, and what is past its install is watched to the end"
+                .to_owned()
+        }
+        OnHangUp::Finish => {
+            let (run, process) = (session.fleet().run(), std::process::id());
             format!(
-                "hung up: nothing new starts, what is past its install is watched to the end; then hemfleet resume \
-                 {run} goes on with the rest"
+                "hung up: run {run} goes on to its end; hemfleet attach {run} shows it, and kill {process} stops it \
+                 safely"
             )
         }
-        OnHangUp::Finish => format!(
-            "hung up: run {run} goes on to its end; hemfleet attach {run} shows it, and kill {} stops it safely",
-            std::process::id()
-        ),
     };
     tracing::warn!("{text}");
 }

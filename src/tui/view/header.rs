@@ -12,11 +12,11 @@ use crate::model::{ImageFacts, OutcomeKind, PayloadFacts, counted, human_bytes};
 
 use super::device_message::rate;
 use super::progress_bar::{bar, percent};
-use super::text_layout::{clock, cut, ends, span, time_of_day};
+use super::text_layout::{clock, cut, ends, span};
+use super::title::{tiny_title, title};
 use super::{Scene, put};
 use crate::tui::keymap::Focus;
 use crate::tui::theme::{Mark, Tone};
-use crate::tui::ui::read_only::{Pace, ReadOnly};
 use crate::tui::ui::waits_for_person;
 
 /// The two lines of the dashboard.
@@ -63,33 +63,6 @@ fn run(scene: &Scene<'_>, room: usize) -> Vec<Span<'static>> {
 
 fn columns(spans: &[Span<'static>]) -> usize {
     spans.iter().map(Span::width).sum()
-}
-
-/// The name of the program, at the left of every header; and that the run is only looked at, where it is.
-fn title(scene: &Scene<'_>) -> Vec<Span<'static>> {
-    let mut spans = vec![span(" hemfleet  ", Tone::Plain.bold())];
-    if let Some(read_only) = scene.ui.read_only {
-        let sign = read_only_sign(scene, read_only);
-        spans.push(span(format!("{sign}  "), Tone::Warn.bold()));
-    }
-    spans
-}
-
-/// `replay 10× · 12:03:41`, with the time to which a wait is cut short.
-fn read_only_sign(scene: &Scene<'_>, read_only: ReadOnly) -> String {
-    let pace = match read_only {
-        ReadOnly::Attached { .. } => return "attached, read-only".to_owned(),
-        ReadOnly::Replay(pace) => pace,
-    };
-    let now = time_of_day(scene.now, scene.zone);
-    match pace {
-        Pace::Paused => format!("replay paused · {now}"),
-        Pace::Over { .. } => format!("replay over · {now}"),
-        Pace::At { speed, cut_to } => {
-            let to = cut_to.map(|at| format!(" → {}", time_of_day(at, scene.zone)));
-            format!("replay {speed}× · {now}{}", to.unwrap_or_default())
-        }
-    }
 }
 
 fn image(image: &ImageFacts, wide: bool) -> Vec<Span<'static>> {
@@ -388,13 +361,7 @@ pub(super) fn draw_tiny(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let width = usize::from(area.width);
     let keys = tiny_keys(scene);
     let mut left = Vec::new();
-    if let Some(read_only) = scene.ui.read_only {
-        let word = match read_only {
-            ReadOnly::Attached { .. } => "attached ",
-            ReadOnly::Replay(_) => "replay ",
-        };
-        left.push(span(word, Tone::Warn.bold()));
-    }
+    left.extend(tiny_title(scene));
     left.push(span(summary(scene), Tone::Plain.style()));
     let right = vec![span(keys, Tone::Plain.bold())];
     put(buf, area, 0, &ends(left, right, width));

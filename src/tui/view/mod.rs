@@ -45,6 +45,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod text_layout;
+mod title;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;

@@ -46,7 +46,13 @@ fn the_end_of_a_replay() {
 fn a_replay_of_a_run_that_goes_on() {
     let mut screen = running();
     screen.ui.read_only = Some(ReadOnly::Replay(Pace::Over { goes_on: true }));
-    screens("replay_so_far", &mut screen, &[(60, 20), (80, 24)]);
+    let text = screen.text(80, 24);
+    let banner = "THIS FAR IT HAS COME: hemfleet attach 7f3a0001 shows it go on. q leaves.";
+    assert!(
+        text.contains(banner) && text.contains("replay over · "),
+        "{text}"
+    );
+    assert!(text.contains("8 running"), "nobody has died: {text}");
 }
 
 #[test]
