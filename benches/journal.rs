@@ -215,7 +215,7 @@ fn record_in_real_time() {
             writer.record(message);
             longest = longest.max(before.elapsed());
         }
-        if n as u64 % REPORTS == 0 {
+        if (n as u64).is_multiple_of(REPORTS) {
             let before = Instant::now();
             runtime.block_on(writer.on_disk()).expect("a disk");
             on_disk = on_disk.max(before.elapsed());
@@ -224,7 +224,7 @@ fn record_in_real_time() {
         thread::sleep(next.saturating_sub(begun.elapsed()));
     }
     drop(writer);
-    let (took, spent) = (begun.elapsed(), cpu() - spent);
+    let (took, spent) = (begun.elapsed(), cpu().saturating_sub(spent));
     let share = spent.as_secs_f64() / took.as_secs_f64() * 100.0;
     let size = std::fs::metadata(dir.path().join("journal.db")).map_or(0, |found| found.len());
     println!(

@@ -100,18 +100,17 @@ impl Drift {
     fn missing(&mut self, was: &DeviceContext, named: Option<&DeviceSpec>) {
         let id = &was.id;
         let reach = printable(was.reach.as_str(), 120);
-        match named {
+        if let Some(spec) = named {
             // Another device may be there: what was done to the one must not be judged by the other.
-            Some(spec) => self.fatal.push(format!(
+            self.fatal.push(format!(
                 "{id} is reached at {} now, and was at {reach}",
                 Reach::of(spec)
-            )),
-            None => {
-                let text = format!("{id} ({reach}) is not in the inventory any more");
-                self.harmless.push(text);
-                self.gone.push(id.clone());
-            }
+            ));
+            return;
         }
+        let text = format!("{id} ({reach}) is not in the inventory any more");
+        self.harmless.push(text);
+        self.gone.push(id.clone());
     }
 
     /// The changes for a message, one a line.

@@ -8,7 +8,7 @@ use super::output::stderr_and_log;
 use crate::config::Settings;
 use crate::engine::{EarlierInstall, EarlierRefusal, RunFacts};
 use crate::journal::Journal;
-use crate::model::{Component, Reach, counted};
+use crate::model::{Component, ImageFacts, Reach, counted};
 
 /// Tells the devices of a new run what earlier ones left behind; says which of them are in doubt, and of which run.
 pub(super) fn tell_devices(
@@ -30,7 +30,7 @@ pub(super) fn tell_devices(
         })
         .collect();
     let firmware = facts.payload.firmware.as_ref();
-    let image = firmware.map(|facts| facts.sha256_hex());
+    let image = firmware.map(ImageFacts::sha256_hex);
     let refusals: BTreeMap<Reach, EarlierRefusal> = journal
         .refusals()?
         .into_iter()

@@ -113,13 +113,12 @@ pub(in crate::cli) fn resume(cli: &Cli, args: &Resume) -> Result<Exit, CliError>
 
 /// The run that is meant: by its name, or the newest that is unfinished.
 fn chosen(journal: &Journal, named: Option<&str>) -> Result<RunEntry, CliError> {
-    let entry = match named {
-        Some(prefix) => journal.find(prefix)?,
-        None => {
-            let mut runs = journal.runs()?.into_iter();
-            let newest = runs.find(|entry| entry.unfinished && !entry.is_alive);
-            newest.ok_or(ResumeError::NothingLeft)?
-        }
+    let entry = if let Some(prefix) = named {
+        journal.find(prefix)?
+    } else {
+        let mut runs = journal.runs()?.into_iter();
+        let newest = runs.find(|entry| entry.unfinished && !entry.is_alive);
+        newest.ok_or(ResumeError::NothingLeft)?
     };
     if entry.is_alive {
         return Err(ResumeError::Alive(entry.run).into());

@@ -1,10 +1,10 @@
 //! A run that another process goes on with: what its death, or its stop, left of each device, and which devices are taken
 //! up again.
 
-use crate::model::{Doubt, FailureKind, Outcome, Touched};
+use crate::model::{Doubt, FailureKind, Outcome, Skip, Touched};
 
 use super::device_state::{DevicePhase, DeviceState};
-use super::reducer::{Fleet, Phase};
+use super::reducer::{Fleet, Mode, Phase};
 use crate::engine::event::Reopened;
 use crate::engine::reducer_messages::TaskEnd;
 
@@ -35,6 +35,12 @@ impl Fleet {
         if let Some(max_failures) = reopened.max_failures {
             self.max_failures = max_failures;
             self.halted = false;
+        }
+        if reopened.mode == Mode::Go {
+            // Nobody is shown a plan in which they could be taken in again.
+            for n in 0..self.devices.len() {
+                self.change(n, DeviceState::stay_out);
+            }
         }
         for device in &reopened.gone {
             if let Some(&n) = self.index.get(device) {
@@ -93,6 +99,13 @@ impl DeviceState {
         self.judged = None;
         (self.wants_permit, self.permit) = (false, false);
         self.state = DevicePhase::Done(outcome);
+    }
+
+    /// A person left it out of a plan that was not carried out: nothing is sent to it by a run that shows no plan.
+    fn stay_out(&mut self) {
+        if self.left_out && self.pending.is_none() && self.is_unfinished() {
+            self.state = DevicePhase::Done(Outcome::Skipped(Skip::LeftOut));
+        }
     }
 
     /// The inventory no longer has it.

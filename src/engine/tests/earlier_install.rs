@@ -128,7 +128,7 @@ async fn an_install_that_left_no_trace_keeps_the_device_only_for_its_time() {
     let fake = Fake::new().with(|w| {
         w.booted = Instant::now()
             .checked_sub(Duration::from_secs(86_412))
-            .unwrap()
+            .unwrap();
     });
     let begun = Instant::now();
     let run = ends(&fake, sent(Duration::from_secs(12), NEW)).await;

@@ -82,7 +82,7 @@ impl Kill {
     fn of(n: usize, all: usize) -> Self {
         let share = n / 2;
         let shares = all.div_ceil(2);
-        if n % 2 == 0 {
+        if n.is_multiple_of(2) {
             Self::AtWrite(1 + share * STEPS / shares)
         } else {
             Self::After(MOMENTS * u32::try_from(share).unwrap() / u32::try_from(shares).unwrap())

@@ -230,3 +230,26 @@ fn an_image_that_was_refused_before_is_sent_again_only_where_a_person_asks_for_t
     tell(&mut fleet, 0, 2, finished(Outcome::Failed(refused)));
     assert!(!knows(&wish(&mut fleet, Intent::Retry(id(0)))));
 }
+
+/// A plan was shown, a device left out of it, and the process died: whoever goes on without a plan sends it nothing.
+#[test]
+fn a_device_that_was_left_out_stays_out_where_no_plan_is_shown() {
+    for (mode, outcome) in [
+        (Mode::Go, Some(Outcome::Skipped(Skip::LeftOut))),
+        (Mode::Confirm, None),
+    ] {
+        let mut fleet = fleet(Mode::Confirm, 8, 2);
+        wish(&mut fleet, Intent::Begin);
+        tell(&mut fleet, 0, 1, to_upgrade());
+        tell(&mut fleet, 1, 1, to_upgrade());
+        wish(&mut fleet, Intent::LeaveOut(vec![id(0)]));
+        fleet.update(&reopened(mode));
+        wish(&mut fleet, Intent::Begin);
+        assert_eq!(fleet.devices()[0].outcome(), outcome.as_ref());
+        if mode == Mode::Confirm {
+            tell(&mut fleet, 0, 2, to_upgrade());
+            tell(&mut fleet, 1, 2, to_upgrade());
+            assert_eq!((fleet.to_confirm(), fleet.left_out()), (1, 1));
+        }
+    }
+}
