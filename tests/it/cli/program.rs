@@ -33,13 +33,15 @@ pub(crate) fn hemfleet() -> Program {
     Program(command)
 }
 
+/// Whether the folders of earlier processes are gone.
+static SWEPT: Once = Once::new();
+
 /// A state folder for this test alone.
 fn state_folder() -> PathBuf {
     let test = thread::current();
     let test = test.name().unwrap_or("main").replace("::", ".");
     let process = std::process::id();
     let all = Path::new(env!("CARGO_TARGET_TMPDIR")).join("state");
-    static SWEPT: Once = Once::new();
     SWEPT.call_once(|| sweep(&all, process));
     all.join(format!("{process}-{test}"))
 }
