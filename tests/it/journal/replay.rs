@@ -168,7 +168,7 @@ fn a_run_of_the_journal_is_shown_by_its_name_or_because_it_is_the_newest() {
     };
     let none = shown(&[]);
     assert_eq!(code(&none), 2);
-    assert!(text(&none.stderr).contains("the journal has no run yet"));
+    assert!(text(&none.stderr).contains("there is no journal yet"));
     let journal = Journal::open(&path).unwrap();
     let writer = journal.begin(&run.record).unwrap();
     let so_far = shown(&[]);

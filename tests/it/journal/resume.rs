@@ -192,7 +192,7 @@ fn an_image_that_a_bootloader_refused_is_not_sent_again_unasked() {
         assert_eq!(lab.installs("vault-02"), 1);
     }
     let asked = lab.command("run").arg("--resend-refused").output().unwrap();
-    assert_eq!(code(&asked), 1);
+    assert_ne!(code(&asked), 0);
     assert_eq!(lab.installs("vault-02"), 2);
     lab.end();
 }
