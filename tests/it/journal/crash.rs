@@ -59,7 +59,7 @@ check = "500ms"
 "#;
 
 /// Where there are no more kills than these, each of them is another place.
-const FEW: usize = 8;
+const FEW: usize = 4;
 
 /// Steps of writing that a run of this fleet takes, about.
 const STEPS: usize = 75;
