@@ -19,8 +19,9 @@ pub(super) fn tell_devices(
     let installs: BTreeMap<Reach, EarlierInstall> = journal
         .open_installs()?
         .into_iter()
-        // A run that is going on holds the locks of its devices; and an app's install is followed by no reboot.
-        .filter(|open| !open.is_alive && open.pending.component == Component::Firmware)
+        // An app's install is followed by no reboot. Whoever has the locks of the devices has them alone, so that a run
+        // that still seems alive does not work on these.
+        .filter(|open| open.pending.component == Component::Firmware)
         .map(|open| {
             let earlier = EarlierInstall {
                 run: open.run,

@@ -184,7 +184,7 @@ pub fn plan_counts(fleet: &Fleet, cannot: &str) -> Vec<String> {
     let kinds = [
         (
             VerdictKind::Watch,
-            "only watched: an install may have been sent",
+            "watched first: an install may have been sent",
         ),
         (VerdictKind::Current, "current"),
         (VerdictKind::Skip, "skipped"),

@@ -346,7 +346,8 @@ impl Fleet {
             DevicePhase::Done(outcome) => outcome.kind().is_retryable(),
             _ => false,
         };
-        if !retryable || self.stop.is_some() {
+        // Of a device that the inventory lost nothing is known any more that could be asked.
+        if !retryable || self.stop.is_some() || device.gone {
             return;
         }
         match self.phase {

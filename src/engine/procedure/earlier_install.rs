@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::device::Device;
-use crate::model::{Doubt, FailureKind, Outcome, Stage, Touched, Verdict, human_duration};
+use crate::model::{
+    Component, Doubt, FailureKind, Outcome, Stage, Touched, Verdict, human_duration,
+};
 
 use super::attempt::Attempt;
 use super::reboot::{RebootLook, outcome_of_last_look};
@@ -36,7 +38,15 @@ impl<D: Device> Attempt<D> {
             Resume::Log { .. } => "only its log is still to be read".to_owned(),
         };
         let notes = vec![first, now];
-        Some(Verdict::Watch { notes })
+        let goes_on = match resume {
+            Resume::Earlier(_) => true,
+            // After the app comes the firmware.
+            Resume::Install(pending) => {
+                pending.component == Component::Ui && self.payload.firmware.is_some()
+            }
+            Resume::Log { .. } => false,
+        };
+        Some(Verdict::Watch { notes, goes_on })
     }
 
     /// Waits until it is known what the install of an earlier run did to the device: it has rebooted, or it answers as before

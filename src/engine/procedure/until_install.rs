@@ -9,8 +9,8 @@ use tokio::time::Instant;
 use crate::device::{Device, Image, Validated};
 use crate::hem::limits::MAX_CLOCK_SKEW;
 use crate::model::{
-    CheckinReport, Component, DeviceMark, FailureKind, LinkFault, OnExpired, Outcome, Scope, Stage,
-    TlsFault, Verdict,
+    CheckinReport, Component, DeviceMark, Doubt, FailureKind, LinkFault, OnExpired, Outcome, Scope,
+    Stage, TlsFault, Verdict,
 };
 
 use super::attempt::{Attempt, AttemptEnd};
@@ -40,7 +40,16 @@ impl<D: Device> Attempt<D> {
                 let open = resume.and_then(|r| self.open_end(&r, Err(&failure.kind)));
                 (None, open.unwrap_or(Verdict::Cannot(failure)))
             }
-            Err(outcome) => return self.events.send(DeviceFact::Finished { outcome }).await,
+            Err(stopped) => {
+                // What is in doubt stays so: a look that was stopped has seen nothing.
+                let in_doubt = matches!(resume, Some(Resume::Install(_)));
+                let outcome = if in_doubt {
+                    Outcome::Unknown(Doubt::StoppedWatching)
+                } else {
+                    stopped
+                };
+                return self.events.send(DeviceFact::Finished { outcome }).await;
+            }
         };
         self.events
             .send(DeviceFact::Planned { seen, verdict })

@@ -153,7 +153,7 @@ async fn a_device_that_does_not_come_back_is_lost_and_not_failed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_plan_says_since_when_and_by_whom_and_a_watch_is_no_install() {
+async fn the_plan_says_since_when_and_by_whom_and_what_may_follow_is_to_be_confirmed() {
     let fake = Fake::new();
     let away = Instant::now() + Duration::from_secs(600);
     fake.world().away.push((Instant::now(), away));
@@ -166,7 +166,8 @@ async fn the_plan_says_since_when_and_by_whom_and_a_watch_is_no_install() {
     let said = notes(&run);
     assert!(said.contains("by run 09090909: do not unplug"), "{said}");
     assert!(said.contains("install sent"), "{said}");
-    assert_eq!(run.fleet().to_confirm(), 0);
+    // What follows the watch is an install of this run: it is confirmed like any other.
+    assert_eq!(run.fleet().to_confirm(), 1);
     assert_eq!(run.fleet().planned(VerdictKind::Watch), 1);
 }
 
@@ -184,4 +185,45 @@ async fn an_image_that_was_refused_in_an_earlier_run_is_sent_where_the_command_l
         assert_eq!(fake.count("install"), usize::from(resend_refused));
         assert!(resend_refused || refused_before(&run));
     }
+}
+
+/// A terminal that is lost while the plan of a resume is made stops the looks. What they were to find out stays open.
+#[tokio::test(start_paused = true)]
+async fn a_look_that_is_stopped_leaves_a_doubt_as_it_was() {
+    let fake = Fake::new();
+    let mut run = run_after(
+        &fake,
+        Mode::Go,
+        None,
+        Policy {
+            resend_refused: true,
+            ..Policy::default()
+        },
+    );
+    run.intend(Intent::Begin);
+    until(&mut run, |f| matches!(f, DeviceFact::InstallBegun { .. })).await;
+    let forever = Instant::now() + Duration::from_secs(1 << 30);
+    fake.world().away.push((Instant::now(), forever));
+    let mut run = run.reopened(crate::engine::Reopened {
+        by: "ann on desk, process 7".to_owned(),
+        mode: Mode::Confirm,
+        concurrency: 1,
+        max_failures: None,
+        gone: Vec::new(),
+    });
+    run.intend(Intent::Begin);
+    until(&mut run, |f| {
+        matches!(
+            f,
+            DeviceFact::StageStarted {
+                stage: Stage::Probe,
+                ..
+            }
+        )
+    })
+    .await;
+    run.intend(Intent::Interrupt);
+    run_to_end(&mut run).await;
+    assert!(only(&run).pending.is_some(), "{:?}", only(&run).state);
+    assert!(only(&run).is_unfinished());
 }

@@ -25,6 +25,8 @@ pub enum Verdict {
     Watch {
         /// When and by whom, and what was seen.
         notes: Vec<String>,
+        /// Whether an install of this run may follow once that is known: then it is for a person to confirm.
+        goes_on: bool,
     },
     /// It runs the image already.
     Current,
@@ -91,7 +93,7 @@ impl Verdict {
                 refused: Some(f), ..
             }
             | Self::Cannot(f) => f.kind.to_string(),
-            Self::Upgrade { notes } | Self::Downgrade { notes, .. } | Self::Watch { notes } => {
+            Self::Upgrade { notes } | Self::Downgrade { notes, .. } | Self::Watch { notes, .. } => {
                 notes.join(" · ")
             }
             Self::Current => "runs this very image".to_owned(),
@@ -110,7 +112,7 @@ impl Verdict {
 
     /// Whether an install follows.
     pub fn installs(&self) -> bool {
-        self.outcome().is_none() && self.kind() != VerdictKind::Watch
+        self.outcome().is_none() && !matches!(self, Self::Watch { goes_on: false, .. })
     }
 
     /// The outcome of a device that nothing more is done with because of this verdict.

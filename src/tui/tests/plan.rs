@@ -96,9 +96,13 @@ fn a_plan_of_nothing_but_watches_starts_with_enter_alone() {
     let mut screen = TestScreen::new(Mode::Confirm, seeds());
     for seed in seeds() {
         let notes = vec!["install sent 12 s ago: do not unplug".to_owned()];
-        screen
-            .run
-            .planned(seed.id.as_str(), Verdict::Watch { notes });
+        screen.run.planned(
+            seed.id.as_str(),
+            Verdict::Watch {
+                notes,
+                goes_on: false,
+            },
+        );
     }
     let shown = screen.text(80, 24);
     assert!(shown.contains("Enter watches 12 devices"), "{shown}");

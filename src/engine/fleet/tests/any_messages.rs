@@ -13,7 +13,10 @@ fn fact() -> impl Strategy<Value = DeviceFact> {
         Just(DeviceFact::InstallAnnounced {
             pending: Box::new(pending())
         }),
-        Just(planned(Verdict::Watch { notes: Vec::new() })),
+        Just(planned(Verdict::Watch {
+            notes: Vec::new(),
+            goes_on: false
+        })),
         Just(DeviceFact::PermitAsked),
         Just(to_upgrade()),
         proptest::sample::select(outcomes()).prop_map(|(o, _)| finished(o)),

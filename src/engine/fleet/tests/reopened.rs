@@ -123,7 +123,10 @@ fn the_unfinished_are_asked_what_they_are_before_anybody_confirms() {
         ),
         "{asked:?}"
     );
-    let watch = planned(Verdict::Watch { notes: Vec::new() });
+    let watch = planned(Verdict::Watch {
+        notes: Vec::new(),
+        goes_on: false,
+    });
     tell(&mut fleet, 0, 2, watch);
     tell(&mut fleet, 1, 2, to_upgrade());
     assert_eq!(fleet.phase(), Phase::Planned);
@@ -252,4 +255,15 @@ fn a_device_that_was_left_out_stays_out_where_no_plan_is_shown() {
             assert_eq!((fleet.to_confirm(), fleet.left_out()), (1, 1));
         }
     }
+}
+
+#[test]
+fn a_device_that_is_gone_is_not_tried_again() {
+    let mut fleet = fleet(Mode::Go, 8, 1);
+    wish(&mut fleet, Intent::Begin);
+    tell(&mut fleet, 0, 1, finished(Outcome::Failed(unplugged())));
+    fleet.update(&reopened_without(Mode::Go, &[0]));
+    wish(&mut fleet, Intent::Begin);
+    assert_eq!(wish(&mut fleet, Intent::Retry(id(0))), []);
+    assert!(fleet.is_over());
 }
