@@ -9,8 +9,8 @@ use tokio::time::Instant;
 use crate::device::{Device, Image, Validated};
 use crate::hem::limits::MAX_CLOCK_SKEW;
 use crate::model::{
-    CheckinReport, Component, DeviceMark, Doubt, FailureKind, LinkFault, OnExpired, Outcome, Scope,
-    Stage, TlsFault, Verdict,
+    CheckinReport, Component, DeviceMark, Doubt, Failure, FailureKind, LinkFault, OnExpired,
+    Outcome, Scope, Stage, TlsFault, Touched, Verdict,
 };
 
 use super::attempt::{Attempt, AttemptEnd};
@@ -42,11 +42,16 @@ impl<D: Device> Attempt<D> {
             }
             Err(stopped) => {
                 // What is in doubt stays so: a look that was stopped has seen nothing.
-                let in_doubt = matches!(resume, Some(Resume::Install(_)));
-                let outcome = if in_doubt {
-                    Outcome::Unknown(Doubt::StoppedWatching)
-                } else {
-                    stopped
+                let outcome = match resume {
+                    Some(Resume::Install(_)) => Outcome::Unknown(Doubt::StoppedWatching),
+                    Some(Resume::Log { .. }) => Outcome::Failed(Failure {
+                        stage: Stage::Audit,
+                        kind: FailureKind::NotConfirmed {
+                            what: "stopped before the log was read".to_owned(),
+                        },
+                        touched: Touched::InstallSent,
+                    }),
+                    Some(Resume::Earlier(_)) | None => stopped,
                 };
                 return self.events.send(DeviceFact::Finished { outcome }).await;
             }
