@@ -204,6 +204,8 @@ pub(super) struct Plan {
     #[command(flatten)]
     pub(super) target: Target,
     #[command(flatten)]
+    pub(super) journal: journal::JournalFile,
+    #[command(flatten)]
     pub(super) format: Format,
     /// Write ASCII characters only [default: if the locale is not UTF-8]
     #[arg(long)]

@@ -12,6 +12,7 @@ use super::evidence::EvidenceRefused;
 use super::image_file::ImageFileError;
 use super::output::report_files::ReportRefused;
 use super::process::limits::TooFewFiles;
+use super::start_gate::LeftMeanwhile;
 use crate::config::Diagnostics;
 use crate::device::http::SetupError;
 use crate::journal::{ImportError, JournalError};
@@ -41,6 +42,14 @@ pub enum CliError {
     Locks {
         /// Why not.
         refused: LocksRefused,
+        /// What was done before.
+        sent: &'static str,
+    },
+    /// Another run has left something on a device since the plan was made.
+    #[error("{left}; {sent}")]
+    LeftMeanwhile {
+        /// What.
+        left: LeftMeanwhile,
         /// What was done before.
         sent: &'static str,
     },
@@ -224,6 +233,7 @@ impl CliError {
             Self::Image(error) => error.hint()?,
             Self::TooFewFiles(error) => return Some(error.hint()),
             Self::Locks { refused, .. } => return Some(refused.hint()),
+            Self::LeftMeanwhile { .. } => "start anew: the plan then shows what became of it",
             Self::Report(refused) => return Some(refused.hint()),
             Self::Journal(error) => return Some(error.hint()),
             Self::Resume(error) => return Some(error.hint()),

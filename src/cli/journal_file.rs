@@ -1,7 +1,7 @@
 //! Which file the journal is, and a run's part of it from its beginning to its end.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -16,7 +16,10 @@ use super::wiring::Kept;
 use crate::config::{self, JournalSettings, Overrides};
 use crate::engine::{Fleet, LogHolder, NotRecorded, Recorder, RunFacts};
 use crate::journal::{Journal, RunContext, RunRecord, RunWriter};
-use crate::model::chain;
+use crate::model::{chain, printable};
+
+/// The option that names the journal of this process, where it is not the user's own.
+static NAMED: OnceLock<String> = OnceLock::new();
 
 /// The journal that is there; nothing where there is none. For commands without an inventory: where one is to be found, it
 /// says which journal.
@@ -82,10 +85,28 @@ pub(super) fn for_run(
 }
 
 fn path(args: &JournalFile, settings: &JournalSettings) -> Result<PathBuf, CliError> {
-    match args.path.as_ref().or(settings.path.as_ref()) {
-        Some(path) => Ok(path.clone()),
-        None => Ok(private_file::state_folder_path()?.join("journal.db")),
+    let Some(path) = args.path.as_ref().or(settings.path.as_ref()) else {
+        return Ok(private_file::state_folder_path()?.join("journal.db"));
+    };
+    let full = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+    // Each command has one journal.
+    let _ = NAMED.set(format!(" --journal {}", quoted(&full.to_string_lossy())));
+    Ok(path.clone())
+}
+
+/// What a command has to be called with to find the journal of this one, beginning with a space; nothing where it is the
+/// user's own.
+pub(super) fn option() -> &'static str {
+    NAMED.get().map_or("", String::as_str)
+}
+
+/// A word for a shell.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@%".contains(c);
+    if word.chars().all(is_plain) {
+        return word.to_owned();
     }
+    format!("'{}'", printable(word, 4096).replace('\'', r"'\''"))
 }
 
 /// Removes the runs that are older than `keep`. Nobody asked for it, so that what stands in the way is only logged.

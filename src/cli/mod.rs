@@ -20,6 +20,7 @@ mod output;
 mod process;
 mod run_context;
 pub mod scenario_verdict;
+mod start_gate;
 pub mod wiring;
 
 use std::io::{self, IsTerminal as _};

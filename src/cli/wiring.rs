@@ -129,11 +129,13 @@ pub(super) fn session_over<D: Device>(
         deciding,
     } = kept;
     let pool_recorder = Arc::clone(&recorder);
+    let refused_logins = fleet.refused_logins();
     let session = FleetRun::new(fleet, |inbox| {
         Pool::new(run, devices, payload, policy, inbox)
             .keeping(logs)
             .holding(deciding)
             .recorded_by(pool_recorder)
+            .after_refused_logins(&refused_logins)
     });
     session.recorded_by(recorder)
 }

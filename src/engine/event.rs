@@ -3,6 +3,7 @@
 //! Must not: say how a fact is shown.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -150,6 +151,9 @@ pub enum DeviceFact {
         seen: Option<Box<Seen>>,
         /// What follows from it.
         verdict: Verdict,
+        /// Present where this look has shown that the bootloader refused what an earlier run had sent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        refused: Option<Box<EarlierRefusal>>,
     },
     /// The device's secret is to be typed now ([`Credentials::Prompt`](crate::model::Credentials::Prompt));
     /// the login waits for it.
@@ -293,17 +297,23 @@ pub struct PendingInstall {
 pub struct EarlierInstall {
     /// That run.
     pub run: RunId,
+    /// The SHA-256 of the firmware that it rolls out, in hex; absent in runs of former versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
     /// What it takes to judge the device now.
     pub pending: PendingInstall,
 }
 
-/// That a device's bootloader refused the image that is to be sent to it, in an earlier run.
+/// That a device's bootloader refused an image in an earlier run.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct EarlierRefusal {
     /// That run.
     pub run: RunId,
     /// When the device was found to run what it ran before.
     pub at: Timestamp,
+    /// The SHA-256 of the image, in hex; absent in runs of former versions, which knew of none but their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
 }
 
 /// Another process goes on with a run whose own died, or was stopped.
@@ -319,6 +329,12 @@ pub struct Reopened {
     pub max_failures: Option<MaxFailures>,
     /// Devices that the inventory no longer has: nothing more is done with them.
     pub gone: Vec<DeviceId>,
+    /// What other runs hold in doubt by now.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub earlier: BTreeMap<DeviceId, EarlierInstall>,
+    /// Devices whose bootloader refused the image of this run in another one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub refused: BTreeMap<DeviceId, EarlierRefusal>,
 }
 
 /// What an earlier attempt left open, which is all that a further one may do.

@@ -268,7 +268,15 @@ impl TestRun {
             Verdict::Cannot(_) => None,
             _ => Some(Box::new(Seen { version, status })),
         };
-        self.tell(device, DeviceFact::Planned { seen, verdict });
+        let refused = None;
+        self.tell(
+            device,
+            DeviceFact::Planned {
+                seen,
+                verdict,
+                refused,
+            },
+        );
     }
 
     pub(crate) fn planned_upgrade(&mut self, device: impl DeviceName, notes: &[&str]) {

@@ -1,7 +1,7 @@
 //! The tasks: one for each device that is worked on, under a supervisor that reports its death. What starts is decided
 //! in `fleet::reducer`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::sync::{Arc, Mutex};
 
@@ -92,6 +92,18 @@ impl<D: Device> Pool<D> {
         }
     }
 
+    /// Knows how many logins devices have refused in the process that began the run: they count on (section 6).
+    #[must_use]
+    pub fn after_refused_logins(mut self, refused: &BTreeMap<DeviceId, u32>) -> Self {
+        for (device, &times) in refused {
+            if let Some(known) = self.devices.get_mut(device) {
+                let history = DeviceHistory::after_refused_logins(times);
+                known.history = Arc::new(Mutex::new(history));
+            }
+        }
+        self
+    }
+
     /// Hands the log files that `hemfleet audit` reads to `keeper`.
     #[must_use]
     pub fn keeping(self, keeper: Option<Arc<dyn LogKeeper>>) -> Self {
@@ -148,7 +160,7 @@ impl<D: Device> Pool<D> {
             history: Arc::clone(&known.history),
             keeper: self.keeper.clone(),
             holder: self.holder.clone(),
-            refused: None,
+            refused: Vec::new(),
             rebooted_since: None,
         };
         let abort = task.abort.clone();

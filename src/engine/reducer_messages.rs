@@ -53,8 +53,8 @@ pub enum Command {
         attempt: u32,
         /// Present where an install may have been sent to it.
         resume: Option<Resume>,
-        /// Present where it refused the image before, and nobody has asked for it again.
-        refused: Option<EarlierRefusal>,
+        /// Images that it refused before; none once somebody has asked for that again.
+        refused: Vec<EarlierRefusal>,
     },
     /// Upgrade a device, or, with `resume`, only what an earlier attempt left open.
     Start {
@@ -64,8 +64,8 @@ pub enum Command {
         attempt: u32,
         /// Present where an earlier attempt's install may have been sent.
         resume: Option<Resume>,
-        /// Present where it refused the image before, and nobody has asked for it again.
-        refused: Option<EarlierRefusal>,
+        /// Images that it refused before; none once somebody has asked for that again.
+        refused: Vec<EarlierRefusal>,
     },
     /// Read a device's audit log, and nothing else.
     Audit {

@@ -119,7 +119,8 @@ impl Journal {
         self.writer(conn, lock, run, record, n, 0)
     }
 
-    /// Goes on with a run: further messages come after those that it has.
+    /// Goes on with a run: further messages come after those that it has. No other process writes it from here on; what
+    /// others ask of it may change once [`Self::at_work_again`] is said.
     ///
     /// # Errors
     ///
@@ -129,13 +130,17 @@ impl Journal {
         let lock = RunLock::take(&self.file, run)?;
         let record = self.record(run)?;
         let conn = self.file.connect()?;
-        let turn = "UPDATE run SET turn = (SELECT max(turn) + 1 FROM run) WHERE n = ?1";
-        let last = self.commit(&conn, |change| {
-            change.execute(turn, [n])?;
-            let last = "SELECT coalesce(max(seq), 0) FROM message WHERE run = ?1";
-            change.query_row(last, [n], |row| row.get(0))
-        })?;
+        let last = "SELECT coalesce(max(seq), 0) FROM message WHERE run = ?1";
+        let last = self.file.sql(conn.query_row(last, [n], |row| row.get(0)))?;
         self.writer(conn, lock, run, &record, n, last)
+    }
+
+    /// The run is at work again: what it says of a device from here on is newer than what others have said.
+    pub fn at_work_again(&self, run: &RunId) -> Result<(), JournalError> {
+        let turn = "UPDATE run SET turn = (SELECT max(turn) + 1 FROM run) WHERE id = ?1";
+        let conn = self.file.connect()?;
+        self.commit(&conn, |change| change.execute(turn, [run.as_str()]))?;
+        Ok(())
     }
 
     fn writer(

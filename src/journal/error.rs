@@ -244,8 +244,7 @@ impl JournalError {
                 path.display()
             ),
             Self::Message { .. } => {
-                "a newer hemfleet may have written it: try that one; other runs can be read"
-                    .to_owned()
+                format!("a newer hemfleet may have written it: try that one, {other}; {without}")
             }
             Self::Locked(path) => format!(
                 "a program has it open and is writing or stopped (fuser {} names it): end that one, {other}; {without}",

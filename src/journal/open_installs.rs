@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use rusqlite::params;
 
 use super::database::Journal;
@@ -11,13 +12,15 @@ use super::run_entry::DeviceSummary;
 use super::run_lock::RunLock;
 use super::summaries::RunRow;
 use crate::engine::{EarlierRefusal, PendingInstall};
-use crate::model::{DeviceId, OutcomeKind, Reach, RunId};
+use crate::model::{Component, DeviceId, OutcomeKind, Reach, RunId};
 
 /// An install that may have been sent and whose end no run knows.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct OpenInstall {
     /// The run that sent it, or was about to.
     pub run: RunId,
+    /// The SHA-256 of the firmware that it rolls out, in hex.
+    pub image: Option<String>,
     /// What that run calls the device.
     pub device: DeviceId,
     /// The way to the device.
@@ -50,38 +53,43 @@ struct Said {
     run: usize,
     /// The device's number in the run.
     n: usize,
-    /// What it says of an install on the device; nothing where it knows of none.
-    install: Option<Install>,
-    /// Whether its bootloader refused the image of the run.
+    /// When the device's last attempt ended, in milliseconds since 1970.
+    ended: Option<i64>,
+    /// Whether it is not known what became of an install on the device.
+    is_in_doubt: bool,
+    /// See [`DeviceSummary::settled_at`]; likewise.
+    settled_at: Option<i64>,
+    /// Whether its bootloader refused an image.
     is_refused: bool,
-    /// Whether it runs the image of the run.
+    /// Whether it runs what the run rolls out.
     runs_it: bool,
 }
 
-/// What became of an install.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Install {
-    InDoubt,
-    /// See [`DeviceSummary::settled`].
-    Settled,
-}
-
-impl Install {
-    fn of(is_open: bool, is_settled: bool) -> Option<Self> {
-        let settled = is_settled.then_some(Self::Settled);
-        if is_open {
-            Some(Self::InDoubt)
-        } else {
-            settled
-        }
+impl Said {
+    /// Whether this run saw after `moment`, of which `other` tells, how an install of that kind had ended.
+    fn settles(&self, other: &Self, component: Component, moment: i64) -> bool {
+        // Of a firmware in doubt each run is told. An app's install is followed by no reboot: a look is enough.
+        let looked = self
+            .ended
+            .filter(|_| component == Component::Ui && self.runs_it);
+        let seen = self.settled_at.max(looked);
+        seen.is_some_and(|seen| self.is_after(other, seen, moment))
     }
 
-    fn is_in_doubt(said: &Said) -> bool {
-        said.install == Some(Self::InDoubt)
+    /// Whether the device was seen, after `moment`, of which `other` tells, to run what this run rolls out.
+    fn runs_it_after(&self, other: &Self, moment: i64) -> bool {
+        let ended = self.ended.filter(|_| self.runs_it);
+        ended.is_some_and(|ended| self.is_after(other, ended, moment))
+    }
+
+    /// Whether what this run saw then is newer than what `other` tells of `moment`: seen later, by a run that was not at
+    /// work before. The one alone would be wrong where a clock was set back, the other where a run is gone on with.
+    fn is_after(&self, other: &Self, seen: i64, moment: i64) -> bool {
+        self.turn >= other.turn && seen > moment
     }
 }
 
-/// Whether a device that ended like this runs the image of its run.
+/// Whether a device that ended like this runs what its run rolls out.
 fn runs_it(outcome: &str) -> bool {
     [OutcomeKind::Upgraded, OutcomeKind::Current]
         .map(OutcomeKind::as_str)
@@ -93,65 +101,118 @@ struct Sayings {
     rows: Vec<RunRow>,
     /// What is derived of runs that are going on or were killed, by row.
     derived: BTreeMap<usize, Vec<DeviceSummary>>,
-    /// By the way to the device, in the order in which the runs were at work.
+    /// By the way to the device.
     said: BTreeMap<String, Vec<Said>>,
 }
 
+impl Sayings {
+    fn rolls_out(&self, said: &Said, image: &str) -> bool {
+        let own = self.rows[said.run].image.as_ref();
+        own.is_some_and(|(sha256, _)| sha256 == image)
+    }
+
+    /// What a device reports that runs the image of this SHA-256, where a run tells.
+    fn fws_of(&self, image: &str) -> Option<String> {
+        let mut images = self.rows.iter().filter_map(|row| row.image.as_ref());
+        let known = images.find(|(sha256, fws)| sha256 == image && fws.is_some());
+        known.and_then(|(_, fws)| fws.clone())
+    }
+}
+
+/// When an install was sent, in milliseconds since 1970: however the clock was set meanwhile, by what it says now.
+fn since_1970(pending: &PendingInstall) -> i64 {
+    let ago = i64::try_from(pending.since.elapsed().as_millis()).unwrap_or(i64::MAX);
+    Timestamp::now().as_millisecond().saturating_sub(ago)
+}
+
 impl Journal {
-    /// For each device the newest install that a run holds in doubt, unless a later run has seen how the device ended.
+    /// For each device the newest install that a run holds in doubt, unless somebody has seen later how the device ended.
+    /// Runs that cannot be read count for nothing: who must know asks [`Journal::check_runs`] before.
     pub fn open_installs(&self) -> Result<Vec<OpenInstall>, JournalError> {
-        let all = self.sayings("open = 1", Install::is_in_doubt)?;
+        let all = self.sayings("open = 1", |said| said.is_in_doubt)?;
         let mut found = Vec::new();
         for said in all.said.values() {
-            let newest = said.iter().rev().find(|said| said.install.is_some());
-            let Some(newest) = newest.filter(|said| Install::is_in_doubt(said)) else {
-                continue;
-            };
-            let device = self.summary(&all, newest)?;
-            if let Some((device, pending)) = device.and_then(|d| Some((d.clone(), d.open_install?)))
-            {
-                let run = all.rows[newest.run].run().clone();
-                found.push(OpenInstall {
-                    is_alive: RunLock::is_held(self.file(), &run),
-                    run,
-                    device: device.device,
-                    reach: device.reach,
-                    pending,
-                });
+            let mut newest: Option<(i64, OpenInstall)> = None;
+            for doubt in said.iter().filter(|said| said.is_in_doubt) {
+                let Some(open) = self.open_install(&all, doubt)? else {
+                    continue;
+                };
+                let sent = since_1970(&open.pending);
+                let component = open.pending.component;
+                let is_settled = said
+                    .iter()
+                    .any(|later| later.settles(doubt, component, sent));
+                if !is_settled && newest.as_ref().is_none_or(|(at, _)| *at < sent) {
+                    newest = Some((sent, open));
+                }
             }
+            found.extend(newest.map(|(_, open)| open));
         }
         Ok(found)
     }
 
-    /// For each device and image the newest refusal, unless the device was seen to run that image later.
+    fn open_install(
+        &self,
+        all: &Sayings,
+        said: &Said,
+    ) -> Result<Option<OpenInstall>, JournalError> {
+        let Some(device) = self.summary(all, said)? else {
+            return Ok(None);
+        };
+        let row = &all.rows[said.run];
+        Ok(device.open_install.map(|pending| OpenInstall {
+            is_alive: RunLock::is_held(self.file(), row.run()),
+            run: row.run().clone(),
+            image: row.image.as_ref().map(|(sha256, _)| sha256.clone()),
+            device: device.device,
+            reach: device.reach,
+            pending,
+        }))
+    }
+
+    /// For each device and image the newest refusal, unless the device was seen to run that image later. Likewise.
     pub fn refusals(&self) -> Result<Vec<Refusal>, JournalError> {
         let all = self.sayings("refused = 1", |said| said.is_refused)?;
         let mut found = Vec::new();
         for said in all.said.values() {
-            let mut decided = BTreeSet::new();
-            for said in said.iter().rev() {
-                let Some((image, fws)) = &all.rows[said.run].image else {
-                    continue;
-                };
-                // Only what was said of the image last counts.
-                let matters = said.runs_it || said.is_refused;
-                if !matters || !decided.insert(image) || !said.is_refused {
-                    continue;
-                }
-                let device = self.summary(&all, said)?;
-                if let Some((device, refused)) = device.and_then(|d| Some((d.clone(), d.refused?)))
-                {
-                    found.push(Refusal {
-                        refused,
-                        device: device.device,
-                        reach: device.reach,
-                        image: image.clone(),
-                        fws: fws.clone(),
+            let mut newest: BTreeMap<String, Refusal> = BTreeMap::new();
+            for refused in said.iter().filter(|said| said.is_refused) {
+                for refusal in self.refusals_said(&all, refused)? {
+                    let at = refusal.refused.at;
+                    let runs_it = said.iter().any(|later| {
+                        all.rolls_out(later, &refusal.image)
+                            && later.runs_it_after(refused, at.as_millisecond())
                     });
+                    let is_newer = newest
+                        .get(&refusal.image)
+                        .is_none_or(|known| known.refused.at < at);
+                    if !runs_it && is_newer {
+                        newest.insert(refusal.image.clone(), refusal);
+                    }
                 }
             }
+            found.extend(newest.into_values());
         }
         Ok(found)
+    }
+
+    fn refusals_said(&self, all: &Sayings, said: &Said) -> Result<Vec<Refusal>, JournalError> {
+        let Some(device) = self.summary(all, said)? else {
+            return Ok(Vec::new());
+        };
+        let own = all.rows[said.run].image.as_ref().map(|(sha256, _)| sha256);
+        let refused = device.refused.into_iter().filter_map(|refused| {
+            // Former versions knew of no image but their own.
+            let image = refused.image.as_ref().or(own)?.clone();
+            Some(Refusal {
+                fws: all.fws_of(&image),
+                refused,
+                device: device.device.clone(),
+                reach: device.reach.clone(),
+                image,
+            })
+        });
+        Ok(refused.collect())
     }
 
     /// What all runs say of the devices of which one says what `wanted` finds, and `sql` likewise.
@@ -171,8 +232,10 @@ impl Journal {
                     turn: rows[run].turn,
                     run,
                     n,
-                    install: Install::of(device.open_install.is_some(), device.settled),
-                    is_refused: device.refused.is_some(),
+                    ended: device.ended.map(Timestamp::as_millisecond),
+                    is_in_doubt: device.open_install.is_some(),
+                    settled_at: device.settled_at.map(Timestamp::as_millisecond),
+                    is_refused: !device.refused.is_empty(),
                     runs_it: device
                         .outcome
                         .as_ref()
@@ -199,7 +262,6 @@ impl Journal {
         };
         for (reach, list) in &mut all.said {
             self.kept_sayings(reach, &by_number, &all.rows, list)?;
-            list.sort_by_key(|said| said.turn);
         }
         Ok(all)
     }
@@ -223,7 +285,7 @@ impl Journal {
         list: &mut Vec<Said>,
     ) -> Result<(), JournalError> {
         let mut read = || {
-            let sql = "SELECT run, n, open, settled, refused, outcome FROM device WHERE reach = ?1";
+            let sql = "SELECT run, n, open, settled_at, refused, outcome, ended FROM device WHERE reach = ?1";
             let mut select = self.conn().prepare(sql)?;
             let mut found = select.query([reach])?;
             while let Some(row) = found.next()? {
@@ -236,7 +298,9 @@ impl Journal {
                     turn: rows[run].turn,
                     run,
                     n: row.get(1)?,
-                    install: Install::of(row.get(2)?, row.get(3)?),
+                    ended: row.get(6)?,
+                    is_in_doubt: row.get(2)?,
+                    settled_at: row.get(3)?,
                     is_refused: row.get(4)?,
                     runs_it: outcome.as_deref().is_some_and(runs_it),
                 });

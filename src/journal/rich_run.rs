@@ -149,7 +149,15 @@ fn probe(run: &mut TestRun, name: &str) {
         },
     };
     let seen = Some(Box::new(crate::engine::Seen { version, status }));
-    run.tell(name, DeviceFact::Planned { seen, verdict });
+    let refused = None;
+    run.tell(
+        name,
+        DeviceFact::Planned {
+            seen,
+            verdict,
+            refused,
+        },
+    );
 }
 
 fn upgrade(run: &mut TestRun, name: &str) {

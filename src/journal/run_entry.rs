@@ -6,14 +6,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::record::{RunContext, RunRecord};
-use crate::engine::{DeviceSeed, DeviceState, EarlierRefusal, Fleet, PendingInstall};
+use crate::engine::{DeviceState, EarlierRefusal, Fleet, PendingInstall};
 use crate::model::{
-    AuditReport, DeviceId, DeviceVersion, FailureKind, Outcome, OutcomeKind, Reach, RunId, Stage,
+    AuditReport, DeviceId, DeviceVersion, ImageFacts, Outcome, OutcomeKind, Reach, RunId, Stage,
     Touched,
 };
 
 /// Grows whenever something is derived otherwise than before: what is stored with another number is derived again.
-const DERIVATION: u32 = 1;
+const DERIVATION: u32 = 2;
 
 /// A run in a list.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -143,16 +143,16 @@ pub struct DeviceSummary {
     pub proved_at: Option<Timestamp>,
     /// The install that this run may have sent to it and whose end is not known.
     pub open_install: Option<PendingInstall>,
-    /// Whether the run saw how an install on it ended, or that it needs none: what an earlier run left in doubt there is
-    /// in doubt no more.
-    pub settled: bool,
-    /// That its bootloader refused the image of the run, and in which run.
-    pub refused: Option<EarlierRefusal>,
+    /// When the run saw how an install on it had ended, its own or an earlier run's: what was sent before that is in doubt
+    /// no more.
+    pub settled_at: Option<Timestamp>,
+    /// Images that its bootloader refused, and in which run, as far as this run knows.
+    pub refused: Vec<EarlierRefusal>,
 }
 
 impl DeviceSummary {
-    /// What `run` knows of `device`, which is reached by `reach`, and of which earlier runs knew what is in `seed`.
-    fn of(run: &RunId, device: &DeviceState, seed: &DeviceSeed, reach: &Reach) -> Self {
+    /// What the run of `fleet` knows of `device`, which is reached by `reach`.
+    fn of(fleet: &Fleet, device: &DeviceState, reach: &Reach) -> Self {
         let looks = [Stage::Probe, Stage::Verify, Stage::VerifyUi];
         let look = device
             .timeline
@@ -174,8 +174,8 @@ impl DeviceSummary {
             }),
             proved_at: look.map(|step| step.at.checked_add(step.took).unwrap_or(step.at)),
             open_install: device.open_install().cloned(),
-            settled: is_settled(device, seed),
-            refused: refused(run, device, seed),
+            settled_at: settled_at(device),
+            refused: refusals(fleet, device),
         }
     }
 
@@ -185,37 +185,27 @@ impl DeviceSummary {
     }
 }
 
-fn is_settled(device: &DeviceState, seed: &DeviceSeed) -> bool {
+fn settled_at(device: &DeviceState) -> Option<Timestamp> {
     if device.open_install().is_some() {
-        return false;
+        return None;
     }
-    let watched_to_its_end = seed.earlier.is_some() && device.earlier.is_none();
-    watched_to_its_end
-        || device.outcome().is_some_and(|outcome| {
-            matches!(outcome.kind(), OutcomeKind::Upgraded | OutcomeKind::Current)
-                || (outcome.touched() == Touched::InstallSent && device.earlier.is_none())
-        })
+    let touched = device.outcome().map(Outcome::touched);
+    let saw_own_end = touched == Some(Touched::InstallSent) && device.earlier.is_none();
+    let own_end = device.ended.filter(|_| saw_own_end);
+    own_end.or(device.saw_earlier_end)
 }
 
-fn refused(run: &RunId, device: &DeviceState, seed: &DeviceSeed) -> Option<EarlierRefusal> {
-    let seen_now = |run: RunId| {
-        Some(EarlierRefusal {
-            run,
-            at: device.ended?,
-        })
-    };
-    match device.outcome()? {
-        Outcome::RolledBack => seen_now(run.clone()),
-        Outcome::Failed(failure) => match &failure.kind {
-            // Either an earlier run saw it, or this one saw what an earlier one had sent.
-            FailureKind::RefusedBefore { run, .. } => {
-                let seen_then = seed.refused.clone();
-                seen_then.or_else(|| seen_now(RunId::parse(run)?))
-            }
-            _ => None,
-        },
-        _ => None,
+fn refusals(fleet: &Fleet, device: &DeviceState) -> Vec<EarlierRefusal> {
+    let mut refused = device.refusals.clone();
+    if let (Some(Outcome::RolledBack), Some(at)) = (device.outcome(), device.ended) {
+        let firmware = fleet.payload().firmware.as_ref();
+        refused.push(EarlierRefusal {
+            run: fleet.run().clone(),
+            at,
+            image: firmware.map(ImageFacts::sha256_hex),
+        });
     }
+    refused
 }
 
 /// All that is derived of a run.
@@ -228,12 +218,11 @@ pub(super) struct Summaries {
 impl Summaries {
     /// What `fleet` has come to, whose devices are reached as `context` says.
     pub(super) fn of(fleet: &Fleet, context: &RunContext) -> Self {
-        let seeds = fleet.facts().devices.iter().zip(&context.devices);
-        let with_seeds = fleet.devices().iter().zip(seeds);
+        let with_ways = fleet.devices().iter().zip(&context.devices);
         Self {
             run: RunSummary::of(fleet),
-            devices: with_seeds
-                .map(|(device, (seed, at))| DeviceSummary::of(fleet.run(), device, seed, &at.reach))
+            devices: with_ways
+                .map(|(device, at)| DeviceSummary::of(fleet, device, &at.reach))
                 .collect(),
         }
     }

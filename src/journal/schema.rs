@@ -10,7 +10,7 @@ use super::database_file::DatabaseFile;
 use super::error::JournalError;
 
 /// What each format adds to the one before. One that has been released is never changed.
-pub(super) const MIGRATIONS: &[&str] = &[V1];
+pub(super) const MIGRATIONS: &[&str] = &[V1, V2];
 
 /// In the file's header, so that no other program's database is taken for a journal: `hemf`.
 const APPLICATION: i32 = 0x6865_6d66;
@@ -83,6 +83,13 @@ CREATE INDEX device_by_reach ON device (reach, run);
 CREATE INDEX device_by_name ON device (name, run);
 CREATE INDEX device_in_doubt ON device (reach) WHERE open = 1;
 CREATE INDEX device_refused ON device (reach) WHERE refused = 1;
+";
+
+const V2: &str = "
+-- Milliseconds since 1970: when its last attempt ended, and when an install before was no longer in doubt.
+ALTER TABLE device ADD COLUMN ended INTEGER;
+ALTER TABLE device ADD COLUMN settled_at INTEGER;
+ALTER TABLE device DROP COLUMN settled;
 ";
 
 /// Brings the journal to the format of today.

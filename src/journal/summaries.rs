@@ -38,7 +38,7 @@ pub(super) fn store(
     let set = "UPDATE run SET folded = ?2, summary = ?3 WHERE n = ?1";
     conn.execute(set, params![run, folded, json])?;
     let mut set = conn.prepare(
-        "UPDATE device SET open = ?3, settled = ?4, refused = ?5, outcome = ?6, summary = ?7 \
+        "UPDATE device SET open = ?3, settled_at = ?4, refused = ?5, outcome = ?6, summary = ?7, ended = ?8 \
          WHERE run = ?1 AND n = ?2",
     )?;
     for (n, device) in derived.devices.iter().enumerate() {
@@ -46,13 +46,14 @@ pub(super) fn store(
             run,
             n,
             device.open_install.is_some(),
-            device.settled,
-            device.refused.is_some(),
+            device.settled_at.map(jiff::Timestamp::as_millisecond),
+            !device.refused.is_empty(),
             device
                 .outcome
                 .as_ref()
                 .map(|outcome| outcome.kind().as_str()),
             serde_json::to_string(device).ok(),
+            device.ended.map(jiff::Timestamp::as_millisecond),
         ])?;
     }
     Ok(())
@@ -148,20 +149,36 @@ impl Journal {
         Ok(row.entry(summary, is_alive))
     }
 
-    /// Derives a run from its messages, and keeps that where the run has ended. Nothing where they cannot be read, so that
-    /// one run does not hide the others.
+    /// Makes sure that each run can be read: what cannot be read may hold any device in doubt.
+    ///
+    /// # Errors
+    ///
+    /// The first that cannot.
+    pub fn check_runs(&self) -> Result<(), JournalError> {
+        for row in self.rows("true", [])?.iter().filter(|row| row.is_stale()) {
+            self.derived(row)?;
+        }
+        Ok(())
+    }
+
+    /// What is derived of a run; nothing where its messages cannot be read: in a list one run does not hide the others.
     pub(super) fn derive(&self, row: &RunRow) -> Result<Option<Summaries>, JournalError> {
-        // Asked before its messages are read: who is dead now has written all that it ever will.
-        let is_alive = RunLock::is_held(self.file(), row.run());
-        let run = match self.load(row.run()) {
-            Ok(run) => run,
+        match self.derived(row) {
+            Ok(derived) => Ok(Some(derived)),
             Err(error @ JournalError::Message { .. }) => {
                 let what = crate::model::chain(&error);
                 tracing::warn!(run = %row.run(), "{what}");
-                return Ok(None);
+                Ok(None)
             }
-            Err(error) => return Err(error),
-        };
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Derives a run from its messages, and keeps that where the run has ended.
+    pub(super) fn derived(&self, row: &RunRow) -> Result<Summaries, JournalError> {
+        // Asked before its messages are read: who is dead now has written all that it ever will.
+        let is_alive = RunLock::is_held(self.file(), row.run());
+        let run = self.load(row.run())?;
         let mut fleet = run.fold();
         if !is_alive && fleet.ended().is_none() {
             fleet.bury();
@@ -170,7 +187,7 @@ impl Journal {
         if !is_alive && !self.is_read_only() {
             self.keep(row, &derived);
         }
-        Ok(Some(derived))
+        Ok(derived)
     }
 
     fn keep(&self, row: &RunRow, derived: &Summaries) {

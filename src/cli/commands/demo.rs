@@ -20,6 +20,7 @@ use crate::cli::output::show_session::{self, Ending, OutputMode, Presentation};
 use crate::cli::output::{logging, stderr_and_log, stdout_writer};
 use crate::cli::process::{limits, signals};
 use crate::cli::run_context::run_context;
+use crate::cli::start_gate::StartGate;
 use crate::cli::{CliError, load, runtime, scenario_verdict, wiring};
 
 /// The demo's scenario: one of those that the tests run.
@@ -91,7 +92,7 @@ pub(in crate::cli) fn demo(cli: &Cli, args: &Demo) -> Result<ExitCode, CliError>
                 screen: settings.screen,
                 on_hang_up: settings.on_hang_up,
             },
-            &locks,
+            &StartGate::new(&locks, None),
             &mut reports,
             &mut interrupts,
         )

@@ -112,10 +112,19 @@ fn tell(
 
 /// What came of `--firmware latest`.
 pub(super) struct Latest {
-    /// The one firmware that is offered, and to whom: nobody else is to get it.
-    pub(super) offer: Option<(Box<FirmwareImage>, Vec<DeviceId>)>,
+    /// The one firmware that is offered.
+    pub(super) offer: Option<LatestFirmware>,
     /// The selected devices that could not be asked.
     pub(super) not_asked: Vec<DeviceId>,
+}
+
+/// A firmware that is offered and here.
+pub(super) struct LatestFirmware {
+    pub(super) image: FirmwareImage,
+    /// The file that it is in.
+    pub(super) path: PathBuf,
+    /// To whom it is offered: nobody else is to get it.
+    pub(super) devices: Vec<DeviceId>,
 }
 
 /// Fetches the one firmware that is offered to selected devices; nothing where an interrupt comes first.
@@ -160,7 +169,11 @@ async fn newest(settings: &Settings, dir: &Path) -> Result<Latest, CliError> {
             "left out, since it is not offered to them: {others} devices"
         ));
     }
-    let offer = Some((Box::new(image), offer.devices.clone()));
+    let offer = Some(LatestFirmware {
+        image,
+        path,
+        devices: offer.devices.clone(),
+    });
     Ok(Latest { offer, not_asked })
 }
 

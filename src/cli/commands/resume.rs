@@ -10,6 +10,7 @@ use crate::cli::args::Cli;
 use crate::cli::args::journal::Resume;
 use crate::cli::device_locks::DeviceLocks;
 use crate::cli::drift::Drift;
+use crate::cli::earlier_runs::EarlierRuns;
 use crate::cli::journal_file::{self, RunJournal};
 use crate::cli::locks_and_secrets::{devices_with_secrets, nothing_sent, take_locks};
 use crate::cli::output::last_words;
@@ -18,6 +19,7 @@ use crate::cli::output::show_session::{self, Ending, OutputMode, Presentation};
 use crate::cli::output::{logging, stderr_and_log};
 use crate::cli::process::{limits, signals};
 use crate::cli::run_context::Who;
+use crate::cli::start_gate::StartGate;
 use crate::cli::{CliError, load, runtime, wiring};
 use crate::config::Settings;
 use crate::engine::{Fleet, FleetRun, Mode, Reopened, StopSignal};
@@ -45,6 +47,16 @@ pub enum ResumeError {
         /// What has changed.
         changes: String,
     },
+    /// Another run has sent an install to one of its devices later.
+    #[error("{device} is in doubt since run {later}, which was at work on it after run {run}")]
+    Later {
+        /// The run.
+        run: RunId,
+        /// The other one.
+        later: RunId,
+        /// The device.
+        device: DeviceId,
+    },
     /// The inventory has changed where it does no harm, and nobody has accepted that.
     #[error("the inventory has changed since run {run}:{changes}")]
     Drift {
@@ -58,10 +70,14 @@ pub enum ResumeError {
 impl ResumeError {
     /// What to do about it.
     pub fn hint(&self) -> String {
+        let journal = journal_file::option();
         match self {
-            Self::NothingLeft => "hemfleet history lists the runs".to_owned(),
-            Self::Finished(run) => format!("hemfleet report {run} tells how it ended"),
-            Self::Alive(run) => format!("hemfleet attach {run} shows it"),
+            Self::NothingLeft => format!("hemfleet history{journal} lists the runs"),
+            Self::Finished(run) => format!("hemfleet report {run}{journal} tells how it ended"),
+            Self::Alive(run) => format!("hemfleet attach {run}{journal} shows it"),
+            Self::Later { run, later, .. } => {
+                format!("hemfleet resume {later}{journal} first, then hemfleet resume {run}{journal}")
+            }
             Self::Changed { .. } => "name the very image with --firmware or --app, put the inventory right, or begin a new \
                  run: it asks each device what it is, and watches those in doubt"
                 .to_owned(),
@@ -103,6 +119,7 @@ pub(in crate::cli) fn resume(cli: &Cli, args: &Resume) -> Result<Exit, CliError>
             reports,
             interrupts,
             journalled: RunJournal::of(run.record.facts, writer),
+            journal,
         };
         resumption.go(left, &locks).await
     });
@@ -188,6 +205,7 @@ struct Resumption<'a> {
     reports: ReportFiles,
     interrupts: mpsc::Receiver<StopSignal>,
     journalled: RunJournal,
+    journal: Journal,
 }
 
 impl Resumption<'_> {
@@ -206,15 +224,18 @@ impl Resumption<'_> {
         if self.args.detach {
             presentation.on_hang_up = OnHangUp::Finish;
         }
+        let keep = left.settings.journal.keep;
         let Some(mut session) = self.session(left).await? else {
             return Ok(Exit::Interrupted);
         };
+        let gate = StartGate::new(locks, None);
         let (how, reports, interrupts) = (self.how, &mut self.reports, &mut self.interrupts);
         let told =
-            show_session::show(&mut session, presentation, locks, reports, interrupts).await?;
+            show_session::show(&mut session, presentation, &gate, reports, interrupts).await?;
         let fleet = session.fleet();
         let exit = reports.finish(fleet, Exit::of(fleet), interrupts).await;
         self.journalled.finish(fleet);
+        journal_file::prune(&self.journal, keep);
         let ending = Ending {
             exit: Some(exit),
             log: self.log.as_deref(),
@@ -229,9 +250,17 @@ impl Resumption<'_> {
     /// The session over what is left, once its secrets are read.
     async fn session(&mut self, left: Left) -> Result<Option<FleetRun>, CliError> {
         let settings = &left.settings;
+        let earlier = self.others(&left)?;
+        self.journal.at_work_again(left.fleet.run())?;
         let Some(devices) = devices_with_secrets(settings, &mut self.interrupts).await? else {
             return Ok(None);
         };
+        let refused = left.fleet.refused_logins();
+        let devices = devices.into_iter().map(|(id, device)| {
+            let times = refused.get(&id).copied().unwrap_or_default();
+            (id, device.after_refused_logins(times))
+        });
+        let devices = devices.collect();
         let reopened = Reopened {
             by: Who::this_process().to_string(),
             mode: if self.args.yes {
@@ -242,10 +271,34 @@ impl Resumption<'_> {
             concurrency: left.settings.concurrency,
             max_failures: self.args.max_failures,
             gone: left.gone,
+            earlier: earlier.installs(&settings.devices),
+            refused: earlier.refusals(&settings.devices),
         };
         let kept = self.journalled.kept();
         let policy = &left.settings.policy;
         let session = wiring::session_over(left.fleet, policy, left.payload, devices, kept);
         Ok(Some(session.reopened(reopened)))
+    }
+
+    /// What other runs left on the devices by now.
+    fn others(&self, left: &Left) -> Result<EarlierRuns, CliError> {
+        let (fleet, devices) = (&left.fleet, &left.settings.devices);
+        let payload = left.payload.facts();
+        let earlier = EarlierRuns::of(&self.journal, payload.firmware.as_ref(), fleet.run())?;
+        let in_doubt = earlier.installs(devices);
+        let mut pending = fleet
+            .devices()
+            .iter()
+            .filter(|d| d.open_install().is_some());
+        // It is under the newer install: that one's run watches it.
+        if let Some(device) = pending.find(|device| in_doubt.contains_key(&device.id)) {
+            return Err(CliError::Resume(ResumeError::Later {
+                run: fleet.run().clone(),
+                later: in_doubt[&device.id].run.clone(),
+                device: device.id.clone(),
+            }));
+        }
+        earlier.say(devices);
+        Ok(earlier)
     }
 }

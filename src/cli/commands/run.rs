@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use crate::config::Settings;
-use crate::engine::{FleetRun, Intent, Mode, RunFacts, StopSignal};
+use crate::engine::{Fleet, FleetRun, Intent, Mode, RunFacts, StopSignal};
 use crate::journal::Journal;
 use crate::model::{Credential, DeviceId, OnExpired, OnHangUp, Payload, RunId};
 use crate::report::{Exit, JsonLines, Reporter, plan_table};
@@ -15,7 +15,7 @@ use crate::report::{Exit, JsonLines, Reporter, plan_table};
 use super::fetch;
 use crate::cli::args::{Cli, Plan, Run};
 use crate::cli::device_locks::DeviceLocks;
-use crate::cli::earlier_runs;
+use crate::cli::earlier_runs::EarlierRuns;
 use crate::cli::journal_file::{self, RunJournal};
 use crate::cli::locks_and_secrets::{devices_with_secrets, nothing_sent, take_locks};
 use crate::cli::output::headless_loop::{self, Lines};
@@ -27,6 +27,8 @@ use crate::cli::output::show_session::{self, Ending, OutputMode, Presentation};
 use crate::cli::output::stdout_writer::{self, OutputBuffer};
 use crate::cli::process::{limits, signals};
 use crate::cli::run_context::run_context;
+use crate::cli::start_gate::{StartGate, Told};
+use crate::cli::wiring::Kept;
 use crate::cli::{CliError, load, runtime, wiring};
 
 /// `hemfleet plan`.
@@ -43,7 +45,16 @@ pub(in crate::cli) fn plan(cli: &Cli, args: &Plan) -> Result<Exit, CliError> {
     let look = show_session::look(args.ascii);
     // A plan needs no secret, so none is read.
     let devices = wiring::devices(&settings, |_| Credential::None)?;
-    let mut session = wiring::session(&settings, payload, devices, Mode::Plan)?;
+    let facts = payload.facts();
+    let mut facts = wiring::facts(wiring::run_id()?, &settings, facts, Mode::Plan);
+    let journal = journal_file::existing_of(&args.journal, &settings.journal);
+    let earlier =
+        EarlierRuns::as_far_as_known(journal, payload.facts().firmware.as_ref(), &facts.run);
+    earlier.tell(&mut facts.devices, &settings.devices);
+    earlier.say(&settings.devices);
+    let kept = Kept::nowhere();
+    let mut session =
+        wiring::session_over(Fleet::of(facts), &settings.policy, payload, devices, kept);
     let runtime = runtime()?;
     let exit = runtime.block_on(async {
         let mut interrupts = signals::interrupts()?;
@@ -166,15 +177,15 @@ impl Rollout<'_> {
             return Ok(self.stopped(mode, &[]).await);
         };
         let not_asked = latest.not_asked;
-        let (image, offered) = latest.offer.unzip();
-        let offered = offered.unwrap_or_default();
-        self.settings
-            .devices
-            .retain(|spec| offered.contains(&spec.id));
-        self.payload.firmware = image.map(|image| *image);
-        if self.payload.firmware.is_some() {
+        if let Some(offer) = latest.offer {
+            let devices = &mut self.settings.devices;
+            devices.retain(|spec| offer.devices.contains(&spec.id));
+            self.payload.firmware = Some(offer.image);
+            // Whoever goes on with the run finds it there.
+            self.settings.firmware = Some(offer.path);
             return self.upgrade(locks, mode, &not_asked).await;
         }
+        self.settings.devices.clear();
         if self.how == OutputMode::Json {
             // A run without devices, so that scripts still read its first and last event.
             return self.upgrade(locks, Mode::Go, &not_asked).await;
@@ -198,9 +209,7 @@ impl Rollout<'_> {
         let inventory = &self.args.target.select.inventory.config;
         let context = run_context(&self.settings, &self.payload, inventory);
         let mut facts = self.facts(mode, not_asked);
-        if let Some(journal) = &self.journal {
-            earlier_runs::tell_devices(journal, &self.settings, &mut facts)?;
-        }
+        let gate = StartGate::new(locks, self.told(mode, &mut facts)?);
         let journalled = RunJournal::begin(self.journal.as_ref(), facts, context)?;
         let (fleet, policy) = (journalled.fleet(), &self.settings.policy);
         let (payload, kept) = (self.payload.clone(), journalled.kept());
@@ -215,17 +224,16 @@ impl Rollout<'_> {
             on_hang_up: self.settings.on_hang_up,
         };
         let told =
-            show_session::show(&mut session, presentation, locks, reports, interrupts).await?;
+            show_session::show(&mut session, presentation, &gate, reports, interrupts).await?;
         let fleet = session.fleet();
         // Before anything that somebody may be waited for.
         journalled.finish(fleet);
         if let Some(journal) = &self.journal {
             journal_file::prune(journal, self.settings.journal.keep);
         }
-        if let Some(refused) = locks.refused() {
+        if let Some(refused) = gate.refused() {
             reports.finish(fleet, Exit::Usage, interrupts).await;
-            let sent = "no device was changed, they were only looked at";
-            return Err(CliError::Locks { refused, sent });
+            return Err(refused);
         }
         let exit = reports.finish(fleet, Exit::of(fleet), interrupts).await;
         let ending = Ending {
@@ -237,6 +245,30 @@ impl Rollout<'_> {
         show_session::summary(fleet, how, look, ending, interrupts).await;
         last_words::how_to_go_on(fleet, !self.args.keep.no_journal, self.log.is_some());
         Ok(exit)
+    }
+
+    /// Tells the devices what other runs left behind. Where a person confirms the plan, other runs may leave more until then:
+    /// what was told is compared before the start.
+    fn told(&self, mode: Mode, facts: &mut RunFacts) -> Result<Option<Told>, CliError> {
+        let firmware = facts.payload.firmware.clone();
+        let (journal, run) = (self.journal.as_ref(), &self.run);
+        let earlier = if let Some(journal) = journal {
+            EarlierRuns::of(journal, firmware.as_ref(), run)?
+        } else {
+            let there = journal_file::existing_of(&self.args.keep.journal, &self.settings.journal);
+            EarlierRuns::as_far_as_known(there, firmware.as_ref(), run)
+        };
+        let devices = &self.settings.devices;
+        earlier.tell(&mut facts.devices, devices);
+        earlier.say(devices);
+        let confirmed = journal.filter(|_| mode == Mode::Confirm);
+        Ok(confirmed.map(|journal| Told {
+            journal: journal.path().to_path_buf(),
+            run: run.clone(),
+            firmware,
+            devices: devices.clone(),
+            earlier,
+        }))
     }
 
     /// An interrupt came before the first request of the run itself.

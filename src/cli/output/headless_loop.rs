@@ -15,7 +15,7 @@ use super::headless_secrets::HeadlessPrompt;
 use super::report_files::ReportFiles;
 use super::stderr_and_log::say;
 use super::stdout_writer::{Closed, OutputBuffer, StdoutWriter};
-use crate::cli::device_locks::DeviceLocks;
+use crate::cli::start_gate::StartGate;
 
 /// What is written to standard output: `reporter` writes to `page`.
 pub(in crate::cli) struct Lines<'a> {
@@ -56,12 +56,12 @@ impl Reporter for Silent {
 /// A reader that only stops for a while keeps the run from nothing: devices are watched on, and its lines wait.
 /// At the end it is waited for, until an interrupt.
 ///
-/// A plan that is confirmed starts once `locks` are held; where it is
-/// refused the run ends there, and the locks say why. `reports` are told of everything.
+/// A plan that is confirmed starts once `gate` opens; where it does
+/// not the run ends there, and the gate says why. `reports` are told of everything.
 pub(in crate::cli) async fn run(
     session: &mut FleetRun,
     lines: Lines<'_>,
-    locks: Option<&Arc<DeviceLocks>>,
+    gate: Option<&Arc<StartGate>>,
     on_hang_up: OnHangUp,
     reports: &mut ReportFiles,
     interrupts: &mut mpsc::Receiver<StopSignal>,
@@ -84,7 +84,7 @@ pub(in crate::cli) async fn run(
                 page: page.clone(),
                 look,
             };
-            if !confirm(session, plan, &mut out, locks, interrupts).await {
+            if !confirm(session, plan, &mut out, gate, interrupts).await {
                 reports.drain(session);
                 return out.writer.is_some();
             }
@@ -205,12 +205,12 @@ fn is_to_confirm(fleet: &Fleet) -> bool {
 }
 
 /// Shows the plan and waits for the number of devices to be typed; nothing, the end of the input or an
-/// interrupt leaves. False where the devices could not be claimed.
+/// interrupt leaves. False where the gate did not open.
 async fn confirm(
     session: &mut FleetRun,
     plan: PlanPage,
     out: &mut Out,
-    locks: Option<&Arc<DeviceLocks>>,
+    gate: Option<&Arc<StartGate>>,
     interrupts: &mut mpsc::Receiver<StopSignal>,
 ) -> bool {
     let PlanPage { mut page, look } = plan;
@@ -221,7 +221,7 @@ async fn confirm(
         flush(session, out);
         // Nothing is sent to a device that is only watched, but nobody else is to work on it meanwhile.
         if session.fleet().to_watch() > 0 {
-            return start(session, locks, interrupts).await;
+            return start(session, gate, interrupts).await;
         }
         session.intend(Intent::Confirm);
         return true;
@@ -236,7 +236,7 @@ async fn confirm(
         match typed.as_deref().map(str::trim) {
             None | Some("") => session.intend(Intent::Drain),
             Some(number) if number == wanted.to_string() => {
-                return start(session, locks, interrupts).await;
+                return start(session, gate, interrupts).await;
             }
             Some(other) => {
                 let _ = writeln!(page, "{} is not {wanted}.", printable(other, 20));
@@ -246,15 +246,15 @@ async fn confirm(
     true
 }
 
-/// Starts what the plan says, once the devices are claimed; false where they are not to be had.
+/// Starts what the plan says, once the gate opens; false where it does not.
 async fn start(
     session: &mut FleetRun,
-    locks: Option<&Arc<DeviceLocks>>,
+    gate: Option<&Arc<StartGate>>,
     interrupts: &mut mpsc::Receiver<StopSignal>,
 ) -> bool {
-    if let Some(locks) = locks {
+    if let Some(gate) = gate {
         tokio::select! {
-            taken = locks.take() => if taken.is_err() {
+            opened = gate.open() => if opened.is_err() {
                 return false;
             },
             Some(_) = interrupts.recv() => {

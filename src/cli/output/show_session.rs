@@ -21,7 +21,7 @@ use super::stderr_and_log;
 use super::stdout_writer::{self, OutputBuffer};
 use crate::cli::CliError;
 use crate::cli::args::{Output, View};
-use crate::cli::device_locks::DeviceLocks;
+use crate::cli::start_gate::StartGate;
 
 /// How a run is shown, once it is known what there is to show it on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -80,7 +80,7 @@ pub(in crate::cli) fn width() -> Option<usize> {
 }
 
 /// Shows the session to its end; whether all of it could be told. A plan that is confirmed starts once
-/// `locks` are held. After a panic the reports are written before it goes on.
+/// `gate` opens. After a panic the reports are written before it goes on.
 ///
 /// # Errors
 ///
@@ -88,11 +88,11 @@ pub(in crate::cli) fn width() -> Option<usize> {
 pub(in crate::cli) async fn show(
     session: &mut FleetRun,
     presentation: Presentation,
-    locks: &Arc<DeviceLocks>,
+    gate: &Arc<StartGate>,
     reports: &mut ReportFiles,
     interrupts: &mut mpsc::Receiver<StopSignal>,
 ) -> io::Result<bool> {
-    let showing = shown(session, presentation, locks, reports, interrupts);
+    let showing = shown(session, presentation, gate, reports, interrupts);
     // What a panic leaves half done is the screen; events are taken in by the reducer alone, which is whole.
     match AssertUnwindSafe(showing).catch_unwind().await {
         Ok(told) => told,
@@ -106,7 +106,7 @@ pub(in crate::cli) async fn show(
 async fn shown(
     session: &mut FleetRun,
     presentation: Presentation,
-    locks: &Arc<DeviceLocks>,
+    gate: &Arc<StartGate>,
     reports: &mut ReportFiles,
     interrupts: &mut mpsc::Receiver<StopSignal>,
 ) -> io::Result<bool> {
@@ -117,7 +117,7 @@ async fn shown(
     let (mut json, mut plain);
     let reporter: &mut dyn Reporter = match presentation.how {
         OutputMode::Tui => {
-            dashboard(session, presentation, locks, reports, interrupts).await?;
+            dashboard(session, presentation, gate, reports, interrupts).await?;
             return Ok(true);
         }
         OutputMode::Json => {
@@ -134,13 +134,13 @@ async fn shown(
         page,
         look,
     };
-    Ok(headless_loop::run(session, lines, Some(locks), on_hang_up, reports, interrupts).await)
+    Ok(headless_loop::run(session, lines, Some(gate), on_hang_up, reports, interrupts).await)
 }
 
 async fn dashboard(
     session: &mut FleetRun,
     presentation: Presentation,
-    locks: &Arc<DeviceLocks>,
+    gate: &Arc<StartGate>,
     reports: &mut ReportFiles,
     interrupts: &mut mpsc::Receiver<StopSignal>,
 ) -> io::Result<()> {
@@ -159,8 +159,8 @@ async fn dashboard(
         zone: TimeZone::system(),
         on_hang_up,
         may_start: &mut || {
-            let locks = Arc::clone(locks);
-            Box::pin(async move { locks.take().await.map_err(|refused| refused.line()) })
+            let gate = Arc::clone(gate);
+            Box::pin(async move { gate.open().await })
         },
         on_event: &mut |fleet, event| {
             reports.event(fleet, event);

@@ -102,6 +102,13 @@ impl HttpDevice {
             broker,
         })
     }
+
+    /// The same device, which has answered so many logins with 401 already in a run that is gone on with (section 6).
+    #[must_use]
+    pub fn after_refused_logins(self, times: u32) -> Self {
+        self.logins.were_refused(times);
+        self
+    }
 }
 
 /// Where a device's plain HTTP is: where the inventory says, else at port 80 for a device at port 443. For other

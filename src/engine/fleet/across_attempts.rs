@@ -37,6 +37,14 @@ struct Token {
 }
 
 impl DeviceHistory {
+    /// The same device, which has refused so many logins in the process that began the run.
+    pub(in crate::engine) fn after_refused_logins(times: u32) -> Self {
+        Self {
+            refused: times,
+            ..Self::default()
+        }
+    }
+
     /// The device said `status`, asked for and answered at these times. Says whether it has rebooted since
     /// the last look. After a reboot its log is another file, and what was done before it stands in none that
     /// matters: a token dies with its boot.

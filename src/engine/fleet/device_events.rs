@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::engine::event::{DeviceFact, Progress, Resume};
+use crate::engine::event::{DeviceFact, EarlierRefusal, Progress, Resume, Seen};
 use crate::model::{Component, Failure, FailureKind, Outcome, OutcomeKind, Stage, Verdict};
 
 use super::device_state::{Active, DevicePhase, DeviceState, Pause, Person, Step};
@@ -114,16 +114,12 @@ impl DeviceState {
                     });
                 }
             }
-            DeviceFact::Planned { seen, verdict } => {
-                // A later look that got no answer does not make what is known unknown.
-                if seen.is_some() {
-                    self.seen.clone_from(seen);
-                }
-                if !matches!(verdict, Verdict::Watch { .. }) && seen.is_some() {
-                    // It has answered, and what an earlier run did to it is known.
-                    self.earlier = None;
-                }
-                self.verdict = Some(verdict.clone());
+            DeviceFact::Planned {
+                seen,
+                verdict,
+                refused,
+            } => {
+                self.planned(at, seen.as_deref(), verdict, refused.as_deref());
             }
             DeviceFact::SecretWanted => self.waits_for(Some(Person::Secret)),
             DeviceFact::ApprovalRequested { scope, until, note } => {
@@ -165,6 +161,28 @@ impl DeviceState {
             }
             DeviceFact::Finished { outcome } => self.ends(at, outcome),
         }
+    }
+
+    fn planned(
+        &mut self,
+        at: Timestamp,
+        seen: Option<&Seen>,
+        verdict: &Verdict,
+        refused: Option<&EarlierRefusal>,
+    ) {
+        // A later look that got no answer does not make what is known unknown.
+        if let Some(seen) = seen {
+            self.seen = Some(Box::new(seen.clone()));
+            if !matches!(verdict, Verdict::Watch { .. }) {
+                // It has answered, and what an earlier run did to it is known.
+                let seen_now = self.earlier.take().map(|_| at);
+                self.saw_earlier_end = seen_now.or(self.saw_earlier_end);
+            }
+        }
+        if let Some(refused) = refused {
+            self.was_refused(refused);
+        }
+        self.verdict = Some(verdict.clone());
     }
 
     fn stage_started(&mut self, at: Timestamp, stage: Stage, try_no: u32) {

@@ -15,6 +15,7 @@ use super::upload_rate::UploadRate;
 use crate::engine::event::{
     EarlierInstall, EarlierRefusal, PendingInstall, Progress, Resume, Seen,
 };
+use crate::hem::limits::MAX_LOGIN_REFUSALS;
 
 /// Everything that is known of one device.
 #[expect(
@@ -35,8 +36,12 @@ pub struct DeviceState {
     pub credentials: Credentials,
     /// An install of an earlier run whose end is not known; until this run knows it.
     pub earlier: Option<EarlierInstall>,
-    /// Present where its bootloader refused this very image in an earlier run.
-    pub(super) refused: Option<EarlierRefusal>,
+    /// When this run saw what had become of such an install, where it did.
+    pub saw_earlier_end: Option<Timestamp>,
+    /// Images that its bootloader refused in earlier runs, as far as this run was told or has seen.
+    pub refusals: Vec<EarlierRefusal>,
+    /// Whether a person has asked for an image to be sent that it refused before.
+    pub(super) wants_refused: bool,
     /// Whether the inventory no longer has it, in a run that was gone on with.
     pub gone: bool,
     /// The current attempt; 0 before the first.
@@ -213,7 +218,9 @@ impl DeviceState {
             link: seed.link,
             credentials: seed.credentials,
             earlier: seed.earlier,
-            refused: seed.refused,
+            saw_earlier_end: None,
+            refusals: seed.refused.into_iter().collect(),
+            wants_refused: false,
             gone: false,
             attempt: 0,
             state: DevicePhase::Waiting,
@@ -266,6 +273,29 @@ impl DeviceState {
         let pending = self.pending.clone().map(|w| Resume::Install(Box::new(w)));
         let earlier = || self.earlier.clone().map(|e| Resume::Earlier(Box::new(e)));
         pending.or_else(|| self.reread.clone()).or_else(earlier)
+    }
+
+    /// How many logins it has refused in this run.
+    pub(super) fn logins_refused(&self) -> u32 {
+        let left = self.logins_left.unwrap_or(MAX_LOGIN_REFUSALS);
+        MAX_LOGIN_REFUSALS.saturating_sub(left)
+    }
+
+    /// The images that are not to be sent to it unasked.
+    pub(super) fn refused_before(&self) -> Vec<EarlierRefusal> {
+        if self.wants_refused {
+            return Vec::new();
+        }
+        self.refusals.clone()
+    }
+
+    /// Takes in that its bootloader refused an image in an earlier run.
+    pub(super) fn was_refused(&mut self, refused: &EarlierRefusal) {
+        let is_known =
+            |known: &EarlierRefusal| (&known.run, &known.image) == (&refused.run, &refused.image);
+        if !self.refusals.iter().any(is_known) {
+            self.refusals.push(refused.clone());
+        }
     }
 
     /// How it ends when it goes away without a word while only its log is to be read once more: as before.

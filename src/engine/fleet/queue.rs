@@ -56,7 +56,7 @@ impl Fleet {
                     device,
                     attempt,
                     resume: state.resume(),
-                    refused: state.refused.clone(),
+                    refused: state.refused_before(),
                 },
                 (_, Mode::Audit { all }) => Command::Audit {
                     device,
@@ -67,7 +67,7 @@ impl Fleet {
                     device,
                     attempt,
                     resume: state.resume(),
-                    refused: state.refused.clone(),
+                    refused: state.refused_before(),
                 },
             });
         }

@@ -1,11 +1,13 @@
 //! A run that another process goes on with: what its death, or its stop, left of each device, and which devices are taken
 //! up again.
 
-use crate::model::{Doubt, FailureKind, Outcome, Skip, Touched};
+use std::collections::BTreeMap;
+
+use crate::model::{DeviceId, Doubt, FailureKind, Outcome, Skip, Touched};
 
 use super::device_state::{DevicePhase, DeviceState};
 use super::reducer::{Fleet, Mode, Phase};
-use crate::engine::event::Reopened;
+use crate::engine::event::{EarlierInstall, Reopened};
 use crate::engine::reducer_messages::TaskEnd;
 
 impl Fleet {
@@ -42,6 +44,16 @@ impl Fleet {
                 self.change(n, DeviceState::stay_out);
             }
         }
+        for (device, earlier) in &reopened.earlier {
+            if let Some(&n) = self.index.get(device) {
+                self.change(n, |device| device.left_in_doubt(earlier));
+            }
+        }
+        for (device, refused) in &reopened.refused {
+            if let Some(&n) = self.index.get(device) {
+                self.change(n, |device| device.was_refused(refused));
+            }
+        }
         for device in &reopened.gone {
             if let Some(&n) = self.index.get(device) {
                 self.change(n, DeviceState::leave_alone);
@@ -58,6 +70,15 @@ impl Fleet {
         for n in 0..self.devices.len() {
             self.change(n, DeviceState::bury);
         }
+    }
+
+    /// The devices that have refused logins in this run, and how many.
+    pub fn refused_logins(&self) -> BTreeMap<DeviceId, u32> {
+        let devices = self.devices().iter();
+        devices
+            .map(|device| (device.id.clone(), device.logins_refused()))
+            .filter(|&(_, times)| times > 0)
+            .collect()
     }
 
     /// How many devices were not brought to an end, or are in doubt.
@@ -108,6 +129,15 @@ impl DeviceState {
         }
     }
 
+    /// Another run may have sent an install to it meanwhile.
+    fn left_in_doubt(&mut self, earlier: &EarlierInstall) {
+        // The end of this run's own install is the end of those before it, too.
+        if self.pending.is_none() {
+            self.earlier = Some(earlier.clone());
+            self.saw_earlier_end = None;
+        }
+    }
+
     /// The inventory no longer has it.
     fn leave_alone(&mut self) {
         self.gone = true;
@@ -121,7 +151,7 @@ impl DeviceState {
         if let DevicePhase::Done(Outcome::Failed(failure)) = &self.state
             && matches!(failure.kind, FailureKind::RefusedBefore { .. })
         {
-            self.refused = None;
+            self.wants_refused = true;
         }
     }
 }

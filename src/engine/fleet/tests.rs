@@ -116,6 +116,7 @@ fn planned(verdict: Verdict) -> DeviceFact {
     DeviceFact::Planned {
         seen: None,
         verdict,
+        refused: None,
     }
 }
 
@@ -136,7 +137,7 @@ fn plan(n: usize, attempt: u32) -> Command {
         device: id(n),
         attempt,
         resume: None,
-        refused: None,
+        refused: Vec::new(),
     }
 }
 
@@ -145,7 +146,7 @@ fn start(n: usize, attempt: u32) -> Command {
         device: id(n),
         attempt,
         resume: None,
-        refused: None,
+        refused: Vec::new(),
     }
 }
 

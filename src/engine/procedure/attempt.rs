@@ -148,8 +148,8 @@ pub(in crate::engine) struct Attempt<D> {
     pub(in crate::engine) history: Arc<Mutex<DeviceHistory>>,
     /// The install of an earlier run after which it was seen to have rebooted.
     pub(in crate::engine) rebooted_since: Option<EarlierInstall>,
-    /// Present where it refused the image in an earlier run, and nobody has asked for it to be sent again.
-    pub(in crate::engine) refused: Option<EarlierRefusal>,
+    /// Images that it refused in earlier runs, unless somebody has asked for that to be sent again.
+    pub(in crate::engine) refused: Vec<EarlierRefusal>,
     /// Where log files go that are read for themselves, if anywhere.
     pub(in crate::engine) keeper: Option<Arc<dyn LogKeeper>>,
     /// Where those go that a verdict may rest on, if anywhere.

@@ -116,23 +116,43 @@ impl<D: Device> Attempt<D> {
         pending.since.elapsed() <= self.policy.timeouts.reboot
     }
 
-    /// That the bootloader refused this very image in an earlier run, and nobody has asked for it to be sent again.
-    pub(super) fn refused_before(&self, seen: &Seen) -> Option<FailureKind> {
-        let just_now = self.rebooted_since.as_ref().filter(|earlier| {
-            let pending = &earlier.pending;
-            let same_image =
-                pending.fws_expected.is_some() && pending.fws_expected == self.expected_fws();
-            same_image && pending.fws_before == seen.version.fws
-        });
-        let just_now = just_now.map(|earlier| EarlierRefusal {
+    /// That the bootloader refused what an earlier run had sent, of whichever image: the device has rebooted since, and
+    /// runs what it ran before.
+    pub(super) fn refusal_seen(&self, seen: &Seen) -> Option<EarlierRefusal> {
+        let earlier = self.rebooted_since.as_ref()?;
+        let before = earlier.pending.fws_before?;
+        let is_refused = Some(before) == seen.version.fws;
+        let is_ours = || {
+            earlier
+                .pending
+                .fws_expected
+                .is_some_and(|f| self.is_image(Some(f)))
+        };
+        let ours = || is_ours().then(|| self.image_sha256()).flatten();
+        // Without the image's name it would stand for any image.
+        let image = earlier.image.clone().or_else(ours)?;
+        is_refused.then(|| EarlierRefusal {
             run: earlier.run.clone(),
             at: Timestamp::now(),
-        });
-        let refused = just_now.or_else(|| self.refused.clone())?;
+            image: Some(image),
+        })
+    }
+
+    /// That the bootloader refused this very image in an earlier run, and nobody has asked for it to be sent again.
+    pub(super) fn refused_before(&self, seen: &Seen) -> Option<FailureKind> {
+        let image = self.image_sha256();
+        let known = self.refusal_seen(seen).into_iter();
+        let refused = known
+            .chain(self.refused.iter().cloned())
+            .find(|refused| refused.image.is_none() || refused.image == image)?;
         (!self.policy.resend_refused).then(|| FailureKind::RefusedBefore {
             run: refused.run.to_string(),
             on: refused.at.strftime("%F").to_string(),
         })
+    }
+
+    fn image_sha256(&self) -> Option<String> {
+        Some(self.firmware()?.facts.sha256_hex())
     }
 
     fn rebooted(&self, pending: &PendingInstall, seen: &Seen) -> bool {

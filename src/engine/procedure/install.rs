@@ -257,12 +257,8 @@ impl<D: Device> Attempt<D> {
         }
         let note = format!("{} · runs this very image by now", now.version.fwv);
         self.end(running, Some(200), note).await;
-        self.events
-            .send(DeviceFact::Planned {
-                seen: Some(Box::new(now)),
-                verdict: Verdict::Current,
-            })
-            .await;
+        let planned = self.planned(now, Verdict::Current);
+        self.events.send(planned).await;
         self.nothing_left().await
     }
 

@@ -134,6 +134,12 @@ impl<D: Device> Attempt<D> {
         } else if self.needs_clock(seen) {
             notes.push("clock not set: checks in first".to_owned());
         }
+        if let Some(refused) = self.refusal_seen(seen) {
+            notes.push(format!(
+                "its bootloader refused what run {} had sent",
+                refused.run
+            ));
+        }
         notes.extend(self.notes_of_app(seen, work));
         match self
             .firmware()

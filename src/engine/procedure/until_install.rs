@@ -30,15 +30,19 @@ pub(in crate::engine) struct Look {
 impl<D: Device> Attempt<D> {
     /// Looks at the device and says what would be done with it.
     pub(in crate::engine) async fn plan(mut self, resume: Option<Resume>) {
-        let (seen, verdict) = match self.probe().await {
+        let planned = match self.probe().await {
             Ok(seen) => {
                 let open = resume.and_then(|r| self.open_end(&r, Ok(&seen)));
                 let verdict = open.unwrap_or_else(|| self.decide(&seen));
-                (Some(Box::new(seen)), verdict)
+                self.planned(seen, verdict)
             }
             Err(Outcome::Failed(failure)) => {
                 let open = resume.and_then(|r| self.open_end(&r, Err(&failure.kind)));
-                (None, open.unwrap_or(Verdict::Cannot(failure)))
+                DeviceFact::Planned {
+                    seen: None,
+                    verdict: open.unwrap_or(Verdict::Cannot(failure)),
+                    refused: None,
+                }
             }
             Err(stopped) => {
                 // What is in doubt stays so: a look that was stopped has seen nothing.
@@ -56,9 +60,16 @@ impl<D: Device> Attempt<D> {
                 return self.events.send(DeviceFact::Finished { outcome }).await;
             }
         };
-        self.events
-            .send(DeviceFact::Planned { seen, verdict })
-            .await;
+        self.events.send(planned).await;
+    }
+
+    /// That the device said this of itself, what follows from it, and what that tells of an earlier run's install.
+    pub(super) fn planned(&self, seen: Seen, verdict: Verdict) -> DeviceFact {
+        DeviceFact::Planned {
+            refused: self.refusal_seen(&seen).map(Box::new),
+            seen: Some(Box::new(seen)),
+            verdict,
+        }
     }
 
     /// Upgrades the device; or, with `resume`, does only what an earlier attempt left open.
@@ -115,12 +126,8 @@ impl<D: Device> Attempt<D> {
         }
         let verdict = self.decide(&seen);
         let settled = verdict.outcome();
-        self.events
-            .send(DeviceFact::Planned {
-                seen: Some(Box::new(seen.clone())),
-                verdict,
-            })
-            .await;
+        let planned = self.planned(seen.clone(), verdict);
+        self.events.send(planned).await;
         match settled {
             Some(Outcome::Current) => return Ok(self.nothing_left().await),
             Some(outcome) => return Ok(outcome),

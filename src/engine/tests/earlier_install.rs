@@ -1,6 +1,8 @@
 //! A device that an earlier run may have sent an install to: asked, watched, and sent nothing that its bootloader has
 //! refused already.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::engine::fixtures::{DeviceName as _, seed};
 use crate::engine::{EarlierInstall, EarlierRefusal, PendingInstall};
@@ -27,7 +29,11 @@ fn sent(ago: Duration, expected: Fws) -> EarlierInstall {
         mark: None,
     };
     let run = RunId::from_random([9; 4]);
-    EarlierInstall { run, pending }
+    EarlierInstall {
+        run,
+        image: None,
+        pending,
+    }
 }
 
 /// A run after that one.
@@ -37,6 +43,7 @@ fn run_after(fake: &Fake, mode: Mode, earlier: Option<EarlierInstall>, policy: P
         seed.refused = Some(EarlierRefusal {
             run: RunId::from_random([9; 4]),
             at: "2026-11-23T12:00:00Z".parse().unwrap(),
+            image: None,
         });
     }
     seed.earlier = earlier;
@@ -187,6 +194,83 @@ async fn an_image_that_was_refused_in_an_earlier_run_is_sent_where_the_command_l
     }
 }
 
+/// What a device shows that came back a while ago with what it ran before.
+fn refused_meanwhile() -> Fake {
+    let back = Duration::from_secs(600);
+    Fake::new().with(|w| w.booted = Instant::now().checked_sub(back).unwrap())
+}
+
+async fn until_planned(run: &mut FleetRun) {
+    while run.fleet().phase() != Phase::Planned {
+        next(run).await;
+    }
+}
+
+/// A refusal that a look has found is known to all that come after it: the next look, and the install.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_the_plan_has_found_outlives_the_next_look() {
+    let fake = refused_meanwhile();
+    let earlier = sent(Duration::from_secs(900), NEW);
+    let mut run = run_after(&fake, Mode::Confirm, Some(earlier), Policy::default());
+    run.intend(Intent::Begin);
+    until_planned(&mut run).await;
+    let found = |run: &FleetRun| match &only(run).verdict {
+        Some(Verdict::Cannot(failure)) => {
+            matches!(failure.kind, FailureKind::RefusedBefore { .. })
+        }
+        other => unreachable!("{other:?}"),
+    };
+    assert!(found(&run));
+    // Looked at once more, while the plan is shown.
+    run.intend(Intent::Retry(0.id()));
+    until(&mut run, |f| matches!(f, DeviceFact::Planned { .. })).await;
+    assert!(found(&run));
+    assert_eq!(only(&run).refusals.len(), 1);
+    assert_eq!(fake.count("upload"), 0);
+}
+
+/// Something else stands in the way first; whoever takes that away still has to ask for the image.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_known_although_something_else_stands_in_the_way() {
+    let fake = refused_meanwhile().with(|w| w.fls_state = 1);
+    let run = ends(&fake, sent(Duration::from_secs(900), NEW)).await;
+    assert!(matches!(failed(&run).1, FailureKind::FaultLatched(_)));
+    let image = Payload::from(image()).facts().firmware.unwrap();
+    assert_eq!(only(&run).refusals[0].image, Some(image.sha256_hex()));
+}
+
+/// What it refused was another image, which a later run may want to send.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_of_another_image_is_told_and_hinders_nothing() {
+    let fake = refused_meanwhile();
+    let mut earlier = sent(Duration::from_secs(900), OTHER);
+    earlier.image = Some("ab".repeat(32));
+    let mut run = run_after(&fake, Mode::Go, Some(earlier), Policy::default());
+    run.intend(Intent::Begin);
+    until(&mut run, |f| matches!(f, DeviceFact::Planned { .. })).await;
+    let said = notes(&run);
+    assert!(
+        said.contains("refused what run 09090909 had sent"),
+        "{said}"
+    );
+    assert_eq!(only(&run).refusals[0].image, Some("ab".repeat(32)));
+    run_to_end(&mut run).await;
+    assert_eq!(outcome(&run), &Outcome::Upgraded);
+}
+
+/// An image without a recognised footer tells no signature: then it is known by its SHA-256.
+#[tokio::test(start_paused = true)]
+async fn a_refused_image_is_known_by_its_hash_too() {
+    let fake = refused_meanwhile();
+    let mut earlier = sent(Duration::from_secs(900), NEW);
+    earlier.pending.fws_expected = None;
+    let image = Payload::from(image()).facts().firmware.unwrap();
+    earlier.image = Some(image.sha256_hex());
+    let run = ends(&fake, earlier).await;
+    assert!(refused_before(&run));
+    assert_eq!(fake.count("upload"), 0);
+}
+
 /// A terminal that is lost while the plan of a resume is made stops the looks. What they were to find out stays open.
 #[tokio::test(start_paused = true)]
 async fn a_look_that_is_stopped_leaves_a_doubt_as_it_was() {
@@ -210,6 +294,8 @@ async fn a_look_that_is_stopped_leaves_a_doubt_as_it_was() {
         concurrency: 1,
         max_failures: None,
         gone: Vec::new(),
+        earlier: BTreeMap::new(),
+        refused: BTreeMap::new(),
     });
     run.intend(Intent::Begin);
     until(&mut run, |f| {

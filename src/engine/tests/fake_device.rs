@@ -139,7 +139,7 @@ pub(in crate::engine) fn attempt(
         history: Arc::default(),
         keeper: None,
         holder: None,
-        refused: None,
+        refused: Vec::new(),
         rebooted_since: None,
     }
 }

@@ -71,6 +71,27 @@ async fn no_more_than_three_401_in_a_run_however_they_come() {
     assert_eq!(fake.count("login"), 3);
 }
 
+/// Another process has begun the run: what was refused there is refused in this run.
+#[tokio::test(start_paused = true)]
+async fn refused_logins_count_on_where_a_run_is_gone_on_with() {
+    let fake = Fake::new().with(|w| w.logins.extend([other_derivation(), wrong(), wrong()]));
+    let (run, _) = upgrade(&fake).await;
+    assert_eq!(only(&run).logins_left, Some(1));
+    let refused = run.fleet().refused_logins();
+    let (id, fleet) = (
+        run.fleet().run().clone(),
+        Fleet::of(run.fleet().facts().clone()),
+    );
+    let devices = [(only(&run).id.clone(), fake.clone())];
+    let payload = Payload::from(image());
+    let mut run = FleetRun::new(fleet, |inbox| {
+        Pool::new(id, devices, payload, Policy::default(), inbox).after_refused_logins(&refused)
+    });
+    run.intend(Intent::Begin);
+    run_to_end(&mut run).await;
+    assert_eq!(only(&run).logins_left, Some(0));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_secret_is_asked_for_when_the_device_is_reached_and_again_if_mistyped() {
     let fake = prompt(Fake::new());

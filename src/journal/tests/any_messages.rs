@@ -77,6 +77,7 @@ fn fact() -> impl Strategy<Value = DeviceFact> {
         Just(DeviceFact::Planned {
             seen: None,
             verdict: Verdict::Current,
+            refused: None,
         }),
         outcome().prop_map(finished),
     ]

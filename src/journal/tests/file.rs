@@ -260,6 +260,13 @@ fn a_message_that_cannot_be_read_hides_no_other_run() {
     assert!(runs[1].tally.is_none() && runs[1].unfinished);
     assert!(runs[0].run == well && runs[0].tally.is_some());
     assert_eq!(kept.journal.open_installs().unwrap().len(), 1);
+    // Whoever is to send installs must know them all.
+    let said = kept.journal.check_runs().unwrap_err();
+    assert!(
+        matches!(&said, JournalError::Message { run, .. } if *run == odd),
+        "{said}"
+    );
+    assert!(said.hint().contains("--journal FILE"));
 }
 
 #[test]

@@ -20,7 +20,7 @@ use crate::model::{
 };
 
 /// Each format that was ever released, by what it held.
-const FORMER: [&str; 0] = [];
+const FORMER: [&str; 1] = [include_str!("format_1.sql")];
 
 #[test]
 fn a_journal_of_each_former_format_is_brought_to_todays() {
@@ -45,6 +45,13 @@ fn a_journal_of_each_former_format_is_brought_to_todays() {
         let runs = journal.runs().unwrap();
         assert_eq!(runs.len(), 1, "format {}", n + 1);
         journal.load(&runs[0].run).unwrap();
+        let open = journal.open_installs().unwrap();
+        assert_eq!(open.len(), 1, "format {}", n + 1);
+        assert_eq!(open[0].device.as_str(), "vault-02");
+        let refused = journal.refusals().unwrap();
+        assert_eq!(refused.len(), 1, "format {}", n + 1);
+        assert_eq!(refused[0].device.as_str(), "vault-01");
+        assert!(refused[0].image.starts_with("b9486ee2"));
     }
 }
 
@@ -196,6 +203,8 @@ fn of_each_kind() -> Vec<Message> {
             concurrency: 8,
             max_failures: None,
             gone: vec![id()],
+            earlier: BTreeMap::new(),
+            refused: BTreeMap::new(),
         }))),
         Message::Intent(Intent::RetryAll(vec![id()])),
         Message::Intent(Intent::GoOn(MaxFailures::Number(3))),

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use super::*;
 use crate::cli::device_locks::DeviceLocks;
 use crate::cli::output::show_session::{self, OutputMode, Presentation};
+use crate::cli::start_gate::StartGate;
 use crate::engine::{Command, DeviceSeed, Fact, Launcher, Mode};
 use crate::model::{
     Credentials, DeviceId, LinkTrust, OnHangUp, PayloadFacts, RunId, ScreenSettings,
@@ -190,6 +191,7 @@ async fn a_panic_leaves_a_report_of_what_was_known() {
     let mut session = FleetRun::new(fleet, |_| Broken);
     let locks = DeviceLocks::within(dir.path().join("locks"), &run, &[]);
     let (_tx, mut interrupts) = mpsc::channel(1);
+    let gate = StartGate::new(&locks, None);
     let shown = show_session::show(
         &mut session,
         Presentation {
@@ -198,7 +200,7 @@ async fn a_panic_leaves_a_report_of_what_was_known() {
             screen: ScreenSettings::default(),
             on_hang_up: OnHangUp::default(),
         },
-        &locks,
+        &gate,
         &mut reports,
         &mut interrupts,
     );

@@ -87,6 +87,11 @@ impl Logins {
         }
     }
 
+    /// Counts 401s of a process before this one.
+    pub(in crate::device::http) fn were_refused(&self, times: u32) {
+        self.refused.fetch_add(times, Ordering::AcqRel);
+    }
+
     /// Counts a 401.
     pub(super) fn count_refusal(&self) {
         self.refused.fetch_add(1, Ordering::AcqRel);

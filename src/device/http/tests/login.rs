@@ -139,6 +139,18 @@ async fn after_three_refusals_the_device_is_left_in_peace() {
     assert_eq!(server.noted().len(), 6);
 }
 
+/// Another process has begun the run, and was killed.
+#[tokio::test]
+async fn refusals_of_a_process_before_this_one_count() {
+    let server = with_clock(Some(0), 401).await;
+    let device = passphrase(&server).after_refused_logins(2);
+    for wanted in [FailureKind::WrongSecret, FailureKind::LoginsUsedUp] {
+        let said = device.login(Scope::Upgrade, LIFETIME).await.unwrap_err();
+        assert_eq!(said, wanted.into());
+    }
+    assert_eq!(server.noted().len(), 2);
+}
+
 #[tokio::test]
 async fn clocks_apart_are_told_from_a_wrong_secret() {
     let server = with_clock(Some(3_000), 401).await;

@@ -1,5 +1,7 @@
 //! A run that another process goes on with: who is taken up again, and how.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::engine::Reopened;
 use crate::engine::fixtures::pending;
@@ -17,6 +19,8 @@ fn reopened_without(mode: Mode, gone: &[usize]) -> Message {
             concurrency: 2,
             max_failures: None,
             gone: gone.iter().map(|&n| id(n)).collect(),
+            earlier: BTreeMap::new(),
+            refused: BTreeMap::new(),
         })),
     })
 }
@@ -210,12 +214,13 @@ fn an_image_that_was_refused_before_is_sent_again_only_where_a_person_asks_for_t
     seed.refused = Some(crate::engine::EarlierRefusal {
         run: RunId::from_random([1; 4]),
         at: Timestamp::UNIX_EPOCH,
+        image: None,
     });
     let facts = Payload::from(image()).facts();
     let run = RunId::from_random([0; 4]);
     let mut fleet = Fleet::new(run, facts, Mode::Go, 1, [seed]);
     let knows = |commands: &[Command]| match commands {
-        [Command::Start { refused, .. }] => refused.is_some(),
+        [Command::Start { refused, .. }] => !refused.is_empty(),
         other => unreachable!("{other:?}"),
     };
     assert!(knows(&wish(&mut fleet, Intent::Begin)));
@@ -266,4 +271,53 @@ fn a_device_that_is_gone_is_not_tried_again() {
     wish(&mut fleet, Intent::Begin);
     assert_eq!(wish(&mut fleet, Intent::Retry(id(0))), []);
     assert!(fleet.is_over());
+}
+
+/// What other runs left meanwhile is known to whoever goes on: a device of its own in doubt is watched for that, the others
+/// for theirs.
+#[test]
+fn what_other_runs_have_left_is_watched_and_asked_for() {
+    let mut fleet = fleet(Mode::Go, 8, 3);
+    wish(&mut fleet, Intent::Begin);
+    tell(&mut fleet, 0, 1, started(Stage::Probe));
+    tell(&mut fleet, 1, 1, announced());
+    let earlier = || crate::engine::EarlierInstall {
+        run: RunId::from_random([9; 4]),
+        image: None,
+        pending: pending(),
+    };
+    let refused = crate::engine::EarlierRefusal {
+        run: RunId::from_random([9; 4]),
+        at: Timestamp::UNIX_EPOCH,
+        image: None,
+    };
+    let Message::Event(mut event) = reopened(Mode::Go) else {
+        unreachable!("an event")
+    };
+    if let Fact::RunReopened(reopened) = &mut event.fact {
+        reopened.earlier = [(id(0), earlier()), (id(1), earlier())].into();
+        reopened.refused = [(id(2), refused)].into();
+    }
+    fleet.update(&Message::Event(event));
+    let commands = wish(&mut fleet, Intent::Begin);
+    let resumes = |n: usize| {
+        let mut starts = commands.iter();
+        starts.find_map(|command| match command {
+            Command::Start {
+                device,
+                resume,
+                refused,
+                ..
+            } if *device == id(n) => Some((resume.clone(), refused.len())),
+            _ => None,
+        })
+    };
+    // Those in doubt come first, as many as there is room for.
+    assert!(matches!(resumes(1), Some((Some(Resume::Install(_)), 0))));
+    assert!(matches!(resumes(0), Some((Some(Resume::Earlier(_)), 0))));
+    let commands = tell(&mut fleet, 1, 2, finished(Outcome::Upgraded));
+    let [Command::Start { refused, .. }] = &commands[..] else {
+        unreachable!("{commands:?}")
+    };
+    assert_eq!(refused.len(), 1);
 }
