@@ -9,7 +9,7 @@ use crate::model::{DeviceId, FailureKind, Outcome, OutcomeKind};
 /// | --- | --- | --- |
 /// | 0 | [`Exit::Good`] | every device `upgraded`, `current` or `skipped` |
 /// | 1 | [`Exit::Failed`] | some device `failed`, `rolled_back` or `lost`, or its own audit log contradicts its upgrade |
-/// | 2 | [`Exit::Usage`] | usage, configuration or image, nothing was sent to any device; or another run holds a device, and at most the plan's looks were sent |
+/// | 2 | [`Exit::Usage`] | usage, configuration, image or a journal that cannot be used: nothing was sent to any device; or another run is in the way (it holds a device, or has left something on one while the plan was read), and at most the plan's looks were sent |
 /// | 3 | [`Exit::Doubt`] | some device `unknown` or `unproven`, none as under 1 |
 /// | 4 | [`Exit::Halted`] | the run was halted: `[rollout] max_failures` was reached |
 /// | 5 | [`Exit::NoReport`] | as 0, but a `--report` file could not be written |
@@ -21,6 +21,9 @@ use crate::model::{DeviceId, FailureKind, Outcome, OutcomeKind};
 /// went on, counts only if no other device is worse. `hemfleet plan` changes nothing: it is 0, or 1 if a device
 /// cannot be upgraded as things are. With `--firmware latest`, a device that could not be asked what is offered to
 /// it is left out of the run, and counts as failed.
+///
+/// `hemfleet resume` ends as its run does, whose devices all count, and `hemfleet attach` as the run that it watched: with 3
+/// where the process of that died, and with 0 where it was left before.
 ///
 /// `hemfleet audit` ([`Mode::Audit`]) judges logs: 0 if every log was read and verifies (a rack appliance has no
 /// log that can be read, and is skipped), 1 if some log does not verify or some device cannot show that the log

@@ -9,7 +9,7 @@
 //! | `run_started` | `devices` (number), `concurrency`, `mode`, `image` (see [`JsonLines`]), `app` (`bytes`, `sha256`, `version`, `signer`) |
 //! | `device_planned` | device fields; `verdict`, `reason`, `code`, `hint`, `stage`, `status`, `from`, `to`, `from_fws`, `to_fws`, `link`, `group` |
 //! | `stage_started` | device fields; `stage`, `try`. From `stage` = `install` on, the request may have been sent |
-//! | `stage_progress` | device fields; `stage`, and `bytes`, `total` (upload) or `polls`, `status` (check) or `seen`, `normal_ms` (reboot) or `doing` (login, audit) |
+//! | `stage_progress` | device fields; `stage`, and `bytes`, `total` (upload) or `polls`, `status` (check) or `seen`, `normal_ms` (reboot) or `doing` (login, audit, and a probe or reboot that waits for somebody else's install) |
 //! | `stage_finished` | device fields; `stage`, `try`, `ok`, `took_ms`, `status`, `note`, and on failure `reason`, `code`, `hint` |
 //! | `retry_scheduled` | device fields; `stage`, `try` (the next), `tries`, `wait_ms`, `reason`, `code`, `status` |
 //! | `secret_wanted` | device fields: the login waits until somebody types the device's secret |
@@ -21,10 +21,10 @@
 //! | `login_refused` | device fields; `logins_left`: after so many more 401 no login is tried any more in this run |
 //! | `run_halted` | `counted`, `budget`, `max_failures` (as given), `devices` (names of those counted) |
 //! | `run_resumed` | `counted`, `max_failures`: a person gave another budget |
-//! | `run_reopened` | `by` (who goes on with a run whose process died or was stopped), `devices`, `unfinished` |
+//! | `run_reopened` | `by` (who goes on with a run whose process died or was stopped), `devices`, `unfinished`; the first line of `resume` |
 //! | `run_finished` | `devices`, `counts` (all outcomes), `audits` (all verdicts of audit logs, where one was read for), `verdicts` (plan only), `in_doubt` (names), `not_asked` (names; with `--firmware latest`), `interrupted`, `halted` (the budget was spent, and nobody gave another one), `exit_code`, `took_ms` (until the last attempt ended; the reading of the plan does not count) |
 //!
-//! Device fields: `device` and `attempt`. The fact that an install begins or that a device is back has
+//! Device fields: `device` and `attempt`. The fact that an install is announced or begins, or that a device is back, has
 //! no event of its own: `stage_started` of `install` and `device_finished` say it. `exit_code` is that
 //! of a run or plan that ended like this; the demo exits by its scenario.
 //!

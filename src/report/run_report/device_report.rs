@@ -121,7 +121,7 @@ pub struct DeviceReport {
 /// What the last look at a device led to.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct DevicePlan {
-    /// `upgrade`, `downgrade`, `current`, `skip` or `cannot`.
+    /// `upgrade`, `downgrade`, `watch`, `current`, `skip` or `cannot`.
     pub verdict: String,
     /// Why, or what the operator was told first.
     #[serde(skip_serializing_if = "Option::is_none")]
