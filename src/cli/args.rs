@@ -25,8 +25,9 @@ pub(super) struct Cli {
 }
 
 const AFTER: &str = "Exit codes: 0 every device upgraded, current or skipped; 1 some device failed, rolled back or \
-lost; 2 nothing was changed: wrong usage, configuration or image, or devices held by another run; 3 some device unknown or \
-unproven; 4 halted: max_failures was reached; 5 all went well, but a --report could not be written; 130 interrupted.";
+lost, or its own log contradicts; 2 nothing was changed: wrong usage, configuration or image, a journal that cannot be used, or \
+another run in the way; 3 some device unknown or unproven; 4 halted: max_failures was reached; 5 all went well, but a --report \
+could not be written; 130 interrupted.";
 
 #[derive(Subcommand, Debug)]
 pub(super) enum Command {
@@ -41,12 +42,12 @@ pub(super) enum Command {
     History(journal::History),
     /// Show what each device of an inventory last proved to run, when, and who is behind the image
     Status(journal::Status),
-    /// Write a report of a run that is over
+    /// Write a report of a run of the journal, also of one that is going on or whose process died
     Report(journal::Report),
     /// Show a run again, on the dashboard or as lines; no device is asked anything
     Replay(journal::Replay),
     /// Watch a run that is going on in another process, without a hand in it: what it did so far, then what it does. Ends
-    /// with the exit code of the run, or with 0 where it is left before
+    /// with the exit code of the run, with 3 where its process died, or with 0 where it is left before
     Attach(journal::Attach),
     /// Write what proves a run to a folder that others can verify, or verify such a folder
     Evidence(journal::Evidence),

@@ -22,14 +22,14 @@ pub(in crate::cli) struct JournalFile {
 pub(in crate::cli) struct Keep {
     #[command(flatten)]
     pub(in crate::cli) journal: JournalFile,
-    /// Keep no journal: after a crash nobody knows what became of which device
+    /// Keep no journal of this run: after a crash nobody knows what became of which device
     #[arg(long, conflicts_with_all = ["path", "detach"])]
     pub(in crate::cli) no_journal: bool,
 }
 
 #[derive(Args, Debug)]
 pub(in crate::cli) struct Resume {
-    /// The run [default: the newest unfinished one]
+    /// The run; the beginning of its name is enough [default: the newest unfinished one]
     pub(in crate::cli) run: Option<String>,
     /// The inventory [default: the one that the run was started with]
     #[arg(short, long, value_name = "FILE")]
@@ -50,7 +50,7 @@ pub(in crate::cli) struct Resume {
     /// When the terminal is gone (SIGHUP), go on to the end of the run without a screen, as with `hemfleet run`
     #[arg(long)]
     pub(in crate::cli) detach: bool,
-    /// Another budget, as of `hemfleet run`
+    /// Another budget, as of `hemfleet run`; without it, a halted run is still halted
     #[arg(long, value_name = "N|N%")]
     pub(in crate::cli) max_failures: Option<MaxFailures>,
     #[command(flatten)]
@@ -66,7 +66,7 @@ pub(in crate::cli) struct Resume {
 pub(in crate::cli) struct History {
     #[command(subcommand)]
     pub(in crate::cli) more: Option<HistoryMore>,
-    /// What became of this device, run by run
+    /// What became of this device, run by run, also where other runs called it otherwise
     #[arg(long, value_name = "NAME", conflicts_with = "run")]
     pub(in crate::cli) device: Option<String>,
     /// What became of the devices of this run
@@ -103,7 +103,7 @@ pub(in crate::cli) struct Prune {
 
 #[derive(Args, Debug)]
 pub(in crate::cli) struct Export {
-    /// The run [default: the newest]
+    /// The run; the beginning of its name is enough [default: the newest]
     pub(in crate::cli) run: Option<String>,
     /// The file to write [default: standard output]
     #[arg(short, long, value_name = "FILE")]
@@ -130,7 +130,7 @@ pub(in crate::cli) struct Status {
 
 #[derive(Args, Debug)]
 pub(in crate::cli) struct Report {
-    /// The run [default: the newest]
+    /// The run; the beginning of its name is enough [default: the newest]
     pub(in crate::cli) run: Option<String>,
     /// How it is written
     #[arg(long, value_enum, default_value_t = ReportAs::Markdown)]
@@ -158,7 +158,8 @@ pub(in crate::cli) enum ReportAs {
 
 #[derive(Args, Debug)]
 pub(in crate::cli) struct Replay {
-    /// The run, or a file that `hemfleet history export` wrote [default: the newest run]
+    /// The run, of whose name the beginning is enough, or a file that `hemfleet history export` wrote [default: the
+    /// newest run]
     pub(in crate::cli) run: Option<String>,
     /// How many times as fast as it was: 0.1 to 1000 [default: 1 on the dashboard, else as fast as it is read]. A wait of
     /// more than 5 s is cut short
@@ -181,7 +182,7 @@ fn speed(text: &str) -> Result<Speed, String> {
 
 #[derive(Args, Debug)]
 pub(in crate::cli) struct Attach {
-    /// The run [default: the newest that is going on]
+    /// The run; the beginning of its name is enough [default: the newest that is going on]
     pub(in crate::cli) run: Option<String>,
     #[command(flatten)]
     pub(in crate::cli) journal: JournalFile,
@@ -200,7 +201,7 @@ pub(in crate::cli) struct Evidence {
 
 #[derive(Args, Debug)]
 pub(in crate::cli) struct EvidenceMake {
-    /// The run [default: the newest]
+    /// The run; the beginning of its name is enough [default: the newest]
     pub(in crate::cli) run: Option<String>,
     /// The folder to write; it must not exist
     #[arg(short, long, value_name = "DIR", required = true)]
@@ -214,7 +215,8 @@ pub(in crate::cli) struct EvidenceMake {
 
 #[derive(Subcommand, Debug)]
 pub(in crate::cli) enum EvidenceSaved {
-    /// Verify such a folder, without a network and without the journal; names the first thing that is wrong
+    /// Verify such a folder, without a network and without the journal; names the first thing that is wrong. Exit code 0
+    /// verified, 1 not verified, 2 unreadable
     Verify(EvidenceVerify),
 }
 
@@ -222,7 +224,7 @@ pub(in crate::cli) enum EvidenceSaved {
 pub(in crate::cli) struct EvidenceVerify {
     /// The folder
     pub(in crate::cli) dir: PathBuf,
-    /// Who may have signed it: an OpenSSH file of allowed signers
+    /// Who may have signed it: an OpenSSH file of allowed signers; a folder that none of them signed is not verified
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) signers: Option<PathBuf>,
 }
