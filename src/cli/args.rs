@@ -25,9 +25,9 @@ pub(super) struct Cli {
 }
 
 const AFTER: &str = "Exit codes: 0 every device upgraded, current or skipped; 1 some device failed, rolled back or \
-lost, or its own log contradicts; 2 nothing was changed: wrong usage, configuration or image, a journal that cannot be used, or \
-another run in the way; 3 some device unknown or unproven; 4 halted: max_failures was reached; 5 all went well, but a --report \
-could not be written; 130 interrupted.";
+lost, or its own log contradicts; 2 nothing was changed: wrong usage, configuration or image, a journal that cannot be \
+used, or another run in the way; 3 some device unknown or unproven; 4 halted: max_failures was reached; 5 all went \
+well, but a --report could not be written; 130 interrupted.";
 
 #[derive(Subcommand, Debug)]
 pub(super) enum Command {

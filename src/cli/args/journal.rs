@@ -215,8 +215,8 @@ pub(in crate::cli) struct EvidenceMake {
 
 #[derive(Subcommand, Debug)]
 pub(in crate::cli) enum EvidenceSaved {
-    /// Verify such a folder, without a network and without the journal; names the first thing that is wrong. Exit code 0
-    /// verified, 1 not verified, 2 unreadable
+    /// Verify such a folder, without a network and without the journal; names the first thing that is wrong. Exit code
+    /// 0 verified, 1 not verified, 2 unreadable
     Verify(EvidenceVerify),
 }
 
