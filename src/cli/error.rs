@@ -270,7 +270,9 @@ impl CliError {
             Self::UnseenWithoutJournal => {
                 "leave --no-journal out, or set [run] on_hangup = \"drain\""
             }
-            Self::NoTerminalToConfirm => "look at it with hemfleet plan, then say --yes",
+            Self::NoTerminalToConfirm => {
+                "look at it first, with hemfleet plan or hemfleet history, then say --yes"
+            }
             Self::NoTerminalToAsk(_) => {
                 "give it a secret from a file, a command or the environment"
             }

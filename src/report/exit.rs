@@ -114,7 +114,7 @@ impl Exit {
             Self::Good => "every device is upgraded, current or skipped",
             Self::Failed => "some device failed, rolled back, is lost, or its own log contradicts",
             // There is a fleet, so it came as far as the plan.
-            Self::Usage => "another run holds a device: no device was changed",
+            Self::Usage => "another run is in the way: no device was changed",
             Self::Doubt => "what some device runs is unknown or unproven",
             Self::Halted => "halted: installs went wrong on too many devices (max_failures)",
             Self::NoReport => "every device is well, but a report could not be written",

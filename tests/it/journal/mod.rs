@@ -11,5 +11,6 @@ mod replay;
 mod report;
 mod resume;
 mod run_file;
+mod several_runs;
 mod status;
 mod store;
