@@ -48,10 +48,6 @@ impl InDoubt {
         Ok(Self(journal.open_installs()?))
     }
 
-    fn devices(&self, run: &RunId) -> usize {
-        self.0.iter().filter(|open| open.run == *run).count()
-    }
-
     fn holds(&self, run: &RunId, reach: &Reach) -> bool {
         let mut open = self.0.iter();
         open.any(|open| open.run == *run && open.reach == *reach)
@@ -59,15 +55,12 @@ impl InDoubt {
 }
 
 /// A run in the list.
-pub(super) fn run_line(entry: &RunEntry, open: &InDoubt) -> RunLine {
+pub(super) fn run_line(entry: &RunEntry) -> RunLine {
     let run = entry.run.to_string();
-    let in_doubt = open.devices(&entry.run);
     let state = match &entry.tally {
         None => RunStanding::Unreadable,
         Some(_) if entry.is_alive => RunStanding::GoingOn,
-        Some(tally) if entry.unfinished && !is_settled(entry, tally, in_doubt) => {
-            RunStanding::Unfinished
-        }
+        Some(_) if entry.unfinished => RunStanding::Unfinished,
         Some(_) => RunStanding::Over,
     };
     RunLine {
@@ -84,14 +77,8 @@ pub(super) fn run_line(entry: &RunEntry, open: &InDoubt) -> RunLine {
         hemfleet: shown(&entry.hemfleet),
         devices: entry.devices,
         counts: entry.tally.as_ref().map(counts),
-        in_doubt,
+        in_doubt: entry.in_doubt,
     }
-}
-
-/// Whether a run that ended left nothing but doubts, and later runs have settled them.
-fn is_settled(entry: &RunEntry, tally: &Tally, in_doubt: usize) -> bool {
-    let stopped = tally.of(OutcomeKind::Cancelled) + tally.open;
-    entry.ended.is_some() && entry.in_doubt > 0 && in_doubt == 0 && stopped == 0
 }
 
 fn counts(tally: &Tally) -> Vec<Count> {

@@ -181,7 +181,7 @@ impl Journal {
     /// All runs, newest first.
     pub fn runs(&self) -> Result<Vec<RunEntry>, JournalError> {
         let rows = self.rows("true", [])?;
-        rows.iter().map(|row| self.entry(row)).collect()
+        self.entries(&rows)
     }
 
     /// The run that is called so, or begins so.
@@ -190,7 +190,7 @@ impl Journal {
         let rows = self.rows("?1 <> '' AND substr(id, 1, length(?1)) = ?1", [&sought])?;
         match &rows[..] {
             [] => Err(JournalError::NoSuchRun(prefix.to_owned())),
-            [row] => self.entry(row),
+            [row] => Ok(self.entries([row])?.remove(0)),
             several => Err(JournalError::Ambiguous {
                 prefix: prefix.to_owned(),
                 runs: several.iter().map(|row| row.run().clone()).collect(),
@@ -263,11 +263,12 @@ impl Journal {
             WhichDevice::Named(name) => device.device.as_str() == name,
             WhichDevice::At(reach) => device.reach == *reach,
         };
+        let entries = self.entries(&rows)?;
         let found = self.device_summaries(&rows, is_it, column, text)?;
         let with_run = found.into_iter();
-        with_run
-            .map(|(n, device)| Ok((self.entry(&rows[n])?, device)))
-            .collect()
+        Ok(with_run
+            .map(|(n, device)| (entries[n].clone(), device))
+            .collect())
     }
 }
 

@@ -16,10 +16,9 @@ impl Journal {
     ) -> Result<Vec<RunEntry>, JournalError> {
         let old = self.rows("started < ?1", [older_than.as_millisecond()])?;
         let mut gone = Vec::new();
-        for row in &old {
-            let entry = self.entry(row)?;
+        for (row, entry) in old.iter().zip(self.entries(&old)?) {
             let is_old = entry.ended.is_some_and(|ended| ended < older_than);
-            if !is_old || entry.unfinished || entry.in_doubt > 0 || entry.is_alive {
+            if !is_old || entry.unfinished || entry.is_alive {
                 continue;
             }
             if !dry_run {

@@ -40,10 +40,20 @@ pub struct RunEntry {
     pub tally: Option<Tally>,
     /// Whether something is left to do: it did not come to its end, or devices were stopped or are in doubt.
     pub unfinished: bool,
-    /// Devices to which an install may have been sent whose end is not known.
+    /// Devices to which an install may have been sent and whose end no run knows by now.
     pub in_doubt: usize,
+    /// Whether devices are left beside those.
+    pub(super) stopped: bool,
     /// Whether a process is at work on it.
     pub is_alive: bool,
+}
+
+impl RunEntry {
+    /// No more than so many of its devices are in doubt by now.
+    pub(super) fn limit_doubts(&mut self, in_doubt: usize) {
+        self.in_doubt = self.in_doubt.min(in_doubt);
+        self.unfinished = self.ended.is_none() || self.stopped || self.in_doubt > 0;
+    }
 }
 
 /// How many devices ended in which way.
@@ -83,24 +93,22 @@ pub(super) struct RunSummary {
     derivation: u32,
     pub(super) ended: Option<Timestamp>,
     pub(super) tally: Tally,
-    pub(super) unfinished: bool,
+    /// Whether devices are unfinished beside those in doubt.
+    pub(super) stopped: bool,
     pub(super) in_doubt: usize,
 }
 
 impl RunSummary {
     pub(super) fn of(fleet: &Fleet) -> Self {
-        let in_doubt = fleet.devices().iter().filter(|device| is_in_doubt(device));
-        let in_doubt = in_doubt.count();
-        // A plan that nobody confirmed has changed nothing: that is its end.
-        let was_begun = fleet.has_begun();
+        let devices = || fleet.devices().iter();
+        let stopped = |d: &DeviceState| !d.gone && d.is_unfinished() && !is_in_doubt(d);
         Self {
             derivation: DERIVATION,
             ended: fleet.ended(),
             tally: Tally::of_fleet(fleet),
-            unfinished: fleet.ended().is_none()
-                || in_doubt > 0
-                || (was_begun && fleet.unfinished() > 0),
-            in_doubt,
+            // A plan that nobody confirmed has changed nothing: that is its end.
+            stopped: fleet.has_begun() && devices().any(stopped),
+            in_doubt: devices().filter(|device| is_in_doubt(device)).count(),
         }
     }
 

@@ -1,6 +1,8 @@
 //! What is derived of each run and kept beside its messages, so that lists need not fold them. What was not derived from
 //! all messages of a run counts for nothing, and is derived again.
 
+use std::collections::HashSet;
+
 use rusqlite::{Connection, Row, params};
 
 use super::database::Journal;
@@ -85,6 +87,7 @@ impl RunRow {
                 tally: None,
                 unfinished: true,
                 in_doubt: 0,
+                stopped: false,
                 is_alive: false,
             },
             summary: summary.filter(|_| folded == Some(last)),
@@ -107,9 +110,10 @@ impl RunRow {
         entry.is_alive = is_alive;
         if let Some(summary) = summary {
             entry.ended = summary.ended.filter(|_| !is_alive);
-            entry.unfinished = summary.unfinished;
+            entry.stopped = summary.stopped;
             entry.in_doubt = summary.in_doubt;
             entry.tally = Some(summary.tally);
+            entry.limit_doubts(summary.in_doubt);
         }
         entry
     }
@@ -139,7 +143,40 @@ impl Journal {
             .ok_or_else(|| JournalError::NoSuchRun(run.to_string()))
     }
 
-    /// What a run in the list looks like.
+    /// What runs in the list look like.
+    pub(super) fn entries<'a>(
+        &self,
+        rows: impl IntoIterator<Item = &'a RunRow>,
+    ) -> Result<Vec<RunEntry>, JournalError> {
+        let mut entries = Vec::new();
+        let mut doubtful = Vec::new();
+        for row in rows {
+            let entry = self.entry(row)?;
+            if entry.in_doubt > 0 {
+                doubtful.push((entries.len(), row.n));
+            }
+            entries.push(entry);
+        }
+        if !doubtful.is_empty() {
+            let open = self.open_installs()?;
+            let open: HashSet<&str> = open.iter().map(|open| open.reach.as_str()).collect();
+            for (n, run) in doubtful {
+                let reaches = self.file().sql(self.reaches_of(run))?;
+                let in_doubt = reaches.iter().filter(|reach| open.contains(reach.as_str()));
+                entries[n].limit_doubts(in_doubt.count());
+            }
+        }
+        Ok(entries)
+    }
+
+    fn reaches_of(&self, run: i64) -> rusqlite::Result<Vec<String>> {
+        let sql = "SELECT reach FROM device WHERE run = ?1";
+        let mut select = self.conn().prepare(sql)?;
+        let reaches = select.query_map([run], |row| row.get(0))?;
+        reaches.collect()
+    }
+
+    /// The same of one run, by what it says itself: others may have settled its doubts.
     pub(super) fn entry(&self, row: &RunRow) -> Result<RunEntry, JournalError> {
         let is_alive = RunLock::is_held(self.file(), row.run());
         let summary = match &row.summary {

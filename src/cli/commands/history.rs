@@ -47,7 +47,7 @@ fn list(args: &History) -> Result<ExitCode, CliError> {
         return one_device(args, journal.as_ref(), name);
     }
     let runs = match &journal {
-        Some(journal) => lines(journal, &journal.runs()?)?,
+        Some(journal) => journal.runs()?.iter().map(run_line).collect(),
         None => Vec::new(),
     };
     if args.format.is_json() {
@@ -62,16 +62,10 @@ fn list(args: &History) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Runs in the list.
-fn lines(journal: &Journal, entries: &[RunEntry]) -> Result<Vec<RunLine>, CliError> {
-    let open = InDoubt::of(journal)?;
-    Ok(entries.iter().map(|entry| run_line(entry, &open)).collect())
-}
-
 fn one_run(args: &History, run: &str) -> Result<ExitCode, CliError> {
     let (journal, entry) = run_of(&args.journal, Some(run))?;
     let report = report_of(&entry, &journal.load(&entry.run)?);
-    let run = RunDevices::of(run_line(&entry, &InDoubt::of(&journal)?), report);
+    let run = RunDevices::of(run_line(&entry), report);
     if args.format.is_json() {
         print_json(&run)?;
     } else {
@@ -140,7 +134,7 @@ fn prune(args: &Prune) -> Result<ExitCode, CliError> {
     let runs = match journal_file::existing(&args.journal)? {
         Some(journal) => {
             let removed = journal.prune(older_than, args.dry_run)?;
-            lines(&journal, &removed)?
+            removed.iter().map(run_line).collect()
         }
         None => Vec::new(),
     };

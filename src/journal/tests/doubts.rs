@@ -175,10 +175,19 @@ fn a_run_that_was_told_settles_a_doubt_once_it_has_seen_the_end() {
     stopped.end();
     kept.keep(2, &stopped);
     assert_eq!(holder(&kept), Some(id(1)));
+    let second = kept.journal.find("00000002").unwrap();
+    assert!(second.unfinished && second.in_doubt == 1);
     kept.keep(3, &current(run(10, told_of(1, 30), firmware(1000))));
     assert_eq!(holder(&kept), None);
-    // Only its own run still has it open.
-    assert_eq!(kept.journal.find("00000001").unwrap().in_doubt, 1);
+    // Its own run is killed all the same, and the second one has nothing left to do.
+    let entry = |run: &str| {
+        let entry = kept.journal.find(run).unwrap();
+        (entry.in_doubt, entry.unfinished)
+    };
+    assert_eq!(entry("00000001"), (0, true));
+    assert_eq!(entry("00000002"), (0, false));
+    let runs = kept.journal.runs().unwrap();
+    assert!(runs.iter().all(|run| run.in_doubt == 0));
 }
 
 /// The clock of this machine was set back between the two runs: better one look too many.
