@@ -175,15 +175,18 @@ impl RunJournal {
         }
     }
 
-    /// Writes what the run has come to. What cannot be written is said.
-    pub(super) fn finish(&self, fleet: &Fleet) {
-        let Some(writer) = &self.writer else { return };
-        if let Err(error) = writer.finish(fleet) {
-            let why = chain(&error);
-            stderr_and_log::say(&format!(
-                "WARNING: the end of run {} is not in the journal: {why}\n",
-                fleet.run()
-            ));
-        }
+    /// Writes what the run has come to; whether that was possible. What cannot be written is said.
+    pub(super) fn finish(&self, fleet: &Fleet) -> bool {
+        let Some(writer) = &self.writer else {
+            return true;
+        };
+        let Err(error) = writer.finish(fleet) else {
+            return true;
+        };
+        let (run, why, hint) = (fleet.run(), chain(&error), error.hint());
+        stderr_and_log::say(&format!(
+            "WARNING: the end of run {run} is not in the journal: {why}\nhint: {hint}\n"
+        ));
+        false
     }
 }

@@ -2,8 +2,11 @@
 //! they outlive a power cut when somebody waits for that. One transaction of it is in `batch`.
 
 use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread;
+use std::time::Duration;
 
 use futures_channel::oneshot;
 use futures_util::future::BoxFuture;
@@ -18,7 +21,10 @@ use super::run_entry::Summaries;
 use super::run_lock::RunLock;
 use super::write_queue::{Last, Row, Waiter, WriteQueue};
 use crate::engine::{Fleet, Message, Recorder};
-use crate::model::{DeviceId, RunId};
+use crate::model::{DeviceId, RunId, human_duration};
+
+/// How long the end of a run waits for the disk. A disk that answers at all has done so long before.
+const LAST_WRITE: Duration = Duration::from_secs(30);
 
 /// The [`Recorder`] of one run. Cheap to clone; the run is written as long as one of the clones lives, or until
 /// [`Self::finish`].
@@ -28,11 +34,13 @@ pub struct RunWriter(Arc<Handle>);
 #[derive(Debug)]
 struct Handle {
     run: RunId,
+    path: PathBuf,
     logs: LogFiles,
     queue: Arc<WriteQueue>,
     numbers: HashMap<DeviceId, u32>,
     context: RunContext,
-    thread: Mutex<Option<JoinHandle<Result<(), JournalError>>>>,
+    /// What came of the last write, once the thread has ended; absent once it was waited for.
+    ended: Mutex<Option<Receiver<Result<(), JournalError>>>>,
 }
 
 impl RunWriter {
@@ -47,25 +55,29 @@ impl RunWriter {
         let queue = Arc::new(WriteQueue::new(next_seq));
         let path = writer.path().to_path_buf();
         let logs = LogFiles::beside(&path);
-        let thread = {
-            let queue = Arc::clone(&queue);
-            let work = move || WriterThread::new(writer, queue, lock).run();
-            thread::Builder::new()
-                .name("journal".to_owned())
-                .spawn(work)
+        let (tell, ended) = sync_channel(1);
+        let thread = WriterThread::new(writer, Arc::clone(&queue), lock);
+        let work = move || {
+            let written = thread.run();
+            // Whoever waited may have given up.
+            let _ = tell.send(written);
         };
-        let thread = thread.map_err(|source| JournalError::Unopened {
-            path,
-            source: source.into(),
-        })?;
+        let builder = thread::Builder::new().name("journal".to_owned());
+        builder
+            .spawn(work)
+            .map_err(|source| JournalError::Unopened {
+                path: path.clone(),
+                source: source.into(),
+            })?;
         let names = context.devices.iter().map(|device| device.id.clone());
         Ok(Self(Arc::new(Handle {
             run: run.clone(),
+            path,
             logs,
             queue,
             numbers: names.zip(0..).collect(),
             context,
-            thread: Mutex::new(Some(thread)),
+            ended: Mutex::new(Some(ended)),
         })))
     }
 
@@ -89,29 +101,57 @@ impl RunWriter {
     ///
     /// # Errors
     ///
-    /// Messages could not be written.
+    /// Messages could not be written, or the disk does not answer. Then the run is this process's as long as it lives,
+    /// because the write that hangs may still come about.
     pub fn finish(&self, fleet: &Fleet) -> Result<(), JournalError> {
+        self.finish_within(fleet, LAST_WRITE)
+    }
+
+    /// The same, where the disk is waited for as long as this.
+    pub(super) fn finish_within(&self, fleet: &Fleet, limit: Duration) -> Result<(), JournalError> {
         let summaries = Summaries::of(fleet, &self.0.context);
-        self.0.end(Last::Finished(Box::new(summaries)))
+        self.0.end(Last::Finished(Box::new(summaries)), limit)
     }
 }
 
 impl Handle {
-    fn end(&self, last: Last) -> Result<(), JournalError> {
-        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(thread) = thread.take() else {
+    fn end(&self, last: Last, limit: Duration) -> Result<(), JournalError> {
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(ended) = ended.take() else {
             return Ok(());
         };
         self.queue.close(last);
-        // A panic was told where it happened.
-        thread.join().unwrap_or(Ok(()))
+        match ended.recv_timeout(limit) {
+            Ok(written) => written,
+            // It panicked, and said so where it happened.
+            Err(RecvTimeoutError::Disconnected) => Ok(()),
+            Err(RecvTimeoutError::Timeout) => {
+                let path = self.path.clone();
+                let what = format!("no answer from the disk in {}", human_duration(limit));
+                Err(missing(
+                    self.queue.unwritten(),
+                    JournalError::Io { path, what },
+                ))
+            }
+        }
+    }
+}
+
+/// The error of a run's end after which `waiting` messages are not known to be written.
+fn missing(waiting: usize, why: JournalError) -> JournalError {
+    if waiting == 0 {
+        return why;
+    }
+    JournalError::Unwritten {
+        waiting,
+        source: Box::new(why),
     }
 }
 
 impl Drop for Handle {
     /// The command ends early: what was recorded is written, and the run stays unfinished.
     fn drop(&mut self) {
-        if let Err(error) = self.end(Last::Dropped) {
+        if let Err(error) = self.end(Last::Dropped, LAST_WRITE) {
             tracing::error!(error = %crate::model::chain(&error), "the end of the run is not in the journal");
         }
     }
@@ -192,10 +232,7 @@ impl WriterThread {
             self.tell(&written, work.waiters);
             if work.last.is_some() {
                 let waiting = self.rows.len();
-                return written.map_err(|source| JournalError::Unwritten {
-                    waiting,
-                    source: Box::new(source),
-                });
+                return written.map_err(|why| missing(waiting, why));
             }
         }
     }

@@ -104,6 +104,30 @@ fn what_cannot_be_written_at_the_end_is_counted() {
     assert!(on_disk(&writer).is_err());
 }
 
+#[test]
+fn a_disk_that_hangs_holds_up_no_end_and_is_told_of() {
+    let kept = TestJournal::new();
+    let (record, messages) = of_test_run(1, &of_one_device());
+    let writer = kept.journal.begin(&record).unwrap();
+    let other = Connection::open(kept.path()).unwrap();
+    // As long as this is open, the writer's thread is stuck in its write.
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let fleet = record_all(&writer, &record, &messages);
+    let error = writer.finish_within(&fleet, Duration::ZERO).unwrap_err();
+    let JournalError::Unwritten { waiting, .. } = &error else {
+        panic!("{error}");
+    };
+    assert_eq!(*waiting, messages.len());
+    let said = crate::model::chain(&error);
+    assert!(said.contains("no answer from the disk in 0.0 s"), "{said}");
+    assert!(error.hint().contains("look at the disk"));
+    // What hangs may still be written: nobody else goes on with the run meanwhile.
+    assert!(kept.journal.runs().unwrap()[0].is_alive);
+    // The end was waited for once.
+    writer.finish(&fleet).unwrap();
+    other.execute_batch("ROLLBACK").unwrap();
+}
+
 /// Only news from inside a stage may be missing after a disk was full.
 #[test]
 fn while_nothing_can_be_written_progress_is_dropped_and_nothing_else() {
