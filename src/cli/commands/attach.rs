@@ -26,7 +26,8 @@ const QUIET: u32 = 5;
 /// Messages that may wait to be shown.
 const WAITING: usize = 1024;
 
-/// `hemfleet attach`. It ends as the run does, or with 0 where it is left before.
+/// `hemfleet attach`. Its exit code is what the devices of the run come to, or 0 where it is left before. What the run's
+/// process alone knows is no part of that: a report that could not be written (5), devices that another run holds (2).
 pub(in crate::cli) fn attach(cli: &Cli, args: &Attach) -> Result<ExitCode, CliError> {
     let how = OutputMode::choose(&args.view)?;
     let journal = journal_file::existing(&args.journal)?.ok_or(CliError::NothingAlive)?;
