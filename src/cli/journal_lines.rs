@@ -78,6 +78,7 @@ pub(super) fn run_line(entry: &RunEntry) -> RunLine {
         devices: entry.devices,
         counts: entry.tally.as_ref().map(counts),
         in_doubt: entry.in_doubt,
+        process: entry.holder,
     }
 }
 

@@ -46,6 +46,8 @@ pub struct RunEntry {
     pub(super) stopped: bool,
     /// Whether a process is at work on it.
     pub is_alive: bool,
+    /// Which one, where it says so.
+    pub holder: Option<u32>,
 }
 
 impl RunEntry {

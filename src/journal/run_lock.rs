@@ -40,16 +40,21 @@ impl RunLock {
             }
             pause();
         }
-        let said = fs::read_to_string(&path).ok();
         Err(JournalError::Alive {
             run: run.clone(),
-            pid: said.and_then(|pid| pid.parse().ok()),
+            pid: Self::holder(file, run),
         })
     }
 
     /// Whether a process is at work on `run`.
     pub(super) fn is_held(file: &DatabaseFile, run: &RunId) -> bool {
         lock_file::is_held(&file.lock_of(run))
+    }
+
+    /// The process that took the lock of `run` last, by its own word: whether it still holds it is [`Self::is_held`].
+    pub(super) fn holder(file: &DatabaseFile, run: &RunId) -> Option<u32> {
+        let said = fs::read_to_string(file.lock_of(run)).ok()?;
+        said.parse().ok()
     }
 
     /// Removes the files of processes that were killed. What cannot be removed stays: it does no harm.

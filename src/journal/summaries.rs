@@ -89,6 +89,7 @@ impl RunRow {
                 in_doubt: 0,
                 stopped: false,
                 is_alive: false,
+                holder: None,
             },
             summary: summary.filter(|_| folded == Some(last)),
             last,
@@ -183,7 +184,9 @@ impl Journal {
             Some(summary) => Some(summary.clone()),
             None => self.derive(row)?.map(|derived| derived.run),
         };
-        Ok(row.entry(summary, is_alive))
+        let mut entry = row.entry(summary, is_alive);
+        entry.holder = RunLock::holder(self.file(), row.run()).filter(|_| is_alive);
+        Ok(entry)
     }
 
     /// Makes sure that each run can be read: what cannot be read may hold any device in doubt.

@@ -275,6 +275,7 @@ mod tests {
             devices: report.devices.len(),
             counts: Some(report.counts.clone()),
             in_doubt: 0,
+            process: None,
             next: None,
         };
         let mut out = Vec::new();

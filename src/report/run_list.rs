@@ -2,8 +2,9 @@
 //!
 //! `--json` prints one object with `schema` and `runs`, newest first. Each has `run`, `state` (`over`, `unfinished`, `going_on`
 //! or `unreadable`), `started`, `ended`, `took_ms` (from begin to end, the reading of the plan included), `user`, `host`,
-//! `inventory`, `version` (of what was rolled out), `hemfleet`, `devices`, `counts` (all outcomes, and `open`), `in_doubt` and
-//! `next` (the command that goes on, where there is something to do). What does not fit is absent.
+//! `inventory`, `version` (of what was rolled out), `hemfleet`, `devices`, `counts` (all outcomes, and `open`), `in_doubt`,
+//! `process` (the number of the process that is at work on it) and `next` (the command that goes on, where there is something
+//! to do). What does not fit is absent.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -68,6 +69,9 @@ pub struct RunLine {
     pub counts: Option<Vec<Count>>,
     /// Devices of which nobody knows what an install did to them.
     pub in_doubt: usize,
+    /// The process that is at work on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub process: Option<u32>,
     /// The command that goes on with it, or shows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
@@ -112,7 +116,12 @@ impl RunLine {
         let devices = phrases::devices(self.in_doubt);
         let (style, text) = match (self.state, self.in_doubt) {
             (RunStanding::Over | RunStanding::Unreadable, _) => return below,
-            (RunStanding::GoingOn, _) => (LineStyle::Good, format!("GOING ON: {next} shows it")),
+            (RunStanding::GoingOn, _) => {
+                let process = self.process.map(|pid| format!(" (process {pid})"));
+                let process = process.unwrap_or_default();
+                let text = format!("GOING ON{process}: {next} shows it");
+                (LineStyle::Good, text)
+            }
             (RunStanding::Unfinished, 0) => (
                 LineStyle::Warn,
                 format!("UNFINISHED: {next} goes on with it"),
@@ -221,6 +230,7 @@ mod tests {
             devices: ended.iter().map(|(_, n)| n).sum(),
             counts: (state != RunStanding::Unreadable).then(|| ended.iter().map(count).collect()),
             in_doubt,
+            process: (state == RunStanding::GoingOn).then_some(4711),
         }
     }
 
@@ -271,10 +281,11 @@ mod tests {
         assert_eq!(json["state"], "unfinished");
         assert_eq!(json["next"], "hemfleet resume 00000004");
         assert_eq!(json["counts"]["cancelled"], 8);
-        assert!(
-            json.get("ended").is_none() && json.get("took_ms").is_none(),
-            "{json}"
-        );
+        for absent in ["ended", "took_ms", "process"] {
+            assert!(json.get(absent).is_none(), "{json}");
+        }
+        let json = serde_json::to_value(&each_state()[0]).unwrap();
+        assert_eq!(json["process"], 4711);
         let json = serde_json::to_value(&each_state()[4]).unwrap();
         assert!(json.get("counts").is_none(), "{json}");
     }

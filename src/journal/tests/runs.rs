@@ -81,10 +81,16 @@ fn a_run_has_one_process_at_a_time() {
     let refused = again.go_on(&record.facts.run).unwrap_err();
     let pid = Some(std::process::id());
     assert!(matches!(refused, JournalError::Alive { pid: said, .. } if said == pid));
-    assert!(again.runs().unwrap()[0].is_alive);
+    let entry = &again.runs().unwrap()[0];
+    assert!(entry.is_alive && entry.holder == pid);
     record_all(&writer, &record, &messages[..4]);
     drop(writer);
-    assert!(!again.runs().unwrap()[0].is_alive);
+    let entry = &again.runs().unwrap()[0];
+    assert!(!entry.is_alive && entry.holder.is_none());
+    // One that was killed leaves its name behind.
+    let left = format!("journal.db-run-{}.lock", record.facts.run);
+    std::fs::write(kept.dir.path().join(left), "1").unwrap();
+    assert_eq!(again.runs().unwrap()[0].holder, None);
     let writer = again.go_on(&record.facts.run).unwrap();
     record_all(&writer, &record, &messages[4..]);
     drop(writer);

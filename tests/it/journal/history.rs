@@ -1,5 +1,7 @@
 //! `hemfleet history`: the runs, the devices of a run, a device run by run, and what is removed.
 
+use hemfleet::journal::Journal;
+use hemfleet::model::RunId;
 use serde_json::Value;
 
 use crate::cli::program::{Lab, Program, code, hemfleet, text};
@@ -106,6 +108,26 @@ fn runs_are_listed_with_how_they_ended() {
         entry["inventory"].as_str().unwrap().starts_with('/'),
         "{entry}"
     );
+}
+
+#[test]
+fn a_run_that_is_going_on_names_its_process() {
+    let (lab, run) = after_a_run();
+    let journal = Journal::open(&lab.dir.path().join("journal.db")).unwrap();
+    let run = RunId::parse(&run).unwrap();
+    // By the process of this very test.
+    let writer = journal.go_on(&run).unwrap();
+    let pid = std::process::id();
+    let line = format!("GOING ON (process {pid}): hemfleet attach {run} shows it");
+    let list = said(&mut kept(&lab, &["history"]));
+    assert!(list.contains(&line), "{list}");
+    let devices = said(&mut kept(&lab, &["history", "--run", run.as_str()]));
+    assert!(devices.contains(&line), "{devices}");
+    let json = object(&mut kept(&lab, &["history", "--json"]));
+    assert_eq!(json["runs"][0]["process"], pid);
+    drop(writer);
+    let json = object(&mut kept(&lab, &["history", "--json"]));
+    assert!(json["runs"][0]["process"].is_null(), "{json}");
 }
 
 #[test]
