@@ -3,17 +3,19 @@
 //!
 //! It is made from a [`Fleet`], and holds nothing of it: what a journal remembers of a run can be told in the same words.
 
+mod device_audit;
 mod device_report;
 mod reason_groups;
+mod timeline;
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
+pub use self::device_audit::{DeviceAudit, DeviceLog, LogLine};
 pub(super) use self::device_report::outcome_word;
-pub use self::device_report::{
-    DeviceAudit, DeviceLog, DevicePlan, DeviceReport, LogLine, Standing, StepReport,
-};
+pub use self::device_report::{DevicePlan, DeviceReport, Standing};
 pub(super) use self::reason_groups::{ReasonGroup, by_reason, times};
+pub use self::timeline::StepReport;
 use super::payload::{AppReport, ImageReport};
 use super::phrases::{self, Count};
 use super::{Exit, json};
