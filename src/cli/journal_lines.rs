@@ -8,9 +8,9 @@ use super::output::show_session;
 use super::{CliError, journal_file};
 use crate::engine::{Fleet, Message};
 use crate::journal::{DeviceSummary, Journal, JournalledRun, OpenInstall, RunEntry, Tally};
-use crate::model::{DeviceVersion, Outcome, OutcomeKind, Reach, RunId, printable};
+use crate::model::{OutcomeKind, Reach, RunId, printable};
 use crate::report::{
-    Count, DeviceAudit, DeviceRun, RunLine, RunOrigin, RunReport, RunStanding, RunState, TableLook,
+    Count, DeviceEnd, DeviceRun, RunLine, RunOrigin, RunReport, RunStanding, RunState, TableLook,
 };
 
 /// How tables are written to standard output.
@@ -98,12 +98,12 @@ fn counts(tally: &Tally) -> Vec<Count> {
 
 /// What a run of the list says of a device.
 pub(super) fn device_run(entry: &RunEntry, summary: &DeviceSummary, open: &InDoubt) -> DeviceRun {
-    let label = |version: &Option<DeviceVersion>| version.as_ref().map(DeviceVersion::label);
-    let fws = |version: &Option<DeviceVersion>| {
-        let fws = version.as_ref().and_then(|version| version.fws);
-        fws.map(|fws| fws.to_string())
-    };
-    let outcome = summary.outcome.as_ref();
+    let end = DeviceEnd::of(
+        summary.outcome.as_ref(),
+        summary.before.as_ref(),
+        summary.after.as_ref(),
+        summary.audit.as_ref(),
+    );
     DeviceRun {
         run: entry.run.to_string(),
         device: shown(summary.device.as_str()),
@@ -111,16 +111,8 @@ pub(super) fn device_run(entry: &RunEntry, summary: &DeviceSummary, open: &InDou
         started: entry.started,
         ended: summary.ended,
         version: shown(&entry.version),
-        from: label(&summary.before),
-        to: label(&summary.after),
-        from_fws: fws(&summary.before),
-        to_fws: fws(&summary.after),
-        outcome: outcome.map(Outcome::kind),
-        reason: outcome.map(Outcome::reason),
-        code: outcome.map(|outcome| outcome.code().to_owned()),
-        hint: outcome.and_then(Outcome::hint),
         in_doubt: open.holds(&entry.run, &summary.reach),
-        audit: summary.audit.as_ref().map(DeviceAudit::from),
+        end,
     }
 }
 

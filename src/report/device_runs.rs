@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::run_list::RunLine;
-use super::run_report::{DeviceAudit, DeviceReport, RunReport, milliseconds, outcome_word};
+use super::run_report::{DeviceAudit, DeviceEnd, DeviceReport, RunReport, milliseconds};
 use super::style::LineStyle;
 use super::text_table::{TableLook, TextRow, TextTable, write_below};
 use crate::model::{OutcomeKind, human_duration};
@@ -106,38 +106,11 @@ pub struct DeviceRun {
     pub ended: Option<Timestamp>,
     /// What was rolled out.
     pub version: String,
-    /// The version before.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub from: Option<String>,
-    /// The version after the install.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub to: Option<String>,
-    /// The signature of the firmware before.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub from_fws: Option<String>,
-    /// The signature of the firmware after.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub to_fws: Option<String>,
-    /// How it ended.
-    #[serde(
-        serialize_with = "outcome_word",
-        skip_serializing_if = "Option::is_none"
-    )]
-    pub outcome: Option<OutcomeKind>,
-    /// Why, or on what evidence.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// The same for scripts.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub code: Option<String>,
-    /// What to do next.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub hint: Option<String>,
     /// Whether nobody knows what an install did to it.
     pub in_doubt: bool,
-    /// What its audit log says.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub audit: Option<DeviceAudit>,
+    /// How it ended.
+    #[serde(flatten)]
+    pub end: DeviceEnd,
 }
 
 const OF_DEVICE: [&str; 7] = [
@@ -161,7 +134,8 @@ pub fn device_runs(
     let one_way = runs.windows(2).all(|two| two[0].reach == two[1].reach);
     let renamed = runs.iter().any(|run| run.device != name);
     let rows = runs.iter().map(|run| {
-        let result = match run.outcome {
+        let end = &run.end;
+        let result = match end.outcome {
             Some(outcome) => format!("{} {}", outcome.sign(), outcome.words()),
             None => "… not ended".to_owned(),
         };
@@ -176,7 +150,7 @@ pub fn device_runs(
             );
             below.push((Some(LineStyle::Bad), text));
         }
-        below.extend(why(run.outcome, run.reason.as_deref(), run.audit.as_ref()));
+        below.extend(why(end.outcome, end.reason.as_deref(), end.audit.as_ref()));
         TextRow {
             cells: vec![
                 run.run.clone(),
@@ -186,12 +160,12 @@ pub fn device_runs(
                 } else {
                     String::new()
                 },
-                run.from.clone().unwrap_or_default(),
-                run.to.clone().unwrap_or_default(),
+                end.from.clone().unwrap_or_default(),
+                end.to.clone().unwrap_or_default(),
                 result,
-                run.audit.as_ref().map(audit_word).unwrap_or_default(),
+                end.audit.as_ref().map(audit_word).unwrap_or_default(),
             ],
-            style: run.outcome.map(LineStyle::of),
+            style: end.outcome.map(LineStyle::of),
             below,
         }
     });
@@ -334,6 +308,8 @@ mod tests {
 
     fn device_run(n: u8, device: &str, outcome: Option<&Outcome>, in_doubt: bool) -> DeviceRun {
         let started: Timestamp = "2026-11-23T12:00:00Z".parse().unwrap();
+        let is_upgraded = outcome == Some(&Outcome::Upgraded);
+        let audit = is_upgraded.then(fixtures::confirmed);
         DeviceRun {
             run: format!("{n:08x}"),
             device: device.to_owned(),
@@ -341,17 +317,12 @@ mod tests {
             started,
             ended: Some(started),
             version: "1.2.3".to_owned(),
-            from: Some("1.2.2".to_owned()),
-            to: (outcome == Some(&Outcome::Upgraded)).then(|| "1.2.3".to_owned()),
-            from_fws: None,
-            to_fws: None,
-            outcome: outcome.map(Outcome::kind),
-            reason: outcome.map(Outcome::reason),
-            code: None,
-            hint: None,
             in_doubt,
-            audit: (outcome == Some(&Outcome::Upgraded))
-                .then(|| DeviceAudit::from(&fixtures::confirmed())),
+            end: DeviceEnd {
+                from: Some("1.2.2".to_owned()),
+                to: is_upgraded.then(|| "1.2.3".to_owned()),
+                ..DeviceEnd::of(outcome, None, None, audit.as_ref())
+            },
         }
     }
 

@@ -4,6 +4,7 @@
 //! It is made from a [`Fleet`], and holds nothing of it: what a journal remembers of a run can be told in the same words.
 
 mod device_audit;
+mod device_end;
 mod device_report;
 mod reason_groups;
 mod timeline;
@@ -12,7 +13,7 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 pub use self::device_audit::{DeviceAudit, DeviceLog, LogLine};
-pub(super) use self::device_report::outcome_word;
+pub use self::device_end::DeviceEnd;
 pub use self::device_report::{DevicePlan, DeviceReport, Standing};
 pub(super) use self::reason_groups::{ReasonGroup, by_reason, times};
 pub use self::timeline::StepReport;

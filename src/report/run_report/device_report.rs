@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use super::device_audit::DeviceAudit;
+use super::device_end::{DeviceEnd, outcome_word};
 use super::milliseconds;
 use super::timeline::StepReport;
 use crate::engine::{DevicePhase, DeviceState, Fleet};
@@ -151,9 +152,11 @@ impl DeviceReport {
         report
     }
 
-    /// What does not depend on how it ended.
+    /// What there is to say of it in whatever state.
     fn known(fleet: &Fleet, device: &DeviceState, now: Timestamp) -> Self {
-        let fws = device.seen.as_ref().and_then(|seen| seen.version.fws);
+        let before = device.seen.as_ref().map(|seen| &seen.version);
+        let audit = device.audit.as_deref();
+        let end = DeviceEnd::of(device.outcome(), before, device.after.as_ref(), audit);
         Self {
             device: device.id.to_string(),
             group: device.group.clone(),
@@ -167,20 +170,20 @@ impl DeviceReport {
             },
             verdict: None,
             plan: device.verdict.as_ref().map(DevicePlan::from),
-            outcome: device.outcome_kind(),
+            outcome: end.outcome,
             in_doubt: phrases::is_in_doubt(device),
             stage: None,
-            code: None,
+            code: end.code,
             status: None,
-            reason: None,
-            hint: None,
+            reason: end.reason,
+            hint: end.hint,
             touched: None,
             left_with: None,
-            from: device.from_label(),
-            to: None,
-            from_fws: fws.map(|fws| fws.to_string()),
-            to_fws: None,
-            audit: device.audit.as_deref().map(DeviceAudit::from),
+            from: end.from,
+            to: end.to,
+            from_fws: end.from_fws,
+            to_fws: end.to_fws,
+            audit: end.audit,
             attempts: device.attempt,
             started: device.started,
             ended: device.ended,
@@ -190,17 +193,12 @@ impl DeviceReport {
         }
     }
 
+    /// Where it ended, and what that leaves it with.
     fn ended_as(&mut self, device: &DeviceState, outcome: &Outcome) {
         self.stage = outcome.stage().map(|stage| stage.to_string());
-        self.code = Some(outcome.code().to_owned());
         self.status = outcome.status();
-        self.reason = Some(outcome.reason());
-        self.hint = outcome.hint();
         self.touched = Some(outcome.touched().as_str().to_owned());
         self.left_with = Some(left_with(device, outcome));
-        self.to = device.to_label();
-        let fws = device.after.as_ref().and_then(|version| version.fws);
-        self.to_fws = fws.map(|fws| fws.to_string());
     }
 
     fn planned(&mut self, fleet: &Fleet, verdict: &Verdict) {
@@ -326,13 +324,4 @@ where
 {
     let verdict: Option<VerdictKind> = (*verdict).into();
     verdict.map(VerdictKind::as_str).serialize(serializer)
-}
-
-pub(in crate::report) fn outcome_word<T, S>(outcome: &T, serializer: S) -> Result<S::Ok, S::Error>
-where
-    T: Copy + Into<Option<OutcomeKind>>,
-    S: Serializer,
-{
-    let outcome: Option<OutcomeKind> = (*outcome).into();
-    outcome.map(OutcomeKind::as_str).serialize(serializer)
 }
