@@ -11,52 +11,22 @@ use hemfleet::engine::Fleet;
 use hemfleet::model::{Doubt, Outcome, OutcomeKind};
 use hemfleet::sim::{Recording, Runs, SimDevice};
 
-use super::lab::Lab;
+use super::lab::{Lab, device, fresh_device, scenario};
 use crate::cli::program::text;
 
 /// What devices do: upgrade, refuse the image in the bootloader, lose the answer to the install, take their time.
-const FLEET: &str = r#"
-about = "killed at any moment"
-tempo = 0.02
-
-[client]
-quick = true
-concurrency = 3
-max_failures = 100
-timeouts = { reboot = "2500ms" }
-retry = { attempts = 5, backoff = "100ms" }
-
-[image]
-size = 60000
-
-[[device]]
-name = "vault-01"
-fresh = true
-clock = "unset"
-auth = "none"
-reboot = "400ms"
-
-[[device]]
-name = "vault-02"
-fresh = true
-clock = "unset"
-auth = "none"
-reboot = "300ms"
-faults = [{ at = "boot", do = "rollback", always = true }]
-
-[[device]]
-name = "vault-03"
-fresh = true
-clock = "unset"
-auth = "none"
-reboot = "600ms"
-faults = [{ at = "install", do = "lose-answer", happened = true }]
-
-[[device]]
-name = "vault-04"
-reboot = "500ms"
-check = "500ms"
-"#;
+fn fleet() -> String {
+    let client = "concurrency = 3\nmax_failures = 100\ntimeouts = { reboot = \"2500ms\" }";
+    let refuses = r#"faults = [{ at = "boot", do = "rollback", always = true }]"#;
+    let deaf = r#"faults = [{ at = "install", do = "lose-answer", happened = true }]"#;
+    let devices = [
+        fresh_device("vault-01", "400ms", ""),
+        fresh_device("vault-02", "300ms", refuses),
+        fresh_device("vault-03", "600ms", deaf),
+        device("vault-04", "500ms", "check = \"500ms\""),
+    ];
+    scenario(client, &devices)
+}
 
 /// Where there are no more kills than these, each of them is another place.
 const FEW: usize = 4;
@@ -142,7 +112,7 @@ fn check(device: &SimDevice, fleet: &Fleet, story: &str) {
 
 /// One life: killed, perhaps killed again while it is gone on with, and brought to its end; then a further run.
 fn live(kill: Kill, again: Kill) -> usize {
-    let lab = Lab::start(FLEET);
+    let lab = Lab::start(&fleet());
     let mut story = format!("{kill:?}, then {again:?}");
     let mut kills = 0;
     let tell = |story: &mut String, what: &str, (killed, said): (bool, String)| {

@@ -69,6 +69,17 @@ impl Lab {
         run.end();
     }
 
+    /// Takes a device out of the inventory.
+    pub(super) fn leave_out(&self, device: &str) {
+        let text = std::fs::read_to_string(&self.inventory).unwrap();
+        let name = text.find(&format!("name = \"{device}\"")).unwrap();
+        let table = text[..name].rfind("[[device]]").unwrap();
+        let next = text[name..]
+            .find("[[device]]")
+            .map_or("", |n| &text[name + n..]);
+        std::fs::write(&self.inventory, format!("{}{next}", &text[..table])).unwrap();
+    }
+
     /// The inventory with other words in it.
     pub(super) fn rewrite(&self, from: &str, to: &str) {
         let text = std::fs::read_to_string(&self.inventory).unwrap();
@@ -115,6 +126,36 @@ impl Lab {
         let Self { sims, runtime, .. } = self;
         runtime.block_on(sims.shutdown());
     }
+}
+
+/// A scenario of such devices that is played quickly, with more lines about the client.
+pub(super) fn scenario(client: &str, devices: &[String]) -> String {
+    let devices = devices.concat();
+    format!(
+        r#"
+about = "killed, and gone on with"
+tempo = 0.02
+
+[client]
+quick = true
+retry = {{ attempts = 5, backoff = "100ms" }}
+{client}
+
+[image]
+size = 60000
+{devices}"#
+    )
+}
+
+/// A device that has no user yet, and so neither a login nor a log; with more lines about it.
+pub(super) fn fresh_device(name: &str, reboot: &str, more: &str) -> String {
+    let fresh = "fresh = true\nclock = \"unset\"\nauth = \"none\"";
+    device(name, reboot, &format!("{fresh}\n{more}"))
+}
+
+/// A device that is gone so long when it reboots; with more lines about it.
+pub(super) fn device(name: &str, reboot: &str, more: &str) -> String {
+    format!("\n[[device]]\nname = \"{name}\"\nreboot = \"{reboot}\"\n{more}\n")
 }
 
 fn runs(journal: &Path) -> Vec<RunEntry> {
