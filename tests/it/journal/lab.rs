@@ -1,11 +1,15 @@
 //! Simulated devices in this very process, whose recordings tell what really happened, and hemfleet in others that may be
 //! killed. All runs of one lab share a journal.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use hemfleet::engine::Fleet;
 use hemfleet::journal::{Journal, RunEntry};
 use hemfleet::sim::{Scenario, SimFleet, SimOptions};
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::cli::program::{Program, Running, hemfleet};
 
@@ -80,6 +84,17 @@ impl Lab {
         std::fs::write(&self.inventory, format!("{}{next}", &text[..table])).unwrap();
     }
 
+    /// Puts a cable in the way to a device, which the inventory names from now on.
+    pub(super) fn cable(&self, device: &str) -> Cable {
+        let addr = self.sims.device(device).unwrap().addr();
+        let cable = self.runtime.block_on(Cable::to(addr));
+        self.rewrite(
+            &format!("connect = \"{addr}\""),
+            &format!("connect = \"{}\"", cable.addr),
+        );
+        cable
+    }
+
     /// The inventory with other words in it.
     pub(super) fn rewrite(&self, from: &str, to: &str) {
         let text = std::fs::read_to_string(&self.inventory).unwrap();
@@ -125,6 +140,38 @@ impl Lab {
     pub(super) fn end(self) {
         let Self { sims, runtime, .. } = self;
         runtime.block_on(sims.shutdown());
+    }
+}
+
+/// An address behind which one device stands, then another one.
+pub(super) struct Cable {
+    addr: SocketAddr,
+    to: Arc<Mutex<SocketAddr>>,
+}
+
+impl Cable {
+    async fn to(device: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let to = Arc::new(Mutex::new(device));
+        let leads_to = Arc::clone(&to);
+        tokio::spawn(async move {
+            while let Ok((mut near, _)) = listener.accept().await {
+                let device = *leads_to.lock().unwrap();
+                tokio::spawn(async move {
+                    // Where nobody listens there, the near end is closed as well.
+                    if let Ok(mut far) = TcpStream::connect(device).await {
+                        let _ = copy_bidirectional(&mut near, &mut far).await;
+                    }
+                });
+            }
+        });
+        Self { addr, to }
+    }
+
+    /// Plugs it into a device.
+    pub(super) fn plug_into(&self, lab: &Lab, device: &str) {
+        *self.to.lock().unwrap() = lab.sims.device(device).unwrap().addr();
     }
 }
 

@@ -14,3 +14,4 @@ mod run_file;
 mod several_runs;
 mod status;
 mod store;
+mod swapped;
