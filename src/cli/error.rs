@@ -229,6 +229,7 @@ impl From<Diagnostics> for CliError {
 impl CliError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
+        let journal = super::journal_file::option();
         let hint = match self {
             Self::Image(error) => error.hint()?,
             Self::TooFewFiles(error) => return Some(error.hint()),
@@ -247,11 +248,11 @@ impl CliError {
                 unfinished: true,
             } => {
                 return Some(format!(
-                    "hemfleet resume {run} goes on with it, and hemfleet replay {run} shows what it did"
+                    "hemfleet resume {run}{journal} goes on with it, and hemfleet replay {run}{journal} shows what it did"
                 ));
             }
             Self::NotAlive { run, .. } => {
-                return Some(format!("hemfleet replay {run} shows what it did"));
+                return Some(format!("hemfleet replay {run}{journal} shows what it did"));
             }
             Self::NothingAlive => {
                 "hemfleet history lists the runs, and hemfleet replay shows one again"

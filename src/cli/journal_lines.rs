@@ -64,7 +64,7 @@ pub(super) fn run_line(entry: &RunEntry) -> RunLine {
         Some(_) => RunStanding::Over,
     };
     RunLine {
-        next: RunLine::next_of(&run, state),
+        next: RunLine::next_of(&run, state).map(|next| format!("{next}{}", journal_file::option())),
         run,
         state,
         started: entry.started,

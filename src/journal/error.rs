@@ -262,7 +262,7 @@ impl JournalError {
                 format!("make the file and its folder yours and writable, {other}; {without}")
             }
             Self::Alive { .. } => {
-                "hemfleet attach shows it; wait until it has ended, or end it with Ctrl-C there"
+                "hemfleet attach shows it; wait until it has ended, or stop it there (Ctrl-C, or kill with its number)"
                     .to_owned()
             }
             Self::Exists(_) => "start again: a run has a random name".to_owned(),

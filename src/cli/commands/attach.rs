@@ -90,18 +90,18 @@ fn alive(journal: &Journal) -> Result<RunEntry, CliError> {
 
 /// Says how the run ended that was watched to its end.
 fn ended(fleet: &Fleet) -> ExitCode {
-    let run = fleet.run();
+    let (run, journal) = (fleet.run(), journal_file::option());
     let left = counted(fleet.unfinished(), "device is", "devices are");
     if fleet.ended().is_none() {
         stderr_and_log::say(&format!(
             "the process of run {run} died: {left} not brought to an end\n\
-             hint: hemfleet resume {run} asks each of them what it is now, and goes on\n"
+             hint: hemfleet resume {run}{journal} asks each of them what it is now, and goes on\n"
         ));
         return Exit::Doubt.into();
     }
     if fleet.unfinished() > 0 {
         stderr_and_log::say(&format!(
-            "run {run} was stopped: {left} not brought to an end\nhint: hemfleet resume {run} goes on with them\n"
+            "run {run} was stopped: {left} not brought to an end\nhint: hemfleet resume {run}{journal} goes on with them\n"
         ));
     }
     Exit::of(fleet).into()

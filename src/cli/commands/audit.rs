@@ -13,17 +13,14 @@ use bytes::Bytes;
 use crate::device::RawLog;
 use crate::engine::{Fleet, Intent, LogKeeper, Mode};
 use crate::hem::audit::{self, Delivery, KeyFault, LogKey, LogLine, Verified, Verifier};
-use crate::model::{
-    AuditEntry, DeviceId, LogEnd, LogId, OnHangUp, Payload, PayloadFacts, printable,
-};
+use crate::model::{AuditEntry, DeviceId, LogEnd, LogId, Payload, PayloadFacts, printable};
 use crate::report::{AuditTable, Exit, InventoryOrder, JsonLines, Reporter};
 
 use crate::cli::args::{AuditRead, AuditVerify, Cli};
 use crate::cli::locks_and_secrets::devices_with_secrets;
-use crate::cli::output::headless_loop::{self, Lines};
+use crate::cli::output::headless_loop::LookOnly;
 use crate::cli::output::logging;
 use crate::cli::output::plain_stdout::plain_stdout;
-use crate::cli::output::progress_line::WithProgress;
 use crate::cli::output::report_files::ReportFiles;
 use crate::cli::output::show_session::{self, Ending, OutputMode};
 use crate::cli::output::stdout_writer::OutputBuffer;
@@ -75,32 +72,21 @@ pub(in crate::cli) fn read_logs(cli: &Cli, args: &AuditRead) -> Result<Exit, Cli
         };
         let (fleet, policy) = (Fleet::of(facts), &settings.policy);
         let mut session = wiring::session_over(fleet, policy, Payload::default(), devices, kept);
-        let page = OutputBuffer::default();
         let written = OutputBuffer::default();
         let mut told: Box<dyn Reporter> = match how {
             OutputMode::Json => Box::new(JsonLines::new(written.clone())),
             _ => Box::new(InventoryOrder::new(AuditTable::new(written.clone(), look))),
         };
-        let mut shown = WithProgress::new(&mut *told, written, page.clone(), "read the logs of");
-        let lines = Lines {
-            reporter: &mut shown,
-            page,
+        let look_only = LookOnly {
+            reporter: &mut *told,
+            written,
+            verb: "read the logs of",
             look,
         };
-        let told = headless_loop::run(
-            &mut session,
-            lines,
-            None,
-            OnHangUp::Drain,
-            &mut reports,
-            &mut interrupts,
-        )
-        .await;
-        drop(shown);
-        let fleet = session.fleet();
-        let exit = reports
-            .finish(fleet, Exit::of(fleet), &mut interrupts)
+        let (told, exit) = look_only
+            .run(&mut session, &mut reports, &mut interrupts)
             .await;
+        let fleet = session.fleet();
         let ending = Ending {
             exit: Some(exit),
             log: None,

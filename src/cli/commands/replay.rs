@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use crate::cli::args::Cli;
 use crate::cli::args::journal::Replay;
+use crate::cli::journal_file;
 use crate::cli::output::show_session::{self, OutputMode, Presentation};
 use crate::cli::output::{logging, read_only, stderr_and_log};
 use crate::cli::{CliError, journal_lines, runtime};
@@ -48,7 +49,10 @@ pub(in crate::cli) fn replay(cli: &Cli, args: &Replay) -> Result<ExitCode, CliEr
     if how != OutputMode::Tui && fleet.ended().is_none() {
         let run = fleet.run();
         stderr_and_log::say(&if goes_on {
-            format!("run {run} goes on: hemfleet attach {run} shows it\n")
+            format!(
+                "run {run} goes on: hemfleet attach {run}{} shows it\n",
+                journal_file::option()
+            )
         } else {
             format!("the process of run {run} died here\n")
         });

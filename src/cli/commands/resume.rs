@@ -23,7 +23,7 @@ use crate::cli::start_gate::StartGate;
 use crate::cli::{CliError, load, runtime, wiring};
 use crate::config::Settings;
 use crate::engine::{Fleet, FleetRun, Mode, Reopened, StopSignal};
-use crate::journal::{Journal, RunEntry, RunRecord};
+use crate::journal::{Journal, JournalError, RunEntry, RunRecord};
 use crate::model::{DeviceId, OnHangUp, Payload, RunId};
 use crate::report::Exit;
 
@@ -36,9 +36,6 @@ pub enum ResumeError {
     /// The run has come to its end.
     #[error("run {0} is finished: nothing is left to do")]
     Finished(RunId),
-    /// Another process is at work on it.
-    #[error("run {0} is going on in another process")]
-    Alive(RunId),
     /// The images or the devices are not those of the run.
     #[error("run {run} cannot go on as it was:{changes}")]
     Changed {
@@ -74,7 +71,6 @@ impl ResumeError {
         match self {
             Self::NothingLeft => format!("hemfleet history{journal} lists the runs"),
             Self::Finished(run) => format!("hemfleet report {run}{journal} tells how it ended"),
-            Self::Alive(run) => format!("hemfleet attach {run}{journal} shows it"),
             Self::Later { run, later, .. } => {
                 format!("hemfleet resume {later}{journal} first, then hemfleet resume {run}{journal}")
             }
@@ -138,7 +134,8 @@ fn chosen(journal: &Journal, named: Option<&str>) -> Result<RunEntry, CliError> 
         newest.ok_or(ResumeError::NothingLeft)?
     };
     if entry.is_alive {
-        return Err(ResumeError::Alive(entry.run).into());
+        let (run, pid) = (entry.run, entry.holder);
+        return Err(JournalError::Alive { run, pid }.into());
     }
     if !entry.unfinished {
         return Err(ResumeError::Finished(entry.run).into());
@@ -234,8 +231,9 @@ impl Resumption<'_> {
             show_session::show(&mut session, presentation, &gate, reports, interrupts).await?;
         let fleet = session.fleet();
         let exit = reports.finish(fleet, Exit::of(fleet), interrupts).await;
-        self.journalled.finish(fleet);
-        journal_file::prune(&self.journal, keep);
+        if self.journalled.finish(fleet) {
+            journal_file::prune(&self.journal, keep);
+        }
         let ending = Ending {
             exit: Some(exit),
             log: self.log.as_deref(),

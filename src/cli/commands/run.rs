@@ -18,10 +18,9 @@ use crate::cli::device_locks::DeviceLocks;
 use crate::cli::earlier_runs::EarlierRuns;
 use crate::cli::journal_file::{self, RunJournal};
 use crate::cli::locks_and_secrets::{devices_with_secrets, nothing_sent, take_locks};
-use crate::cli::output::headless_loop::{self, Lines};
+use crate::cli::output::headless_loop::{self, LookOnly};
 use crate::cli::output::last_words;
 use crate::cli::output::logging;
-use crate::cli::output::progress_line::WithProgress;
 use crate::cli::output::report_files::ReportFiles;
 use crate::cli::output::show_session::{self, Ending, OutputMode, Presentation};
 use crate::cli::output::stdout_writer::{self, OutputBuffer};
@@ -58,36 +57,24 @@ pub(in crate::cli) fn plan(cli: &Cli, args: &Plan) -> Result<Exit, CliError> {
     let runtime = runtime()?;
     let exit = runtime.block_on(async {
         let mut interrupts = signals::interrupts()?;
-        let page = OutputBuffer::default();
-        let lines = OutputBuffer::default();
-        let mut json = JsonLines::new(lines.clone());
+        let written = OutputBuffer::default();
+        let mut json = JsonLines::new(written.clone());
         let is_json = args.format.is_json();
         let reporter: &mut dyn Reporter = if is_json {
             &mut json
         } else {
             &mut headless_loop::Silent
         };
-        // Absent devices take long to time out, and a silent tool looks dead.
-        let mut shown = WithProgress::new(reporter, lines, page.clone(), "looked at");
-        let lines = Lines {
-            reporter: &mut shown,
-            page,
+        let look_only = LookOnly {
+            reporter,
+            written,
+            verb: "looked at",
             look,
         };
-        let told = headless_loop::run(
-            &mut session,
-            lines,
-            None,
-            OnHangUp::Drain,
-            &mut reports,
-            &mut interrupts,
-        )
-        .await;
-        drop(shown);
-        let fleet = session.fleet();
-        let exit = reports
-            .finish(fleet, Exit::of(fleet), &mut interrupts)
+        let (told, exit) = look_only
+            .run(&mut session, &mut reports, &mut interrupts)
             .await;
+        let fleet = session.fleet();
         if told && !is_json {
             let mut text = Vec::new();
             plan_table(fleet, &mut text, look)?;
@@ -227,8 +214,9 @@ impl Rollout<'_> {
             show_session::show(&mut session, presentation, &gate, reports, interrupts).await?;
         let fleet = session.fleet();
         // Before anything that somebody may be waited for.
-        journalled.finish(fleet);
-        if let Some(journal) = &self.journal {
+        if journalled.finish(fleet)
+            && let Some(journal) = &self.journal
+        {
             journal_file::prune(journal, self.settings.journal.keep);
         }
         if let Some(refused) = gate.refused() {

@@ -157,7 +157,7 @@ fn line(
         doubt_since: open.map(|open| open.pending.since.elapsed()),
         next: open.map(|open| {
             let what = if open.is_alive { "attach" } else { "resume" };
-            format!("hemfleet {what} {}", open.run)
+            format!("hemfleet {what} {}{}", open.run, journal_file::option())
         }),
     }
 }

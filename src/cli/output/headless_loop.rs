@@ -9,12 +9,14 @@ use tokio::sync::mpsc;
 
 use crate::engine::{Event, Fleet, FleetRun, Intent, Mode, Phase, Stop, StopSignal, unattended};
 use crate::model::{OnHangUp, counted, printable};
-use crate::report::{LineLook, Reporter, plan_table};
+use crate::report::{Exit, LineLook, Reporter, plan_table};
 
 use super::headless_secrets::HeadlessPrompt;
+use super::progress_line::WithProgress;
 use super::report_files::ReportFiles;
 use super::stderr_and_log::say;
 use super::stdout_writer::{Closed, OutputBuffer, StdoutWriter};
+use crate::cli::journal_file;
 use crate::cli::start_gate::StartGate;
 
 /// What is written to standard output: `reporter` writes to `page`.
@@ -45,6 +47,40 @@ pub(in crate::cli) struct Silent;
 impl Reporter for Silent {
     fn event(&mut self, _: &Fleet, _: &Event) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// A run without devices to change: a plan, or an audit. Absent devices take long to time out, and a silent tool looks
+/// dead, so that how far it is stands on standard error.
+pub(in crate::cli) struct LookOnly<'a> {
+    /// Writes to `written`.
+    pub(in crate::cli) reporter: &'a mut dyn Reporter,
+    pub(in crate::cli) written: OutputBuffer,
+    /// What is done with devices, such as `looked at`.
+    pub(in crate::cli) verb: &'static str,
+    pub(in crate::cli) look: LineLook,
+}
+
+impl LookOnly<'_> {
+    /// Runs the session to its end; whether all of it could be told, and how it ended with its reports.
+    pub(in crate::cli) async fn run(
+        self,
+        session: &mut FleetRun,
+        reports: &mut ReportFiles,
+        interrupts: &mut mpsc::Receiver<StopSignal>,
+    ) -> (bool, Exit) {
+        let page = OutputBuffer::default();
+        let mut shown = WithProgress::new(self.reporter, self.written, page.clone(), self.verb);
+        let lines = Lines {
+            reporter: &mut shown,
+            page,
+            look: self.look,
+        };
+        let told = run(session, lines, None, OnHangUp::Drain, reports, interrupts).await;
+        drop(shown);
+        let fleet = session.fleet();
+        let exit = reports.finish(fleet, Exit::of(fleet), interrupts).await;
+        (told, exit)
     }
 }
 
@@ -170,8 +206,9 @@ fn hang_up(session: &mut FleetRun, out: &mut Out) {
         }
         OnHangUp::Finish => {
             let (run, process) = (session.fleet().run(), std::process::id());
+            let journal = journal_file::option();
             format!(
-                "hung up: run {run} goes on to its end; hemfleet attach {run} shows it, and kill {process} stops it \
+                "hung up: run {run} goes on to its end; hemfleet attach {run}{journal} shows it, and kill {process} stops it \
                  safely"
             )
         }

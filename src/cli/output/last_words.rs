@@ -2,6 +2,7 @@
 //! error and in the log: after a hang-up one of the two is all that is left.
 
 use super::stderr_and_log::say;
+use crate::cli::journal_file;
 use crate::engine::{Fleet, Phase};
 use crate::model::counted;
 
@@ -24,7 +25,10 @@ fn words(fleet: &Fleet, kept: bool) -> Option<String> {
     let run = fleet.run();
     let left = counted(fleet.unfinished(), "device is", "devices are");
     Some(if kept {
-        format!("run {run} was stopped, {left} not finished: hemfleet resume {run} goes on")
+        let journal = journal_file::option();
+        format!(
+            "run {run} was stopped, {left} not finished: hemfleet resume {run}{journal} goes on"
+        )
     } else {
         format!(
             "run {run} was stopped, {left} not finished, and there is no journal of it: hemfleet run begins anew"
