@@ -209,11 +209,12 @@ impl<D: Device> Launcher for Pool<D> {
                 device,
                 attempt,
                 resume,
+                planned,
                 refused,
             } => {
                 if let Some((mut work, abort)) = self.attempt(&device, attempt) {
                     work.refused = refused;
-                    self.spawn(device, attempt, abort, work.upgrade(resume));
+                    self.spawn(device, attempt, abort, work.upgrade(resume, planned));
                 }
             }
             Command::Cancel { device } => {

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{DeviceId, MaxFailures, Outcome, Secret};
+use crate::model::{DeviceId, DeviceMark, MaxFailures, Outcome, Secret};
 
 use super::event::{EarlierRefusal, Event, Resume, RunHalt};
 
@@ -64,6 +64,8 @@ pub enum Command {
         attempt: u32,
         /// Present where an earlier attempt's install may have been sent.
         resume: Option<Resume>,
+        /// The device that was looked at for the plan, where there was one: another one is sent nothing.
+        planned: Option<DeviceMark>,
         /// Images that it refused before; none once somebody has asked for that again.
         refused: Vec<EarlierRefusal>,
     },

@@ -7,8 +7,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::model::{
-    AuditReport, AuditVerdict, Credentials, Derivation, DeviceId, DeviceSpec, DeviceVersion,
-    Failure, FailureKind, LinkTrust, Outcome, OutcomeKind, Scope, Stage, Touched, Verdict,
+    AuditReport, AuditVerdict, Credentials, Derivation, DeviceId, DeviceMark, DeviceSpec,
+    DeviceVersion, Failure, FailureKind, LinkTrust, Outcome, OutcomeKind, Scope, Stage, Touched,
+    Verdict,
 };
 
 use super::upload_rate::UploadRate;
@@ -273,6 +274,19 @@ impl DeviceState {
         let pending = self.pending.clone().map(|w| Resume::Install(Box::new(w)));
         let earlier = || self.earlier.clone().map(|e| Resume::Earlier(Box::new(e)));
         pending.or_else(|| self.reread.clone()).or_else(earlier)
+    }
+
+    /// What does not change of the device that the running attempt was planned for.
+    pub(super) fn planned_device(&self) -> Option<DeviceMark> {
+        let looked = |step: &Step| {
+            let is_plan = (step.attempt, step.stage) == (self.attempt, Stage::Probe);
+            is_plan && step.failure.is_none()
+        };
+        let seen = self
+            .seen
+            .as_ref()
+            .filter(|_| self.timeline.iter().any(looked));
+        seen.map(|seen| seen.version.mark())
     }
 
     /// How many logins it has refused in this run.

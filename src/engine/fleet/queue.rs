@@ -67,6 +67,7 @@ impl Fleet {
                     device,
                     attempt,
                     resume: state.resume(),
+                    planned: state.planned_device(),
                     refused: state.refused_before(),
                 },
             });

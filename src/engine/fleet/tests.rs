@@ -146,6 +146,7 @@ fn start(n: usize, attempt: u32) -> Command {
         device: id(n),
         attempt,
         resume: None,
+        planned: None,
         refused: Vec::new(),
     }
 }

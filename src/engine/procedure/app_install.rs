@@ -70,7 +70,7 @@ impl<D: Device> Attempt<D> {
         if self.verify_app(pending, None).await? {
             return Ok(self.app_unconfirmed().await);
         }
-        self.upgrade_from_start().await
+        self.upgrade_from_start(Some(pending.device.clone())).await
     }
 
     /// Looks until the device serves another app, within the time of a request. `answered` tells how

@@ -73,7 +73,12 @@ impl<D: Device> Attempt<D> {
     }
 
     /// Upgrades the device; or, with `resume`, does only what an earlier attempt left open.
-    pub(in crate::engine) async fn upgrade(mut self, resume: Option<Resume>) {
+    /// `planned` is the device that was looked at for the plan.
+    pub(in crate::engine) async fn upgrade(
+        mut self,
+        resume: Option<Resume>,
+        planned: Option<DeviceMark>,
+    ) {
         self.history().asked_phone();
         let ended = match resume {
             Some(Resume::Install(pending)) => match pending.component {
@@ -81,11 +86,11 @@ impl<D: Device> Attempt<D> {
                 Component::Ui => self.check_app_again(&pending).await,
             },
             Some(Resume::Earlier(earlier)) => match self.watch_earlier(&earlier).await {
-                Ok(()) => self.upgrade_from_start().await,
+                Ok(()) => self.upgrade_from_start(planned).await,
                 Err(outcome) => Err(outcome),
             },
             Some(Resume::Log { mark, judged }) => Ok(self.read_again(mark.as_ref(), judged).await),
-            None => self.upgrade_from_start().await,
+            None => self.upgrade_from_start(planned).await,
         };
         let (Ok(outcome) | Err(outcome)) = ended;
         self.look_up_refusal(&outcome).await;
@@ -94,9 +99,11 @@ impl<D: Device> Attempt<D> {
 
     /// The whole upgrade, from the first look on. It starts over if somebody else changes the device meanwhile, but not
     /// for ever.
-    pub(super) async fn upgrade_from_start(&mut self) -> Result<Outcome, Outcome> {
+    pub(super) async fn upgrade_from_start(
+        &mut self,
+        mut device: Option<DeviceMark>,
+    ) -> Result<Outcome, Outcome> {
         let mut begun = 1;
-        let mut device = None;
         loop {
             self.repeated = false;
             let what = match self.try_upgrade(&mut device).await {

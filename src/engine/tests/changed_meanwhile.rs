@@ -425,3 +425,27 @@ async fn an_attempt_that_begins_anew_is_about_the_same_device() {
     assert_eq!(failed(&run).1.code(), "changed_meanwhile");
     assert_eq!(sent(&fake), (1, 0));
 }
+
+/// Whoever confirmed the plan did not confirm it for the device that answers there by now.
+#[tokio::test(start_paused = true)]
+async fn another_device_than_the_planned_one_is_sent_nothing() {
+    let fake = Fake::new();
+    let mut run = run_of(std::slice::from_ref(&fake), Mode::Confirm, 1);
+    run.intend(Intent::Begin);
+    while run.fleet().phase() != Phase::Planned {
+        next(&mut run).await;
+    }
+    fake.world().sd_cid = Some("other".to_owned());
+    run.intend(Intent::Confirm);
+    run_to_end(&mut run).await;
+    let (stage, kind, touched) = failed(&run);
+    assert_eq!((stage, touched), (Stage::Probe, Touched::Nothing));
+    assert!(
+        matches!(&kind, FailureKind::ChangedMeanwhile { what } if what.contains("another device"))
+    );
+    assert_eq!(fake.count("login") + fake.count("upload"), 0);
+    // A person who looks at it again means what is there now.
+    run.intend(Intent::Retry(only(&run).id.clone()));
+    run_to_end(&mut run).await;
+    assert_eq!(outcome(&run), &Outcome::Upgraded);
+}
