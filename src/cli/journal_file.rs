@@ -190,3 +190,15 @@ impl RunJournal {
         false
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn a_path_can_be_pasted_into_a_shell() {
+        assert_eq!(quoted("/srv/j-1.db"), "/srv/j-1.db");
+        assert_eq!(quoted("/srv/My Fleets/j.db"), "'/srv/My Fleets/j.db'");
+        assert_eq!(quoted("/srv/$(reboot)'s"), r"'/srv/$(reboot)'\''s'");
+    }
+}

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::time::Instant;
 
 use super::super::fixtures::TestJournal;
 use crate::engine::fixtures::{DeviceName as _, OLD, TestRun, firmware, pending, seed, version};
@@ -28,10 +27,9 @@ fn id(number: u8) -> RunId {
 }
 
 fn sent(minutes: u64) -> PendingInstall {
-    PendingInstall {
-        since: Instant::now().checked_sub(ago(minutes)).unwrap(),
-        ..pending()
-    }
+    let mut pending = pending();
+    pending.since -= ago(minutes);
+    pending
 }
 
 /// A run over one device that begins so long ago.

@@ -118,7 +118,7 @@ fn a_run_that_is_going_on_names_its_process() {
     // By the process of this very test.
     let writer = journal.go_on(&run).unwrap();
     let pid = std::process::id();
-    let line = format!("GOING ON (process {pid}): hemfleet attach {run} shows it");
+    let line = format!("GOING ON (process {pid}): hemfleet attach {run} --journal /");
     let list = said(&mut kept(&lab, &["history"]));
     assert!(list.contains(&line), "{list}");
     let devices = said(&mut kept(&lab, &["history", "--run", run.as_str()]));
