@@ -2,6 +2,7 @@
 //! bootloader has refused.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
 
 use super::output::stderr_and_log;
 use super::{CliError, journal_file};
@@ -14,61 +15,77 @@ use crate::model::{Component, DeviceId, DeviceSpec, ImageFacts, Reach, RunId, ch
 pub(super) struct EarlierRuns {
     installs: BTreeMap<Reach, EarlierInstall>,
     refusals: BTreeMap<Reach, EarlierRefusal>,
+    /// Those of these runs that a process is at work on.
+    alive: BTreeSet<RunId>,
 }
 
 impl EarlierRuns {
-    /// What the runs of the journal but `own` left behind, as far as it matters to whoever sends this firmware.
+    /// What the runs of the journal but `own` left on these devices, as far as it matters to whoever sends this firmware.
     ///
     /// # Errors
     ///
-    /// The journal, or one of its runs, cannot be read: then nobody knows.
+    /// The journal, or a run of one of these devices, cannot be read: then nobody knows.
     pub(super) fn of(
         journal: &Journal,
+        devices: &[DeviceSpec],
         firmware: Option<&ImageFacts>,
         own: &RunId,
     ) -> Result<Self, JournalError> {
-        journal.check_runs()?;
-        let installs = journal.open_installs()?.into_iter();
-        // An app's install is followed by no reboot. Whoever has the locks of the devices has them alone, so that a run
-        // that still seems alive does not work on these.
-        let installs = installs
-            .filter(|open| open.pending.component == Component::Firmware && open.run != *own)
-            .map(|open| {
-                let earlier = EarlierInstall {
-                    run: open.run,
-                    image: open.image,
-                    pending: open.pending,
-                };
-                (open.reach, earlier)
-            });
-        let image = firmware.map(ImageFacts::sha256_hex);
-        let refusals = journal.refusals()?.into_iter();
-        let refusals = refusals
-            .filter(|refusal| Some(&refusal.image) == image.as_ref() && refusal.refused.run != *own)
-            .map(|refusal| (refusal.reach, refusal.refused));
-        Ok(Self {
-            installs: installs.collect(),
-            refusals: refusals.collect(),
-        })
+        journal.check_runs(&reaches(devices))?;
+        Self::readable(journal, firmware, own)
     }
 
-    /// The same for whoever does without the journal, or only looks: where it cannot be read, that is said.
+    /// The same for whoever does without the journal, or only looks: what cannot be read is said.
     pub(super) fn as_far_as_known(
         journal: Result<Option<Journal>, CliError>,
+        devices: &[DeviceSpec],
         firmware: Option<&ImageFacts>,
         own: &RunId,
     ) -> Self {
         let known = journal.and_then(|journal| match journal {
-            Some(journal) => Ok(Self::of(&journal, firmware, own)?),
+            Some(journal) => {
+                if let Err(error) = journal.check_runs(&reaches(devices)) {
+                    not_known(&error);
+                }
+                Ok(Self::readable(&journal, firmware, own)?)
+            }
             None => Ok(Self::default()),
         });
         known.unwrap_or_else(|error| {
-            let why = chain(&error);
-            stderr_and_log::say(&format!(
-                "WARNING: what other runs have left in doubt is not known: {why}\n"
-            ));
+            not_known(&error);
             Self::default()
         })
+    }
+
+    fn readable(
+        journal: &Journal,
+        firmware: Option<&ImageFacts>,
+        own: &RunId,
+    ) -> Result<Self, JournalError> {
+        let mut known = Self::default();
+        for open in journal.open_installs()? {
+            // An app's install is followed by no reboot. Whoever has the locks of the devices has them alone, so that a run
+            // that still seems alive does not work on these.
+            if open.pending.component != Component::Firmware || open.run == *own {
+                continue;
+            }
+            if open.is_alive {
+                known.alive.insert(open.run.clone());
+            }
+            let earlier = EarlierInstall {
+                run: open.run,
+                image: open.image,
+                pending: open.pending,
+            };
+            known.installs.insert(open.reach, earlier);
+        }
+        let image = firmware.map(ImageFacts::sha256_hex);
+        for refusal in journal.refusals()? {
+            if Some(&refusal.image) == image.as_ref() && refusal.refused.run != *own {
+                known.refusals.insert(refusal.reach, refusal.refused);
+            }
+        }
+        Ok(known)
     }
 
     /// Tells the devices of a new run.
@@ -92,16 +109,31 @@ impl EarlierRuns {
 
     /// Says which of these devices are in doubt, and since which runs.
     pub(super) fn say(&self, devices: &[DeviceSpec]) {
+        self.say_of(devices, "watched before anything is sent");
+    }
+
+    /// The same of devices that the run does without, since they could not be asked what is offered.
+    pub(super) fn say_left_out(&self, devices: &[DeviceSpec]) {
+        self.say_of(devices, "could not be asked, and left out of this run");
+    }
+
+    fn say_of(&self, devices: &[DeviceSpec], what: &str) {
         let installs = self.installs(devices);
-        let runs: BTreeSet<&str> = installs.values().map(|e| e.run.as_str()).collect();
+        let runs: BTreeSet<&RunId> = installs.values().map(|e| &e.run).collect();
         let Some(first) = runs.first() else {
             return;
         };
+        let journal = journal_file::option();
+        let way = if self.alive.contains(*first) {
+            format!("`hemfleet attach {first}{journal}` shows what it does")
+        } else {
+            format!("`hemfleet resume {first}{journal}` goes on with that run instead")
+        };
+        let names: Vec<&str> = runs.iter().map(|run| run.as_str()).collect();
         stderr_and_log::say(&format!(
-            "{} in doubt since run {}: watched before anything is sent. `hemfleet resume {first}{}` goes on with that run instead.\n",
+            "{} in doubt since run {}: {what}. {way}.\n",
             counted(installs.len(), "device is", "devices are"),
-            runs.iter().copied().collect::<Vec<_>>().join(", "),
-            journal_file::option(),
+            names.join(", "),
         ));
     }
 
@@ -109,15 +141,29 @@ impl EarlierRuns {
     pub(super) fn news(&self, told: &Self, devices: &[DeviceSpec]) -> Option<(DeviceId, RunId)> {
         devices.iter().find_map(|spec| {
             let reach = Reach::of(spec);
-            let install = |of: &Self| of.installs.get(&reach).map(|e| e.run.clone());
-            let refusal = |of: &Self| of.refusals.get(&reach).map(|r| r.run.clone());
-            let new =
-                |now: Option<RunId>, then: Option<RunId>| if now == then { None } else { now };
-            let run = new(install(self), install(told));
-            let run = run.or_else(|| new(refusal(self), refusal(told)));
+            let install = |of: &Self| {
+                let earlier = of.installs.get(&reach)?;
+                // The same run may have sent another one.
+                Some((earlier.run.clone(), earlier.pending.uptime_before))
+            };
+            let refusal = |of: &Self| Some(of.refusals.get(&reach)?.run.clone());
+            let sent = install(self).filter(|now| Some(now) != install(told).as_ref());
+            let refused = refusal(self).filter(|now| Some(now) != refusal(told).as_ref());
+            let run = sent.map(|(run, _)| run).or(refused);
             run.map(|run| (spec.id.clone(), run))
         })
     }
+}
+
+fn reaches(devices: &[DeviceSpec]) -> Vec<Reach> {
+    devices.iter().map(Reach::of).collect()
+}
+
+fn not_known(error: &(dyn Error + 'static)) {
+    let why = chain(error);
+    stderr_and_log::say(&format!(
+        "WARNING: what other runs have left in doubt is not known: {why}\n"
+    ));
 }
 
 fn of_devices<T: Clone>(

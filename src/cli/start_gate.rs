@@ -16,7 +16,7 @@ const SENT: &str = "no device was changed, they were only looked at";
 /// The gate of one run.
 pub(super) struct StartGate {
     locks: Arc<DeviceLocks>,
-    /// Absent where the locks were held before the journal was read.
+    /// Absent where the locks were held before the journal was read, and where there is none.
     told: Option<Told>,
     left: Mutex<Option<LeftMeanwhile>>,
 }
@@ -95,7 +95,7 @@ impl Told {
         let Some(journal) = Journal::open_existing(&self.journal).map_err(unreadable)? else {
             return Ok(());
         };
-        let now = EarlierRuns::of(&journal, self.firmware.as_ref(), &self.run);
+        let now = EarlierRuns::of(&journal, &self.devices, self.firmware.as_ref(), &self.run);
         match now.map_err(unreadable)?.news(&self.earlier, &self.devices) {
             Some((device, run)) => Err(LeftMeanwhile::Run { device, run }),
             None => Ok(()),

@@ -304,7 +304,7 @@ pub struct EarlierInstall {
     pub pending: PendingInstall,
 }
 
-/// That a device's bootloader refused an image in an earlier run.
+/// That a device's bootloader refused an image.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct EarlierRefusal {
     /// That run.
@@ -314,6 +314,9 @@ pub struct EarlierRefusal {
     /// The SHA-256 of the image, in hex; absent in runs of former versions, which knew of none but their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
+    /// What stays the same of the device: another one in its place has refused nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<DeviceMark>,
 }
 
 /// Another process goes on with a run whose own died, or was stopped.

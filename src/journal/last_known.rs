@@ -34,37 +34,42 @@ impl Journal {
         }
         let by_number: HashMap<i64, &RunRow> = rows.iter().map(|row| (row.n, row)).collect();
         let known = reaches.iter().map(|reach| {
-            let fresh = |run| derived.get(&run).map(Vec::as_slice);
-            self.file().sql(self.newest_look(reach, &by_number, fresh))
+            let kept = self.file().sql(self.newest_kept(reach, &by_number))?;
+            let fresh = rows.iter().filter_map(|row| {
+                let devices = derived.get(&row.n)?;
+                let summary = devices.iter().find(|d| d.reach == *reach && saw(d))?;
+                Some((row.n, summary.clone()))
+            });
+            // By when it was seen: an older run may have been gone on with later.
+            let newest = fresh
+                .chain(kept)
+                .max_by_key(|(n, summary)| (summary.proved_at, *n));
+            Ok(newest.map(|(n, summary)| LastKnown {
+                run: by_number[&n].run().clone(),
+                summary,
+            }))
         });
         known.collect()
     }
 
-    fn newest_look<'a>(
+    /// The newest look of the runs that need not be derived.
+    fn newest_kept(
         &self,
         reach: &Reach,
         runs: &HashMap<i64, &RunRow>,
-        derived: impl Fn(i64) -> Option<&'a [DeviceSummary]>,
-    ) -> rusqlite::Result<Option<LastKnown>> {
-        let sql = "SELECT run, n, summary FROM device WHERE reach = ?1 ORDER BY run DESC";
+    ) -> rusqlite::Result<Option<(i64, DeviceSummary)>> {
+        let sql = "SELECT run, summary FROM device WHERE reach = ?1 AND proved_at IS NOT NULL \
+                   ORDER BY proved_at DESC, run DESC";
         let mut select = self.conn().prepare(sql)?;
         let mut found = select.query(params![reach.as_str()])?;
         while let Some(row) = found.next()? {
-            let (number, n): (i64, usize) = (row.get(0)?, row.get(1)?);
-            let Some(run) = runs.get(&number) else {
+            let (run, json): (i64, Option<String>) = (row.get(0)?, row.get(1)?);
+            if runs.get(&run).is_none_or(|run| run.is_stale()) {
                 continue;
-            };
-            let summary = if let Some(devices) = derived(number) {
-                devices.get(n).cloned()
-            } else {
-                let json: Option<String> = row.get(2)?;
-                json.and_then(|json: String| serde_json::from_str(&json).ok())
-            };
-            let saw =
-                |summary: &DeviceSummary| summary.runs().is_some() && summary.proved_at.is_some();
+            }
+            let summary = json.and_then(|json: String| serde_json::from_str(&json).ok());
             if let Some(summary) = summary.filter(saw) {
-                let run = run.run().clone();
-                return Ok(Some(LastKnown { run, summary }));
+                return Ok(Some((run, summary)));
             }
         }
         Ok(None)
@@ -83,6 +88,11 @@ impl Journal {
         }
         Ok(None)
     }
+}
+
+/// Whether the run saw what the device runs.
+fn saw(summary: &DeviceSummary) -> bool {
+    summary.runs().is_some() && summary.proved_at.is_some()
 }
 
 #[cfg(test)]
@@ -133,5 +143,24 @@ mod tests {
             (run.as_str(), image.expected_fws()),
             ("00000003", Some(NEW))
         );
+    }
+
+    /// An older run was gone on with later, or saw other devices: the moment of the look counts.
+    #[test]
+    fn of_two_looks_the_later_one_counts_whichever_run_began_first() {
+        let kept = TestJournal::new();
+        let mut late = looked_at(0, Verdict::Current);
+        late.now += std::time::Duration::from_secs(60);
+        late.stage(0, Stage::Probe, 200, 200, "");
+        let mut old = TestRun::new(Mode::Plan, numbered(3), firmware(1000));
+        old.wait(3600);
+        old.begin();
+        old.stage(0, Stage::Probe, 200, 200, "");
+        old.planned_upgrade(0, &[]);
+        old.end();
+        kept.keep(1, &old);
+        kept.keep(2, &late);
+        let known = kept.journal.last_known(&[at("vault-01")]).unwrap().pop();
+        assert_eq!(known.unwrap().unwrap().run.as_str(), "00000001");
     }
 }

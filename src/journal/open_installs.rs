@@ -151,6 +151,25 @@ impl Journal {
         Ok(found)
     }
 
+    /// The runs without which an install would be in doubt again that another run has left so.
+    pub(super) fn settling(&self) -> Result<BTreeSet<i64>, JournalError> {
+        let all = self.sayings("open = 1", |said| said.is_in_doubt)?;
+        let mut settling = BTreeSet::new();
+        for said in all.said.values() {
+            for doubt in said.iter().filter(|said| said.is_in_doubt) {
+                let Some(open) = self.open_install(&all, doubt)? else {
+                    continue;
+                };
+                let (component, sent) = (open.pending.component, since_1970(&open.pending));
+                let later = said
+                    .iter()
+                    .filter(|later| later.settles(doubt, component, sent));
+                settling.extend(later.map(|later| all.rows[later.run].n));
+            }
+        }
+        Ok(settling)
+    }
+
     fn open_install(
         &self,
         all: &Sayings,

@@ -8,17 +8,19 @@ use super::run_entry::RunEntry;
 
 impl Journal {
     /// Removes the runs that were begun and ended before `older_than`, and says which; with `dry_run` it only says so. One
-    /// that goes on, is unfinished or is in doubt stays, however old it is.
+    /// that goes on, is unfinished or is in doubt stays, however old it is, and so does one that saw what became of the
+    /// install of another: without it that would be in doubt again.
     pub fn prune(
         &self,
         older_than: Timestamp,
         dry_run: bool,
     ) -> Result<Vec<RunEntry>, JournalError> {
         let old = self.rows("started < ?1", [older_than.as_millisecond()])?;
+        let settling = self.settling()?;
         let mut gone = Vec::new();
         for (row, entry) in old.iter().zip(self.entries(&old)?) {
             let is_old = entry.ended.is_some_and(|ended| ended < older_than);
-            if !is_old || entry.unfinished || entry.is_alive {
+            if !is_old || entry.unfinished || entry.is_alive || settling.contains(&row.n) {
                 continue;
             }
             if !dry_run {

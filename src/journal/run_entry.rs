@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::record::{RunContext, RunRecord};
 use crate::engine::{DeviceState, EarlierRefusal, Fleet, PendingInstall};
 use crate::model::{
-    AuditReport, DeviceId, DeviceVersion, ImageFacts, Outcome, OutcomeKind, Reach, RunId, Stage,
-    Touched,
+    AuditReport, DeviceId, DeviceVersion, FailureKind, ImageFacts, Outcome, OutcomeKind, Reach,
+    RunId, Stage, Touched,
 };
 
 /// Grows whenever something is derived otherwise than before: what is stored with another number is derived again.
@@ -102,15 +102,17 @@ pub(super) struct RunSummary {
 
 impl RunSummary {
     pub(super) fn of(fleet: &Fleet) -> Self {
+        let in_doubt = |device: &&DeviceState| device.open_install().is_some();
+        // What is in doubt since another run is in doubt there.
+        let stopped = |d: &DeviceState| !d.gone && d.is_unfinished() && d.open_install().is_none();
         let devices = || fleet.devices().iter();
-        let stopped = |d: &DeviceState| !d.gone && d.is_unfinished() && !is_in_doubt(d);
         Self {
             derivation: DERIVATION,
             ended: fleet.ended(),
             tally: Tally::of_fleet(fleet),
             // A plan that nobody confirmed has changed nothing: that is its end.
             stopped: fleet.has_begun() && devices().any(stopped),
-            in_doubt: devices().filter(|device| is_in_doubt(device)).count(),
+            in_doubt: devices().filter(in_doubt).count(),
         }
     }
 
@@ -119,12 +121,6 @@ impl RunSummary {
         let summary: Self = serde_json::from_str(json).ok()?;
         (summary.derivation == DERIVATION).then_some(summary)
     }
-}
-
-/// Whether it is not known what became of an install on it, this run's or an earlier one's.
-fn is_in_doubt(device: &DeviceState) -> bool {
-    let leaves_doubt = || device.outcome().is_some_and(Outcome::leaves_doubt);
-    device.open_install().is_some() || (device.earlier.is_some() && leaves_doubt())
 }
 
 /// What a run says of one device.
@@ -207,12 +203,18 @@ fn settled_at(device: &DeviceState) -> Option<Timestamp> {
 
 fn refusals(fleet: &Fleet, device: &DeviceState) -> Vec<EarlierRefusal> {
     let mut refused = device.refusals.clone();
-    if let (Some(Outcome::RolledBack), Some(at)) = (device.outcome(), device.ended) {
+    // Former versions said so by the outcome alone.
+    if let Some(Outcome::Failed(failure)) = device.outcome()
+        && let FailureKind::RefusedBefore { run, .. } = &failure.kind
+        && let (Some(run), Some(at)) = (RunId::parse(run), device.ended)
+        && !refused.iter().any(|known| known.run == run)
+    {
         let firmware = fleet.payload().firmware.as_ref();
         refused.push(EarlierRefusal {
-            run: fleet.run().clone(),
+            run,
             at,
             image: firmware.map(ImageFacts::sha256_hex),
+            device: None,
         });
     }
     refused

@@ -86,9 +86,11 @@ CREATE INDEX device_refused ON device (reach) WHERE refused = 1;
 ";
 
 const V2: &str = "
--- Milliseconds since 1970: when its last attempt ended, and when an install before was no longer in doubt.
+-- Milliseconds since 1970: when its last attempt ended, when an install before was no longer in doubt, and when it last proved
+-- what it runs.
 ALTER TABLE device ADD COLUMN ended INTEGER;
 ALTER TABLE device ADD COLUMN settled_at INTEGER;
+ALTER TABLE device ADD COLUMN proved_at INTEGER;
 ALTER TABLE device DROP COLUMN settled;
 ";
 

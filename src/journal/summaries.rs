@@ -9,7 +9,7 @@ use super::database::Journal;
 use super::error::JournalError;
 use super::run_entry::{DeviceSummary, RunEntry, RunSummary, Summaries};
 use super::run_lock::RunLock;
-use crate::model::RunId;
+use crate::model::{Reach, RunId};
 
 /// A run as its row tells of it.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ pub(super) fn store(
     let set = "UPDATE run SET folded = ?2, summary = ?3 WHERE n = ?1";
     conn.execute(set, params![run, folded, json])?;
     let mut set = conn.prepare(
-        "UPDATE device SET open = ?3, settled_at = ?4, refused = ?5, outcome = ?6, summary = ?7, ended = ?8 \
+        "UPDATE device SET open = ?3, settled_at = ?4, refused = ?5, outcome = ?6, summary = ?7, ended = ?8, proved_at = ?9 \
          WHERE run = ?1 AND n = ?2",
     )?;
     for (n, device) in derived.devices.iter().enumerate() {
@@ -56,6 +56,7 @@ pub(super) fn store(
                 .map(|outcome| outcome.kind().as_str()),
             serde_json::to_string(device).ok(),
             device.ended.map(jiff::Timestamp::as_millisecond),
+            device.proved_at.map(jiff::Timestamp::as_millisecond),
         ])?;
     }
     Ok(())
@@ -189,14 +190,19 @@ impl Journal {
         Ok(entry)
     }
 
-    /// Makes sure that each run can be read: what cannot be read may hold any device in doubt.
+    /// Makes sure that each run can be read that has one of these devices: what cannot be read may hold it in doubt.
     ///
     /// # Errors
     ///
     /// The first that cannot.
-    pub fn check_runs(&self) -> Result<(), JournalError> {
-        for row in self.rows("true", [])?.iter().filter(|row| row.is_stale()) {
-            self.derived(row)?;
+    pub fn check_runs(&self, devices: &[Reach]) -> Result<(), JournalError> {
+        let devices: HashSet<&str> = devices.iter().map(Reach::as_str).collect();
+        let rows = self.rows("true", [])?;
+        for row in rows.iter().filter(|row| row.is_stale()) {
+            let its = self.file().sql(self.reaches_of(row.n))?;
+            if its.iter().any(|reach| devices.contains(reach.as_str())) {
+                self.derived(row)?;
+            }
         }
         Ok(())
     }

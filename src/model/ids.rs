@@ -35,7 +35,7 @@ impl fmt::Debug for DeviceId {
 }
 
 /// Tells one run of hemfleet from another in logs, JSON and on screen: eight hex digits.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RunId(Arc<str>);
 

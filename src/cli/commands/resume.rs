@@ -75,7 +75,7 @@ impl ResumeError {
                 format!("hemfleet resume {later}{journal} first, then hemfleet resume {run}{journal}")
             }
             Self::Changed { .. } => "name the very image with --firmware or --app, put the inventory right, or begin a new \
-                 run: it asks each device what it is, and watches those in doubt"
+                 run: it asks each device what it is, and watches those in doubt that are reached as before"
                 .to_owned(),
             Self::Drift { .. } => "look at these changes, then say --accept-drift: devices that are gone are left alone, the \
                  rest applies from now on"
@@ -130,8 +130,14 @@ fn chosen(journal: &Journal, named: Option<&str>) -> Result<RunEntry, CliError> 
         journal.find(prefix)?
     } else {
         let mut runs = journal.runs()?.into_iter();
-        let newest = runs.find(|entry| entry.unfinished && !entry.is_alive);
-        newest.ok_or(ResumeError::NothingLeft)?
+        let mut alive = None;
+        let newest = runs.find(|entry| {
+            if entry.is_alive {
+                alive.get_or_insert_with(|| entry.clone());
+            }
+            entry.unfinished && !entry.is_alive
+        });
+        newest.or(alive).ok_or(ResumeError::NothingLeft)?
     };
     if entry.is_alive {
         let (run, pid) = (entry.run, entry.holder);
@@ -249,7 +255,6 @@ impl Resumption<'_> {
     async fn session(&mut self, left: Left) -> Result<Option<FleetRun>, CliError> {
         let settings = &left.settings;
         let earlier = self.others(&left)?;
-        self.journal.at_work_again(left.fleet.run())?;
         let Some(devices) = devices_with_secrets(settings, &mut self.interrupts).await? else {
             return Ok(None);
         };
@@ -272,6 +277,7 @@ impl Resumption<'_> {
             earlier: earlier.installs(&settings.devices),
             refused: earlier.refusals(&settings.devices),
         };
+        self.journal.at_work_again(left.fleet.run())?;
         let kept = self.journalled.kept();
         let policy = &left.settings.policy;
         let session = wiring::session_over(left.fleet, policy, left.payload, devices, kept);
@@ -282,7 +288,12 @@ impl Resumption<'_> {
     fn others(&self, left: &Left) -> Result<EarlierRuns, CliError> {
         let (fleet, devices) = (&left.fleet, &left.settings.devices);
         let payload = left.payload.facts();
-        let earlier = EarlierRuns::of(&self.journal, payload.firmware.as_ref(), fleet.run())?;
+        let earlier = EarlierRuns::of(
+            &self.journal,
+            devices,
+            payload.firmware.as_ref(),
+            fleet.run(),
+        )?;
         let in_doubt = earlier.installs(devices);
         let mut pending = fleet
             .devices()

@@ -47,8 +47,9 @@ pub(in crate::cli) fn plan(cli: &Cli, args: &Plan) -> Result<Exit, CliError> {
     let facts = payload.facts();
     let mut facts = wiring::facts(wiring::run_id()?, &settings, facts, Mode::Plan);
     let journal = journal_file::existing_of(&args.journal, &settings.journal);
-    let earlier =
-        EarlierRuns::as_far_as_known(journal, payload.facts().firmware.as_ref(), &facts.run);
+    let firmware = payload.facts().firmware;
+    let devices_of = &settings.devices;
+    let earlier = EarlierRuns::as_far_as_known(journal, devices_of, firmware.as_ref(), &facts.run);
     earlier.tell(&mut facts.devices, &settings.devices);
     earlier.say(&settings.devices);
     let kept = Kept::nowhere();
@@ -164,6 +165,7 @@ impl Rollout<'_> {
             return Ok(self.stopped(mode, &[]).await);
         };
         let not_asked = latest.not_asked;
+        self.say_left_out(&not_asked)?;
         if let Some(offer) = latest.offer {
             let devices = &mut self.settings.devices;
             devices.retain(|spec| offer.devices.contains(&spec.id));
@@ -235,23 +237,36 @@ impl Rollout<'_> {
         Ok(exit)
     }
 
+    /// Devices that are in doubt may be rebooting, and answer nobody.
+    fn say_left_out(&self, not_asked: &[DeviceId]) -> Result<(), CliError> {
+        if let Some(journal) = &self.journal {
+            let mut devices = self.settings.devices.clone();
+            devices.retain(|spec| not_asked.contains(&spec.id));
+            EarlierRuns::of(journal, &devices, None, &self.run)?.say_left_out(&devices);
+        }
+        Ok(())
+    }
+
     /// Tells the devices what other runs left behind. Where a person confirms the plan, other runs may leave more until then:
     /// what was told is compared before the start.
     fn told(&self, mode: Mode, facts: &mut RunFacts) -> Result<Option<Told>, CliError> {
         let firmware = facts.payload.firmware.clone();
-        let (journal, run) = (self.journal.as_ref(), &self.run);
-        let earlier = if let Some(journal) = journal {
-            EarlierRuns::of(journal, firmware.as_ref(), run)?
+        let (run, devices) = (&self.run, &self.settings.devices);
+        let (path, earlier) = if let Some(journal) = &self.journal {
+            let earlier = EarlierRuns::of(journal, devices, firmware.as_ref(), run)?;
+            (Some(journal.path().to_path_buf()), earlier)
         } else {
             let there = journal_file::existing_of(&self.args.keep.journal, &self.settings.journal);
-            EarlierRuns::as_far_as_known(there, firmware.as_ref(), run)
+            let path = there.as_ref().ok().and_then(Option::as_ref);
+            let path = path.map(|journal| journal.path().to_path_buf());
+            let earlier = EarlierRuns::as_far_as_known(there, devices, firmware.as_ref(), run);
+            (path, earlier)
         };
-        let devices = &self.settings.devices;
         earlier.tell(&mut facts.devices, devices);
         earlier.say(devices);
-        let confirmed = journal.filter(|_| mode == Mode::Confirm);
-        Ok(confirmed.map(|journal| Told {
-            journal: journal.path().to_path_buf(),
+        let path = path.filter(|_| mode == Mode::Confirm);
+        Ok(path.map(|journal| Told {
+            journal,
             run: run.clone(),
             firmware,
             devices: devices.clone(),

@@ -173,7 +173,8 @@ impl DeviceState {
         // A later look that got no answer does not make what is known unknown.
         if let Some(seen) = seen {
             self.seen = Some(Box::new(seen.clone()));
-            if !matches!(verdict, Verdict::Watch { .. }) {
+            let is_it = self.takes_other || !self.is_replaced();
+            if is_it && !matches!(verdict, Verdict::Watch { .. }) {
                 // It has answered, and what an earlier run did to it is known.
                 let seen_now = self.earlier.take().map(|_| at);
                 self.saw_earlier_end = seen_now.or(self.saw_earlier_end);
@@ -218,10 +219,14 @@ impl DeviceState {
             }
             _ => None,
         };
-        if !outcome.leaves_doubt() {
+        // What is left out is left as it is.
+        if !outcome.leaves_doubt() && !matches!(outcome, Outcome::Skipped(_)) {
             self.pending = None;
         }
-        self.harm = harm_of(outcome).unwrap_or(self.harm);
+        // As long as an earlier run's install is watched, this run has sent none.
+        if self.earlier.is_none() {
+            self.harm = harm_of(outcome).unwrap_or(self.harm);
+        }
         (self.wants_permit, self.permit) = (false, false);
         self.state = DevicePhase::Done(outcome.clone());
         self.ended = Some(at);

@@ -43,6 +43,8 @@ pub struct DeviceState {
     pub refusals: Vec<EarlierRefusal>,
     /// Whether a person has asked for an image to be sent that it refused before.
     pub(super) wants_refused: bool,
+    /// Whether a person has taken the device that answers now for the one that an earlier run was at work on.
+    pub(super) takes_other: bool,
     /// Whether the inventory no longer has it, in a run that was gone on with.
     pub gone: bool,
     /// The current attempt; 0 before the first.
@@ -222,6 +224,7 @@ impl DeviceState {
             saw_earlier_end: None,
             refusals: seed.refused.into_iter().collect(),
             wants_refused: false,
+            takes_other: false,
             gone: false,
             attempt: 0,
             state: DevicePhase::Waiting,
@@ -272,7 +275,8 @@ impl DeviceState {
     /// What an earlier attempt left open.
     pub(in crate::engine) fn resume(&self) -> Option<Resume> {
         let pending = self.pending.clone().map(|w| Resume::Install(Box::new(w)));
-        let earlier = || self.earlier.clone().map(|e| Resume::Earlier(Box::new(e)));
+        let earlier = self.earlier.as_ref().filter(|_| !self.takes_other);
+        let earlier = || earlier.map(|e| Resume::Earlier(Box::new(e.clone())));
         pending.or_else(|| self.reread.clone()).or_else(earlier)
     }
 
@@ -303,13 +307,42 @@ impl DeviceState {
         self.refusals.clone()
     }
 
-    /// Takes in that its bootloader refused an image in an earlier run.
+    /// Takes in that its bootloader refused an image.
     pub(super) fn was_refused(&mut self, refused: &EarlierRefusal) {
-        let is_known =
-            |known: &EarlierRefusal| (&known.run, &known.image) == (&refused.run, &refused.image);
-        if !self.refusals.iter().any(is_known) {
-            self.refusals.push(refused.clone());
+        let is_same = |known: &&mut EarlierRefusal| {
+            (&known.run, &known.image) == (&refused.run, &refused.image)
+        };
+        match self.refusals.iter_mut().find(is_same) {
+            Some(known) if known.at >= refused.at => return,
+            Some(known) => known.clone_from(refused),
+            None => self.refusals.push(refused.clone()),
         }
+        // Whoever asked for it before did not know of this.
+        self.wants_refused = false;
+    }
+
+    /// Whether its last attempt ended since its bootloader refused the image, be it in an earlier run.
+    pub fn has_refused_image(&self) -> bool {
+        match self.outcome() {
+            Some(Outcome::RolledBack) => true,
+            Some(Outcome::Failed(failure)) => {
+                matches!(failure.kind, FailureKind::RefusedBefore { .. })
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether another device answered the last look than the one that an earlier run may have sent an install to.
+    pub(super) fn is_replaced(&self) -> bool {
+        let (Some(earlier), Some(seen)) = (&self.earlier, &self.seen) else {
+            return false;
+        };
+        earlier.pending.device.differs(&seen.version).is_some()
+    }
+
+    /// Whether it is not known what an install did to it, of this run or of an earlier one.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.pending.is_some() || self.earlier.is_some()
     }
 
     /// How it ends when it goes away without a word while only its log is to be read once more: as before.

@@ -48,7 +48,7 @@ impl DeviceState {
 
     /// Stopped without a task. What is in doubt stays in doubt.
     pub(super) fn finish_cancelled(&mut self) -> Command {
-        let outcome = if self.pending.is_some() {
+        let outcome = if self.is_in_doubt() {
             Outcome::Unknown(Doubt::StoppedWatching)
         } else {
             let unread = self.unread("stopped before the log was read");
@@ -76,7 +76,7 @@ impl DeviceState {
         if let Some(unread) = self.unread(what) {
             return unread;
         }
-        match (how, self.pending.is_some()) {
+        match (how, self.is_in_doubt()) {
             (TaskEnd::Aborted, true) => Outcome::Unknown(Doubt::StoppedWatching),
             (TaskEnd::Aborted, false) => Outcome::Cancelled(self.touched()),
             (TaskEnd::Panicked(what), true) => Outcome::Unknown(Doubt::Panicked(what.clone())),

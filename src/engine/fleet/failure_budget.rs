@@ -109,6 +109,9 @@ impl Fleet {
             }
             commands.push(self.change(n, |device| {
                 if matches!(device.state, DevicePhase::Waiting) {
+                    if device.is_in_doubt() {
+                        return device.finish_cancelled();
+                    }
                     return device.finish_as(Outcome::Halted(Touched::Nothing));
                 }
                 device.cancelling = true;

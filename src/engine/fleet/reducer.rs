@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::model::{DeviceId, MaxFailures, PayloadFacts, RunId};
+use crate::model::{DeviceId, ImageFacts, MaxFailures, Outcome, PayloadFacts, RunId};
 
 use super::counts::FleetCounts;
 use super::device_state::{DevicePhase, DeviceSeed, DeviceState};
 use super::run_clock::RunClock;
 use super::stage_times::StageTimes;
-use crate::engine::event::{DeviceFact, Event, Fact};
+use crate::engine::event::{DeviceFact, EarlierRefusal, Event, Fact};
 use crate::engine::reducer_messages::{Command, Intent, Message};
 use crate::engine::run_facts::RunFacts;
 
@@ -386,6 +386,18 @@ impl Fleet {
         }
     }
 
+    /// That a device's bootloader has refused the image of this run.
+    fn refusal(&self, n: usize, at: Timestamp) -> EarlierRefusal {
+        let firmware = self.payload().firmware.as_ref();
+        let seen = self.devices[n].seen.as_ref();
+        EarlierRefusal {
+            run: self.run().clone(),
+            at,
+            image: firmware.map(ImageFacts::sha256_hex),
+            device: seen.map(|seen| seen.version.mark()),
+        }
+    }
+
     fn on_event(&mut self, event: &Event, commands: &mut Vec<Command>) {
         match &event.fact {
             Fact::RunStarted { .. } => self.started = Some(event.at),
@@ -412,6 +424,12 @@ impl Fleet {
                 }
                 self.change(n, |device| device.apply(event.at, fact));
                 self.measure(n, event.at, fact);
+                if let DeviceFact::Finished { outcome } = fact
+                    && *outcome == Outcome::RolledBack
+                {
+                    let refused = self.refusal(n, event.at);
+                    self.change(n, |device| device.was_refused(&refused));
+                }
                 if matches!(fact, DeviceFact::PermitAsked) {
                     self.give_permit(n, commands);
                 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{DeviceId, Doubt, FailureKind, Outcome, Skip, Touched};
+use crate::model::{DeviceId, Doubt, Outcome, Skip, Touched};
 
 use super::device_state::{DevicePhase, DeviceState};
 use super::reducer::{Fleet, Mode, Phase};
@@ -37,6 +37,13 @@ impl Fleet {
         if let Some(max_failures) = reopened.max_failures {
             self.max_failures = max_failures;
             self.halted = false;
+        }
+        for n in 0..self.devices.len() {
+            // What was asked for was asked of another process.
+            self.change(n, |device| {
+                device.wants_refused = false;
+                device.takes_other = false;
+            });
         }
         if reopened.mode == Mode::Go {
             // Nobody is shown a plan in which they could be taken in again.
@@ -146,12 +153,10 @@ impl DeviceState {
         }
     }
 
-    /// A person has asked for it to be tried again: also if that sends an image that it refused before.
+    /// A person has asked for it to be tried again: also if that sends an image that it refused before, or is another device
+    /// than the one that is in doubt.
     pub(super) fn asked_for_again(&mut self) {
-        if let DevicePhase::Done(Outcome::Failed(failure)) = &self.state
-            && matches!(failure.kind, FailureKind::RefusedBefore { .. })
-        {
-            self.wants_refused = true;
-        }
+        self.wants_refused |= self.has_refused_image();
+        self.takes_other = self.is_replaced();
     }
 }

@@ -12,7 +12,7 @@ use crate::model::{
 };
 
 use super::attempt::Attempt;
-use super::reboot::{RebootLook, outcome_of_last_look};
+use super::reboot::{NORMAL_SILENCE, RebootLook, outcome_of_last_look};
 use crate::engine::event::{
     EarlierInstall, EarlierRefusal, PendingInstall, Progress, Resume, Seen,
 };
@@ -27,6 +27,10 @@ impl<D: Device> Attempt<D> {
     ) -> Option<Verdict> {
         let now = match (resume, looked) {
             (_, Err(kind)) => kind.to_string(),
+            (Resume::Earlier(earlier), Ok(seen)) if is_other(earlier, seen).is_some() => {
+                let what = is_other(earlier, seen)?;
+                return Some(FailureKind::OtherDevice { what }.into());
+            }
             (Resume::Earlier(earlier), Ok(seen)) if !self.is_open(earlier, seen) => return None,
             (Resume::Earlier(earlier), Ok(seen)) => self.describe_now(&earlier.pending, seen),
             (Resume::Install(pending), Ok(seen)) => self.describe_now(pending, seen),
@@ -52,17 +56,29 @@ impl<D: Device> Attempt<D> {
     /// Waits until it is known what the install of an earlier run did to the device: it has rebooted, or it answers as before
     /// although its time is over. How the attempt ends where it is not to be known.
     pub(super) async fn watch_earlier(&mut self, earlier: &EarlierInstall) -> Result<(), Outcome> {
-        if let Ok(look) = self.unless_cancelled(self.look()).await?
-            && !self.is_open(earlier, &look.seen)
-        {
-            return Ok(());
+        let stopped = Outcome::Unknown(Doubt::StoppedWatching);
+        let look = self.unless_cancelled(self.look()).await;
+        if let Ok(look) = look.map_err(|_| stopped.clone())? {
+            if let Some(what) = is_other(earlier, &look.seen) {
+                let running = self.begin(Stage::Probe, 1).await;
+                let kind = FailureKind::OtherDevice { what };
+                let planned = self.planned(look.seen, kind.clone().into());
+                self.events.send(planned).await;
+                return Err(self.fail(running, kind).await);
+            }
+            if !self.is_open(earlier, &look.seen) {
+                return Ok(());
+            }
         }
         let pending = &earlier.pending;
         let running = self.begin(Stage::Reboot, 1).await;
         let what = describe_sent(earlier);
         self.events
             .send_progress(Stage::Reboot, Progress::Step { what });
-        let deadline = pending.since + self.policy.timeouts.reboot;
+        let limit = self.policy.timeouts.reboot;
+        // Also long after it the device may be rebooting, for whatever reason.
+        let soon = Instant::now() + NORMAL_SILENCE.min(limit);
+        let deadline = (pending.since + limit).max(soon);
         let cancel = self.cancel.clone();
         let watch = self.reboot(pending, deadline, Duration::ZERO);
         let met = tokio::select! {
@@ -73,7 +89,7 @@ impl<D: Device> Attempt<D> {
         match met {
             None => {
                 self.end_failed(running, FailureKind::Stopped).await;
-                Err(Outcome::Unknown(Doubt::StoppedWatching))
+                Err(stopped)
             }
             Some(Ok(status)) => {
                 self.rebooted_since = Some(earlier.clone());
@@ -102,13 +118,9 @@ impl<D: Device> Attempt<D> {
         }
     }
 
-    /// Whether that install may still be under way. Not if another device answers, if it has rebooted, or if the time is
-    /// over.
+    /// Whether that install may still be under way. Not if the device has rebooted, or if the time is over.
     fn is_open(&mut self, earlier: &EarlierInstall, seen: &Seen) -> bool {
         let pending = &earlier.pending;
-        if pending.device.differs(&seen.version).is_some() {
-            return false;
-        }
         if self.rebooted(pending, seen) {
             self.rebooted_since = Some(earlier.clone());
             return false;
@@ -131,10 +143,12 @@ impl<D: Device> Attempt<D> {
         let ours = || is_ours().then(|| self.image_sha256()).flatten();
         // Without the image's name it would stand for any image.
         let image = earlier.image.clone().or_else(ours)?;
-        is_refused.then(|| EarlierRefusal {
+        let is_it = is_other(earlier, seen).is_none();
+        (is_it && is_refused).then(|| EarlierRefusal {
             run: earlier.run.clone(),
             at: Timestamp::now(),
             image: Some(image),
+            device: Some(earlier.pending.device.clone()),
         })
     }
 
@@ -144,7 +158,11 @@ impl<D: Device> Attempt<D> {
         let known = self.refusal_seen(seen).into_iter();
         let refused = known
             .chain(self.refused.iter().cloned())
-            .find(|refused| refused.image.is_none() || refused.image == image)?;
+            .filter(|refused| refused.image.is_none() || refused.image == image)
+            .find(|refused| {
+                let mark = refused.device.as_ref();
+                mark.and_then(|mark| mark.differs(&seen.version)).is_none()
+            })?;
         (!self.policy.resend_refused).then(|| FailureKind::RefusedBefore {
             run: refused.run.to_string(),
             on: refused.at.strftime("%F").to_string(),
@@ -171,6 +189,11 @@ impl<D: Device> Attempt<D> {
             format!("answers as before, runs {fwv}")
         }
     }
+}
+
+/// In what the device that said this differs from the one that was sent the install, if it does.
+fn is_other(earlier: &EarlierInstall, seen: &Seen) -> Option<String> {
+    earlier.pending.device.differs(&seen.version)
 }
 
 fn describe_ago(pending: &PendingInstall) -> String {

@@ -47,7 +47,9 @@ impl<D: Device> Attempt<D> {
             Err(stopped) => {
                 // What is in doubt stays so: a look that was stopped has seen nothing.
                 let outcome = match resume {
-                    Some(Resume::Install(_)) => Outcome::Unknown(Doubt::StoppedWatching),
+                    Some(Resume::Install(_) | Resume::Earlier(_)) => {
+                        Outcome::Unknown(Doubt::StoppedWatching)
+                    }
                     Some(Resume::Log { .. }) => Outcome::Failed(Failure {
                         stage: Stage::Audit,
                         kind: FailureKind::NotConfirmed {
@@ -55,7 +57,7 @@ impl<D: Device> Attempt<D> {
                         },
                         touched: Touched::InstallSent,
                     }),
-                    Some(Resume::Earlier(_)) | None => stopped,
+                    None => stopped,
                 };
                 return self.events.send(DeviceFact::Finished { outcome }).await;
             }
@@ -86,7 +88,10 @@ impl<D: Device> Attempt<D> {
                 Component::Ui => self.check_app_again(&pending).await,
             },
             Some(Resume::Earlier(earlier)) => match self.watch_earlier(&earlier).await {
-                Ok(()) => self.upgrade_from_start(planned).await,
+                Ok(()) => {
+                    let device = planned.unwrap_or_else(|| earlier.pending.device.clone());
+                    self.upgrade_from_start(Some(device)).await
+                }
                 Err(outcome) => Err(outcome),
             },
             Some(Resume::Log { mark, judged }) => Ok(self.read_again(mark.as_ref(), judged).await),

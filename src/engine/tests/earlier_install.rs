@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::engine::fixtures::{DeviceName as _, seed};
-use crate::engine::{EarlierInstall, EarlierRefusal, PendingInstall};
+use crate::engine::{EarlierInstall, EarlierRefusal, PendingInstall, Reopened};
 use crate::model::{Component, DeviceMark, Fws};
 use tokio::time::Instant;
 
@@ -44,6 +44,7 @@ fn run_after(fake: &Fake, mode: Mode, earlier: Option<EarlierInstall>, policy: P
             run: RunId::from_random([9; 4]),
             at: "2026-11-23T12:00:00Z".parse().unwrap(),
             image: None,
+            device: None,
         });
     }
     seed.earlier = earlier;
@@ -53,6 +54,18 @@ fn run_after(fake: &Fake, mode: Mode, earlier: Option<EarlierInstall>, policy: P
     FleetRun::new(fleet, |inbox| {
         Pool::new(run, [(0.id(), fake.clone())], payload, policy, inbox)
     })
+}
+
+fn reopened(mode: Mode, refused: BTreeMap<DeviceId, EarlierRefusal>) -> Reopened {
+    Reopened {
+        by: "ann on desk, process 7".to_owned(),
+        mode,
+        concurrency: 1,
+        max_failures: None,
+        gone: Vec::new(),
+        earlier: BTreeMap::new(),
+        refused,
+    }
 }
 
 async fn ends(fake: &Fake, earlier: EarlierInstall) -> FleetRun {
@@ -229,6 +242,94 @@ async fn a_refusal_that_the_plan_has_found_outlives_the_next_look() {
     assert_eq!(fake.count("upload"), 0);
 }
 
+/// Another device answers there: nobody knows what became of the one that was sent the install, and this one is upgraded only
+/// where a person takes it for the other.
+#[tokio::test(start_paused = true)]
+async fn another_device_is_neither_judged_nor_upgraded_unasked() {
+    for fws in [OLD, NEW] {
+        let fake = refused_meanwhile().with(|w| {
+            w.sd_cid = Some("other".to_owned());
+            w.fws = Some(fws);
+        });
+        let mut run = ends(&fake, sent(Duration::from_secs(900), NEW)).await;
+        let (stage, kind, touched) = failed(&run);
+        assert_eq!((stage, touched), (Stage::Probe, Touched::Nothing));
+        assert!(matches!(kind, FailureKind::OtherDevice { .. }), "{kind:?}");
+        assert!(only(&run).earlier.is_some() && only(&run).saw_earlier_end.is_none());
+        assert!(only(&run).refusals.is_empty());
+        assert_eq!(fake.count("upload"), 0);
+        run.intend(Intent::Retry(0.id()));
+        run_to_end(&mut run).await;
+        let wanted = if fws == NEW {
+            Outcome::Current
+        } else {
+            Outcome::Upgraded
+        };
+        assert_eq!(outcome(&run), &wanted);
+        assert!(only(&run).saw_earlier_end.is_some());
+    }
+}
+
+/// A device that was replaced after it had refused the image: the other one has refused nothing.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_of_the_device_and_not_of_its_place() {
+    for (sd_cid, wanted) in [("0353445", false), ("other", true)] {
+        let fake = Fake::new().with(|w| w.sd_cid = Some(sd_cid.to_owned()));
+        let run = run_of(std::slice::from_ref(&fake), Mode::Go, 1);
+        let refused = EarlierRefusal {
+            run: RunId::from_random([9; 4]),
+            at: "2026-11-23T12:00:00Z".parse().unwrap(),
+            image: None,
+            device: Some(sent(Duration::ZERO, NEW).pending.device),
+        };
+        let refused = [(only(&run).id.clone(), refused)].into();
+        let mut run = run.reopened(reopened(Mode::Go, refused));
+        run.intend(Intent::Begin);
+        run_to_end(&mut run).await;
+        assert_eq!(outcome(&run) == &Outcome::Upgraded, wanted, "{sd_cid}");
+        assert!(wanted || refused_before(&run));
+    }
+}
+
+/// Another run's install spends none of this run's budget.
+#[tokio::test(start_paused = true)]
+async fn what_an_earlier_run_did_is_no_harm_of_this_one() {
+    let fake = Fake::new();
+    let forever = Instant::now() + Duration::from_secs(1 << 30);
+    fake.world().away.push((Instant::now(), forever));
+    let run = ends(&fake, sent(Duration::from_secs(12), NEW)).await;
+    assert_eq!((outcome(&run), only(&run).harm), (&Outcome::Lost, 0));
+}
+
+/// Long after the install, too, a device that does not answer is given the time of a reboot.
+#[tokio::test(start_paused = true)]
+async fn a_device_that_is_silent_long_after_is_watched_for_a_reboot() {
+    let fake = Fake::new();
+    let back = Instant::now() + Duration::from_secs(45);
+    fake.world().away.push((Instant::now(), back));
+    fake.world().boots.push_back((back, NEW));
+    let run = ends(&fake, sent(Duration::from_secs(7 * 86_400), NEW)).await;
+    assert_eq!(outcome(&run), &Outcome::Current);
+}
+
+/// It may be rebooting, and nobody has looked: that it runs what it ran before would be a lie.
+#[tokio::test(start_paused = true)]
+async fn a_device_in_doubt_that_is_stopped_before_its_look_stays_in_doubt() {
+    let fake = Fake::new();
+    let mut run = run_after(
+        &fake,
+        Mode::Go,
+        Some(sent(Duration::ZERO, NEW)),
+        Policy::default(),
+    );
+    run.intend(Intent::Begin);
+    run.intend(Intent::Cancel(0.id()));
+    run_to_end(&mut run).await;
+    let doubt = Outcome::Unknown(crate::model::Doubt::StoppedWatching);
+    assert_eq!(outcome(&run), &doubt);
+    assert!(only(&run).earlier.is_some());
+}
+
 /// Something else stands in the way first; whoever takes that away still has to ask for the image.
 #[tokio::test(start_paused = true)]
 async fn a_refusal_is_known_although_something_else_stands_in_the_way() {
@@ -288,15 +389,7 @@ async fn a_look_that_is_stopped_leaves_a_doubt_as_it_was() {
     until(&mut run, |f| matches!(f, DeviceFact::InstallBegun { .. })).await;
     let forever = Instant::now() + Duration::from_secs(1 << 30);
     fake.world().away.push((Instant::now(), forever));
-    let mut run = run.reopened(crate::engine::Reopened {
-        by: "ann on desk, process 7".to_owned(),
-        mode: Mode::Confirm,
-        concurrency: 1,
-        max_failures: None,
-        gone: Vec::new(),
-        earlier: BTreeMap::new(),
-        refused: BTreeMap::new(),
-    });
+    let mut run = run.reopened(reopened(Mode::Confirm, BTreeMap::new()));
     run.intend(Intent::Begin);
     until(&mut run, |f| {
         matches!(

@@ -1,17 +1,19 @@
 //! Whatever is recorded in whatever order: what is read again leads to the same state, after every message of it.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::super::JournalledRun;
 use super::super::fixtures::{TestJournal, record};
 use crate::engine::fixtures::{finished, firmware, install_begun, numbered, started, version};
 use crate::engine::{
-    DeviceFact, Event, Fact, Fleet, Intent, Message, Mode, Progress, Recorder as _, RunFacts,
-    TaskEnd,
+    DeviceFact, EarlierInstall, EarlierRefusal, Event, Fact, Fleet, Intent, Message, Mode,
+    Progress, Recorder as _, Reopened, RunFacts, Seen, TaskEnd,
 };
 use crate::model::{
-    Component, DeviceId, Doubt, FailureKind, Fws, MaxFailures, Outcome, RunId, Scope, Secret, Skip,
-    Stage, Touched, Unproven, Verdict,
+    Component, DeviceId, DeviceStatus, Doubt, FailureKind, FlsState, Fws, MaxFailures, Outcome,
+    RunId, Scope, Secret, Skip, Stage, Touched, Unproven, Verdict,
 };
 
 const DEVICES: usize = 3;
@@ -74,13 +76,65 @@ fn fact() -> impl Strategy<Value = DeviceFact> {
             derivation: None,
         }),
         (0..9_u32).prop_map(|left| DeviceFact::LoginRefused { left }),
-        Just(DeviceFact::Planned {
-            seen: None,
-            verdict: Verdict::Current,
-            refused: None,
-        }),
+        any::<[bool; 4]>().prop_map(planned),
         outcome().prop_map(finished),
     ]
+}
+
+/// A look that may have been answered, by the device or by another one, and may show a refusal.
+fn planned([answered, other, watch, was_refused]: [bool; 4]) -> DeviceFact {
+    let mut version = version(Fws([7; 64]));
+    version.sd_cid = other.then(|| "other".to_owned());
+    let status = DeviceStatus {
+        uptime: Duration::from_secs(60),
+        clock: None,
+        initialised: true,
+        fls_state: FlsState(0),
+        trusted_time: true,
+        fw_upgrade: false,
+    };
+    DeviceFact::Planned {
+        seen: answered.then(|| Box::new(Seen { version, status })),
+        verdict: if watch {
+            Verdict::Watch {
+                notes: Vec::new(),
+                goes_on: true,
+            }
+        } else {
+            Verdict::Current
+        },
+        refused: was_refused.then(|| Box::new(refused())),
+    }
+}
+
+fn refused() -> EarlierRefusal {
+    EarlierRefusal {
+        run: RunId::from_random([9; 4]),
+        at: jiff::Timestamp::UNIX_EPOCH,
+        image: Some("ab".repeat(32)),
+        device: None,
+    }
+}
+
+/// Another process goes on, and knows what other runs left.
+fn reopened(mode: Mode, device: DeviceId, in_doubt: bool) -> Fact {
+    let mut pending = crate::engine::fixtures::pending();
+    pending.device.sd_cid = Some("this".to_owned());
+    let earlier = EarlierInstall {
+        run: RunId::from_random([9; 4]),
+        image: None,
+        pending,
+    };
+    let earlier = in_doubt.then(|| (device.clone(), earlier));
+    Fact::RunReopened(Box::new(Reopened {
+        by: "ann on desk, process 7".to_owned(),
+        mode,
+        concurrency: 2,
+        max_failures: None,
+        gone: Vec::new(),
+        earlier: earlier.into_iter().collect(),
+        refused: [(device, refused())].into(),
+    }))
 }
 
 fn announced() -> DeviceFact {
@@ -121,6 +175,12 @@ fn message() -> impl Strategy<Value = Message> {
         1 => (device(), 0..3_u32, "\\PC{0,9}").prop_map(|(device, attempt, what)| {
             Message::TaskLost { device, attempt, how: TaskEnd::Panicked(what) }
         }),
+        1 => (device(), proptest::sample::select(&[Mode::Confirm, Mode::Go][..]), any::<bool>()).prop_map(
+            move |(device, mode, in_doubt)| {
+                let fact = reopened(mode, device, in_doubt);
+                Message::Event(Event { at: at(1), fact })
+            }
+        ),
         4 => intent().prop_map(Message::Intent),
     ]
 }

@@ -7,10 +7,11 @@ use jiff::Timestamp;
 use super::super::fixtures::TestJournal;
 use crate::engine::fixtures::{DeviceName as _, OLD, TestRun, firmware, pending, seed, version};
 use crate::engine::{
-    DeviceFact, DeviceSeed, EarlierInstall, EarlierRefusal, Mode, PendingInstall, Seen,
+    DeviceFact, DeviceSeed, EarlierInstall, EarlierRefusal, Intent, Mode, PendingInstall, Seen,
 };
 use crate::model::{
-    Component, DeviceStatus, Doubt, FlsState, LinkTrust, Outcome, PayloadFacts, RunId, Verdict,
+    Component, DeviceStatus, Doubt, FailureKind, FlsState, LinkTrust, Outcome, PayloadFacts, RunId,
+    Stage, Touched, Verdict,
 };
 
 /// So many minutes before now.
@@ -29,6 +30,7 @@ fn id(number: u8) -> RunId {
 fn sent(minutes: u64) -> PendingInstall {
     let mut pending = pending();
     pending.since -= ago(minutes);
+    pending.device = version(OLD).mark();
     pending
 }
 
@@ -80,7 +82,17 @@ fn install(run: &mut TestRun, pending: PendingInstall) {
 }
 
 /// A run that sees the device up, and what that shows of an earlier install.
-fn looks(mut run: TestRun, verdict: Verdict, refused: Option<EarlierRefusal>) -> TestRun {
+fn looks(run: TestRun, verdict: Verdict, refused: Option<EarlierRefusal>) -> TestRun {
+    looks_like(run, None, verdict, refused)
+}
+
+/// The same, of a device with this `sd_cid`.
+fn looks_like(
+    mut run: TestRun,
+    sd_cid: Option<&str>,
+    verdict: Verdict,
+    refused: Option<EarlierRefusal>,
+) -> TestRun {
     let status = DeviceStatus {
         uptime: Duration::from_secs(60),
         clock: None,
@@ -89,7 +101,8 @@ fn looks(mut run: TestRun, verdict: Verdict, refused: Option<EarlierRefusal>) ->
         trusted_time: true,
         fw_upgrade: false,
     };
-    let version = version(OLD);
+    let mut version = version(OLD);
+    version.sd_cid = sd_cid.map(str::to_owned);
     run.tell(
         0,
         DeviceFact::Planned {
@@ -173,17 +186,18 @@ fn a_run_that_was_told_settles_a_doubt_once_it_has_seen_the_end() {
     stopped.end();
     kept.keep(2, &stopped);
     assert_eq!(holder(&kept), Some(id(1)));
+    // That was another run's, and something is left to do for this one.
     let second = kept.journal.find("00000002").unwrap();
-    assert!(second.unfinished && second.in_doubt == 1);
+    assert!(second.unfinished && second.in_doubt == 0);
     kept.keep(3, &current(run(10, told_of(1, 30), firmware(1000))));
     assert_eq!(holder(&kept), None);
-    // Its own run is killed all the same, and the second one has nothing left to do.
+    // Both runs were stopped before they were done with the device.
     let entry = |run: &str| {
         let entry = kept.journal.find(run).unwrap();
         (entry.in_doubt, entry.unfinished)
     };
     assert_eq!(entry("00000001"), (0, true));
-    assert_eq!(entry("00000002"), (0, false));
+    assert_eq!(entry("00000002"), (0, true));
     let runs = kept.journal.runs().unwrap();
     assert!(runs.iter().all(|run| run.in_doubt == 0));
 }
@@ -244,6 +258,7 @@ fn a_refusal_that_a_run_saw_of_an_earlier_one_is_known() {
         run: id(1),
         at: at(ago(20)),
         image: Some(image_of(&firmware(1000))),
+        device: None,
     };
     let verdict = || Verdict::Upgrade { notes: Vec::new() };
     for payload in [firmware(1000), other_image()] {
@@ -265,8 +280,67 @@ fn a_refusal_without_its_image_is_of_the_image_of_its_run() {
         run: id(9),
         at: at(ago(60)),
         image: None,
+        device: None,
     });
     kept.keep_killed(1, &run(30, seed, other_image()));
     assert_eq!(refused(&kept), [(id(9), image_of(&other_image()))]);
     assert_eq!(kept.journal.refusals().unwrap()[0].device, 0.id());
+}
+
+/// A retry that came to another end does not make the device take the image.
+#[test]
+fn a_refusal_outlives_a_retry_that_ended_otherwise() {
+    let kept = TestJournal::new();
+    let mut retried = in_doubt(30);
+    retried.finish(0, Outcome::RolledBack);
+    retried.intend(Intent::Retry(0.id()));
+    retried.start(0, Stage::Probe, 1);
+    retried.finish(0, Outcome::Cancelled(Touched::Nothing));
+    retried.end();
+    kept.keep(1, &retried);
+    assert_eq!(refused(&kept), [(id(1), image_of(&firmware(1000)))]);
+}
+
+/// A former version said by the outcome alone what it had seen of an earlier run's install.
+#[test]
+fn a_refusal_that_only_the_outcome_tells_is_known() {
+    let kept = TestJournal::new();
+    let mut former = run(30, told_of(9, 60), firmware(1000));
+    let kind = FailureKind::RefusedBefore {
+        run: id(9).to_string(),
+        on: "2026-11-23".to_owned(),
+    };
+    former.fail(0, Stage::Probe, kind, Touched::Nothing);
+    former.end();
+    kept.keep(1, &former);
+    assert_eq!(refused(&kept), [(id(9), image_of(&firmware(1000)))]);
+}
+
+/// Without the run that saw the end the device would be in doubt again.
+#[test]
+fn a_run_that_settled_a_doubt_is_kept_as_long_as_the_one_that_holds_it() {
+    let kept = TestJournal::new();
+    kept.keep_killed(1, &in_doubt(30));
+    kept.keep(2, &current(run(10, told_of(1, 30), firmware(1000))));
+    kept.keep(3, &current(run(10, plain(), firmware(1000))));
+    let later = at(Duration::ZERO) + ago(60);
+    let gone = kept.journal.prune(later, false).unwrap();
+    let gone: Vec<_> = gone.into_iter().map(|run| run.run).collect();
+    assert_eq!(gone, [id(3)]);
+    assert_eq!(holder(&kept), None);
+}
+
+/// It answered, but it is another one: what became of the one that was sent the install is as unknown as before.
+#[test]
+fn another_device_settles_nothing() {
+    let kept = TestJournal::new();
+    kept.keep_killed(1, &in_doubt(30));
+    let mut seed = told_of(1, 30);
+    seed.earlier.as_mut().unwrap().pending.device.sd_cid = Some("another".to_owned());
+    let other = run(20, seed, firmware(1000));
+    let mut other = looks_like(other, Some("this"), Verdict::Current, None);
+    other.finish(0, Outcome::Current);
+    other.end();
+    kept.keep(2, &other);
+    assert_eq!(holder(&kept), Some(id(1)));
 }

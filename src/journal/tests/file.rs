@@ -14,7 +14,7 @@ use super::super::fixtures::{TestJournal, of_test_run, record_all};
 use super::super::{Journal, JournalError};
 use crate::engine::fixtures::{TestRun, firmware, numbered};
 use crate::engine::{Event, Fact, Intent, Message, Mode, Recorder as _};
-use crate::model::{Outcome, RunId};
+use crate::model::{DeviceSpec, Outcome, Reach, RunId};
 
 fn of_one_device() -> TestRun {
     let mut run = TestRun::new(Mode::Go, numbered(1), firmware(1000));
@@ -285,7 +285,15 @@ fn a_message_that_cannot_be_read_hides_no_other_run() {
     assert!(runs[0].run == well && runs[0].tally.is_some());
     assert_eq!(kept.journal.open_installs().unwrap().len(), 1);
     // Whoever is to send installs must know them all.
-    let said = kept.journal.check_runs().unwrap_err();
+    let reach = |name: &str| {
+        [Reach::of(&DeviceSpec::plain(
+            name,
+            &format!("{name}.example"),
+            443,
+        ))]
+    };
+    kept.journal.check_runs(&reach("elsewhere")).unwrap();
+    let said = kept.journal.check_runs(&reach("vault-01")).unwrap_err();
     assert!(
         matches!(&said, JournalError::Message { run, .. } if *run == odd),
         "{said}"

@@ -227,7 +227,7 @@ pub enum FailureKind {
         /// The HTTP status.
         status: u16,
     },
-    /// At the login for the log another device answers than the one that was upgraded.
+    /// Another device answers than the one that was upgraded, or that an earlier run may have sent an install to.
     #[error("another device answers there now: {what}")]
     OtherDevice {
         /// What is different.

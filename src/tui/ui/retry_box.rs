@@ -11,8 +11,8 @@ use super::{Effect, Popup, Ui};
 pub(in crate::tui) enum RetryKind {
     /// An install may have been sent, so it is not sent again.
     Watch,
-    /// The same for the management app's install; the steps after it may follow.
-    WatchApp,
+    /// The same for the management app's install, or for one of an earlier run; the steps after it may follow.
+    WatchFirst,
     /// The upgrade is proven, but its log has yet to be read.
     ReadLog,
     /// Nothing was sent yet.
@@ -24,7 +24,7 @@ pub(in crate::tui) enum RetryKind {
 impl RetryKind {
     pub(in crate::tui) const ALL: [Self; 5] = [
         Self::Watch,
-        Self::WatchApp,
+        Self::WatchFirst,
         Self::ReadLog,
         Self::Look,
         Self::Upload,
@@ -35,8 +35,11 @@ impl RetryKind {
         if let Some(pending) = &device.pending {
             return match pending.component {
                 Component::Firmware => Self::Watch,
-                Component::Ui => Self::WatchApp,
+                Component::Ui => Self::WatchFirst,
             };
+        }
+        if device.earlier.is_some() {
+            return Self::WatchFirst;
         }
         match device.outcome() {
             Some(Outcome::Failed(f)) if f.is_about_log() => Self::ReadLog,
@@ -48,7 +51,7 @@ impl RetryKind {
     pub(in crate::tui) fn words(self) -> &'static str {
         match self {
             Self::Watch => "watch only",
-            Self::WatchApp => "watch, then go on",
+            Self::WatchFirst => "watch, then go on",
             Self::ReadLog => "read the log again",
             Self::Look => "look again, then upgrade",
             Self::Upload => "upload and install again",
@@ -107,11 +110,8 @@ impl RetryBox {
     fn open<'f>(scope: Scope, devices: impl IntoIterator<Item = &'f DeviceState>) -> Option<Self> {
         let meant: Vec<&DeviceState> = devices.into_iter().collect();
         let open = meant.iter().filter(|device| scope.allows(device));
-        let rolled_back = Some(OutcomeKind::RolledBack);
-        let chosen_by_name = scope != Scope::Shown
-            && open
-                .clone()
-                .all(|device| device.outcome_kind() == rolled_back);
+        let chosen_by_name =
+            scope != Scope::Shown && open.clone().all(|device| device.has_refused_image());
         let devices: Vec<DeviceId> = open.map(|device| device.id.clone()).collect();
         (!devices.is_empty()).then_some(Self {
             scope,
@@ -144,13 +144,13 @@ impl RetryBox {
         let open = self
             .candidates(fleet)
             .filter(|device| !is_locked_out(device));
-        open.filter(|device| device.outcome_kind() == Some(kind))
+        open.filter(|device| choice_of(device) == Some(kind))
             .count()
     }
 
     /// The devices that are tried again.
     pub(in crate::tui) fn chosen<'f>(&self, fleet: &'f Fleet) -> Vec<&'f DeviceState> {
-        let is_in = |device: &&DeviceState| match device.outcome_kind() {
+        let is_in = |device: &&DeviceState| match choice_of(device) {
             Some(OutcomeKind::RolledBack) => self.rolled_back,
             Some(OutcomeKind::Cancelled) => self.cancelled,
             _ => true,
@@ -188,6 +188,14 @@ impl RetryBox {
 /// The devices that the filter leaves.
 fn shown<'f>(ui: &Ui, fleet: &'f Fleet) -> impl Iterator<Item = &'f DeviceState> {
     ui.shown(fleet).map(|(_, device)| device)
+}
+
+/// As what a device is included or left out: its bootloader may have refused the image in an earlier run.
+fn choice_of(device: &DeviceState) -> Option<OutcomeKind> {
+    if device.has_refused_image() {
+        return Some(OutcomeKind::RolledBack);
+    }
+    device.outcome_kind()
 }
 
 /// Whether "retry all" may include this device: it went wrong, or was cancelled.

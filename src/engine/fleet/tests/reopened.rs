@@ -215,6 +215,7 @@ fn an_image_that_was_refused_before_is_sent_again_only_where_a_person_asks_for_t
         run: RunId::from_random([1; 4]),
         at: Timestamp::UNIX_EPOCH,
         image: None,
+        device: None,
     });
     let facts = Payload::from(image()).facts();
     let run = RunId::from_random([0; 4]);
@@ -290,6 +291,7 @@ fn what_other_runs_have_left_is_watched_and_asked_for() {
         run: RunId::from_random([9; 4]),
         at: Timestamp::UNIX_EPOCH,
         image: None,
+        device: None,
     };
     let Message::Event(mut event) = reopened(Mode::Go) else {
         unreachable!("an event")
@@ -320,4 +322,42 @@ fn what_other_runs_have_left_is_watched_and_asked_for() {
         unreachable!("{commands:?}")
     };
     assert_eq!(refused.len(), 1);
+}
+
+/// Whoever asked for a refused image asked for one attempt of that process, and knew of no newer refusal.
+#[test]
+fn a_refused_image_is_asked_for_anew_after_a_death() {
+    let mut fleet = fleet(Mode::Go, 8, 1);
+    wish(&mut fleet, Intent::Begin);
+    tell(&mut fleet, 0, 1, started(Stage::Upload));
+    tell(&mut fleet, 0, 1, install_begun());
+    tell(&mut fleet, 0, 1, finished(Outcome::RolledBack));
+    let refused = |commands: &[Command]| match commands {
+        [Command::Start { refused, .. }] => refused.len(),
+        other => unreachable!("{other:?}"),
+    };
+    assert_eq!(refused(&wish(&mut fleet, Intent::Retry(id(0)))), 0);
+    tell(&mut fleet, 0, 2, started(Stage::Upload));
+    fleet.update(&reopened(Mode::Go));
+    assert_eq!(refused(&wish(&mut fleet, Intent::Begin)), 1);
+}
+
+/// What a person leaves out of the plan of a resume is left as it is: in doubt, if it was.
+#[test]
+fn an_app_in_doubt_that_is_left_out_stays_in_doubt() {
+    let mut fleet = fleet(Mode::Go, 8, 1);
+    wish(&mut fleet, Intent::Begin);
+    tell(&mut fleet, 0, 1, started(Stage::InstallUi));
+    tell(&mut fleet, 0, 1, install_begun());
+    fleet.update(&reopened(Mode::Confirm));
+    wish(&mut fleet, Intent::Begin);
+    let verdict = Verdict::Watch {
+        notes: Vec::new(),
+        goes_on: true,
+    };
+    tell(&mut fleet, 0, 2, planned(verdict));
+    wish(&mut fleet, Intent::LeaveOut(vec![id(0)]));
+    wish(&mut fleet, Intent::Confirm);
+    tell(&mut fleet, 0, 2, finished(Outcome::Skipped(Skip::LeftOut)));
+    assert!(fleet.devices()[0].pending.is_some() && fleet.devices()[0].is_unfinished());
 }
