@@ -68,6 +68,35 @@ fn retrying_all_asks_first_and_says_what_is_done_to_how_many_and_why() {
     assert_eq!(intents(&finished().press("Rbcy")), [&all(&with)]);
 }
 
+/// Be it in this run or in an earlier one: nobody sends such an image again by retrying what the network did.
+#[test]
+fn images_that_were_refused_before_are_sent_again_only_if_somebody_says_so() {
+    let over = || {
+        let mut screen = TestScreen::new(Mode::Go, seeds());
+        for seed in seeds() {
+            let name = seed.id.as_str();
+            let kind = match name {
+                "vault-02" => crate::model::FailureKind::RefusedBefore {
+                    run: "09090909".to_owned(),
+                    on: "2026-11-23".to_owned(),
+                },
+                _ => crate::model::FailureKind::WrongSecret,
+            };
+            screen.run.fail(name, Stage::Probe, kind, Touched::Nothing);
+        }
+        screen
+    };
+    let names: Vec<String> = seeds().iter().map(|seed| seed.id.to_string()).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let others: Vec<&str> = names
+        .iter()
+        .copied()
+        .filter(|name| *name != "vault-02")
+        .collect();
+    assert_eq!(intents(&over().press("Ry")), [&all(&others)]);
+    assert_eq!(intents(&over().press("Rby")), [&all(&names)]);
+}
+
 #[test]
 fn retrying_all_means_the_devices_that_the_filter_leaves() {
     let mut screen = finished();
