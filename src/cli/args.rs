@@ -165,6 +165,9 @@ pub(super) struct Target {
     /// Send the image also to devices whose bootloader refused that very image in an earlier run
     #[arg(long)]
     pub(super) resend_refused: bool,
+    /// Take the device that answers now for the one that is in doubt since an earlier run: that one was replaced for good
+    #[arg(long)]
+    pub(super) take_replaced: bool,
     /// Send a file even if no device should accept it: an image without a recognised footer or with a signature that
     /// does not verify, an app without a trailer or with files that differ from its manifest. The device decides;
     /// `[images]` still applies

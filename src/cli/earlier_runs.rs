@@ -149,6 +149,8 @@ impl EarlierRuns {
             let refusal = |of: &Self| Some(of.refusals.get(&reach)?.run.clone());
             let sent = install(self).filter(|now| Some(now) != install(told).as_ref());
             let refused = refusal(self).filter(|now| Some(now) != refusal(told).as_ref());
+            // Of an install that was told the plan's own look may have found it.
+            let refused = refused.filter(|run| install(told).is_none_or(|(told, _)| told != *run));
             let run = sent.map(|(run, _)| run).or(refused);
             run.map(|run| (spec.id.clone(), run))
         })

@@ -59,6 +59,7 @@ pub(super) fn again(
         same_key: policy.same_key,
         allow_downgrade: policy.allow_downgrade,
         resend_refused: policy.resend_refused,
+        take_replaced: policy.take_replaced,
         only: Vec::new(),
         known: Some(devices.map(|d| (d.id.clone(), d.reach.clone())).collect()),
     };
@@ -141,6 +142,7 @@ fn overrides(target: &Target) -> Overrides {
         same_key: target.require_same_key,
         allow_downgrade: target.allow_downgrade,
         resend_refused: target.resend_refused,
+        take_replaced: target.take_replaced,
         ..selected(&target.select)
     }
 }

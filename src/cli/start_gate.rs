@@ -1,7 +1,7 @@
 //! What stands between a plan and its start: the devices are locked, and no other run has left anything behind on them since
 //! the plan was made.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::CliError;
@@ -18,6 +18,8 @@ pub(super) struct StartGate {
     locks: Arc<DeviceLocks>,
     /// Absent where the locks were held before the journal was read, and where there is none.
     told: Option<Told>,
+    /// The run that another process had begun, and its journal.
+    begins: Option<(PathBuf, RunId)>,
     left: Mutex<Option<LeftMeanwhile>>,
 }
 
@@ -34,10 +36,8 @@ pub(super) struct Told {
 /// Why a plan is not what it was.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum LeftMeanwhile {
-    /// Another run was at work on a device.
-    #[error(
-        "{device}: run {run} has left an install in doubt, or an image refused, since this plan was made"
-    )]
+    /// Another run has left an install in doubt, or an image refused.
+    #[error("{device}: run {run} was at work on it meanwhile")]
     Run {
         /// The device.
         device: DeviceId,
@@ -45,7 +45,7 @@ pub enum LeftMeanwhile {
         run: RunId,
     },
     /// It cannot be looked up.
-    #[error("what other runs have left meanwhile cannot be read: {0}")]
+    #[error("the journal cannot be used: {0}")]
     Unreadable(String),
 }
 
@@ -55,6 +55,18 @@ impl StartGate {
         Arc::new(Self {
             locks: Arc::clone(locks),
             told,
+            begins: None,
+            left: Mutex::default(),
+        })
+    }
+
+    /// The gate of a run that another process had begun, and that is in the journal at this path: once it opens, what the run
+    /// says of a device is newer than what others have said.
+    pub(super) fn begins_again(locks: &Arc<DeviceLocks>, begins: (PathBuf, RunId)) -> Arc<Self> {
+        Arc::new(Self {
+            locks: Arc::clone(locks),
+            told: None,
+            begins: Some(begins),
             left: Mutex::default(),
         })
     }
@@ -63,14 +75,16 @@ impl StartGate {
     pub(super) async fn open(self: &Arc<Self>) -> Result<(), String> {
         let taken = self.locks.take().await;
         taken.map_err(|refused| refused.line())?;
-        let Some(told) = self.told.clone() else {
-            return Ok(());
-        };
-        let looked = tokio::task::spawn_blocking(move || told.is_still_true()).await;
+        let (told, begins) = (self.told.clone(), self.begins.clone());
+        let looked = tokio::task::spawn_blocking(move || {
+            told.map_or(Ok(()), |told| told.is_still_true())?;
+            begins.map_or(Ok(()), |(journal, run)| begin_again(&journal, &run))
+        });
+        let looked = looked.await;
         let looked = looked.unwrap_or_else(|died| Err(LeftMeanwhile::Unreadable(died.to_string())));
         let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         *left = looked.clone().err();
-        looked.map_err(|left| format!("{left}; leave, and start anew"))
+        looked.map_err(|left| format!("{left}: leave, start anew"))
     }
 
     /// Why it did not open the last time that it was tried.
@@ -89,14 +103,29 @@ impl StartGate {
     }
 }
 
+fn unreadable(error: &JournalError) -> LeftMeanwhile {
+    LeftMeanwhile::Unreadable(chain(error))
+}
+
+fn begin_again(journal: &Path, run: &RunId) -> Result<(), LeftMeanwhile> {
+    let journal = Journal::open(journal).map_err(|error| unreadable(&error))?;
+    journal
+        .at_work_again(run)
+        .map_err(|error| unreadable(&error))
+}
+
 impl Told {
     fn is_still_true(&self) -> Result<(), LeftMeanwhile> {
-        let unreadable = |error: JournalError| LeftMeanwhile::Unreadable(chain(&error));
-        let Some(journal) = Journal::open_existing(&self.journal).map_err(unreadable)? else {
+        let Some(journal) =
+            Journal::open_existing(&self.journal).map_err(|error| unreadable(&error))?
+        else {
             return Ok(());
         };
         let now = EarlierRuns::of(&journal, &self.devices, self.firmware.as_ref(), &self.run);
-        match now.map_err(unreadable)?.news(&self.earlier, &self.devices) {
+        match now
+            .map_err(|error| unreadable(&error))?
+            .news(&self.earlier, &self.devices)
+        {
             Some((device, run)) => Err(LeftMeanwhile::Run { device, run }),
             None => Ok(()),
         }

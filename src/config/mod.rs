@@ -121,6 +121,8 @@ pub struct Overrides {
     pub allow_downgrade: bool,
     /// Send an image again to devices whose bootloader refused it in an earlier run.
     pub resend_refused: bool,
+    /// Upgrade devices that have replaced others which are in doubt.
+    pub take_replaced: bool,
     /// `--only`: names, groups and tags, or patterns of them. Empty selects every device.
     pub only: Vec<String>,
     /// The devices of a run that is gone on with: only these are selected, by their name or by the way to them, whatever

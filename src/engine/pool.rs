@@ -161,6 +161,8 @@ impl<D: Device> Pool<D> {
             keeper: self.keeper.clone(),
             holder: self.holder.clone(),
             refused: Vec::new(),
+            takes_other: false,
+            told_look: false,
             rebooted_since: None,
         };
         let abort = task.abort.clone();
@@ -198,10 +200,11 @@ impl<D: Device> Launcher for Pool<D> {
                 device,
                 attempt,
                 resume,
+                takes_other,
                 refused,
             } => {
                 if let Some((mut work, abort)) = self.attempt(&device, attempt) {
-                    work.refused = refused;
+                    (work.refused, work.takes_other) = (refused, takes_other);
                     self.spawn(device, attempt, abort, work.plan(resume));
                 }
             }
@@ -210,10 +213,11 @@ impl<D: Device> Launcher for Pool<D> {
                 attempt,
                 resume,
                 planned,
+                takes_other,
                 refused,
             } => {
                 if let Some((mut work, abort)) = self.attempt(&device, attempt) {
-                    work.refused = refused;
+                    (work.refused, work.takes_other) = (refused, takes_other);
                     self.spawn(device, attempt, abort, work.upgrade(resume, planned));
                 }
             }

@@ -53,6 +53,8 @@ pub enum Command {
         attempt: u32,
         /// Present where an install may have been sent to it.
         resume: Option<Resume>,
+        /// Whether another device may answer than the one that an earlier run was at work on.
+        takes_other: bool,
         /// Images that it refused before; none once somebody has asked for that again.
         refused: Vec<EarlierRefusal>,
     },
@@ -66,6 +68,8 @@ pub enum Command {
         resume: Option<Resume>,
         /// The device that was looked at for the plan, where there was one: another one is sent nothing.
         planned: Option<DeviceMark>,
+        /// Whether another device may answer than the one that an earlier run was at work on.
+        takes_other: bool,
         /// Images that it refused before; none once somebody has asked for that again.
         refused: Vec<EarlierRefusal>,
     },

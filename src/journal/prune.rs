@@ -1,10 +1,13 @@
 //! Runs that are old enough to go.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 
 use super::database::Journal;
 use super::error::JournalError;
 use super::run_entry::RunEntry;
+use crate::model::RunId;
 
 impl Journal {
     /// Removes the runs that were begun and ended before `older_than`, and says which; with `dry_run` it only says so. One
@@ -17,10 +20,13 @@ impl Journal {
     ) -> Result<Vec<RunEntry>, JournalError> {
         let old = self.rows("started < ?1", [older_than.as_millisecond()])?;
         let settling = self.settling()?;
+        // Also of devices that an inventory no longer has.
+        let holding: HashSet<RunId> = self.open_installs()?.into_iter().map(|o| o.run).collect();
         let mut gone = Vec::new();
         for (row, entry) in old.iter().zip(self.entries(&old)?) {
-            let is_old = entry.ended.is_some_and(|ended| ended < older_than);
-            if !is_old || entry.unfinished || entry.is_alive || settling.contains(&row.n) {
+            let is_old = entry.ended.unwrap_or(entry.started) < older_than;
+            let is_needed = settling.contains(&row.n) || holding.contains(&entry.run);
+            if !is_old || entry.unfinished || entry.is_alive || is_needed {
                 continue;
             }
             if !dry_run {

@@ -16,6 +16,7 @@ use crate::model::{
 const DERIVATION: u32 = 2;
 
 /// A run in a list.
+#[expect(clippy::struct_excessive_bools, reason = "each says something else")]
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RunEntry {
     /// The run.
@@ -44,6 +45,8 @@ pub struct RunEntry {
     pub in_doubt: usize,
     /// Whether devices are left beside those.
     pub(super) stopped: bool,
+    /// Whether anything but looks was begun.
+    pub(super) begun: bool,
     /// Whether a process is at work on it.
     pub is_alive: bool,
     /// Which one, where it says so.
@@ -54,7 +57,8 @@ impl RunEntry {
     /// No more than so many of its devices are in doubt by now.
     pub(super) fn limit_doubts(&mut self, in_doubt: usize) {
         self.in_doubt = self.in_doubt.min(in_doubt);
-        self.unfinished = self.ended.is_none() || self.stopped || self.in_doubt > 0;
+        // A plan that nobody confirmed has changed nothing: that is its end, also where its process died.
+        self.unfinished = (self.begun && self.ended.is_none()) || self.stopped || self.in_doubt > 0;
     }
 }
 
@@ -97,12 +101,15 @@ pub(super) struct RunSummary {
     pub(super) tally: Tally,
     /// Whether devices are unfinished beside those in doubt.
     pub(super) stopped: bool,
+    /// Whether anything but looks was begun.
+    pub(super) begun: bool,
     pub(super) in_doubt: usize,
 }
 
 impl RunSummary {
     pub(super) fn of(fleet: &Fleet) -> Self {
-        let in_doubt = |device: &&DeviceState| device.open_install().is_some();
+        // Of a device that the inventory lost nothing is known any more that could be asked.
+        let in_doubt = |device: &&DeviceState| !device.gone && device.open_install().is_some();
         // What is in doubt since another run is in doubt there.
         let stopped = |d: &DeviceState| !d.gone && d.is_unfinished() && d.open_install().is_none();
         let devices = || fleet.devices().iter();
@@ -110,8 +117,8 @@ impl RunSummary {
             derivation: DERIVATION,
             ended: fleet.ended(),
             tally: Tally::of_fleet(fleet),
-            // A plan that nobody confirmed has changed nothing: that is its end.
             stopped: fleet.has_begun() && devices().any(stopped),
+            begun: fleet.has_begun(),
             in_doubt: devices().filter(in_doubt).count(),
         }
     }

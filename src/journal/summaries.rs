@@ -89,6 +89,7 @@ impl RunRow {
                 unfinished: true,
                 in_doubt: 0,
                 stopped: false,
+                begun: false,
                 is_alive: false,
                 holder: None,
             },
@@ -113,6 +114,7 @@ impl RunRow {
         if let Some(summary) = summary {
             entry.ended = summary.ended.filter(|_| !is_alive);
             entry.stopped = summary.stopped;
+            entry.begun = summary.begun;
             entry.in_doubt = summary.in_doubt;
             entry.tally = Some(summary.tally);
             entry.limit_doubts(summary.in_doubt);
@@ -226,7 +228,7 @@ impl Journal {
         let is_alive = RunLock::is_held(self.file(), row.run());
         let run = self.load(row.run())?;
         let mut fleet = run.fold();
-        if !is_alive && fleet.ended().is_none() {
+        if !is_alive && fleet.ended().is_none() && fleet.has_begun() {
             fleet.bury();
         }
         let derived = Summaries::of(&fleet, &run.record.context);

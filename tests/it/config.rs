@@ -432,6 +432,7 @@ fn the_command_line_wins_and_selects() {
         same_key: true,
         allow_downgrade: true,
         resend_refused: false,
+        take_replaced: false,
         app: Some("c.tar".into()),
         known: None,
         only: words.iter().map(ToString::to_string).collect(),

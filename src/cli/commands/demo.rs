@@ -61,6 +61,7 @@ pub(in crate::cli) fn demo(cli: &Cli, args: &Demo) -> Result<ExitCode, CliError>
             force_image: true,
             allow_downgrade: false,
             resend_refused: false,
+            take_replaced: false,
         };
         let (settings, payload) = load::run(&target)?;
         let mut interrupts = signals::interrupts()?;

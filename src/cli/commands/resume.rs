@@ -72,7 +72,7 @@ impl ResumeError {
             Self::NothingLeft => format!("hemfleet history{journal} lists the runs"),
             Self::Finished(run) => format!("hemfleet report {run}{journal} tells how it ended"),
             Self::Later { run, later, .. } => {
-                format!("hemfleet resume {later}{journal} first, then hemfleet resume {run}{journal}")
+                format!("hemfleet resume {later}{journal} first, then hemfleet resume {run}{journal}; or begin a new run, which watches all of them")
             }
             Self::Changed { .. } => "name the very image with --firmware or --app, put the inventory right, or begin a new \
                  run: it asks each device what it is, and watches those in doubt that are reached as before"
@@ -231,15 +231,27 @@ impl Resumption<'_> {
         let Some(mut session) = self.session(left).await? else {
             return Ok(Exit::Interrupted);
         };
-        let gate = StartGate::new(locks, None);
+        let begins = (
+            self.journal.path().to_path_buf(),
+            session.fleet().run().clone(),
+        );
+        let gate = StartGate::begins_again(locks, begins);
+        if self.args.yes {
+            // Nobody confirms.
+            self.journal.at_work_again(session.fleet().run())?;
+        }
         let (how, reports, interrupts) = (self.how, &mut self.reports, &mut self.interrupts);
         let told =
             show_session::show(&mut session, presentation, &gate, reports, interrupts).await?;
         let fleet = session.fleet();
-        let exit = reports.finish(fleet, Exit::of(fleet), interrupts).await;
         if self.journalled.finish(fleet) {
             journal_file::prune(&self.journal, keep);
         }
+        if let Some(refused) = gate.refused() {
+            reports.finish(fleet, Exit::Usage, interrupts).await;
+            return Err(refused);
+        }
+        let exit = reports.finish(fleet, Exit::of(fleet), interrupts).await;
         let ending = Ending {
             exit: Some(exit),
             log: self.log.as_deref(),
@@ -277,7 +289,6 @@ impl Resumption<'_> {
             earlier: earlier.installs(&settings.devices),
             refused: earlier.refusals(&settings.devices),
         };
-        self.journal.at_work_again(left.fleet.run())?;
         let kept = self.journalled.kept();
         let policy = &left.settings.policy;
         let session = wiring::session_over(left.fleet, policy, left.payload, devices, kept);

@@ -3,7 +3,7 @@
 
 use super::stderr_and_log::say;
 use crate::cli::journal_file;
-use crate::engine::{Fleet, Phase};
+use crate::engine::Fleet;
 use crate::model::counted;
 
 /// Says how to go on with a run that left devices unfinished; `kept` where it is in a journal, `logged` where the log is a
@@ -18,16 +18,21 @@ pub(in crate::cli) fn how_to_go_on(fleet: &Fleet, kept: bool, logged: bool) {
 }
 
 fn words(fleet: &Fleet, kept: bool) -> Option<String> {
-    let begun = fleet.phase() == Phase::Upgrading;
-    if !begun || fleet.stop().is_none() || fleet.unfinished() == 0 {
+    if !fleet.has_begun() || fleet.stop().is_none() || fleet.unfinished() == 0 {
         return None;
     }
     let run = fleet.run();
     let left = counted(fleet.unfinished(), "device is", "devices are");
     Some(if kept {
         let journal = journal_file::option();
+        // A spent budget stays spent.
+        let budget = if fleet.is_halted() {
+            " --max-failures N"
+        } else {
+            ""
+        };
         format!(
-            "run {run} was stopped, {left} not finished: hemfleet resume {run}{journal} goes on"
+            "run {run} was stopped, {left} not finished: hemfleet resume {run}{journal}{budget} goes on"
         )
     } else {
         format!(

@@ -66,6 +66,7 @@ impl PolicyPart {
             same_key: overrides.same_key,
             allow_downgrade: overrides.allow_downgrade,
             resend_refused: overrides.resend_refused,
+            take_replaced: overrides.take_replaced,
             audit: AuditPolicy {
                 mode: or(&self.audit_mode, d.audit.mode),
                 files: count(&self.audit_files, d.audit.files),

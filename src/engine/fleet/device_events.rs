@@ -172,8 +172,12 @@ impl DeviceState {
     ) {
         // A later look that got no answer does not make what is known unknown.
         if let Some(seen) = seen {
-            self.seen = Some(Box::new(seen.clone()));
-            let is_it = self.takes_other || !self.is_replaced();
+            // What it said before its install stays what it ran before.
+            if self.pending.is_none() || self.seen.is_none() {
+                self.seen = Some(Box::new(seen.clone()));
+            }
+            let failed = verdict.failure().map(|failure| &failure.kind);
+            let is_it = !matches!(failed, Some(FailureKind::OtherDevice { .. }));
             if is_it && !matches!(verdict, Verdict::Watch { .. }) {
                 // It has answered, and what an earlier run did to it is known.
                 let seen_now = self.earlier.take().map(|_| at);
@@ -223,8 +227,13 @@ impl DeviceState {
         if !outcome.leaves_doubt() && !matches!(outcome, Outcome::Skipped(_)) {
             self.pending = None;
         }
-        // As long as an earlier run's install is watched, this run has sent none.
-        if self.earlier.is_none() {
+        // As long as an earlier run's install is watched, this run has sent none. Former versions, which do not name its
+        // image, counted it.
+        if self
+            .earlier
+            .as_ref()
+            .is_none_or(|earlier| earlier.image.is_none())
+        {
             self.harm = harm_of(outcome).unwrap_or(self.harm);
         }
         (self.wants_permit, self.permit) = (false, false);

@@ -43,7 +43,7 @@ pub struct DeviceState {
     pub refusals: Vec<EarlierRefusal>,
     /// Whether a person has asked for an image to be sent that it refused before.
     pub(super) wants_refused: bool,
-    /// Whether a person has taken the device that answers now for the one that an earlier run was at work on.
+    /// Whether a person has said that another device may answer than the one that an earlier run was at work on.
     pub(super) takes_other: bool,
     /// Whether the inventory no longer has it, in a run that was gone on with.
     pub gone: bool,
@@ -275,8 +275,7 @@ impl DeviceState {
     /// What an earlier attempt left open.
     pub(in crate::engine) fn resume(&self) -> Option<Resume> {
         let pending = self.pending.clone().map(|w| Resume::Install(Box::new(w)));
-        let earlier = self.earlier.as_ref().filter(|_| !self.takes_other);
-        let earlier = || earlier.map(|e| Resume::Earlier(Box::new(e.clone())));
+        let earlier = || self.earlier.clone().map(|e| Resume::Earlier(Box::new(e)));
         pending.or_else(|| self.reread.clone()).or_else(earlier)
     }
 
@@ -330,14 +329,6 @@ impl DeviceState {
             }
             _ => false,
         }
-    }
-
-    /// Whether another device answered the last look than the one that an earlier run may have sent an install to.
-    pub(super) fn is_replaced(&self) -> bool {
-        let (Some(earlier), Some(seen)) = (&self.earlier, &self.seen) else {
-            return false;
-        };
-        earlier.pending.device.differs(&seen.version).is_some()
     }
 
     /// Whether it is not known what an install did to it, of this run or of an earlier one.

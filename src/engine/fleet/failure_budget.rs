@@ -60,7 +60,8 @@ impl Fleet {
 
     /// Whether the run is halted, and devices wait for somebody to say whether it goes on.
     pub fn waits_for_budget(&self) -> bool {
-        self.halted && self.stop().is_none() && self.to_install() > 0
+        let going = self.phase() == Phase::Upgrading && self.stop().is_none();
+        self.halted && going && self.to_install() > 0
     }
 
     /// Halts the run if the budget is spent; called after every message. Permits are taken back then, so that a device in

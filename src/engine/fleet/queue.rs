@@ -20,12 +20,13 @@ impl Fleet {
         });
     }
 
-    /// The next device in the queue; once the run is halted none that an install would be sent to.
+    /// The next device in the queue; once the run is halted none that an install would be sent to. A look for the plan
+    /// sends none.
     fn next_in_line(&mut self) -> Option<usize> {
         loop {
             let (n, attempt) = match self.open_ends.pop_front() {
                 Some(ticket) => ticket,
-                None if self.halted => return None,
+                None if self.halted && self.phase() == Phase::Upgrading => return None,
                 None => self.queue.pop_front()?,
             };
             // A cancelled device has left the queue, and may stand in it again.
@@ -56,6 +57,7 @@ impl Fleet {
                     device,
                     attempt,
                     resume: state.resume(),
+                    takes_other: state.takes_other,
                     refused: state.refused_before(),
                 },
                 (_, Mode::Audit { all }) => Command::Audit {
@@ -68,6 +70,7 @@ impl Fleet {
                     attempt,
                     resume: state.resume(),
                     planned: state.planned_device(),
+                    takes_other: state.takes_other,
                     refused: state.refused_before(),
                 },
             });

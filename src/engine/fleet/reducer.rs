@@ -80,6 +80,8 @@ pub struct Fleet {
     pub(in crate::engine) max_failures: MaxFailures,
     /// Whether the budget was spent, and nobody has given another one since.
     pub(super) halted: bool,
+    /// The budget, and whether it was spent, before another one was offered with a plan that nobody has confirmed yet.
+    pub(super) before_offer: Option<(MaxFailures, bool)>,
     /// Whether devices have been upgraded, and not only looked at.
     begun: bool,
     started: Option<Timestamp>,
@@ -126,6 +128,7 @@ impl Fleet {
             open_ends: VecDeque::new(),
             max_failures: facts.max_failures,
             halted: false,
+            before_offer: None,
             begun: false,
             started: None,
             clock: RunClock::default(),
@@ -235,7 +238,10 @@ impl Fleet {
                 how,
             } => self.task_lost(device, *attempt, how, &mut commands),
         }
-        self.begun |= self.phase == Phase::Upgrading;
+        if self.phase == Phase::Upgrading {
+            self.begun = true;
+            self.before_offer = None;
+        }
         if self.phase == Phase::Planning && self.counters.busy() == 0 {
             self.phase = Phase::Planned;
         }
@@ -258,13 +264,13 @@ impl Fleet {
             Intent::Confirm => self.confirm(commands),
             Intent::Retry(device) => {
                 if let Some(&n) = self.index.get(device) {
-                    self.retry(n);
+                    self.retry(n, true);
                 }
             }
             Intent::RetryAll(devices) => {
                 for device in devices {
                     if let Some(&n) = self.index.get(device) {
-                        self.retry(n);
+                        self.retry(n, false);
                     }
                 }
             }
@@ -338,7 +344,8 @@ impl Fleet {
         }
     }
 
-    fn retry(&mut self, n: usize) {
+    /// Tries a device again: this very one, or with many others.
+    fn retry(&mut self, n: usize, by_name: bool) {
         let device = &mut self.devices[n];
         let retryable = match &device.state {
             // While the plan is shown, a retry is another look.
@@ -352,7 +359,7 @@ impl Fleet {
         }
         match self.phase {
             Phase::Planned | Phase::Planning => self.phase = Phase::Planning,
-            Phase::Upgrading => self.devices[n].asked_for_again(),
+            Phase::Upgrading => self.devices[n].asked_for_again(by_name),
             Phase::Idle => return,
         }
         self.change(n, DeviceState::try_again);

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{DeviceId, Doubt, Outcome, Skip, Touched};
+use crate::model::{DeviceId, Doubt, Failure, FailureKind, Outcome, Skip, Touched};
 
 use super::device_state::{DevicePhase, DeviceState};
 use super::reducer::{Fleet, Mode, Phase};
@@ -18,11 +18,16 @@ impl Fleet {
             if device.attempt == 0 && !device.gone {
                 self.change(n, |device| device.attempt = 1);
                 self.enqueue(n);
-            } else if device.is_unfinished() && !device.gone {
+            } else if device.is_unfinished() && !device.gone && !self.is_left_out_for_good(device) {
                 self.change(n, DeviceState::try_again);
                 self.enqueue(n);
             }
         }
+    }
+
+    /// Nobody is shown a plan in which it could be taken in again.
+    fn is_left_out_for_good(&self, device: &DeviceState) -> bool {
+        device.left_out && self.mode == Mode::Go
     }
 
     /// Another process goes on with the run, from where [`Fleet::bury`] leaves it.
@@ -34,7 +39,11 @@ impl Fleet {
         self.ended = None;
         self.mode = reopened.mode;
         self.concurrency = reopened.concurrency.max(1);
+        if let Some((max_failures, halted)) = self.before_offer.take() {
+            (self.max_failures, self.halted) = (max_failures, halted);
+        }
         if let Some(max_failures) = reopened.max_failures {
+            self.before_offer = Some((self.max_failures, self.halted));
             self.max_failures = max_failures;
             self.halted = false;
         }
@@ -101,7 +110,8 @@ impl DeviceState {
         match &self.state {
             DevicePhase::Done(Outcome::Cancelled(_) | Outcome::Halted(_)) => true,
             DevicePhase::Done(outcome) => {
-                self.pending.is_some() || (self.earlier.is_some() && outcome.leaves_doubt())
+                let is_asked_of = || !matches!(outcome, Outcome::Skipped(_)) && !self.is_replaced();
+                self.pending.is_some() || (self.earlier.is_some() && is_asked_of())
             }
             _ => true,
         }
@@ -153,10 +163,17 @@ impl DeviceState {
         }
     }
 
-    /// A person has asked for it to be tried again: also if that sends an image that it refused before, or is another device
-    /// than the one that is in doubt.
-    pub(super) fn asked_for_again(&mut self) {
+    /// A person has asked for it to be tried again, also if that sends an image that it refused before; and, `by_name`, also
+    /// if another device answers than the one that is in doubt.
+    pub(super) fn asked_for_again(&mut self, by_name: bool) {
         self.wants_refused |= self.has_refused_image();
-        self.takes_other = self.is_replaced();
+        self.takes_other = by_name && self.is_replaced();
+    }
+
+    /// Whether its last attempt ended since another device answered than the one that is in doubt.
+    fn is_replaced(&self) -> bool {
+        let failed = |failure: &Failure| matches!(failure.kind, FailureKind::OtherDevice { .. });
+        let failed = matches!(self.outcome(), Some(Outcome::Failed(failure)) if failed(failure));
+        self.earlier.is_some() && failed
     }
 }

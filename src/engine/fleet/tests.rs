@@ -137,6 +137,7 @@ fn plan(n: usize, attempt: u32) -> Command {
         device: id(n),
         attempt,
         resume: None,
+        takes_other: false,
         refused: Vec::new(),
     }
 }
@@ -147,6 +148,7 @@ fn start(n: usize, attempt: u32) -> Command {
         attempt,
         resume: None,
         planned: None,
+        takes_other: false,
         refused: Vec::new(),
     }
 }

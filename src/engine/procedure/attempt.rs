@@ -121,6 +121,7 @@ impl Running {
 }
 
 /// One attempt on one device.
+#[expect(clippy::struct_excessive_bools, reason = "each says something else")]
 pub(in crate::engine) struct Attempt<D> {
     pub(in crate::engine) device: Arc<D>,
     pub(in crate::engine) payload: Arc<Payload>,
@@ -150,6 +151,10 @@ pub(in crate::engine) struct Attempt<D> {
     pub(in crate::engine) rebooted_since: Option<EarlierInstall>,
     /// Images that it refused in earlier runs, unless somebody has asked for that to be sent again.
     pub(in crate::engine) refused: Vec<EarlierRefusal>,
+    /// Whether another device may answer than the one that an earlier run was at work on.
+    pub(in crate::engine) takes_other: bool,
+    /// Whether it was told what the device says of itself.
+    pub(in crate::engine) told_look: bool,
     /// Where log files go that are read for themselves, if anywhere.
     pub(in crate::engine) keeper: Option<Arc<dyn LogKeeper>>,
     /// Where those go that a verdict may rest on, if anywhere.

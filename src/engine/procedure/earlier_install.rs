@@ -28,7 +28,7 @@ impl<D: Device> Attempt<D> {
         let now = match (resume, looked) {
             (_, Err(kind)) => kind.to_string(),
             (Resume::Earlier(earlier), Ok(seen)) if is_other(earlier, seen).is_some() => {
-                let what = is_other(earlier, seen)?;
+                let what = is_other(earlier, seen).filter(|_| !self.may_be_other())?;
                 return Some(FailureKind::OtherDevice { what }.into());
             }
             (Resume::Earlier(earlier), Ok(seen)) if !self.is_open(earlier, seen) => return None,
@@ -60,6 +60,9 @@ impl<D: Device> Attempt<D> {
         let look = self.unless_cancelled(self.look()).await;
         if let Ok(look) = look.map_err(|_| stopped.clone())? {
             if let Some(what) = is_other(earlier, &look.seen) {
+                if self.may_be_other() {
+                    return Ok(());
+                }
                 let running = self.begin(Stage::Probe, 1).await;
                 let kind = FailureKind::OtherDevice { what };
                 let planned = self.planned(look.seen, kind.clone().into());
@@ -115,6 +118,28 @@ impl<D: Device> Attempt<D> {
                 self.end_failed(running, kind).await;
                 Err(outcome)
             }
+        }
+    }
+
+    /// Whether a person has said that another device may answer: the one that was in doubt is gone.
+    pub(super) fn may_be_other(&self) -> bool {
+        self.takes_other || self.policy.take_replaced
+    }
+
+    /// How an attempt ends that has waited for the install of an earlier run: as long as it has told no look after that,
+    /// nobody knows what the device runs.
+    pub(super) fn unless_unseen(
+        &self,
+        ended: Result<Outcome, Outcome>,
+    ) -> Result<Outcome, Outcome> {
+        match ended {
+            Err(Outcome::Cancelled(_) | Outcome::Halted(_)) if !self.told_look => {
+                Err(Outcome::Unknown(Doubt::StoppedWatching))
+            }
+            Err(Outcome::Failed(failure)) if !self.told_look && is_silence(&failure.kind) => {
+                Err(outcome_of_last_look(&failure.kind))
+            }
+            other => other,
         }
     }
 
@@ -194,6 +219,11 @@ impl<D: Device> Attempt<D> {
 /// In what the device that said this differs from the one that was sent the install, if it does.
 fn is_other(earlier: &EarlierInstall, seen: &Seen) -> Option<String> {
     earlier.pending.device.differs(&seen.version)
+}
+
+/// Whether nobody answered, or not properly: nothing that the device itself or its place is to blame for.
+fn is_silence(kind: &FailureKind) -> bool {
+    !matches!(kind, FailureKind::ChangedMeanwhile { .. })
 }
 
 fn describe_ago(pending: &PendingInstall) -> String {

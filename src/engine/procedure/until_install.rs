@@ -66,7 +66,8 @@ impl<D: Device> Attempt<D> {
     }
 
     /// That the device said this of itself, what follows from it, and what that tells of an earlier run's install.
-    pub(super) fn planned(&self, seen: Seen, verdict: Verdict) -> DeviceFact {
+    pub(super) fn planned(&mut self, seen: Seen, verdict: Verdict) -> DeviceFact {
+        self.told_look = true;
         DeviceFact::Planned {
             refused: self.refusal_seen(&seen).map(Box::new),
             seen: Some(Box::new(seen)),
@@ -89,8 +90,13 @@ impl<D: Device> Attempt<D> {
             },
             Some(Resume::Earlier(earlier)) => match self.watch_earlier(&earlier).await {
                 Ok(()) => {
-                    let device = planned.unwrap_or_else(|| earlier.pending.device.clone());
-                    self.upgrade_from_start(Some(device)).await
+                    let same = || Some(earlier.pending.device.clone());
+                    let device = match planned {
+                        None if self.may_be_other() => None,
+                        planned => planned.or_else(same),
+                    };
+                    let ended = self.upgrade_from_start(device).await;
+                    self.unless_unseen(ended)
                 }
                 Err(outcome) => Err(outcome),
             },

@@ -246,27 +246,115 @@ async fn a_refusal_that_the_plan_has_found_outlives_the_next_look() {
 /// where a person takes it for the other.
 #[tokio::test(start_paused = true)]
 async fn another_device_is_neither_judged_nor_upgraded_unasked() {
-    for fws in [OLD, NEW] {
-        let fake = refused_meanwhile().with(|w| {
-            w.sd_cid = Some("other".to_owned());
-            w.fws = Some(fws);
-        });
+    for (fws, many) in [(OLD, false), (NEW, false), (OLD, true)] {
+        let fake = replaced(fws);
         let mut run = ends(&fake, sent(Duration::from_secs(900), NEW)).await;
-        let (stage, kind, touched) = failed(&run);
-        assert_eq!((stage, touched), (Stage::Probe, Touched::Nothing));
-        assert!(matches!(kind, FailureKind::OtherDevice { .. }), "{kind:?}");
+        assert!(is_replaced(&run));
         assert!(only(&run).earlier.is_some() && only(&run).saw_earlier_end.is_none());
         assert!(only(&run).refusals.is_empty());
         assert_eq!(fake.count("upload"), 0);
+        if many {
+            // Whoever retries many has not looked at this one.
+            run.intend(Intent::RetryAll(vec![0.id()]));
+            run_to_end(&mut run).await;
+            assert!(is_replaced(&run));
+            continue;
+        }
         run.intend(Intent::Retry(0.id()));
         run_to_end(&mut run).await;
-        let wanted = if fws == NEW {
-            Outcome::Current
-        } else {
-            Outcome::Upgraded
+        let wanted = match fws {
+            NEW => Outcome::Current,
+            _ => Outcome::Upgraded,
         };
         assert_eq!(outcome(&run), &wanted);
         assert!(only(&run).saw_earlier_end.is_some());
+    }
+}
+
+/// The device that was sent the install, and in its place another one with this firmware.
+fn replaced(fws: Fws) -> Fake {
+    refused_meanwhile().with(|w| {
+        w.sd_cid = Some("other".to_owned());
+        w.fws = Some(fws);
+    })
+}
+
+fn is_replaced(run: &FleetRun) -> bool {
+    let (stage, kind, touched) = failed(run);
+    (stage, touched) == (Stage::Probe, Touched::Nothing)
+        && matches!(kind, FailureKind::OtherDevice { .. })
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_command_line_takes_devices_that_were_replaced() {
+    for mode in [Mode::Go, Mode::Confirm] {
+        let fake = replaced(OLD);
+        let policy = Policy {
+            take_replaced: true,
+            ..Policy::default()
+        };
+        let mut run = run_after(
+            &fake,
+            mode,
+            Some(sent(Duration::from_secs(900), NEW)),
+            policy,
+        );
+        run.intend(Intent::Begin);
+        if mode == Mode::Confirm {
+            until_planned(&mut run).await;
+            run.intend(Intent::Confirm);
+        }
+        run_to_end(&mut run).await;
+        assert_eq!(outcome(&run), &Outcome::Upgraded);
+    }
+}
+
+/// The way was put right, as the hint says: the device that is in doubt is watched as before, and what it refused is not sent.
+#[tokio::test(start_paused = true)]
+async fn a_way_that_was_put_right_leads_to_the_device_that_is_in_doubt() {
+    let fake = replaced(OLD);
+    let mut run = ends(&fake, sent(Duration::from_secs(900), NEW)).await;
+    assert!(is_replaced(&run));
+    fake.world().sd_cid = Some("0353445".to_owned());
+    run.intend(Intent::Retry(0.id()));
+    run_to_end(&mut run).await;
+    assert!(refused_before(&run));
+    assert_eq!((fake.count("upload"), only(&run).refusals.len()), (0, 1));
+}
+
+/// It was seen to be back, and then nobody could look at it: what it runs is not known.
+#[tokio::test(start_paused = true)]
+async fn a_device_that_vanishes_after_the_watch_is_in_doubt_and_not_failed() {
+    for stop in [false, true] {
+        let fake = Fake::new();
+        let back = Instant::now() + Duration::from_secs(40);
+        fake.world().away.push((Instant::now(), back));
+        fake.world().boots.push_back((back, NEW));
+        let mut run = run_after(
+            &fake,
+            Mode::Go,
+            Some(sent(Duration::from_secs(12), NEW)),
+            Policy::default(),
+        );
+        run.intend(Intent::Begin);
+        until(&mut run, |f| {
+            matches!(
+                f,
+                DeviceFact::StageFinished {
+                    stage: Stage::Reboot,
+                    ..
+                }
+            )
+        })
+        .await;
+        let forever = Instant::now() + Duration::from_secs(1 << 30);
+        fake.world().away.push((Instant::now(), forever));
+        if stop {
+            run.intend(Intent::Cancel(0.id()));
+        }
+        run_to_end(&mut run).await;
+        assert!(outcome(&run).leaves_doubt(), "{:?}", outcome(&run));
+        assert!(only(&run).is_unfinished());
     }
 }
 
@@ -297,7 +385,9 @@ async fn what_an_earlier_run_did_is_no_harm_of_this_one() {
     let fake = Fake::new();
     let forever = Instant::now() + Duration::from_secs(1 << 30);
     fake.world().away.push((Instant::now(), forever));
-    let run = ends(&fake, sent(Duration::from_secs(12), NEW)).await;
+    let mut earlier = sent(Duration::from_secs(12), NEW);
+    earlier.image = Some("ab".repeat(32));
+    let run = ends(&fake, earlier).await;
     assert_eq!((outcome(&run), only(&run).harm), (&Outcome::Lost, 0));
 }
 

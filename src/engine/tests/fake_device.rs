@@ -98,6 +98,8 @@ pub(in crate::engine) fn attempt(
         keeper: None,
         holder: None,
         refused: Vec::new(),
+        takes_other: false,
+        told_look: false,
         rebooted_since: None,
     }
 }

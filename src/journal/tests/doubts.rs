@@ -338,8 +338,11 @@ fn another_device_settles_nothing() {
     let mut seed = told_of(1, 30);
     seed.earlier.as_mut().unwrap().pending.device.sd_cid = Some("another".to_owned());
     let other = run(20, seed, firmware(1000));
-    let mut other = looks_like(other, Some("this"), Verdict::Current, None);
-    other.finish(0, Outcome::Current);
+    let what = "its sd_cid is this, and was another".to_owned();
+    let kind = FailureKind::OtherDevice { what };
+    let verdict = kind.clone().into();
+    let mut other = looks_like(other, Some("this"), verdict, None);
+    other.fail(0, Stage::Probe, kind, Touched::Nothing);
     other.end();
     kept.keep(2, &other);
     assert_eq!(holder(&kept), Some(id(1)));

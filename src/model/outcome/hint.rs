@@ -108,8 +108,8 @@ fn hint(stage: Stage, kind: &FailureKind) -> String {
             .to_owned(),
         FailureKind::InstallRefused { status } => install_hint(*status).to_owned(),
         FailureKind::OtherDevice { .. } if stage == Stage::Probe => "An install may have been sent to the device that was there before. Find \
-             out where url, connect, proxy or ssh lead now, and put that right. If it was replaced for good, retry: that takes the one that \
-             answers now."
+             out where url, connect, proxy or ssh lead now, and put that right. If it was replaced for good, retry it alone or say --take-replaced: that \
+             takes the one that answers now."
             .to_owned(),
         FailureKind::OtherDevice { .. } => "Find out where url, connect, proxy or ssh of this device lead now, and put that right; then retry, which only \
              watches."

@@ -189,6 +189,9 @@ pub struct Policy {
     pub allow_downgrade: bool,
     /// Whether an image is sent again to a device whose bootloader refused it in an earlier run.
     pub resend_refused: bool,
+    /// Upgrade the device that answers now where another one is in doubt since an earlier run.
+    #[serde(default)]
+    pub take_replaced: bool,
     /// The audit log.
     pub audit: AuditPolicy,
     /// Expired certificates.

@@ -53,12 +53,17 @@ impl Lab {
 
     /// The plan of a run on a terminal, which waits to be confirmed.
     fn plan(&self, more: &[&str]) -> Tty {
+        self.plan_of("Type 2 to start", more)
+    }
+
+    /// The same, that says this.
+    fn plan_of(&self, says: &str, more: &[&str]) -> Tty {
         let path = |path: &Path| path.to_str().unwrap().to_owned();
         let (inventory, journal) = (path(&self.inventory), path(&self.journal()));
         let args = ["run", "-c", &inventory, "--journal", &journal];
         let dir = tempfile::tempdir().unwrap();
         let plan = Tty::start(&[&args[..], more].concat(), dir, 100, 24);
-        plan.wait_for("Type 2 to start");
+        plan.wait_for(says);
         plan
     }
 }
@@ -118,7 +123,7 @@ fn a_plan_is_not_started_over_what_another_run_has_left_meanwhile() {
     let mut dashboard = lab.plan(&[]);
     let mut plain = lab.plan(&["--output", "plain"]);
     let other = lab.killed_alone("vault-01", &[]);
-    let why = format!("vault-01: run {other} has left an install in doubt");
+    let why = format!("vault-01: run {other} was at work on it meanwhile");
     dashboard.press("2\r");
     dashboard.wait_for(&why);
     dashboard.wait_for("Type 2 to start");
@@ -163,5 +168,44 @@ fn who_only_plans_and_who_keeps_no_journal_are_told_as_well() {
     let said = text(&plan.stderr);
     assert_eq!(code(&plan), 0, "{said}");
     assert!(said.contains("left in doubt is not known"), "{said}");
+    lab.end();
+}
+
+/// What the plan itself has found is no news.
+#[test]
+fn a_plan_that_has_found_a_refusal_itself_is_started() {
+    let lab = Lab::start(FLEET);
+    lab.killed_alone("vault-01", &[]);
+    let outcome = lab.killed_alone("vault-02", &[]);
+    let mut plan = lab.plan_of("Type 2", &[]);
+    plan.press("2\r");
+    plan.wait_for("OVER");
+    plan.press("q");
+    assert_eq!(plan.end(), 1, "{outcome}");
+    assert_eq!((lab.installs("vault-01"), lab.installs("vault-02")), (1, 1));
+    lab.end();
+}
+
+/// Somebody looked at the plan of a resume and left: what a later run has seen is as true as before.
+#[test]
+fn a_resume_that_is_left_brings_no_doubt_back() {
+    let lab = Lab::start(FLEET);
+    let first = lab.killed_alone("vault-02", &[]);
+    let later = lab
+        .command("run")
+        .args(["--only", "vault-02"])
+        .output()
+        .unwrap();
+    assert_eq!(code(&later), 0, "{}", text(&later.stderr));
+    let in_doubt = || lab.runs().iter().map(|run| run.in_doubt).sum::<usize>();
+    assert_eq!(in_doubt(), 0);
+    let journal = lab.journal().to_str().unwrap().to_owned();
+    let args = ["resume", &first, "--journal", &journal];
+    let mut plan = Tty::start(&args, tempfile::tempdir().unwrap(), 100, 24);
+    plan.wait_for("Enter");
+    plan.press("q");
+    plan.press("y");
+    plan.end();
+    assert_eq!(in_doubt(), 0);
     lab.end();
 }

@@ -361,3 +361,105 @@ fn an_app_in_doubt_that_is_left_out_stays_in_doubt() {
     tell(&mut fleet, 0, 2, finished(Outcome::Skipped(Skip::LeftOut)));
     assert!(fleet.devices()[0].pending.is_some() && fleet.devices()[0].is_unfinished());
 }
+
+/// A run that was halted, and whose process died: two devices went wrong, one waits.
+fn halted() -> Fleet {
+    let mut fleet = fleet(Mode::Go, 2, 3).with_rollout(Rollout {
+        max_failures: MaxFailures::Number(1),
+    });
+    wish(&mut fleet, Intent::Begin);
+    for n in 0..2 {
+        tell(&mut fleet, n, 1, install_begun());
+        tell(&mut fleet, n, 1, finished(Outcome::Lost));
+    }
+    assert!(fleet.is_halted());
+    fleet
+}
+
+/// A plan sends nothing: it is made although the run is halted, and the question comes once it is confirmed.
+#[test]
+fn a_halted_run_is_looked_at_and_asks_for_its_budget_once_it_is_confirmed() {
+    let mut fleet = halted();
+    fleet.update(&reopened(Mode::Confirm));
+    let mut commands = wish(&mut fleet, Intent::Begin);
+    for n in [0, 1, 2] {
+        let verdict = match n {
+            2 => Verdict::Upgrade { notes: Vec::new() },
+            _ => Verdict::Watch {
+                notes: Vec::new(),
+                goes_on: false,
+            },
+        };
+        let looks =
+            |command: &Command| matches!(command, Command::Plan { device, .. } if *device == id(n));
+        assert!(commands.iter().any(looks), "{n}: {commands:?}");
+        let attempt = fleet.devices()[n].attempt;
+        commands.extend(tell(&mut fleet, n, attempt, planned(verdict)));
+    }
+    assert_eq!(fleet.phase(), Phase::Planned);
+    assert!(!fleet.waits_for_budget());
+    let started = wish(&mut fleet, Intent::Confirm);
+    let watched = |command: &Command| {
+        matches!(
+            command,
+            Command::Start {
+                resume: Some(_),
+                ..
+            }
+        )
+    };
+    assert!(
+        started.len() == 2 && started.iter().all(watched),
+        "{started:?}"
+    );
+    assert!(fleet.waits_for_budget());
+}
+
+#[test]
+fn a_budget_that_was_given_to_a_plan_that_was_left_is_not_given() {
+    let offer = |fleet: &mut Fleet, mode: Mode, max_failures: Option<MaxFailures>| {
+        let Message::Event(mut event) = reopened(mode) else {
+            unreachable!("an event")
+        };
+        if let Fact::RunReopened(reopened) = &mut event.fact {
+            reopened.max_failures = max_failures;
+        }
+        fleet.update(&Message::Event(event));
+        wish(fleet, Intent::Begin);
+    };
+    let budget = Some(MaxFailures::Number(20));
+    let mut fleet = halted();
+    offer(&mut fleet, Mode::Confirm, budget);
+    assert!(!fleet.is_halted());
+    wish(&mut fleet, Intent::Drain);
+    offer(&mut fleet, Mode::Go, None);
+    assert!(fleet.is_halted());
+    assert_eq!(fleet.max_failures(), MaxFailures::Number(1));
+    // What was begun with it has it.
+    offer(&mut fleet, Mode::Go, budget);
+    offer(&mut fleet, Mode::Go, None);
+    assert!(!fleet.is_halted());
+}
+
+/// The device that is watched may run the image by now: that is not what it ran before.
+#[test]
+fn what_a_device_ran_before_its_install_stays_what_it_ran() {
+    let mut run = crate::engine::fixtures::TestRun::new(
+        Mode::Go,
+        vec![seed(0, LinkTrust::Ca)],
+        crate::engine::fixtures::firmware(1000),
+    );
+    run.begin();
+    run.planned_upgrade(0, &[]);
+    run.install_begun(0);
+    let Message::Event(event) = reopened(Mode::Confirm) else {
+        unreachable!("an event")
+    };
+    run.event(event.fact);
+    run.intend(Intent::Begin);
+    run.planned(0, Verdict::Current);
+    assert_eq!(
+        run.fleet.devices()[0].from_label().as_deref(),
+        Some("1.2.2")
+    );
+}
