@@ -12,7 +12,7 @@ use crate::cli::journal_file;
 use crate::cli::output::show_session::{self, OutputMode, Presentation};
 use crate::cli::output::{logging, read_only, stderr_and_log};
 use crate::cli::{CliError, journal_lines, runtime};
-use crate::engine::FleetRun;
+use crate::engine::{self, FleetRun};
 use crate::journal::{self, JournalledRun};
 use crate::model::{OnHangUp, ScreenSettings};
 
@@ -46,7 +46,9 @@ pub(in crate::cli) fn replay(cli: &Cli, args: &Replay) -> Result<ExitCode, CliEr
     runtime.shutdown_background();
     shown?;
     let fleet = session.fleet();
-    if how != OutputMode::Tui && fleet.ended().is_none() {
+    // Of a run whose reader went away nothing is known yet: its end was not shown.
+    let is_shown = session.replay().is_some_and(engine::Replay::is_over);
+    if how != OutputMode::Tui && is_shown && fleet.ended().is_none() {
         let run = fleet.run();
         stderr_and_log::say(&if goes_on {
             format!(

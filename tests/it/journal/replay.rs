@@ -55,6 +55,23 @@ fn a_run_whose_process_died_ends_with_what_it_left() {
 }
 
 #[test]
+fn who_reads_no_further_is_told_nothing_of_a_death() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = write(&play(SCENARIO).run, dir.path());
+    for how in ["plain", "json"] {
+        let mut program = hemfleet();
+        program.arg("replay").arg(&file);
+        let mut shown = program
+            .args(["--speed", "1", "--output", how])
+            .start()
+            .unwrap();
+        shown.stdout.close();
+        let output = shown.output();
+        assert_eq!((code(&output), text(&output.stderr)), (0, ""));
+    }
+}
+
+#[test]
 fn what_cannot_be_shown_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let run = play(SCENARIO).run;
