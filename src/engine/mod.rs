@@ -34,6 +34,7 @@ pub use fleet::counts::{Audits, Counts};
 pub use fleet::device_state::{Active, DevicePhase, DeviceSeed, DeviceState, Pause, Person, Step};
 pub use fleet::failures_by_reason::{FailureReason, ReasonKey, failures_by_reason};
 pub use fleet::reducer::{Fleet, Mode, Phase, Stop};
+pub use fleet::reopened::GoneOn;
 pub use fleet::run_progress::Eta;
 pub use fleet::upload_rate::UploadRate;
 pub use fleet_run::FleetRun;

@@ -1,7 +1,7 @@
 //! What became of devices: of all devices of one run (`hemfleet history --run`), and of one device run by run (`--device`).
 //!
-//! `--run --json` prints one object with `schema`, the fields of the run as the list of runs has them, and `results`: its
-//! devices as the JSON report has them (`hemfleet report --format json`).
+//! `--run --json` prints one object with `schema`, the fields of the run as the list of runs has them, `gone_on` as the JSON
+//! report has it, and `results`: its devices as the JSON report has them (`hemfleet report --format json`).
 //!
 //! `--device --json` prints one object with `schema`, `device` (the name that was asked for) and `runs`, newest first. Each has
 //! `run`, `device` (the name in that run), `reach`, `started` (of the run), `ended`, `version` (of what was rolled out), `from`,
@@ -15,7 +15,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::run_list::RunLine;
-use super::run_report::{DeviceAudit, DeviceEnd, DeviceReport, RunReport, milliseconds};
+use super::run_report::{
+    DeviceAudit, DeviceEnd, DeviceReport, GoneOnReport, RunReport, milliseconds,
+};
 use super::style::LineStyle;
 use super::text_table::{TableLook, TextRow, TextTable, write_below};
 use crate::model::{OutcomeKind, human_duration};
@@ -26,6 +28,9 @@ pub struct RunDevices {
     /// The run.
     #[serde(flatten)]
     pub line: RunLine,
+    /// Who went on with it after it had broken off, and when.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub gone_on: Vec<GoneOnReport>,
     /// Its devices.
     pub results: Vec<DeviceReport>,
 }
@@ -49,6 +54,10 @@ pub fn run_devices(run: &RunDevices, how: &TableLook, out: &mut impl Write) -> i
         (Some(LineStyle::Heading), head),
         (None, format!("{} · {}", line.version, line.inventory)),
     ];
+    lines.extend(run.gone_on.iter().map(|gone_on| {
+        let text = gone_on.words(&how.time(gone_on.at));
+        (None, format!("gone on with {text}"))
+    }));
     lines.extend(line.below());
     write_below(&lines, how, 0, out)?;
     writeln!(out)?;
@@ -81,8 +90,11 @@ pub fn run_devices(run: &RunDevices, how: &TableLook, out: &mut impl Write) -> i
 impl RunDevices {
     /// The devices of `report` with their run.
     pub fn of(line: RunLine, report: RunReport) -> Self {
-        let results = report.devices;
-        Self { line, results }
+        Self {
+            line,
+            gone_on: report.gone_on,
+            results: report.devices,
+        }
     }
 }
 

@@ -44,8 +44,8 @@ pub use plain::Plain;
 pub use plan_table::plan_table;
 pub use run_list::{RunLine, RunStanding, run_list};
 pub use run_report::{
-    DeviceAudit, DeviceEnd, DeviceLog, DevicePlan, DeviceReport, LogLine, RunExit, RunOrigin,
-    RunReport, RunState, Standing, StepReport,
+    DeviceAudit, DeviceEnd, DeviceLog, DevicePlan, DeviceReport, GoneOnReport, LogLine, RunExit,
+    RunOrigin, RunReport, RunState, Standing, StepReport,
 };
 pub use style::LineLook;
 pub use summary::{Summary, print_summary};

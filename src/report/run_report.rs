@@ -6,6 +6,7 @@
 mod device_audit;
 mod device_end;
 mod device_report;
+mod gone_on;
 mod reason_groups;
 mod timeline;
 
@@ -15,6 +16,7 @@ use serde::{Serialize, Serializer};
 pub use self::device_audit::{DeviceAudit, DeviceLog, LogLine};
 pub use self::device_end::DeviceEnd;
 pub use self::device_report::{DevicePlan, DeviceReport, Standing};
+pub use self::gone_on::GoneOnReport;
 pub(super) use self::reason_groups::{ReasonGroup, by_reason, times};
 pub use self::timeline::StepReport;
 use super::payload::{AppReport, ImageReport};
@@ -102,6 +104,9 @@ pub struct RunReport {
         skip_serializing_if = "Option::is_none"
     )]
     pub started: Option<Timestamp>,
+    /// Who went on with it after it had broken off, and when.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub gone_on: Vec<GoneOnReport>,
     /// When its last attempt ended, however long somebody looked at it afterwards.
     #[serde(serialize_with = "milliseconds")]
     pub ended: Timestamp,
@@ -153,6 +158,7 @@ impl RunReport {
             state: None,
             mode: phrases::mode(fleet.mode()).to_owned(),
             started: fleet.started(),
+            gone_on: GoneOnReport::all_of(fleet),
             ended: phrases::ended(fleet, now),
             took_ms: phrases::took(fleet, now).map(json::ms),
             image: payload.firmware.as_ref().map(ImageReport::from),

@@ -10,7 +10,7 @@ pub(super) mod failures_by_reason;
 pub(super) mod left_out;
 pub(super) mod queue;
 pub(super) mod reducer;
-mod reopened;
+pub(super) mod reopened;
 mod run_clock;
 pub(super) mod run_progress;
 mod stage_times;

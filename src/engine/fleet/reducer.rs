@@ -14,6 +14,7 @@ use crate::model::{DeviceId, ImageFacts, MaxFailures, Outcome, PayloadFacts, Run
 
 use super::counts::FleetCounts;
 use super::device_state::{DevicePhase, DeviceSeed, DeviceState};
+use super::reopened::GoneOn;
 use super::run_clock::RunClock;
 use super::stage_times::StageTimes;
 use crate::engine::event::{DeviceFact, EarlierRefusal, Event, Fact};
@@ -92,6 +93,7 @@ pub struct Fleet {
     /// How long a device may check an image.
     pub(super) check_limit: Duration,
     pub(super) ended: Option<Timestamp>,
+    pub(super) gone_on: Vec<GoneOn>,
 }
 
 impl Fleet {
@@ -135,6 +137,7 @@ impl Fleet {
             times: StageTimes::default(),
             check_limit: facts.check_limit,
             ended: None,
+            gone_on: Vec::new(),
             facts: Box::new(facts),
         }
     }
@@ -408,7 +411,7 @@ impl Fleet {
     fn on_event(&mut self, event: &Event, commands: &mut Vec<Command>) {
         match &event.fact {
             Fact::RunStarted { .. } => self.started = Some(event.at),
-            Fact::RunReopened(reopened) => self.reopen(reopened),
+            Fact::RunReopened(reopened) => self.reopen(event.at, reopened),
             Fact::RunFinished { .. } => self.ended = Some(event.at),
             // The reducer itself caused these, and only now knows when.
             Fact::RunHalted(_) | Fact::RunResumed { .. } => self.tick(event.at),

@@ -3,12 +3,25 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use crate::model::{DeviceId, Doubt, Failure, FailureKind, Outcome, Skip, Touched};
 
 use super::device_state::{DevicePhase, DeviceState};
 use super::reducer::{Fleet, Mode, Phase};
 use crate::engine::event::{EarlierInstall, Reopened};
 use crate::engine::reducer_messages::TaskEnd;
+
+/// When another process went on with a run, and whose it was.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct GoneOn {
+    /// When.
+    pub at: Timestamp,
+    /// By whom, as the journal has it: the text of a stranger where the journal is one's.
+    pub by: String,
+    /// Whether the process before it had died, and not ended the run.
+    pub died: bool,
+}
 
 impl Fleet {
     /// Begins with every device that has not begun, and takes up again those that an earlier process left unfinished.
@@ -31,8 +44,13 @@ impl Fleet {
     }
 
     /// Another process goes on with the run, from where [`Fleet::bury`] leaves it.
-    pub(super) fn reopen(&mut self, reopened: &Reopened) {
+    pub(super) fn reopen(&mut self, at: Timestamp, reopened: &Reopened) {
         self.bury();
+        self.gone_on.push(GoneOn {
+            at,
+            by: reopened.by.clone(),
+            died: self.ended.is_none(),
+        });
         self.phase = Phase::Idle;
         self.stop = None;
         self.interrupted = false;
@@ -86,6 +104,11 @@ impl Fleet {
         for n in 0..self.devices.len() {
             self.change(n, DeviceState::bury);
         }
+    }
+
+    /// When other processes went on with the run; the first one first.
+    pub fn gone_on(&self) -> &[GoneOn] {
+        &self.gone_on
     }
 
     /// The devices that have refused logins in this run, and how many.

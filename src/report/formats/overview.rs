@@ -42,6 +42,8 @@ pub(super) fn facts(report: &RunReport) -> Vec<(&'static str, String)> {
     facts.push(("Exit code", format!("{code}: {}", report.exit_meaning)));
     facts.extend(report.halt.clone().map(|halt| ("Halted", halt)));
     facts.extend(report.started.map(|at| ("Started", time(at))));
+    let gone_on = report.gone_on.iter();
+    facts.extend(gone_on.map(|gone_on| ("Gone on with", gone_on.words(&time(gone_on.at)))));
     let ended = match report.state {
         Some(RunState::Died) => "Last word",
         Some(RunState::GoingOn) => "As of",

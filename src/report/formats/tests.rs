@@ -1,11 +1,13 @@
 //! Golden files of each format, and what no text of a device may do to them.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 use quick_xml::events::Event as Xml;
 
 use super::*;
 use crate::engine::fixtures::{TestRun, firmware, seed};
-use crate::engine::{DeviceFact, DeviceSeed, Mode};
+use crate::engine::{DeviceFact, DeviceSeed, Fact, Mode, Reopened};
 use crate::model::{DeviceId, Doubt, LinkTrust, Outcome, Skip, Stage, Touched};
 use crate::report::fixtures;
 use crate::report::{Exit, RunExit};
@@ -126,6 +128,72 @@ fn golden_junit_of_a_run_that_died() {
     insta::assert_snapshot!(died(ReportFormat::Junit));
 }
 
+/// A run that two other processes went on with, one after it had died and one after it had been stopped.
+fn gone_on_with(by: &str) -> TestRun {
+    let mut run = fixtures::run(Mode::Go, 2);
+    run.begin();
+    fixtures::refuse(&mut run, 1);
+    run.wait(60);
+    run.event(reopened(by));
+    fixtures::upgrade_to_log(&mut run, 0);
+    run.finish(0, Outcome::Upgraded);
+    run.end();
+    run.wait(60);
+    run.event(reopened(by));
+    run.end();
+    run
+}
+
+fn reopened(by: &str) -> Fact {
+    Fact::RunReopened(Box::new(Reopened {
+        by: by.to_owned(),
+        mode: Mode::Go,
+        concurrency: 8,
+        max_failures: None,
+        gone: Vec::new(),
+        earlier: BTreeMap::new(),
+        refused: BTreeMap::new(),
+    }))
+}
+
+#[test]
+fn who_went_on_with_a_run_is_told_with_why_it_had_broken_off() {
+    let run = gone_on_with("anna on <ops>, process 7");
+    let times: Vec<_> = run.fleet.gone_on().iter().map(|gone| gone.at).collect();
+    let [first, second] = times[..] else {
+        panic!("{times:?}");
+    };
+    let shown = overview::time;
+    for (format, lines) in [
+        (
+            ReportFormat::Markdown,
+            [
+                "- **Gone on with**: AT by anna on &lt;ops&gt;, process 7: its process had died\n",
+                "- **Gone on with**: AT by anna on &lt;ops&gt;, process 7: it had been stopped\n",
+            ],
+        ),
+        (
+            ReportFormat::Html,
+            [
+                "<dt>Gone on with</dt><dd>AT by anna on &lt;ops&gt;, process 7: its process had died</dd>",
+                "<dt>Gone on with</dt><dd>AT by anna on &lt;ops&gt;, process 7: it had been stopped</dd>",
+            ],
+        ),
+    ] {
+        let written = text(format, &run);
+        for (line, at) in lines.into_iter().zip([first, second]) {
+            let line = line.replace("AT", &shown(at));
+            assert!(written.contains(&line), "no {line} in {written}");
+        }
+    }
+    let json: serde_json::Value = serde_json::from_str(&text(ReportFormat::Json, &run)).unwrap();
+    let gone_on = |at: jiff::Timestamp, died: bool| serde_json::json!({ "at": format!("{at:.3}"), "by": "anna on <ops>, process 7", "died": died });
+    assert_eq!(
+        json["gone_on"],
+        serde_json::json!([gone_on(first, true), gone_on(second, false)])
+    );
+}
+
 #[test]
 fn an_ending_says_the_format_whatever_its_case() {
     for format in ReportFormat::ALL {
@@ -221,11 +289,14 @@ fn is_xml_char(c: char) -> bool {
 fn no_text_adds_a_tag_or_an_attribute() {
     for format in [ReportFormat::Junit, ReportFormat::Html] {
         let calm = read_xml(&text(format, &saying("x", "y")));
+        let calm_run = read_xml(&text(format, &gone_on_with("x")));
         for hostile in HOSTILE {
             let written = text(format, &saying(hostile, hostile));
             let names = read_xml(&written);
             assert_eq!(names, calm, "{hostile}");
             assert!(written.chars().all(is_xml_char), "{hostile}");
+            let names = read_xml(&text(format, &gone_on_with(hostile)));
+            assert_eq!(names, calm_run, "{hostile}");
         }
     }
 }

@@ -42,6 +42,12 @@ pub(super) fn run_again(lab: &Lab) -> String {
     event["run"].as_str().unwrap().to_owned()
 }
 
+/// The newest run.
+pub(super) fn newest(lab: &Lab) -> String {
+    let runs = object(&mut kept(lab, &["history", "--json"]));
+    runs["runs"][0]["run"].as_str().unwrap().to_owned()
+}
+
 /// hemfleet with the journal of this lab; an option that wants its value may come last.
 pub(super) fn kept(lab: &Lab, args: &[&str]) -> Program {
     let wants = args.last().is_some_and(|last| ["-c", "-o"].contains(last));

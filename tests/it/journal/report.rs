@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::history::{FLEET, after_a_run, kept, said};
+use super::history::{FLEET, after_a_run, kept, newest, said};
 use crate::cli::program::{Lab, code, text};
 
 #[test]
@@ -62,8 +62,8 @@ fn the_newest_run_is_told_in_each_format() {
     );
 }
 
-#[test]
-fn a_run_whose_process_was_killed_reads_as_such() {
+/// A fleet of which one run is in the journal, whose process was killed while its first device rebooted.
+fn killed() -> Lab {
     let lab = Lab::serve_text(&FLEET.replace(
         "client = { quick = true }",
         "client = { quick = true, concurrency = 1 }",
@@ -79,6 +79,12 @@ fn a_run_whose_process_was_killed_reads_as_such() {
     );
     running.signal("KILL");
     running.end();
+    lab
+}
+
+#[test]
+fn a_run_whose_process_was_killed_reads_as_such() {
+    let lab = killed();
     let list = said(&mut kept(&lab, &["history"]));
     assert!(
         list.contains("IN DOUBT: 1 device; hemfleet resume "),
@@ -109,4 +115,50 @@ fn a_run_whose_process_was_killed_reads_as_such() {
         status.contains("its end not seen: hemfleet resume "),
         "{status}"
     );
+}
+
+#[test]
+fn a_run_that_was_gone_on_with_says_by_whom_and_when() {
+    let lab = killed();
+    let reports = ["md", "json"].map(|ending| lab.dir.path().join(format!("resumed.{ending}")));
+    let mut resume = kept(&lab, &["resume", "--yes", "--output", "json"]);
+    for report in &reports {
+        resume.arg("--report").arg(report);
+    }
+    let output = resume.output().unwrap();
+    assert_eq!(code(&output), 1, "{}", text(&output.stderr));
+    let file = |n: usize| std::fs::read_to_string(&reports[n]).unwrap();
+    let of_journal = |format| said(&mut kept(&lab, &["report", "--format", format]));
+    for markdown in [file(0), of_journal("markdown")] {
+        let line = markdown
+            .lines()
+            .find(|l| l.starts_with("- **Gone on with**: "));
+        let line = line.unwrap_or_else(|| panic!("{markdown}"));
+        assert!(line.ends_with(": its process had died"), "{line}");
+    }
+    let devices = said(&mut kept(&lab, &["history", "--run", &newest(&lab)]));
+    assert!(
+        devices.contains("gone on with 20") && devices.contains(": its process had died"),
+        "{devices}"
+    );
+    let jsons = [
+        file(1),
+        of_journal("json"),
+        said(&mut kept(
+            &lab,
+            &["history", "--json", "--run", &newest(&lab)],
+        )),
+    ];
+    for json in jsons {
+        let json: Value = serde_json::from_str(&json).unwrap();
+        let [gone_on] = &json["gone_on"].as_array().unwrap()[..] else {
+            panic!("{json}");
+        };
+        assert!(
+            gone_on["by"].as_str().unwrap().contains(", process "),
+            "{gone_on}"
+        );
+        assert_eq!(gone_on["died"], true);
+        assert!(gone_on["at"].as_str().unwrap().ends_with('Z'));
+    }
 }
