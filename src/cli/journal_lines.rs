@@ -48,10 +48,16 @@ impl InDoubt {
         Ok(Self(journal.open_installs()?))
     }
 
-    fn holds(&self, run: &RunId, reach: &Reach) -> bool {
+    fn of_run(&self, run: &RunId, reach: &Reach) -> Option<&OpenInstall> {
         let mut open = self.0.iter();
-        open.any(|open| open.run == *run && open.reach == *reach)
+        open.find(|open| open.run == *run && open.reach == *reach)
     }
+}
+
+/// The command that finds out what became of an install.
+pub(super) fn next_of(open: &OpenInstall) -> String {
+    let what = if open.is_alive { "attach" } else { "resume" };
+    format!("hemfleet {what} {}{}", open.run, journal_file::option())
 }
 
 /// A run in the list.
@@ -98,6 +104,7 @@ fn counts(tally: &Tally) -> Vec<Count> {
 
 /// What a run of the list says of a device.
 pub(super) fn device_run(entry: &RunEntry, summary: &DeviceSummary, open: &InDoubt) -> DeviceRun {
+    let open = open.of_run(&entry.run, &summary.reach);
     let end = DeviceEnd::of(
         summary.outcome.as_ref(),
         summary.before.as_ref(),
@@ -111,7 +118,9 @@ pub(super) fn device_run(entry: &RunEntry, summary: &DeviceSummary, open: &InDou
         started: entry.started,
         ended: summary.ended,
         version: shown(&entry.version),
-        in_doubt: open.holds(&entry.run, &summary.reach),
+        in_doubt: open.is_some(),
+        is_alive: open.is_some_and(|open| open.is_alive),
+        next: open.map(next_of),
         end,
     }
 }

@@ -5,7 +5,7 @@
 //!
 //! `--device --json` prints one object with `schema`, `device` (the name that was asked for) and `runs`, newest first. Each has
 //! `run`, `device` (the name in that run), `reach`, `started` (of the run), `ended`, `version` (of what was rolled out), `from`,
-//! `to`, `from_fws`, `to_fws`, `outcome`, `reason`, `code`, `hint`, `in_doubt`, and `audit` with `verdict`, `code`, `reason`,
+//! `to`, `from_fws`, `to_fws`, `outcome`, `reason`, `code`, `hint`, `in_doubt`, `next` (the command that finds out more), and `audit` with `verdict`, `code`, `reason`,
 //! `file` and `link`. What does not fit is absent.
 
 use std::io::{self, Write};
@@ -14,6 +14,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::phrases;
 use super::run_list::RunLine;
 use super::run_report::{
     DeviceAudit, DeviceEnd, DeviceReport, GoneOnReport, RunReport, milliseconds,
@@ -120,6 +121,12 @@ pub struct DeviceRun {
     pub version: String,
     /// Whether nobody knows what an install did to it.
     pub in_doubt: bool,
+    /// Whether a process is at work on the run.
+    #[serde(skip)]
+    pub is_alive: bool,
+    /// The command that finds out more, where it is in doubt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
     /// How it ended.
     #[serde(flatten)]
     pub end: DeviceEnd,
@@ -156,11 +163,9 @@ pub fn device_runs(
             below.push((None, format!("at {}", run.reach)));
         }
         if run.in_doubt {
-            let text = format!(
-                "IN DOUBT: hemfleet resume {} asks it what it is now",
-                run.run
-            );
-            below.push((Some(LineStyle::Bad), text));
+            let next = run.next.as_deref().unwrap_or_default();
+            let next = phrases::next_of_doubt(next, run.is_alive);
+            below.push((Some(LineStyle::Bad), format!("IN DOUBT: {next}")));
         }
         below.extend(why(end.outcome, end.reason.as_deref(), end.audit.as_ref()));
         TextRow {
@@ -330,6 +335,8 @@ mod tests {
             ended: Some(started),
             version: "1.2.3".to_owned(),
             in_doubt,
+            is_alive: false,
+            next: in_doubt.then(|| format!("hemfleet resume {n:08x}")),
             end: DeviceEnd {
                 from: Some("1.2.2".to_owned()),
                 to: is_upgraded.then(|| "1.2.3".to_owned()),

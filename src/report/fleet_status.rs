@@ -3,8 +3,8 @@
 //! `--json` prints one object with `schema`, `image` (absent where none is known: `version`, `fws`, and `from`, which is
 //! `inventory` or `journal`), `counts` (devices by `state`) and `devices`, those in doubt first. Each has `device`, `group`,
 //! `state` (see [`DeviceStanding`]), `runs` (the version), `fws`, `how` (`upgraded`, `current`, or `said`: it said so of itself
-//! when it was looked at, and nothing was installed), `at`, `run` (which says so), `doubt_run` and `next` (the command that
-//! finds out more). What does not fit is absent.
+//! when it was looked at, and nothing was installed), `at`, `run` (which says so), `doubt_run`, `refused_run` (the run whose install
+//! of this very image its bootloader refused) and `next` (the command that finds out more). What does not fit is absent.
 
 use std::io::{self, Write};
 
@@ -143,9 +143,15 @@ pub struct DeviceStatusLine {
     /// The run that left it in doubt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub doubt_run: Option<String>,
+    /// Whether a process is at work on that run.
+    #[serde(skip)]
+    pub doubt_is_alive: bool,
     /// How long ago its install was about to be sent.
     #[serde(skip)]
     pub doubt_since: Option<std::time::Duration>,
+    /// The run that sent it the image that the devices are compared with, where its bootloader refused that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused_run: Option<String>,
     /// The command that finds out more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
@@ -249,9 +255,12 @@ fn below(device: &DeviceStatusLine) -> Vec<(Option<LineStyle>, String)> {
     if let (Some(run), Some(next)) = (&device.doubt_run, &device.next) {
         let ago = device.doubt_since.map(human_duration);
         let ago = ago.map_or_else(String::new, |ago| format!(" {ago} ago"));
-        let text = format!(
-            "install sent{ago} by run {run}, its end not seen: {next} asks it what it is now"
-        );
+        let next = phrases::next_of_doubt(next, device.doubt_is_alive);
+        let text = format!("install sent{ago} by run {run}, its end not seen: {next}");
+        lines.push((Some(LineStyle::Bad), text));
+    }
+    if let Some(run) = &device.refused_run {
+        let text = format!("its bootloader refused this image (run {run})");
         lines.push((Some(LineStyle::Bad), text));
     }
     if let (Some(known_as), Some(run)) = (&device.known_as, &device.run) {
@@ -282,7 +291,9 @@ mod tests {
             run: known.then(|| "7f3a0001".to_owned()),
             known_as: (state == DeviceStanding::Current).then(|| "hsm-7".to_owned()),
             doubt_run: in_doubt.then(|| "7f3a0001".to_owned()),
+            doubt_is_alive: false,
             doubt_since: in_doubt.then(|| std::time::Duration::from_secs(754)),
+            refused_run: (state == DeviceStanding::Behind).then(|| "7f3a0002".to_owned()),
             next: in_doubt.then(|| "hemfleet resume 7f3a0001".to_owned()),
         }
     }
@@ -312,9 +323,28 @@ mod tests {
     }
 
     #[test]
+    fn an_install_that_a_process_watches_is_only_to_be_seen() {
+        let devices = vec![DeviceStatusLine {
+            doubt_is_alive: true,
+            next: Some("hemfleet attach 7f3a0001".to_owned()),
+            ..device("vault-01", DeviceStanding::InDoubt)
+        }];
+        let text = written(devices);
+        assert!(
+            text.contains(
+                "7f3a0001 shows it
+"
+            ) && !text.contains("asks it"),
+            "{text}"
+        );
+    }
+
+    #[test]
     fn two_hundred_fit_a_terminal() {
-        let devices =
-            (0..200).map(|n| device(&format!("hsm-waw-dc1-r{n:03}"), DeviceStanding::Behind));
+        let devices = (0..200).map(|n| DeviceStatusLine {
+            refused_run: None,
+            ..device(&format!("hsm-waw-dc1-r{n:03}"), DeviceStanding::Behind)
+        });
         let text = written(devices.collect());
         assert!(text.lines().all(|line| line.width() <= 80), "{text}");
         assert_eq!(text.lines().count(), 203);

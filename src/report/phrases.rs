@@ -36,6 +36,17 @@ pub(super) fn outcome_counts(counts: &Counts) -> Vec<Count> {
     .collect()
 }
 
+/// What the command `next` does about an install whose end is not known: only where no process watches it the device is
+/// to be asked.
+pub(super) fn next_of_doubt(next: &str, is_alive: bool) -> String {
+    let what = if is_alive {
+        "shows it"
+    } else {
+        "asks it what it is now"
+    };
+    format!("{next} {what}")
+}
+
 /// What the audit logs say; nothing where none has said anything. Two words of people share a name of JSON:
 /// `confirmed` is all that the log says.
 pub(super) fn audit_counts(audits: &Audits) -> Vec<Count> {

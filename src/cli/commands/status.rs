@@ -6,12 +6,12 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::cli::args::journal::Status;
-use crate::cli::journal_lines::table_look;
+use crate::cli::journal_lines::{next_of, table_look};
 use crate::cli::output::plain_stdout::{plain_stdout, print_json};
 use crate::cli::output::stderr_and_log::say;
 use crate::cli::{CliError, image_file, journal_file, load};
 use crate::config::{self, Overrides};
-use crate::journal::{Journal, LastKnown, OpenInstall};
+use crate::journal::{Journal, LastKnown, OpenInstall, Refusal};
 use crate::model::{
     DeviceSpec, DeviceVersion, FwVersion, Fws, ImageFacts, Outcome, OutcomeKind, Reach, chain,
     printable,
@@ -33,13 +33,24 @@ pub(in crate::cli) fn status(args: &Status) -> Result<ExitCode, CliError> {
         Some(journal) => (journal.last_known(&reaches)?, journal.open_installs()?),
         None => (vec![None; reaches.len()], Vec::new()),
     };
+    let refusals = match &journal {
+        Some(journal) => journal.refusals()?,
+        None => Vec::new(),
+    };
     let open: HashMap<&Reach, &OpenInstall> = open.iter().map(|open| (&open.reach, open)).collect();
+    let of_image = |refusal: &&Refusal| {
+        let image = image.as_ref();
+        image.is_some_and(|image| image.sha256 == refusal.image)
+    };
+    let refused = refusals.iter().filter(of_image);
+    let refused: HashMap<&Reach, &Refusal> = refused.map(|r| (&r.reach, r)).collect();
     let devices = settings.devices.iter().zip(&reaches).zip(&known);
     let devices = devices.map(|((spec, reach), known)| {
         line(
             spec,
             known.as_ref(),
             open.get(reach).copied(),
+            refused.get(reach).copied(),
             image.as_ref(),
         )
     });
@@ -57,6 +68,7 @@ pub(in crate::cli) fn status(args: &Status) -> Result<ExitCode, CliError> {
 
 /// The image that devices are compared with.
 struct Image {
+    sha256: String,
     fws: Option<Fws>,
     version: Option<FwVersion>,
     shown: StatusImage,
@@ -67,6 +79,7 @@ impl Image {
         let name = facts.footer.as_ref().map(|footer| footer.name.as_str());
         let fws = facts.expected_fws();
         Self {
+            sha256: facts.sha256_hex(),
             fws,
             version: name.and_then(FwVersion::of_name),
             shown: StatusImage {
@@ -131,6 +144,7 @@ fn line(
     spec: &DeviceSpec,
     known: Option<&LastKnown>,
     open: Option<&OpenInstall>,
+    refused: Option<&Refusal>,
     image: Option<&Image>,
 ) -> DeviceStatusLine {
     let runs = known.and_then(|known| known.summary.runs());
@@ -140,6 +154,13 @@ fn line(
         (None, Some(_), None) => DeviceStanding::Known,
         (None, Some(runs), Some(image)) => image.compare(runs),
     };
+    let is_same = |refused: &&Refusal| match (&refused.refused.device, runs) {
+        // Another device in its place has refused nothing.
+        (Some(was), Some(now)) => was.differs(now).is_none(),
+        _ => true,
+    };
+    let refused = refused.filter(|_| state != DeviceStanding::Current);
+    let refused = refused.filter(is_same);
     let known_as = known
         .map(|known| &known.summary.device)
         .filter(|id| **id != spec.id);
@@ -154,11 +175,10 @@ fn line(
         run: known.map(|known| known.run.to_string()),
         known_as: known_as.map(|id| printable(id.as_str(), 256)),
         doubt_run: open.map(|open| open.run.to_string()),
+        doubt_is_alive: open.is_some_and(|open| open.is_alive),
         doubt_since: open.map(|open| open.pending.since.elapsed()),
-        next: open.map(|open| {
-            let what = if open.is_alive { "attach" } else { "resume" };
-            format!("hemfleet {what} {}{}", open.run, journal_file::option())
-        }),
+        refused_run: refused.map(|refused| refused.refused.run.to_string()),
+        next: open.map(next_of),
     }
 }
 

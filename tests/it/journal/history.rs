@@ -4,6 +4,7 @@ use hemfleet::journal::Journal;
 use hemfleet::model::RunId;
 use serde_json::Value;
 
+use super::report::killed;
 use crate::cli::program::{Lab, Program, code, hemfleet, text};
 
 /// One upgraded with a log that confirms it, one whose bootloader refuses, one without an upgrade over this API.
@@ -134,6 +135,33 @@ fn a_run_that_is_going_on_names_its_process() {
     drop(writer);
     let json = object(&mut kept(&lab, &["history", "--json"]));
     assert!(json["runs"][0]["process"].is_null(), "{json}");
+}
+
+#[test]
+fn a_device_that_a_process_watches_is_shown_and_not_asked_again() {
+    let lab = killed();
+    let path = lab.dir.path().join("journal.db");
+    let run = newest(&lab);
+    let of_device = || said(&mut kept(&lab, &["history", "--device", "vault-warsaw-01"]));
+    let status = || said(kept(&lab, &["status", "-c"]).arg(lab.inventory()));
+    let command = |what: &str| format!("hemfleet {what} {run} --journal {}", path.display());
+    let asks = format!("{} asks it what it is now", command("resume"));
+    let shows = format!("{} shows it", command("attach"));
+    assert!(of_device().contains(&format!("IN DOUBT: {asks}\n")));
+    assert!(status().contains(&asks));
+    let journal = Journal::open(&path).unwrap();
+    // By the process of this very test.
+    let writer = journal.go_on(&RunId::parse(&run).unwrap()).unwrap();
+    let said = of_device();
+    assert!(said.contains(&format!("IN DOUBT: {shows}\n")), "{said}");
+    let said = status();
+    assert!(said.contains(&shows) && !said.contains("asks it"), "{said}");
+    let json = object(&mut kept(
+        &lab,
+        &["history", "--device", "vault-warsaw-01", "--json"],
+    ));
+    assert_eq!(json["runs"][0]["next"], command("attach"));
+    drop(writer);
 }
 
 #[test]

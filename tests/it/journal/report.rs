@@ -63,7 +63,7 @@ fn the_newest_run_is_told_in_each_format() {
 }
 
 /// A fleet of which one run is in the journal, whose process was killed while its first device rebooted.
-fn killed() -> Lab {
+pub(super) fn killed() -> Lab {
     let lab = Lab::serve_text(&FLEET.replace(
         "client = { quick = true }",
         "client = { quick = true, concurrency = 1 }",

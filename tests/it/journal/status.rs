@@ -33,6 +33,8 @@ fn each_device_stands_where_its_last_run_saw_it() {
         (&refused["state"], &refused["how"]),
         (&"behind".into(), &"said".into())
     );
+    assert_eq!(refused["refused_run"], run.as_str());
+    assert!(upgraded["refused_run"].is_null(), "{upgraded}");
     assert_eq!(json["counts"]["in_doubt"], 0);
     // Those that need somebody come first.
     assert_eq!(devices[0]["device"], "vault-berlin-01");
@@ -62,10 +64,31 @@ fn each_device_stands_where_its_last_run_saw_it() {
         "{table}"
     );
     assert!(
+        table.contains(&format!(
+            "\n    its bootloader refused this image (run {run})\n"
+        )),
+        "{table}"
+    );
+    assert!(
         table.ends_with("4 devices: 1 behind, 1 other image, 1 never seen, 1 current\n")
             || table.contains("1 never seen"),
         "{table}"
     );
+}
+
+#[test]
+fn what_refused_another_image_is_only_behind_this_one() {
+    let (lab, _) = after_a_run();
+    let other = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/vectors/firmware/signed-v1.2.4-mode80.bin"
+    );
+    std::fs::copy(other, lab.dir.path().join("firmware.bin")).unwrap();
+    let json = object(kept(&lab, &["status", "--json", "-c"]).arg(lab.inventory()));
+    let mut devices = json["devices"].as_array().unwrap().iter();
+    let refused = devices.find(|d| d["device"] == "vault-berlin-01").unwrap();
+    assert_eq!(refused["state"], "behind", "{json}");
+    assert!(refused["refused_run"].is_null(), "{refused}");
 }
 
 #[test]
