@@ -221,10 +221,7 @@ impl DatabaseFile {
         if said == "ok" {
             return Ok(());
         }
-        Err(JournalError::Corrupt {
-            path: self.path.clone(),
-            what: crate::model::printable(&said, 200),
-        })
+        Err(JournalError::corrupt(self.path.clone(), &said))
     }
 
     /// The file beside it where new commits stand first, as long as the journal is open.

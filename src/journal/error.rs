@@ -170,7 +170,7 @@ impl JournalError {
             },
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Self::ReadOnly(path),
             Some(ErrorCode::NotADatabase) => Self::NotAJournal(path),
-            Some(ErrorCode::DatabaseCorrupt) => Self::corrupt(path, &error),
+            Some(ErrorCode::DatabaseCorrupt) => Self::corrupt(path, &error.to_string()),
             Some(
                 ErrorCode::DatabaseBusy
                 | ErrorCode::DatabaseLocked
@@ -197,7 +197,7 @@ impl JournalError {
                 rusqlite::Error::FromSqlConversionFailure(..)
                 | rusqlite::Error::IntegralValueOutOfRange(..)
                 | rusqlite::Error::InvalidColumnType(..)
-                | rusqlite::Error::Utf8Error(..) => Self::corrupt(path, &error),
+                | rusqlite::Error::Utf8Error(..) => Self::corrupt(path, &error.to_string()),
                 error => Self::Bug {
                     path,
                     source: error.into(),
@@ -206,8 +206,10 @@ impl JournalError {
         }
     }
 
-    fn corrupt(path: PathBuf, error: &rusqlite::Error) -> Self {
-        let what = printable(&error.to_string(), 200);
+    /// What SQLite says of damage, which may be of several lines.
+    pub(super) fn corrupt(path: PathBuf, said: &str) -> Self {
+        let lines: Vec<&str> = said.lines().collect();
+        let what = printable(&lines.join("; "), 200);
         Self::Corrupt { path, what }
     }
 
@@ -273,5 +275,21 @@ impl JournalError {
             Self::Unwritten { source, .. } => source.hint(),
             Self::Bug { .. } => format!("this is a bug; please report it; {without}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn damage_is_told_in_one_line() {
+        let said = "*** in database main ***\nTree 3 page 5: btreeInitPage() returns error code 11\n\u{1b}[2J\n";
+        let error = JournalError::corrupt(PathBuf::from("j.db"), said);
+        assert_eq!(
+            error.to_string(),
+            "the journal j.db is damaged: *** in database main ***; Tree 3 page 5: btreeInitPage() returns error code \
+             11; \\u{1b}[2J"
+        );
     }
 }

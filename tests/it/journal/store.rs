@@ -206,6 +206,10 @@ fn a_damaged_journal_is_told_and_a_run_can_do_without() {
         err.contains("is damaged") && err.contains("hint: keep a copy"),
         "{err}"
     );
+    assert!(
+        !err.contains("\\u{") && err.lines().count() == 2,
+        "one line says what is wrong: {err}"
+    );
     assert_eq!(devices.requests(), requests);
     let mut command = hemfleet();
     command
