@@ -1,11 +1,15 @@
 //! What has changed between a run and the inventory and images that it is to be gone on with.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::run_context::device_context;
 use crate::config::Settings;
 use crate::journal::{DeviceContext, RunRecord};
-use crate::model::{DeviceId, DeviceSpec, ImageFacts, PayloadFacts, Reach, counted, printable};
+use crate::model::{
+    ApprovalPolicy, AuditPolicy, DeviceId, DeviceSpec, ImageFacts, Pace, PayloadFacts, Policy,
+    Reach, Retry, Timeouts, counted, printable,
+};
 
 /// Changes that are named one by one; the rest is counted.
 const NAMED: usize = 8;
@@ -34,6 +38,10 @@ impl Drift {
     ) -> Self {
         let mut drift = Self::default();
         drift.of_images(&record.facts.payload, payload);
+        let rules = changed_rules(&record.context.policy, &settings.policy);
+        if !rules.is_empty() {
+            drift.harmless.push(rules);
+        }
         let by_reach: BTreeMap<Reach, &DeviceSpec> = settings
             .devices
             .iter()
@@ -47,10 +55,6 @@ impl Drift {
                 // Finished, and no longer to be reached: nothing is left to do there.
                 (None, _) => drift.gone.push(was.id.clone()),
             }
-        }
-        if record.context.policy != settings.policy {
-            let what = "time limits, pace, retries or other rules are not what they were";
-            drift.harmless.push(what.to_owned());
         }
         drift
     }
@@ -125,5 +129,113 @@ impl Drift {
             text = format!("{text}\n  and {more}");
         }
         text
+    }
+}
+
+/// The rules that are not what they were, in one line; nothing where all are.
+fn changed_rules(was: &Policy, now: &Policy) -> String {
+    let both = rules(was).into_iter().zip(rules(now));
+    let changed = both.filter(|((_, was), (_, now))| was != now);
+    let changed = changed.map(|((key, was), (_, now))| format!("{key} is {now}, and was {was}"));
+    changed.collect::<Vec<_>>().join("; ")
+}
+
+/// All rules, as the inventory and the command line name them. Without `..`, so that none is forgotten.
+fn rules(policy: &Policy) -> Vec<(&'static str, String)> {
+    let Policy {
+        timeouts,
+        pace,
+        retry: Retry { attempts, backoff },
+        force,
+        same_key,
+        allow_downgrade,
+        resend_refused,
+        audit: AuditPolicy { mode, files },
+        on_expired,
+        approval,
+    } = policy;
+    let ApprovalPolicy {
+        at_once,
+        wait,
+        poll,
+    } = approval;
+    let mut rules = times(timeouts, pace);
+    rules.extend([
+        ("retry.attempts", attempts.to_string()),
+        ("retry.backoff", time(*backoff)),
+        ("tls.on_expired", on_expired.as_str().to_owned()),
+        ("audit.mode", mode.as_str().to_owned()),
+        ("audit.files", files.to_string()),
+        ("approval.at_once", at_once.to_string()),
+        ("approval.wait", time(*wait)),
+        ("approval.poll", time(*poll)),
+        ("--force", force.to_string()),
+        ("--require-same-key", same_key.to_string()),
+        ("--allow-downgrade", allow_downgrade.to_string()),
+        ("--resend-refused", resend_refused.to_string()),
+    ]);
+    rules
+}
+
+fn times(timeouts: &Timeouts, pace: &Pace) -> Vec<(&'static str, String)> {
+    let Timeouts {
+        connect,
+        request,
+        upload,
+        upload_stall,
+        check,
+        reboot,
+    } = timeouts;
+    let Pace {
+        gap,
+        check_poll,
+        reboot_poll,
+        reboot_settle,
+    } = pace;
+    let times = [
+        ("timeouts.connect", connect),
+        ("timeouts.request", request),
+        ("timeouts.upload", upload),
+        ("timeouts.upload_stall", upload_stall),
+        ("timeouts.check", check),
+        ("timeouts.reboot", reboot),
+        ("pace.gap", gap),
+        ("pace.check_poll", check_poll),
+        ("pace.reboot_poll", reboot_poll),
+        ("pace.reboot_settle", reboot_settle),
+    ];
+    times.map(|(key, d)| (key, time(*d))).to_vec()
+}
+
+/// A time as the inventory has it.
+fn time(d: Duration) -> String {
+    humantime::format_duration(d).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::AuditMode;
+
+    #[test]
+    fn rules_that_are_not_what_they_were_are_named_as_the_inventory_does() {
+        let was = Policy::default();
+        let mut now = was.clone();
+        assert_eq!(changed_rules(&was, &now), "");
+        now.timeouts.reboot = Duration::from_secs(330);
+        now.audit.mode = AuditMode::Off;
+        now.retry.attempts = 5;
+        assert_eq!(
+            changed_rules(&was, &now),
+            "timeouts.reboot is 5m 30s, and was 3m; retry.attempts is 5, and was 3; audit.mode is off, and was wanted"
+        );
+        now = Policy {
+            allow_downgrade: true,
+            ..was.clone()
+        };
+        assert_eq!(
+            changed_rules(&was, &now),
+            "--allow-downgrade is true, and was false"
+        );
     }
 }

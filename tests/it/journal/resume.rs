@@ -92,6 +92,21 @@ fn what_the_inventory_has_changed_is_named_and_done_only_where_it_is_accepted() 
 }
 
 #[test]
+fn rules_that_have_changed_are_named() {
+    let lab = Lab::start(&fleet());
+    lab.killed_at("vault-01", "reboot");
+    let text = std::fs::read_to_string(&lab.inventory).unwrap();
+    let mode = "\n[audit]\nmode = \"off\"\n";
+    assert!(!text.contains("[audit]"), "{text}");
+    std::fs::write(&lab.inventory, format!("{text}{mode}")).unwrap();
+    refused(
+        &resume(&lab, &[]),
+        &["\n  audit.mode is off, and was wanted\n", "--accept-drift"],
+    );
+    lab.end();
+}
+
+#[test]
 fn a_device_that_is_gone_from_the_inventory_is_left_alone() {
     let lab = Lab::start(&fleet());
     lab.killed_at("vault-01", "reboot");
