@@ -54,11 +54,17 @@ pub(super) fn existing_of(
 ///
 /// It does not tell: another journal would be read than the one that its runs write.
 pub(super) fn of_inventory_here() -> Result<JournalSettings, CliError> {
+    let inventory = inventory_here();
+    inventory.map_or_else(
+        || Ok(JournalSettings::default()),
+        |inventory| of_inventory(&inventory),
+    )
+}
+
+/// The inventory that is found without `-c`.
+pub(super) fn inventory_here() -> Option<PathBuf> {
     let here = || Some(PathBuf::from(INVENTORY_HERE)).filter(|path| path.exists());
-    let Some(inventory) = inventory_of_environment().or_else(here) else {
-        return Ok(JournalSettings::default());
-    };
-    of_inventory(&inventory)
+    inventory_of_environment().or_else(here)
 }
 
 fn of_inventory(inventory: &Path) -> Result<JournalSettings, CliError> {

@@ -12,8 +12,9 @@ use crate::cli::args::journal::{Export, History, HistoryMore, Prune};
 use crate::cli::journal_lines::{InDoubt, device_run, report_of, run_line, run_of, table_look};
 use crate::cli::output::plain_stdout::{plain_stdout, print_json};
 use crate::cli::{CliError, journal_file};
+use crate::config::{self, Overrides};
 use crate::journal::{DeviceSummary, Journal, RunEntry, WhichDevice, write_run};
-use crate::model::counted;
+use crate::model::{Reach, counted};
 use crate::report::{DeviceRun, RunDevices, RunLine, device_runs, run_devices, run_list};
 
 /// `hemfleet history`.
@@ -102,21 +103,34 @@ fn one_device(args: &History, journal: Option<&Journal>, name: &str) -> Result<E
     Ok(ExitCode::SUCCESS)
 }
 
-/// What the runs say of the devices that one of them calls `name`, whatever the others call them: they are told apart by the
-/// way to them. Device by device, newest run first.
+/// What the runs say of the devices that one of them, or the inventory, calls `name`, whatever the others call them: they are
+/// told apart by the way to them. Device by device, newest run first.
 fn under_all_names(
     journal: &Journal,
     name: &str,
 ) -> Result<Vec<(RunEntry, DeviceSummary)>, CliError> {
     let named = journal.device_history(WhichDevice::Named(name))?;
+    let named = named.into_iter().map(|(_, summary)| summary.reach);
+    // A run that is gone on with keeps the names that it began with: a newer one is in the inventory alone.
+    let named = named.chain(reach_of_inventory_here(name));
     let mut seen = HashSet::new();
     let mut all = Vec::new();
-    for (_, summary) in &named {
-        if seen.insert(&summary.reach) {
-            all.extend(journal.device_history(WhichDevice::At(&summary.reach))?);
+    for reach in named {
+        if !seen.contains(&reach) {
+            all.extend(journal.device_history(WhichDevice::At(&reach))?);
+            seen.insert(reach);
         }
     }
     Ok(all)
+}
+
+/// The way to the device that is called so in the inventory that is found without `-c`, where there is one without faults.
+fn reach_of_inventory_here(name: &str) -> Option<Reach> {
+    let inventory = journal_file::inventory_here()?;
+    let loaded = config::load(&inventory, &Overrides::default(), &config::process_env);
+    let devices = loaded.settings?.devices;
+    let device = devices.iter().find(|device| device.id.as_str() == name)?;
+    Some(Reach::of(device))
 }
 
 fn prune(args: &Prune) -> Result<ExitCode, CliError> {

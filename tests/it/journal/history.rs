@@ -221,6 +221,35 @@ fn the_devices_of_a_run_and_one_device_run_by_run() {
 }
 
 #[test]
+fn a_name_that_only_the_inventory_has_finds_the_device_by_the_way_to_it() {
+    let (lab, run) = after_a_run();
+    let inventory = std::fs::read_to_string(lab.inventory()).unwrap();
+    let renamed = inventory.replace("vault-warsaw-01", "hsm-waw-1");
+    std::fs::write(lab.inventory(), &renamed).unwrap();
+    let shown = || {
+        let mut program = kept(&lab, &["history", "--device", "hsm-waw-1"]);
+        program.env("HEMFLEET_CONFIG", lab.inventory());
+        program.output().unwrap()
+    };
+    let output = shown();
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    let table = text(&output.stdout);
+    assert!(
+        table.contains(&run) && table.contains("vault-warsaw-01"),
+        "{table}"
+    );
+    // An inventory with faults tells nothing, and is no fault of this command.
+    std::fs::write(lab.inventory(), format!("{renamed}\nno = 1\n")).unwrap();
+    let output = shown();
+    assert_eq!(code(&output), 2);
+    assert!(
+        text(&output.stderr).starts_with("error: no run of the journal has a device hsm-waw-1"),
+        "{}",
+        text(&output.stderr)
+    );
+}
+
+#[test]
 fn what_is_not_there_is_said() {
     let lab = Lab::serve_text(FLEET);
     assert_eq!(said(&mut kept(&lab, &["history"])), "no run yet\n");
