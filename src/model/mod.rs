@@ -50,4 +50,7 @@ pub use settings::policy::{
 pub use settings::rollout::{MaxFailures, MaxFailuresError, Rollout};
 pub use settings::run::OnHangUp;
 pub use settings::screen::{Notify, ScreenSettings};
-pub use text::{chain, counted, hex, human_bytes, human_duration, padded, printable, shared_words};
+pub use text::{
+    chain, counted, hex, human_bytes, human_duration, padded, printable, shared_words,
+    spelled_duration,
+};

@@ -107,6 +107,24 @@ pub fn human_duration(d: Duration) -> String {
     }
 }
 
+/// A time to the part, as people write it: `2 years`, `1 day 12 hours`, `0 seconds`.
+pub fn spelled_duration(d: Duration) -> String {
+    let parts = humantime::format_duration(d).to_string();
+    let parts = parts.split(' ').map(|part| {
+        let (n, unit) = part.split_at(part.find(|c: char| !c.is_ascii_digit()).unwrap_or(0));
+        let unit = match unit {
+            "h" => "hour",
+            "m" => "minute",
+            "s" => "second",
+            // In words already, or a sign that has no plural.
+            _ => return format!("{n} {unit}"),
+        };
+        let s = if n == "1" { "" } else { "s" };
+        format!("{n} {unit}{s}")
+    });
+    parts.collect::<Vec<_>>().join(" ")
+}
+
 /// The words that all texts begin and end with; `…` stands for those that differ.
 pub fn shared_words(texts: &[&str]) -> String {
     let Some((first, others)) = texts.split_first() else {
@@ -214,6 +232,17 @@ mod tests {
         assert_eq!(human_duration(Duration::from_secs(35)), "35 s");
         assert_eq!(human_duration(Duration::from_secs(221)), "3:41");
         assert_eq!(human_duration(Duration::from_secs(3723)), "1:02:03");
+        let spelled = |text: &str| spelled_duration(humantime::parse_duration(text).unwrap());
+        for (text, said) in [
+            ("2y", "2 years"),
+            ("1d", "1 day"),
+            ("1month 90m", "1 month 1 hour 30 minutes"),
+            ("61s", "1 minute 1 second"),
+            ("1500ms", "1 second 500 ms"),
+            ("0s", "0 seconds"),
+        ] {
+            assert_eq!(spelled(text), said);
+        }
     }
 
     #[test]

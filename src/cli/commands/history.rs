@@ -14,7 +14,7 @@ use crate::cli::output::plain_stdout::{plain_stdout, print_json};
 use crate::cli::{CliError, journal_file};
 use crate::config::{self, Overrides};
 use crate::journal::{DeviceSummary, Journal, RunEntry, WhichDevice, write_run};
-use crate::model::{Reach, counted};
+use crate::model::{Reach, counted, spelled_duration};
 use crate::report::{DeviceRun, RunDevices, RunLine, device_runs, run_devices, run_list};
 
 /// `hemfleet history`.
@@ -157,7 +157,7 @@ fn prune(args: &Prune) -> Result<ExitCode, CliError> {
         run_list(&runs, &table_look(false), &mut out)?;
     }
     let runs = counted(runs.len(), "run", "runs");
-    let kept = humantime::format_duration(keep);
+    let kept = spelled_duration(keep);
     let done = if args.dry_run {
         "would be removed"
     } else {
@@ -165,7 +165,7 @@ fn prune(args: &Prune) -> Result<ExitCode, CliError> {
     };
     writeln!(
         out,
-        "{runs} {done}: over before the last {kept}, with nothing left to do and no device in doubt"
+        "{runs} {done}: over for more than {kept}, with nothing left to do and no device in doubt"
     )?;
     out.flush()?;
     Ok(ExitCode::SUCCESS)

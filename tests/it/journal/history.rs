@@ -300,16 +300,24 @@ fn what_is_old_goes_and_only_when_it_is_meant() {
         "{would}"
     );
     let forever = said(&mut kept(&lab, &["history", "prune"]));
-    assert!(forever.starts_with("0 runs removed"), "{forever}");
+    assert_eq!(
+        forever,
+        "0 runs removed: over for more than 2 years, with nothing left to do and no device in doubt\n"
+    );
+    let half = said(&mut kept(&lab, &["history", "prune", "--keep", "1d 12h"]));
+    assert!(half.contains(" more than 1 day 12 hours, "), "{half}");
     // A moment ago is long enough for this.
     let would = said(&mut kept(
         &lab,
         &["history", "prune", "--keep", "0s", "--dry-run"],
     ));
+    // What goes is listed, and not only counted.
+    let lines: Vec<&str> = would.lines().collect();
     assert!(
-        would.contains(&run) && would.contains("1 run would be removed"),
+        lines[0].starts_with("RUN ") && lines[1].starts_with(&run),
         "{would}"
     );
+    assert!(lines[3].starts_with("1 run would be removed: "), "{would}");
     let gone = said(&mut kept(&lab, &["history", "prune", "--keep", "0s"]));
     assert!(
         gone.contains(&run) && gone.contains("1 run removed"),
