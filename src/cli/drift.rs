@@ -150,6 +150,7 @@ fn rules(policy: &Policy) -> Vec<(&'static str, String)> {
         same_key,
         allow_downgrade,
         resend_refused,
+        take_replaced,
         audit: AuditPolicy { mode, files },
         on_expired,
         approval,
@@ -173,6 +174,7 @@ fn rules(policy: &Policy) -> Vec<(&'static str, String)> {
         ("--require-same-key", same_key.to_string()),
         ("--allow-downgrade", allow_downgrade.to_string()),
         ("--resend-refused", resend_refused.to_string()),
+        ("--take-replaced", take_replaced.to_string()),
     ]);
     rules
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::record::{RunContext, RunRecord};
-use crate::engine::{DeviceState, EarlierRefusal, Fleet, PendingInstall};
+use crate::engine::{DeviceState, EarlierRefusal, Fleet, Mode, PendingInstall};
 use crate::model::{
     AuditReport, DeviceId, DeviceVersion, FailureKind, ImageFacts, Outcome, OutcomeKind, Reach,
     RunId, Stage, Touched,
@@ -45,7 +45,7 @@ pub struct RunEntry {
     pub in_doubt: usize,
     /// Whether devices are left beside those.
     pub(super) stopped: bool,
-    /// Whether anything but looks was begun.
+    /// Whether anything but looks was begun, or was to be.
     pub(super) begun: bool,
     /// Whether a process is at work on it.
     pub is_alive: bool,
@@ -101,7 +101,7 @@ pub(super) struct RunSummary {
     pub(super) tally: Tally,
     /// Whether devices are unfinished beside those in doubt.
     pub(super) stopped: bool,
-    /// Whether anything but looks was begun.
+    /// Whether anything but looks was begun, or was to be.
     pub(super) begun: bool,
     pub(super) in_doubt: usize,
 }
@@ -118,7 +118,8 @@ impl RunSummary {
             ended: fleet.ended(),
             tally: Tally::of_fleet(fleet),
             stopped: fleet.has_begun() && devices().any(stopped),
-            begun: fleet.has_begun(),
+            // Without a plan it was begun by its command line.
+            begun: fleet.has_begun() || fleet.facts().mode == Mode::Go,
             in_doubt: devices().filter(in_doubt).count(),
         }
     }

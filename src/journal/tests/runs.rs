@@ -157,3 +157,21 @@ fn the_history_of_a_device_is_told_newest_run_first() {
     };
     assert_eq!(runs(&by_reach.unwrap()), runs(&history));
 }
+
+/// Nobody had confirmed anything: there is nothing to go on with.
+#[test]
+fn a_plan_whose_process_was_killed_is_no_unfinished_run() {
+    let kept = TestJournal::new();
+    for (number, mode, unfinished) in [(1, Mode::Confirm, false), (2, Mode::Go, true)] {
+        let mut run = TestRun::new(mode, numbered(2), firmware(1000));
+        run.begin();
+        let id = kept.keep_killed(number, &run);
+        let entry = kept.journal.find(id.as_str()).unwrap();
+        assert_eq!(entry.unfinished, unfinished, "{mode:?}");
+    }
+    // Nor is it kept for ever.
+    let later = jiff::Timestamp::now() + std::time::Duration::from_secs(60);
+    let gone = kept.journal.prune(later, false).unwrap();
+    assert_eq!(gone.len(), 1);
+    assert_eq!(gone[0].run.as_str(), "00000001");
+}

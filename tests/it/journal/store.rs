@@ -368,7 +368,7 @@ fn a_run_can_be_killed_at_each_step_of_writing() {
         assert_eq!(output.status.code(), None, "it was killed at {step}");
         let runs = devices.runs();
         assert_eq!(runs.len(), recorded, "{step}");
-        assert!(runs.iter().all(|run| run.tally.is_some() && !run.is_alive));
+        assert!(runs.iter().all(|run| run.unfinished && !run.is_alive));
         assert_eq!(devices.installs(), 0);
     }
 }
