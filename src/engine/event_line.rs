@@ -167,13 +167,21 @@ impl DeviceFact {
 }
 
 /// What a plan comes to, such as `8 will be upgraded`, `1 current`: a part for each kind of verdict that
-/// occurs, and always the first. `cannot` is the word for devices that cannot be upgraded.
+/// occurs, and always one that says how many are upgraded. `cannot` is the word for devices that cannot be upgraded.
 pub fn plan_counts(fleet: &Fleet, cannot: &str) -> Vec<String> {
     let refused = fleet.refused_downgrades();
     let downgrades = fleet.planned(VerdictKind::Downgrade) - refused;
-    let upgrades = format!("{} will be upgraded", fleet.planned(VerdictKind::Upgrade));
+    let upgrades = fleet.planned(VerdictKind::Upgrade);
+    let first = fleet.to_watch_first();
+    let only = fleet.to_watch() - first;
+    let they_need = if first == 1 { "it needs" } else { "they need" };
     let left_out = fleet.left_out();
     let others = [
+        (
+            first,
+            format!("{first} will be watched first, then upgraded if {they_need} it"),
+        ),
+        (only, format!("{only} will only be watched")),
         (left_out, format!("{left_out} left out")),
         (downgrades, format!("{downgrades} will be downgraded")),
         (
@@ -182,10 +190,6 @@ pub fn plan_counts(fleet: &Fleet, cannot: &str) -> Vec<String> {
         ),
     ];
     let kinds = [
-        (
-            VerdictKind::Watch,
-            "watched first: an install may have been sent",
-        ),
         (VerdictKind::Current, "current"),
         (VerdictKind::Skip, "skipped"),
         (VerdictKind::Cannot, cannot),
@@ -193,9 +197,10 @@ pub fn plan_counts(fleet: &Fleet, cannot: &str) -> Vec<String> {
     .map(|(kind, words)| (fleet.planned(kind), words))
     .map(|(n, words)| (n, format!("{n} {words}")));
     let others = others.into_iter().chain(kinds);
-    std::iter::once(upgrades)
-        .chain(others.filter(|(n, _)| *n > 0).map(|(_, text)| text))
-        .collect()
+    // Nobody is told that none is upgraded where some may be after all.
+    let upgraded = (upgrades > 0 || first == 0).then(|| format!("{upgrades} will be upgraded"));
+    let others = others.filter(|(n, _)| *n > 0).map(|(_, text)| text);
+    upgraded.into_iter().chain(others).collect()
 }
 
 /// What the operator does next about a log that does not confirm an upgrade, where there is something to

@@ -158,8 +158,13 @@ fn closing(fleet: &Fleet) -> String {
     } else {
         ""
     };
+    let watched = if fleet.to_watch() > 0 {
+        " Nothing is sent to a device while it is watched."
+    } else {
+        ""
+    };
     format!(
-        "{}: {}.{warning}",
+        "{}: {}.{watched}{warning}",
         phrases::devices(fleet.devices().len()),
         parts.join(", ")
     )
@@ -215,6 +220,39 @@ mod tests {
     #[test]
     fn each_device_with_its_verdict() {
         insta::assert_snapshot!(written(&planned(), false));
+    }
+
+    #[test]
+    fn devices_that_are_watched_first_may_be_upgraded_and_the_others_are_not() {
+        let closing = |verdicts: [Verdict; 4]| {
+            let mut run = fixtures::run_with_links(Mode::Confirm, &[LinkTrust::Ca; 4]);
+            run.begin();
+            for (n, verdict) in verdicts.into_iter().enumerate() {
+                run.planned(n, verdict);
+            }
+            written(&run, false).lines().last().unwrap().to_owned()
+        };
+        let current = || Verdict::Current;
+        let upgrade = || Verdict::Upgrade { notes: Vec::new() };
+        let watch = |goes_on| Verdict::Watch {
+            notes: vec!["install sent 12 s ago: do not unplug".to_owned()],
+            goes_on,
+        };
+        assert_eq!(
+            closing([watch(true), current(), current(), current()]),
+            "4 devices: 1 will be watched first, then upgraded if it needs it, 3 current. Nothing is sent to a \
+             device while it is watched. A firmware upgrade cannot be undone."
+        );
+        assert_eq!(
+            closing([watch(true), watch(true), watch(false), upgrade()]),
+            "4 devices: 1 will be upgraded, 2 will be watched first, then upgraded if they need it, 1 will only be \
+             watched. Nothing is sent to a device while it is watched. A firmware upgrade cannot be undone."
+        );
+        assert_eq!(
+            closing([watch(false), watch(false), current(), current()]),
+            "4 devices: 0 will be upgraded, 2 will only be watched, 2 current. Nothing is sent to a device while it \
+             is watched."
+        );
     }
 
     #[test]

@@ -255,6 +255,31 @@ pub(super) fn plan() -> TestScreen {
     screen
 }
 
+/// What the plan says of a device that an earlier run left in doubt.
+pub(super) fn watched_first() -> Verdict {
+    Verdict::Watch {
+        notes: vec![
+            "install sent 12 s ago by run ca1e2001: do not unplug".to_owned(),
+            "answers as before, runs 1.2.2".to_owned(),
+        ],
+        goes_on: true,
+    }
+}
+
+/// A plan in which the first devices are in doubt, and all others current.
+pub(super) fn in_doubt(devices: usize) -> TestScreen {
+    let mut screen = TestScreen::new(Mode::Confirm, seeds());
+    for (n, seed) in seeds().iter().enumerate() {
+        let verdict = if n < devices {
+            watched_first()
+        } else {
+            Verdict::Current
+        };
+        screen.run.planned(seed.id.as_str(), verdict);
+    }
+    screen
+}
+
 /// A run in which every stage occurs.
 pub(super) fn running() -> TestScreen {
     let mut screen = TestScreen::new(Mode::Go, seeds());

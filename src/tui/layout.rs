@@ -9,6 +9,8 @@ const TINY: (u16, u16) = (40, 10);
 const NARROW: u16 = 84;
 /// From this many columns on, detail and log stand side by side below the table.
 const WIDE: u16 = 160;
+/// From this many lines on, the plan's counts may take two.
+const ROOMY: u16 = 16;
 /// The least height of a pane that is worth opening: its title and a few lines.
 const PANE: u16 = 9;
 /// The lines of the table before its first device: title and column heads.
@@ -41,6 +43,8 @@ pub(super) struct LayoutRequest {
     pub(super) size: Size,
     /// Whether the plan is shown, and not the dashboard.
     pub(super) plan: bool,
+    /// Whether the plan has so much to count that this may take a second line.
+    pub(super) long_plan: bool,
     /// Whether a line under the header is needed.
     pub(super) banner: bool,
     /// Whether a line is needed that says who waits for a person.
@@ -80,7 +84,11 @@ impl Areas {
             };
         }
         let header = if request.plan { 1 } else { 2 };
-        let prompt = if request.plan { 3 } else { 0 };
+        let prompt = match (request.plan, request.long_plan) {
+            (false, _) => 0,
+            (true, true) if height >= ROOMY => 4,
+            (true, _) => 3,
+        };
         let mut rest = Remaining(whole);
         let mut areas = Self {
             header: rest.take(header),
@@ -212,6 +220,7 @@ mod tests {
         Areas::of(&LayoutRequest {
             size: Size { width, height },
             plan: false,
+            long_plan: false,
             banner: false,
             people: false,
             detail,

@@ -199,6 +199,7 @@ impl Ui {
         Areas::of(&LayoutRequest {
             size: self.size,
             plan: on_plan(fleet),
+            long_plan: fleet.to_watch() > 0,
             banner: self.process_is_gone()
                 || fleet.stop().is_some()
                 || (!on_plan(fleet) && (fleet.is_over() || fleet.is_halted())),

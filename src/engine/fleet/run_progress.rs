@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::engine::event::{DeviceFact, Progress};
 use crate::engine::usual_times::{UsualTime, UsualTimes};
-use crate::model::{PayloadFacts, Stage, Timeouts, VerdictKind};
+use crate::model::{PayloadFacts, Stage, Timeouts, Verdict, VerdictKind};
 
 use super::counts::{Audits, Counts};
 use super::device_state::DeviceState;
@@ -143,9 +143,17 @@ impl Fleet {
         self.counters().to_confirm
     }
 
-    /// How many devices are only watched once the plan is confirmed.
+    /// How many devices are watched once the plan is confirmed, before anything else or to their end.
     pub fn to_watch(&self) -> usize {
         self.planned(VerdictKind::Watch)
+    }
+
+    /// How many of [`Self::to_watch`] are upgraded afterwards, if they still need it; these are in [`Self::to_confirm`].
+    pub fn to_watch_first(&self) -> usize {
+        let devices = self.devices().iter();
+        let watched = |device: &&DeviceState| matches!(device.verdict, Some(Verdict::Watch { .. }));
+        let to_confirm = devices.filter(|device| device.is_to_confirm());
+        to_confirm.filter(watched).count()
     }
 
     /// How many devices a person left out of the plan that is shown, and an install would be sent to otherwise.

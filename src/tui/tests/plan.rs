@@ -4,7 +4,7 @@ use crate::engine::{Intent, Mode};
 use crate::model::{DeviceId, Outcome, Verdict};
 
 use super::{intents, notice};
-use crate::tui::fixtures::{TestScreen, plan, seeds};
+use crate::tui::fixtures::{TestScreen, in_doubt, plan, seeds, watched_first};
 use crate::tui::ui::{Effect, Popup};
 
 #[test]
@@ -109,4 +109,64 @@ fn a_plan_of_nothing_but_watches_starts_with_enter_alone() {
     assert!(shown.contains("do not unplug"), "{shown}");
     assert_eq!(screen.press("<Enter>"), [Effect::Intend(Intent::Confirm)]);
     assert!(!crate::tui::ui::on_plan(&screen.run.fleet));
+}
+
+const UPGRADE: Verdict = Verdict::Upgrade { notes: Vec::new() };
+
+/// Another look at a device has another verdict.
+fn replan(screen: &mut TestScreen, name: &str, verdict: Verdict) {
+    let again = Intent::Retry(DeviceId::new(name));
+    screen.run.intend(again);
+    screen.run.planned(name, verdict);
+}
+
+/// What is watched first may be upgraded afterwards, so that its number is typed as well.
+#[test]
+fn the_number_to_type_counts_the_devices_that_are_watched_first() {
+    let mut screen = in_doubt(4);
+    let shown = screen.text(80, 24);
+    let counts = "4 will be watched first, then upgraded if they need it, 8 current.";
+    assert!(shown.contains(counts), "{shown}");
+    assert!(!shown.contains("0 will be upgraded"), "{shown}");
+    let nothing_sent = "Nothing is sent to a device while it is watched.";
+    assert!(shown.contains(nothing_sent), "{shown}");
+    assert!(shown.contains("Type 4 to start"), "{shown}");
+    let tiny = screen.text(39, 5);
+    assert!(tiny.contains("plan: watches 4, upgrades 0/12"), "{tiny}");
+    screen.press("<Enter>");
+    assert_eq!(
+        notice(&screen),
+        "type 4, the number of devices to be watched first, then Enter"
+    );
+    replan(&mut screen, "vault-08", UPGRADE);
+    screen.press("4<Enter>");
+    assert_eq!(
+        notice(&screen),
+        "4 is not the number of devices to be upgraded or watched first, which is 5"
+    );
+    assert_eq!(intents(&screen.press("5<Enter>")), [&Intent::Confirm]);
+    let mut screen = in_doubt(0);
+    replan(&mut screen, "vault-08", UPGRADE);
+    screen.press("<Enter>");
+    assert_eq!(
+        notice(&screen),
+        "type 1, the number of devices to be upgraded, then Enter"
+    );
+}
+
+/// However much the plan has to count, no count is cut off.
+#[test]
+fn all_counts_of_a_plan_with_devices_in_doubt_are_shown() {
+    let mut screen = plan();
+    for n in 1..=2 {
+        replan(&mut screen, &format!("vault-{n:02}"), watched_first());
+    }
+    for (width, height) in [(60, 20), (80, 24), (120, 30)] {
+        let shown = screen.text(width, height);
+        for part in ["6 will be upgraded", "2 will be", "1 skipped", "2 cannot."] {
+            assert!(shown.contains(part), "{part}: {shown}");
+        }
+        assert!(shown.contains("cannot be undone"), "{shown}");
+        assert!(shown.contains("Type 8 to start"), "{shown}");
+    }
 }

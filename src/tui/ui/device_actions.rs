@@ -36,10 +36,15 @@ impl Ui {
         if typed == wanted.to_string() {
             return vec![Effect::Intend(Intent::Confirm)];
         }
+        let to_be = match fleet.to_watch_first() {
+            0 => "to be upgraded",
+            first if first == wanted => "to be watched first",
+            _ => "to be upgraded or watched first",
+        };
         let text = if typed.is_empty() {
-            format!("type {wanted}, the number of devices to be upgraded, then Enter")
+            format!("type {wanted}, the number of devices {to_be}, then Enter")
         } else {
-            format!("{typed} is not the number of devices to be upgraded, which is {wanted}")
+            format!("{typed} is not the number of devices {to_be}, which is {wanted}")
         };
         self.notice = Some((Tone::Bad, text));
         Vec::new()

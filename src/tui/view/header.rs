@@ -381,8 +381,13 @@ fn summary(scene: &Scene<'_>) -> String {
     let counts = fleet.counts();
     let all = fleet.devices().len();
     if crate::tui::ui::on_plan(fleet) {
-        let wanted = fleet.to_confirm();
-        return format!("plan: upgrades {wanted}/{all}, needs 40x10");
+        let (wanted, first) = (fleet.to_confirm(), fleet.to_watch_first());
+        let watches = match first {
+            0 => String::new(),
+            n => format!("watches {n}, "),
+        };
+        let upgrades = wanted - first;
+        return format!("plan: {watches}upgrades {upgrades}/{all}, needs 40x10");
     }
     let mut line = format!("{}/{all} upgraded", counts.of(OutcomeKind::Upgraded));
     for kind in [

@@ -209,15 +209,12 @@ pub(super) fn draw_prompt(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let width = usize::from(area.width);
     let fleet = scene.fleet;
     let wanted = fleet.to_confirm();
-    let counts = plan_counts(fleet, "cannot");
     let line = |text: &str, tone: Tone| Line::from(span(cut(text, width), tone.bold()));
-    put(
-        buf,
-        area,
-        0,
-        &line(&format!(" {}.", counts.join(", ")), Tone::Plain),
-    );
-    put(buf, area, 1, &line(&warning(fleet, wanted), Tone::Warn));
+    let above = area.height.saturating_sub(2);
+    for (n, text) in (0..).zip(counts(fleet, width, usize::from(above))) {
+        put(buf, area, n, &line(&text, Tone::Plain));
+    }
+    put(buf, area, above, &line(&warning(fleet, wanted), Tone::Warn));
     let (tone, text) = match (fleet.phase(), fleet.mode(), wanted) {
         _ if fleet.stop().is_some() => (Tone::Warn, " Stopping.".to_owned()),
         (Phase::Idle | Phase::Planning, ..) => {
@@ -255,7 +252,32 @@ pub(super) fn draw_prompt(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
             " This is the plan: nothing was changed. q leaves.".to_owned(),
         ),
     };
-    put(buf, area, 2, &line(&text, tone));
+    put(buf, area, above + 1, &line(&text, tone));
+}
+
+/// What the plan comes to, in so many lines; and what being watched means, where there is room to say it.
+fn counts(fleet: &Fleet, width: usize, lines: usize) -> Vec<String> {
+    let counts = format!("{}.", plan_counts(fleet, "cannot").join(", "));
+    let wrapped = |text: &str| -> Vec<String> {
+        let lines = wrap(text, width.saturating_sub(1));
+        lines.into_iter().map(|line| format!(" {line}")).collect()
+    };
+    let said = wrapped(&counts);
+    if fleet.to_watch() > 0 {
+        let means = "Nothing is sent to a device while it is watched.";
+        let below = [said.clone(), wrapped(means)].concat();
+        let beside = wrapped(&format!("{counts} {means}"));
+        if let Some(both) = [below, beside].into_iter().find(|both| both.len() <= lines) {
+            return both;
+        }
+    }
+    if said.len() <= lines {
+        return said;
+    }
+    // The end of the last line shows that there is more.
+    let mut shown = said[..lines.saturating_sub(1)].to_vec();
+    shown.push(said[shown.len()..].concat());
+    shown
 }
 
 /// What must have been read before anything starts.
