@@ -196,7 +196,9 @@ pub fn plan_counts(fleet: &Fleet, cannot: &str) -> Vec<String> {
     ]
     .map(|(kind, words)| (fleet.planned(kind), words))
     .map(|(n, words)| (n, format!("{n} {words}")));
-    let others = others.into_iter().chain(kinds);
+    let finished = fleet.finished_before();
+    let before = (finished, format!("{finished} finished before"));
+    let others = others.into_iter().chain(kinds).chain([before]);
     // Nobody is told that none is upgraded where some may be after all.
     let upgraded = (upgrades > 0 || first == 0).then(|| format!("{upgrades} will be upgraded"));
     let others = others.filter(|(n, _)| *n > 0).map(|(_, text)| text);

@@ -62,6 +62,10 @@ pub(super) fn order(fleet: &Fleet, sort: Sort, reverse: bool, filter: &Filter) -
         .filter(|&n| filter.matches(&devices[n]))
         .collect();
     match sort {
+        // Where a run goes on, the plan is about what is left to do.
+        Sort::Inventory if fleet.finished_before() > 0 => {
+            order.sort_by_key(|&n| !devices[n].is_unfinished());
+        }
         Sort::Inventory => {}
         Sort::State => order.sort_by_key(|&n| urgency(&devices[n])),
         Sort::Name => {

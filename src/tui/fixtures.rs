@@ -3,6 +3,7 @@
 mod audits;
 mod two_hundred;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -13,7 +14,7 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::layout::Size;
 
 use crate::engine::fixtures::{self, TestRun, firmware};
-use crate::engine::{DeviceFact, DeviceSeed, Message, Mode, Progress};
+use crate::engine::{DeviceFact, DeviceSeed, Fact, Intent, Message, Mode, Progress, Reopened};
 use crate::model::{
     Doubt, Failure, FailureKind, FlsState, LinkFault, LinkTrust, Outcome, PayloadFacts, Skip,
     Stage, TlsFault, Touched, Unproven, Verdict,
@@ -276,6 +277,38 @@ pub(super) fn in_doubt(devices: usize) -> TestScreen {
             Verdict::Current
         };
         screen.run.planned(seed.id.as_str(), verdict);
+    }
+    screen
+}
+
+/// The plan of a run that another process goes on with: some devices were finished before, others not begun.
+pub(super) fn resumed() -> TestScreen {
+    let mut screen = TestScreen::new(Mode::Confirm, seeds());
+    for seed in seeds() {
+        screen.run.planned_upgrade(seed.id.as_str(), &[]);
+    }
+    screen.run.intend(Intent::Confirm);
+    for name in ["vault-01", "vault-02", "vault-05"] {
+        screen.upgraded(name);
+    }
+    screen.up_to("vault-03", Stage::Verify);
+    screen.run.finish("vault-03", Outcome::RolledBack);
+    screen.up_to("vault-04", Stage::Upload);
+    screen.run.event(Fact::RunReopened(Box::new(Reopened {
+        by: "ann on desk, process 7".to_owned(),
+        mode: Mode::Confirm,
+        concurrency: 2,
+        max_failures: None,
+        gone: Vec::new(),
+        earlier: BTreeMap::new(),
+        refused: BTreeMap::new(),
+    })));
+    screen.run.intend(Intent::Begin);
+    for seed in seeds() {
+        let device = screen.run.fleet.device(&seed.id).unwrap();
+        if device.outcome().is_none() {
+            screen.run.planned_upgrade(seed.id.as_str(), &[]);
+        }
     }
     screen
 }

@@ -136,6 +136,11 @@ impl Mark {
     pub(super) const RUNNING: Self = Self::new("●", "running", Tone::Live);
     pub(super) const WAITING: Self = Self::new("◌", "waiting", Tone::Plain);
 
+    /// On the plan: the device is looked at.
+    pub(super) const LOOKING: Self = Self::new("●", "looking", Tone::Live);
+    /// On the plan: a person left it out.
+    pub(super) const LEFT_OUT: Self = Self::new("–", "out", Tone::Dull);
+
     pub(super) const CONFIRMED: Self = Self::new("✓", AuditWord::Confirmed.short(), Tone::Plain);
     pub(super) const ACCEPTED: Self = Self::new("◇", AuditWord::Accepted.short(), Tone::Plain);
     pub(super) const REFUSED: Self = Self::new("◆", AuditWord::Refused.short(), Tone::Plain);

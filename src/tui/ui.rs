@@ -20,8 +20,11 @@ use std::collections::BTreeSet;
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind};
 use ratatui::layout::Size;
+use unicode_width::UnicodeWidthStr;
 
-use crate::engine::{DeviceFact, DeviceState, Event, Fact, Fleet, Intent, Mode, Phase};
+use crate::engine::{
+    DeviceFact, DeviceState, Event, Fact, Fleet, Intent, Mode, Phase, plan_counts,
+};
 use crate::model::{DeviceId, OutcomeKind};
 
 pub(super) use self::device_actions::can_cancel;
@@ -124,6 +127,8 @@ pub(super) struct Ui {
     pub(super) reveal: bool,
     /// What is shown of the inventory.
     pub(super) inventory: Inventory,
+    /// Whether another process has gone on with the run.
+    pub(super) reopened: bool,
     /// Present where the run is only looked at.
     pub(super) read_only: Option<ReadOnly>,
     /// The selected device, as an index into the fleet's devices; kept when the order changes.
@@ -158,6 +163,7 @@ impl Ui {
             budget: Budget::default(),
             reveal: false,
             inventory: Inventory::default(),
+            reopened: false,
             read_only: None,
             selected: 0,
             order_is_stale: true,
@@ -168,6 +174,7 @@ impl Ui {
     /// Takes in an event, after the fleet has.
     pub(super) fn event(&mut self, event: &Event) {
         self.log.take(event);
+        self.reopened |= matches!(event.fact, Fact::RunReopened(_));
         let Fact::Device { device, fact, .. } = &event.fact else {
             return;
         };
@@ -199,7 +206,9 @@ impl Ui {
         Areas::of(&LayoutRequest {
             size: self.size,
             plan: on_plan(fleet),
-            long_plan: fleet.to_watch() > 0,
+            long_plan: on_plan(fleet)
+                && (fleet.to_watch() > 0
+                    || plan_comes_to(fleet).width() >= usize::from(self.size.width)),
             banner: self.process_is_gone()
                 || fleet.stop().is_some()
                 || (!on_plan(fleet) && (fleet.is_over() || fleet.is_halted())),
@@ -391,6 +400,11 @@ pub(super) fn waits_for_person(device: &DeviceState) -> bool {
     device
         .active()
         .is_some_and(|active| active.person.is_some())
+}
+
+/// What the plan comes to, in one line.
+pub(super) fn plan_comes_to(fleet: &Fleet) -> String {
+    format!("{}.", plan_counts(fleet, "cannot").join(", "))
 }
 
 /// Whether the plan is shown, and not the dashboard.

@@ -156,6 +156,15 @@ impl Fleet {
         to_confirm.filter(watched).count()
     }
 
+    /// How many devices were brought to an end before the plan that is shown, which is that of a run that goes on.
+    pub fn finished_before(&self) -> usize {
+        if !self.has_begun() || self.phase() == Phase::Upgrading {
+            return 0;
+        }
+        let devices = self.devices().iter();
+        devices.filter(|device| !device.is_unfinished()).count()
+    }
+
     /// How many devices a person left out of the plan that is shown, and an install would be sent to otherwise.
     pub fn left_out(&self) -> usize {
         self.counters().left_out

@@ -54,6 +54,16 @@ pub enum VerdictKind {
 }
 
 impl VerdictKind {
+    /// All of them, as they are declared.
+    pub const ALL: [Self; 6] = [
+        Self::Upgrade,
+        Self::Downgrade,
+        Self::Watch,
+        Self::Current,
+        Self::Skip,
+        Self::Cannot,
+    ];
+
     /// One word for screen and JSON.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -8,6 +8,7 @@ mod marks;
 mod mouse;
 mod plan;
 mod read_only;
+mod resumed_plan;
 mod retry_box;
 mod secret_box;
 mod stale_questions;

@@ -142,6 +142,7 @@ impl Ui {
     pub(in crate::tui) fn begin_again(&mut self, fleet: &Fleet) {
         self.log = RecentLog::default();
         self.was_plan = false;
+        self.reopened = false;
         self.order_is_stale = true;
         self.settle(fleet);
     }

@@ -12,11 +12,16 @@ impl Ui {
     /// Brings order, cursor and the first row on the screen up to date.
     pub(super) fn settle_selection(&mut self, fleet: &Fleet) {
         let plan = on_plan(fleet);
-        let confirmed = std::mem::replace(&mut self.was_plan, plan) && !plan;
-        if self.order_is_stale || confirmed {
+        let was_plan = std::mem::replace(&mut self.was_plan, plan);
+        let confirmed = was_plan && !plan;
+        if self.order_is_stale || was_plan != plan {
             self.order_is_stale = false;
             self.order = order(fleet, self.sort, self.reverse, &self.filter.filter);
             self.go_to(self.selected);
+        }
+        if plan && !was_plan && fleet.finished_before() > 0 {
+            // Not a device that is finished and stands last.
+            self.point_at(0);
         }
         if confirmed {
             let running = self.shown(fleet).find(|(_, device)| device.has_task());

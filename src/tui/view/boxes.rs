@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Clear, Widget};
 
 use crate::engine::{DeviceState, Fleet};
-use crate::model::{DeviceId, OutcomeKind, Stage};
+use crate::model::{DeviceId, OutcomeKind, Stage, VerdictKind};
 
 use super::Scene;
 use super::halt_box;
@@ -16,7 +16,7 @@ use super::retry_box;
 use super::secret_box;
 use super::text_layout::{BoxText, fit, left, span};
 use crate::tui::filter::fields;
-use crate::tui::keymap::Action;
+use crate::tui::keymap::{Action, Focus};
 use crate::tui::theme::{Mark, Tone};
 use crate::tui::ui::{Popup, Ui, can_cancel};
 
@@ -83,15 +83,11 @@ fn help(ui: &Ui, fleet: &Fleet, width: usize) -> Vec<Line<'static>> {
         span(left("field:", 11), Tone::Plain.bold()),
         span(fields(), Tone::Plain.style()),
     ]));
-    let mut marks = vec![Mark::RUNNING, Mark::WAITING];
-    marks.extend(OutcomeKind::ALL.map(Mark::of_outcome));
-    let log = Mark {
-        glyph: "log:",
-        word: "",
-        tone: Tone::Plain,
+    let mut marks = if focus == Focus::Plan {
+        on_plan(fleet)
+    } else {
+        in_run()
     };
-    marks.push(log);
-    marks.extend(Mark::AUDITS);
     marks.push(Mark {
         glyph: "!",
         word: "a weak link: http or insecure",
@@ -108,6 +104,35 @@ fn help(ui: &Ui, fleet: &Fleet, width: usize) -> Vec<Line<'static>> {
     }
     lines.push(Line::from(line));
     lines
+}
+
+/// The signs of a run.
+fn in_run() -> Vec<Mark> {
+    let mut marks = vec![Mark::RUNNING, Mark::WAITING];
+    marks.extend(OutcomeKind::ALL.map(Mark::of_outcome));
+    marks.push(lead("log:"));
+    marks.extend(Mark::AUDITS);
+    marks
+}
+
+/// The signs of the plan, and of what was finished before it.
+fn on_plan(fleet: &Fleet) -> Vec<Mark> {
+    let mut marks: Vec<Mark> = VerdictKind::ALL.map(Mark::of_verdict).into();
+    marks.extend([Mark::LEFT_OUT, Mark::LOOKING, Mark::WAITING]);
+    if fleet.finished_before() > 0 {
+        marks.push(lead("finished before:"));
+        marks.extend(OutcomeKind::ALL.map(Mark::of_outcome));
+    }
+    marks
+}
+
+/// What the signs after it are about.
+fn lead(text: &'static str) -> Mark {
+    Mark {
+        glyph: text,
+        word: "",
+        tone: Tone::Plain,
+    }
 }
 
 fn question(scene: &Scene<'_>, popup: &Popup, width: usize, room: usize) -> Vec<Line<'static>> {

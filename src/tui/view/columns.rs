@@ -2,7 +2,7 @@
 //! read, the others give way, one after the other.
 
 use crate::engine::{Fleet, Mode};
-use crate::model::VerdictKind;
+use crate::model::{OutcomeKind, VerdictKind};
 use crate::tui::inventory::Inventory;
 
 use super::stage_strip;
@@ -98,11 +98,7 @@ impl Columns {
     /// The columns of the plan.
     pub(super) fn of_plan(fleet: &Fleet, inventory: &Inventory, width: usize) -> Self {
         let columns = Self {
-            state: if fleet.planned(VerdictKind::Downgrade) > 0 {
-                9
-            } else {
-                7
-            },
+            state: verdict(fleet),
             ..Self::common(inventory)
         };
         let wanted = (width * 3 / 8).min(REASON);
@@ -209,4 +205,19 @@ impl Columns {
         let taken = others.iter().filter(|width| **width > 0);
         MARK + taken.map(|width| width + 1).sum::<usize>() + 2
     }
+}
+
+/// The widest word on the plan: a verdict, or how a device ended before.
+fn verdict(fleet: &Fleet) -> usize {
+    let verdict = if fleet.planned(VerdictKind::Downgrade) > 0 {
+        9
+    } else {
+        7
+    };
+    let counts = fleet.counts();
+    let ended = OutcomeKind::ALL
+        .into_iter()
+        .filter(|kind| counts.of(*kind) > 0);
+    let ended = ended.map(|kind| kind.words().len());
+    ended.fold(verdict, usize::max)
 }

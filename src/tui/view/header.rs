@@ -296,7 +296,12 @@ fn progress(fleet: &Fleet, room: usize) -> Vec<Span<'static>> {
 pub(super) fn draw_plan(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let width = usize::from(area.width);
     let mut left = title(scene);
-    left.push(span("plan   ", Tone::Live.bold()));
+    let word = if scene.ui.reopened {
+        "resume   "
+    } else {
+        "plan   "
+    };
+    left.push(span(word, Tone::Live.bold()));
     let PayloadFacts { app, firmware } = scene.fleet.payload();
     if let Some(facts) = firmware {
         planned_image(&mut left, facts, width, app.is_some());

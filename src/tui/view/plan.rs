@@ -7,8 +7,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use crate::engine::{DevicePhase, DeviceState, Fleet, Mode, Phase, Seen, plan_counts};
-use crate::model::{OutcomeKind, Verdict, counted};
+use crate::engine::{DevicePhase, DeviceState, Fleet, Mode, Phase, Seen};
+use crate::model::{Verdict, counted};
 
 use super::columns::Columns;
 use super::device_message::doing;
@@ -16,6 +16,7 @@ use super::table::{link, pad, pointer, rows, title};
 use super::text_layout::{cut, rule, span, with_mark, wrap};
 use super::{Scene, put, selected_name};
 use crate::tui::theme::{Mark, Tone};
+use crate::tui::ui::plan_comes_to;
 
 fn cells_line(cells: Vec<(Vec<Span<'static>>, usize)>, lead: Vec<Span<'static>>) -> Line<'static> {
     let mut spans = lead;
@@ -87,12 +88,8 @@ fn row_line(scene: &Scene<'_>, n: usize, columns: &Columns, selected: bool) -> L
 fn verdict(row: &DeviceState) -> (Mark, String) {
     match (&row.state, &row.verdict) {
         (DevicePhase::Planned, _) if row.is_left_out() => {
-            let mark = Mark {
-                glyph: Mark::of_outcome(OutcomeKind::Skipped).glyph,
-                word: "out",
-                tone: Tone::Dull,
-            };
-            (mark, "left out by hand; Space takes it in".to_owned())
+            let why = "left out by hand; Space takes it in";
+            (Mark::LEFT_OUT, why.to_owned())
         }
         (DevicePhase::Planned, Some(verdict)) => {
             let mut mark = Mark::of_verdict(verdict.kind());
@@ -103,10 +100,6 @@ fn verdict(row: &DeviceState) -> (Mark, String) {
         }
         (DevicePhase::Done(outcome), _) => (Mark::of_outcome(outcome.kind()), outcome.reason()),
         (DevicePhase::Running(active), _) => {
-            let word = Mark {
-                word: "looking",
-                ..Mark::RUNNING
-            };
             let mut why = doing(active.stage).to_owned();
             if let Some(pause) = &active.pause {
                 why = format!(
@@ -114,15 +107,9 @@ fn verdict(row: &DeviceState) -> (Mark, String) {
                     pause.next_try, pause.of, pause.after
                 );
             }
-            (word, why)
+            (Mark::LOOKING, why)
         }
-        (DevicePhase::Starting, _) => (
-            Mark {
-                word: "looking",
-                ..Mark::RUNNING
-            },
-            String::new(),
-        ),
+        (DevicePhase::Starting, _) => (Mark::LOOKING, String::new()),
         _ => (Mark::WAITING, String::new()),
     }
 }
@@ -257,7 +244,7 @@ pub(super) fn draw_prompt(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
 
 /// What the plan comes to, in so many lines; and what being watched means, where there is room to say it.
 fn counts(fleet: &Fleet, width: usize, lines: usize) -> Vec<String> {
-    let counts = format!("{}.", plan_counts(fleet, "cannot").join(", "));
+    let counts = plan_comes_to(fleet);
     let wrapped = |text: &str| -> Vec<String> {
         let lines = wrap(text, width.saturating_sub(1));
         lines.into_iter().map(|line| format!(" {line}")).collect()

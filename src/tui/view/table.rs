@@ -15,6 +15,7 @@ use super::device_message::message;
 use super::stage_strip::strip;
 use super::text_layout::{clock, fit, left, right, rule, span};
 use super::{Scene, put};
+use crate::tui::device_order::Sort;
 use crate::tui::theme::{MARKED, Mark, POINTER, SCROLL_MARK, SELECTED, Tone};
 use crate::tui::ui::Ui;
 
@@ -71,8 +72,13 @@ pub(super) fn title(scene: &Scene<'_>, width: usize) -> Line<'static> {
     } else {
         format!(" of {all}")
     };
+    let last = if ui.sort == Sort::Inventory && scene.fleet.finished_before() > 0 {
+        ", finished last"
+    } else {
+        ""
+    };
     let turned = if ui.reverse { ", turned round" } else { "" };
-    let end = format!("{at}/{shown}{of} · by {}{turned}", ui.sort.as_str());
+    let end = format!("{at}/{shown}{of} · by {}{last}{turned}", ui.sort.as_str());
     rule(title, vec![span(end, Tone::Dull.style())], width)
 }
 
