@@ -1,7 +1,7 @@
 //! Keys on the plan: what starts a run, what leaves the plan, and what does neither.
 
-use crate::engine::{Intent, Mode};
-use crate::model::{DeviceId, Outcome, Verdict};
+use crate::engine::{Intent, Mode, Progress};
+use crate::model::{DeviceId, Outcome, Stage, Verdict};
 
 use super::{intents, notice};
 use crate::tui::fixtures::{TestScreen, in_doubt, plan, seeds, watched_first};
@@ -152,6 +152,34 @@ fn the_number_to_type_counts_the_devices_that_are_watched_first() {
         notice(&screen),
         "type 1, the number of devices to be upgraded, then Enter"
     );
+}
+
+/// Whoever reads no more than the row must not pull the power.
+#[test]
+fn a_row_that_is_cut_still_says_not_to_unplug() {
+    let row = |screen: &mut TestScreen, width| {
+        let text = screen.text(width, 24);
+        let row = text.lines().find(|line| line.contains("▸"));
+        row.unwrap().to_owned()
+    };
+    for width in [60, 80, 110] {
+        let row = row(&mut in_doubt(4), width);
+        assert!(row.contains("do not unplug"), "{row}");
+    }
+    let row_of_all = row(&mut in_doubt(4), 200);
+    let whole =
+        "install sent 12 s ago by run ca1e2001: do not unplug · answers as before, runs 1.2.2";
+    assert!(row_of_all.contains(whole), "{row_of_all}");
+    let mut screen = in_doubt(4);
+    screen.run.intend(Intent::Confirm);
+    screen.run.start("vault-01", Stage::Reboot, 1);
+    let what = "install sent 12 s ago by run ca1e2001: do not unplug".to_owned();
+    screen
+        .run
+        .progress("vault-01", Stage::Reboot, Progress::Step { what });
+    let watched = row(&mut screen, 80);
+    assert!(watched.contains("do not unplug"), "{watched}");
+    assert!(row(&mut screen, 200).contains("by run ca1e2001"));
 }
 
 /// However much the plan has to count, no count is cut off.

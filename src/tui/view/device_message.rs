@@ -11,7 +11,7 @@ use crate::model::{Outcome, Scope, Stage, human_duration};
 
 use super::Scene;
 use super::progress_bar::bar;
-use super::text_layout::{between, clock, fit, span, time_of_day};
+use super::text_layout::{between, clock, fit, span, time_of_day, warning_first};
 use crate::tui::theme::{Mark, Tone};
 
 /// Columns of a bar, where there is room.
@@ -89,6 +89,8 @@ fn active_message(
         (Stage::Check | Stage::CheckUi, progress) => {
             check(scene, device, active, progress.as_ref(), room)
         }
+        // Another run's install: this one has none to count from.
+        (Stage::Reboot, Some(Progress::Step { what })) => plain(warning_first(what, room)),
         (Stage::Reboot, progress) => return reboot(scene, device, active, progress.as_ref()),
         (_, Some(progress @ (Progress::Queued | Progress::Step { .. }))) => {
             plain(progress.to_string())

@@ -13,7 +13,7 @@ use crate::model::{Verdict, counted};
 use super::columns::Columns;
 use super::device_message::doing;
 use super::table::{link, pad, pointer, rows, title};
-use super::text_layout::{cut, rule, span, with_mark, wrap};
+use super::text_layout::{cut, rule, span, warning_first, with_mark, wrap};
 use super::{Scene, put, selected_name};
 use crate::tui::theme::{Mark, Tone};
 use crate::tui::ui::plan_comes_to;
@@ -76,7 +76,10 @@ fn row_line(scene: &Scene<'_>, n: usize, columns: &Columns, selected: bool) -> L
         (cell(firmware(scene, row), text.style()), columns.firmware),
         (cell(mark.word.to_owned(), style), columns.state),
         (cell(weak.to_owned(), weak_tone.bold()), columns.link),
-        (cell(why, text.style()), columns.reason),
+        (
+            cell(warning_first(&why, columns.reason), text.style()),
+            columns.reason,
+        ),
     ];
     cells_line(
         cells,

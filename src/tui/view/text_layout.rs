@@ -36,6 +36,27 @@ pub(super) fn cut(text: &str, width: usize) -> String {
     out
 }
 
+/// What must be read of a device in doubt, also where the rest has no room.
+const WARNING: &str = "do not unplug";
+
+/// `text` with its warning in front, where that would be lost in `width` columns.
+pub(super) fn warning_first(text: &str, width: usize) -> String {
+    let Some((before, after)) = text.split_once(WARNING) else {
+        return text.to_owned();
+    };
+    if text.width() <= width || before.width() + WARNING.width() < width {
+        return text.to_owned();
+    }
+    let joint = |c: char| " :·,;".contains(c);
+    let rest = [
+        before.trim_end_matches(joint),
+        after.trim_start_matches(joint),
+    ];
+    let rest = rest.into_iter().filter(|part| !part.is_empty());
+    let parts: Vec<&str> = std::iter::once(WARNING).chain(rest).collect();
+    parts.join(" · ")
+}
+
 /// As many whole `names` as `width` columns have room for, and how many more there are. No name is cut: what is left of
 /// it could be another one's.
 pub(super) fn list(names: &[&str], width: usize) -> String {
