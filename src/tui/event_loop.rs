@@ -57,6 +57,9 @@ pub struct Options<'a> {
     pub zone: TimeZone,
     /// What becomes of the run when the terminal is gone.
     pub on_hang_up: OnHangUp,
+    /// What names the run's journal to another command, beginning with a space; empty for the user's own, absent where none
+    /// is kept.
+    pub journal: Option<&'static str>,
     /// Called when the plan is confirmed, before anything starts.
     pub may_start: &'a mut dyn FnMut() -> MayStart,
     /// Called with each event after the fleet has taken it in; for a log file.
@@ -92,6 +95,7 @@ pub async fn run<'a>(
     let size = guard.size();
     let mut ui = Ui::new(size);
     ui.read_only = read_only::sign(session, false);
+    ui.journal = options.journal;
     let dashboard = Dashboard {
         session,
         ui,

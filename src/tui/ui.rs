@@ -129,6 +129,8 @@ pub(super) struct Ui {
     pub(super) inventory: Inventory,
     /// Whether another process has gone on with the run.
     pub(super) reopened: bool,
+    /// What names the run's journal: see [`super::Options::journal`].
+    pub(super) journal: Option<&'static str>,
     /// Present where the run is only looked at.
     pub(super) read_only: Option<ReadOnly>,
     /// The selected device, as an index into the fleet's devices; kept when the order changes.
@@ -164,6 +166,7 @@ impl Ui {
             reveal: false,
             inventory: Inventory::default(),
             reopened: false,
+            journal: Some(""),
             read_only: None,
             selected: 0,
             order_is_stale: true,

@@ -48,6 +48,7 @@ pub(in crate::cli) fn attach(cli: &Cli, args: &Attach) -> Result<ExitCode, CliEr
         look: show_session::look(args.view.ascii),
         screen: ScreenSettings::default(),
         on_hang_up: OnHangUp::Drain,
+        journal: Some(journal_file::option()),
     };
     let runtime = runtime()?;
     let exit = runtime.block_on(async {

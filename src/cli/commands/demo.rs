@@ -92,6 +92,7 @@ pub(in crate::cli) fn demo(cli: &Cli, args: &Demo) -> Result<ExitCode, CliError>
                 look,
                 screen: settings.screen,
                 on_hang_up: settings.on_hang_up,
+                journal: Some(""),
             },
             &StartGate::new(&locks, None),
             &mut reports,

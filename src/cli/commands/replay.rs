@@ -39,6 +39,7 @@ pub(in crate::cli) fn replay(cli: &Cli, args: &Replay) -> Result<ExitCode, CliEr
         look: show_session::look(args.view.ascii),
         screen: ScreenSettings::default(),
         on_hang_up: OnHangUp::Drain,
+        journal: Some(journal_file::option()),
     };
     let runtime = runtime()?;
     let at_once = args.speed.is_none();

@@ -223,6 +223,7 @@ impl Resumption<'_> {
             look,
             screen: left.settings.screen,
             on_hang_up: left.settings.on_hang_up,
+            journal: Some(journal_file::option()),
         };
         if self.args.detach {
             presentation.on_hang_up = OnHangUp::Finish;

@@ -211,6 +211,7 @@ impl Rollout<'_> {
             look,
             screen: self.settings.screen,
             on_hang_up: self.settings.on_hang_up,
+            journal: self.journal.is_some().then(journal_file::option),
         };
         let told =
             show_session::show(&mut session, presentation, &gate, reports, interrupts).await?;

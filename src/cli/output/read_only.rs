@@ -50,6 +50,7 @@ async fn dashboard(session: &mut FleetRun, presentation: Presentation) -> io::Re
         mouse: screen.mouse,
         zone: TimeZone::system(),
         on_hang_up: presentation.on_hang_up,
+        journal: presentation.journal,
         may_start: &mut || Box::pin(async { Err("the run is only looked at".to_owned()) }),
         on_event: &mut |_, _| {},
     };

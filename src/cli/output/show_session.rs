@@ -54,6 +54,8 @@ pub(in crate::cli) struct Presentation {
     pub(in crate::cli) look: LineLook,
     pub(in crate::cli) screen: ScreenSettings,
     pub(in crate::cli) on_hang_up: OnHangUp,
+    /// What names the run's journal ([`crate::cli::journal_file::option`]); absent where none is kept.
+    pub(in crate::cli) journal: Option<&'static str>,
 }
 
 /// How lines on standard output look; `ascii`, from the command line, wins over the locale.
@@ -148,6 +150,7 @@ async fn dashboard(
         look,
         screen,
         on_hang_up,
+        journal,
         ..
     } = presentation;
     let ascii = look.charset == Charset::Ascii;
@@ -158,6 +161,7 @@ async fn dashboard(
         mouse: screen.mouse,
         zone: TimeZone::system(),
         on_hang_up,
+        journal,
         may_start: &mut || {
             let gate = Arc::clone(gate);
             Box::pin(async move { gate.open().await })

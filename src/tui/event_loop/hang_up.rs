@@ -1,7 +1,7 @@
 //! What becomes of a run when nobody is at the screen any more.
 
 use crate::engine::{Intent, StopSignal, unattended};
-use crate::model::OnHangUp;
+use crate::model::{OnHangUp, RunId};
 
 use super::Dashboard;
 
@@ -33,11 +33,9 @@ impl Dashboard<'_> {
             tracing::warn!("the terminal is gone: stopping safely");
             self.intend(Intent::Drain);
         } else {
-            let (run, process) = (fleet.run(), std::process::id());
-            tracing::warn!(
-                "the terminal is gone: going on to the end without it; hemfleet attach {run} shows the run, and \
-                 kill {process} stops it safely"
-            );
+            let journal = self.options.journal.unwrap_or_default();
+            let text = goes_on(fleet.run(), journal, std::process::id());
+            tracing::warn!("{text}");
         }
         self.settle_unattended();
     }
@@ -52,5 +50,26 @@ impl Dashboard<'_> {
             tracing::warn!("{what}");
             self.intend(intent);
         }
+    }
+}
+
+/// What is logged of a run that goes on without a terminal; `journal` as in [`super::Options::journal`].
+fn goes_on(run: &RunId, journal: &str, process: u32) -> String {
+    format!(
+        "the terminal is gone: going on to the end without it; hemfleet attach {run}{journal} shows the run, and \
+         kill {process} stops it safely"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_says_how_to_see_the_run_in_its_journal() {
+        let run = RunId::from_random([0x7f, 0x3a, 0, 1]);
+        let text = goes_on(&run, " --journal /srv/j.db", 42);
+        let how = "hemfleet attach 7f3a0001 --journal /srv/j.db shows the run, and kill 42 stops it safely";
+        assert!(text.contains(how), "{text}");
     }
 }

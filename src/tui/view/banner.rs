@@ -21,25 +21,31 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     let width = usize::from(area.width).saturating_sub(2);
     let looks = scene.ui.read_only.is_some();
     let (tone, text) = match scene.fleet.stop() {
-        _ if scene.ui.process_is_gone() => gone(scene),
+        _ if scene.ui.process_is_gone() => gone(scene, width),
         Some(stop) => stopping(scene.fleet, stop, looks, width),
         None if scene.fleet.is_halted() && !scene.fleet.is_over() => {
             (Tone::Bad, halt_box::banner(scene.fleet, looks))
         }
         None => over(scene.fleet, looks),
     };
-    let text = cut(&text, usize::from(area.width).saturating_sub(2));
+    let text = cut(&text, width);
     put(buf, area, 0, &format!(" {text}").into());
     buf.set_style(area, tone.bold());
 }
 
-/// The process is gone that ran it: whether the run came to its end, and how to go on where it did not.
-fn gone(scene: &Scene<'_>) -> (Tone, String) {
+/// The process is gone that ran it: whether the run came to its end, and how to go on where it did not. Where not all of it
+/// fits, the command is what remains.
+fn gone(scene: &Scene<'_>, width: usize) -> (Tone, String) {
     let fleet = scene.fleet;
-    let run = fleet.run();
+    let (run, journal) = (fleet.run(), scene.ui.journal.unwrap_or_default());
     if scene.ui.read_only == Some(ReadOnly::Replay(Pace::Over { goes_on: true })) {
-        let text = format!("THIS FAR IT HAS COME: hemfleet attach {run} shows it go on. q leaves.");
-        return (Tone::Plain, text);
+        let command = format!("hemfleet attach {run}{journal}");
+        let texts = [
+            format!("THIS FAR IT HAS COME: {command} shows it go on. q leaves."),
+            format!("THIS FAR IT HAS COME: {command}"),
+            command,
+        ];
+        return (Tone::Plain, first_that_fits(texts, width));
     }
     let (tone, what) = match (fleet.ended(), fleet.stop()) {
         (None, _) => (Tone::Bad, "ITS PROCESS DIED"),
@@ -51,10 +57,25 @@ fn gone(scene: &Scene<'_>) -> (Tone, String) {
         (Some(ReadOnly::Replay(_)), _) => format!("{what} here. Space begins again, q leaves."),
         (_, 0) => format!("{what}, and nothing is left to do. q leaves."),
         (_, n) => {
-            format!("{what}: hemfleet resume {run} ({n} unfinished). q leaves.")
+            let command = format!("hemfleet resume {run}{journal}");
+            let texts = [
+                format!("{what}: {command} ({n} unfinished). q leaves."),
+                format!("{what}: {command} ({n} unfinished)"),
+                format!("{what}: {command}"),
+                format!("{}: {command}", what.trim_start_matches("ITS PROCESS ")),
+                command,
+            ];
+            first_that_fits(texts, width)
         }
     };
     (tone, text)
+}
+
+/// The first of `texts` that `width` columns have room for, or the last.
+fn first_that_fits<const N: usize>(texts: [String; N], width: usize) -> String {
+    let shortest = texts.last().cloned().unwrap_or_default();
+    let fits = texts.into_iter().find(|text| text.width() <= width);
+    fits.unwrap_or(shortest)
 }
 
 /// `looks`: whoever sees it has no keys for the run.

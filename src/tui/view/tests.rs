@@ -1,6 +1,7 @@
 //! Snapshots of the screen at the sizes that matter.
 
 mod any_screen;
+mod journal;
 mod large_fleet;
 mod read_only;
 mod rows;

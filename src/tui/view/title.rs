@@ -1,4 +1,5 @@
-//! The begin of each header: the name of the program and, where a run is only looked at, that it is.
+//! The begin of each header: the name of the program and, where they are so, that a run is only looked at, and that no
+//! journal is kept of it.
 
 use ratatui::text::Span;
 
@@ -7,12 +8,15 @@ use super::text_layout::{span, time_of_day};
 use crate::tui::theme::Tone;
 use crate::tui::ui::read_only::{Pace, ReadOnly};
 
-/// The name of the program, at the left of every header; and that the run is only looked at, where it is.
+/// The name of the program, at the left of every header; that the run is only looked at, and that no journal is kept.
 pub(super) fn title(scene: &Scene<'_>) -> Vec<Span<'static>> {
     let mut spans = vec![span(" hemfleet  ", Tone::Plain.bold())];
     if let Some(read_only) = scene.ui.read_only {
         let sign = read_only_sign(scene, read_only);
         spans.push(span(format!("{sign}  "), Tone::Warn.bold()));
+    }
+    if scene.ui.journal.is_none() {
+        spans.push(span("NO JOURNAL  ", Tone::Warn.bold()));
     }
     spans
 }
@@ -34,8 +38,11 @@ fn read_only_sign(scene: &Scene<'_>, read_only: ReadOnly) -> String {
     }
 }
 
-/// The same where there is one line for everything; nothing for a run of this process.
+/// The same where there is one line for everything; nothing for a run of this process that is kept in a journal.
 pub(super) fn tiny_title(scene: &Scene<'_>) -> Option<Span<'static>> {
+    if scene.ui.journal.is_none() {
+        return Some(span("NO JOURNAL ", Tone::Warn.bold()));
+    }
     let word = match scene.ui.read_only? {
         ReadOnly::Attached { .. } => "attached ",
         ReadOnly::Replay(_) => "replay ",

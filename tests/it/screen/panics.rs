@@ -100,6 +100,7 @@ fn child() {
             theme: Theme::from_env(false, |_| None),
             zone: TimeZone::UTC,
             on_hang_up: OnHangUp::Drain,
+            journal: Some(""),
             may_start: &mut || Box::pin(async { Ok(()) }),
             on_event: &mut |_, event| {
                 let begun = matches!(&event.fact, Fact::Device { .. });

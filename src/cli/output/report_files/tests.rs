@@ -199,6 +199,7 @@ async fn a_panic_leaves_a_report_of_what_was_known() {
             look: LineLook::default(),
             screen: ScreenSettings::default(),
             on_hang_up: OnHangUp::default(),
+            journal: None,
         },
         &gate,
         &mut reports,
