@@ -287,7 +287,7 @@ impl Dashboard<'_> {
         let whole = std::mem::take(&mut self.whole) || stalled;
         let fleet = self.session.fleet();
         let ui = &mut self.ui;
-        ui.read_only = read_only::sign(self.session, self.over);
+        ui.only_looks(read_only::sign(self.session, self.over));
         let options = &self.options;
         let drawn = guard.draw(whole, |frame| {
             ui.size = frame.area().as_size();

@@ -69,6 +69,39 @@ fn a_key_that_would_steer_says_why_it_does_not() {
     }
 }
 
+/// The notice of a key stays until the next key, which whoever only looks may never press.
+#[test]
+fn when_the_process_is_gone_the_footer_comes_back_and_keys_say_so() {
+    let mut screen = only_looked_at(running(), ATTACHED);
+    screen.press("c");
+    assert!(!screen.text(80, 24).contains("q leave"));
+    screen.run.fleet.bury();
+    let gone = Some(ReadOnly::Attached { gone: true });
+    screen.ui.only_looks(gone);
+    assert!(screen.text(80, 24).contains("q leave"));
+    screen.press("c");
+    screen.ui.only_looks(gone);
+    assert_eq!(notice(&screen), "read-only: its process is gone");
+}
+
+#[test]
+fn at_the_end_of_a_replay_the_footer_has_only_keys_that_do_something() {
+    let over = ReadOnly::Replay(Pace::Over { goes_on: false });
+    let mut screen = only_looked_at(finished(), over);
+    let text = screen.text(120, 30);
+    let footer = text.lines().last().unwrap();
+    assert!(footer.contains("Space begin again  q leave"), "{footer}");
+    for label in ["pause", "one event", "speed"] {
+        assert!(!footer.contains(label), "{footer}");
+    }
+    screen.ui.read_only = Some(REPLAY);
+    let text = screen.text(120, 30);
+    let footer = text.lines().last().unwrap();
+    for label in ["Space pause", "one event", "speed", "0 begin"] {
+        assert!(footer.contains(label), "{footer}");
+    }
+}
+
 #[test]
 fn what_only_looks_works() {
     let mut screen = only_looked_at(finished(), REPLAY);

@@ -236,6 +236,9 @@ impl Ui {
             // Esc asks whether to leave the plan, and who only looks is not asked.
             Action::Back if focus == Focus::Plan => self.read_only.is_none(),
             Action::Start => fleet.phase() == Phase::Planned,
+            Action::Step | Action::StepOver | Action::Faster | Action::Slower | Action::Again => {
+                !self.is_replay_over()
+            }
             Action::Interrupt if focus == Focus::Devices => {
                 !fleet.is_over() && self.read_only.is_none()
             }

@@ -67,7 +67,8 @@ impl ReadOnly {
     fn refusal(self) -> &'static str {
         match self {
             Self::Replay(_) => "read-only: this is a replay",
-            Self::Attached { .. } => "read-only: another process runs it",
+            Self::Attached { gone: false } => "read-only: another process runs it",
+            Self::Attached { gone: true } => "read-only: its process is gone",
         }
     }
 }
@@ -136,6 +137,27 @@ impl Ui {
             self.read_only,
             Some(ReadOnly::Attached { gone: true } | ReadOnly::Replay(Pace::Over { .. }))
         )
+    }
+
+    /// Whether all of a replay has been shown: it can only begin again.
+    pub(in crate::tui) fn is_replay_over(&self) -> bool {
+        matches!(self.read_only, Some(ReadOnly::Replay(Pace::Over { .. })))
+    }
+
+    /// Whether the process is gone, and has left the run before its end.
+    pub(in crate::tui) fn is_left_unfinished(&self, fleet: &Fleet) -> bool {
+        let may_go_on = self.read_only == Some(ReadOnly::Replay(Pace::Over { goes_on: true }));
+        let before_its_end = fleet.ended().is_none() || fleet.stop().is_some();
+        self.process_is_gone() && before_its_end && !may_go_on
+    }
+
+    /// How the run is only looked at, if it is. What the last key led to is no news any more once the process is gone.
+    pub(in crate::tui) fn only_looks(&mut self, read_only: Option<ReadOnly>) {
+        let gone = Some(ReadOnly::Attached { gone: true });
+        if read_only == gone && self.read_only != gone {
+            self.notice = None;
+        }
+        self.read_only = read_only;
     }
 
     /// The run begins again: what was seen of it is forgotten, and what was chosen stays.

@@ -37,7 +37,11 @@ fn keys(scene: &Scene<'_>, width: usize) -> Vec<Span<'static>> {
         .collect();
     // A second interrupt does more than the first, so it is never left out.
     let again = |b: &Binding| b.action == Action::Interrupt && scene.fleet.stop().is_some();
-    let label = |b: &Binding| if again(b) { "stop at once" } else { b.label };
+    let label = |b: &Binding| match b.action {
+        Action::Interrupt if again(b) => "stop at once",
+        Action::Pause if scene.ui.is_replay_over() => "begin again",
+        _ => b.label,
+    };
     let rank = |b: &Binding| if again(b) { 0 } else { b.rank };
     let size = |b: &Binding| b.shown.chars().count() + 1 + label(b).chars().count() + 2;
     while 1 + shown.iter().map(|b| size(b)).sum::<usize>() > width {

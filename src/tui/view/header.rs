@@ -34,7 +34,7 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
         right.push(span(format!("  {news}"), Tone::Plain.style()));
     }
     if !progress_shown {
-        let share = format!("  {} %", percent(fleet.fraction()));
+        let share = format!("  {} %", percent(share(scene)));
         right.push(span(share, Tone::Plain.bold()));
     }
     right.push(Span::raw(" "));
@@ -180,7 +180,7 @@ fn counts(scene: &Scene<'_>, width: usize) -> (Line<'static>, bool) {
     for spans in roomy {
         let room = width.saturating_sub(columns(&spans));
         if room >= PER_CENT {
-            return (ends(spans, progress(fleet, room - PER_CENT), width), true);
+            return (ends(spans, progress(scene, room - PER_CENT), width), true);
         }
     }
     let signless = (0..=met.len()).map(|signless| Shortened {
@@ -274,9 +274,20 @@ fn spell(
     spans
 }
 
-fn progress(fleet: &Fleet, room: usize) -> Vec<Span<'static>> {
-    let share = fleet.fraction();
-    let tone = if fleet.is_over() {
+/// How far the fleet is. What a process left that is gone is not done, although nothing works on it any more.
+#[expect(clippy::cast_precision_loss, reason = "a share for a progress bar")]
+fn share(scene: &Scene<'_>) -> f64 {
+    let fleet = scene.fleet;
+    if !scene.ui.is_left_unfinished(fleet) {
+        return fleet.fraction();
+    }
+    let all = fleet.devices().len();
+    all.saturating_sub(fleet.unfinished()) as f64 / all.max(1) as f64
+}
+
+fn progress(scene: &Scene<'_>, room: usize) -> Vec<Span<'static>> {
+    let share = share(scene);
+    let tone = if scene.fleet.is_over() {
         Tone::Plain
     } else {
         Tone::Live

@@ -74,6 +74,22 @@ fn a_process_that_died() {
 }
 
 #[test]
+fn what_a_dead_process_left_is_not_done() {
+    let mut screen = running();
+    screen.run.fleet.bury();
+    screen.ui.read_only = Some(ReadOnly::Attached { gone: true });
+    let text = screen.text(200, 24);
+    let three_of_twelve = " 25 %";
+    assert!(text.contains(three_of_twelve), "{text}");
+    screen.ui.read_only = Some(ReadOnly::Replay(Pace::Over { goes_on: false }));
+    assert!(screen.text(200, 24).contains(three_of_twelve));
+    let mut screen = finished();
+    screen.run.end();
+    screen.ui.read_only = Some(ReadOnly::Attached { gone: true });
+    assert!(screen.text(200, 24).contains(" 100 %"), "cancelled by hand");
+}
+
+#[test]
 fn a_process_that_was_stopped() {
     let mut screen = running();
     screen.run.intend(Intent::Drain);
