@@ -200,9 +200,9 @@ pub fn plan_counts(fleet: &Fleet, cannot: &str) -> Vec<String> {
     let before = (finished, format!("{finished} finished before"));
     let others = others.into_iter().chain(kinds).chain([before]);
     // Nobody is told that none is upgraded where some may be after all.
-    let upgraded = (upgrades > 0 || first == 0).then(|| format!("{upgrades} will be upgraded"));
+    let lead = (upgrades > 0 || first == 0).then(|| format!("{upgrades} will be upgraded"));
     let others = others.filter(|(n, _)| *n > 0).map(|(_, text)| text);
-    upgraded.into_iter().chain(others).collect()
+    lead.into_iter().chain(others).collect()
 }
 
 /// What the operator does next about a log that does not confirm an upgrade, where there is something to

@@ -9,7 +9,7 @@ const TINY: (u16, u16) = (40, 10);
 const NARROW: u16 = 84;
 /// From this many columns on, detail and log stand side by side below the table.
 const WIDE: u16 = 160;
-/// From this many lines on, the plan's counts may take two.
+/// From this many lines on, the plan's counts may take more than one.
 const ROOMY: u16 = 16;
 /// The least height of a pane that is worth opening: its title and a few lines.
 const PANE: u16 = 9;
@@ -41,10 +41,8 @@ pub(super) enum Zoom {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LayoutRequest {
     pub(super) size: Size,
-    /// Whether the plan is shown, and not the dashboard.
-    pub(super) plan: bool,
-    /// Whether the plan has so much to count that this may take a second line.
-    pub(super) long_plan: bool,
+    /// How many lines the plan's counts take; absent where the plan is not shown.
+    pub(super) plan: Option<u16>,
     /// Whether a line under the header is needed.
     pub(super) banner: bool,
     /// Whether a line is needed that says who waits for a person.
@@ -83,11 +81,10 @@ impl Areas {
                 ..Self::default()
             };
         }
-        let header = if request.plan { 1 } else { 2 };
-        let prompt = match (request.plan, request.long_plan) {
-            (false, _) => 0,
-            (true, true) if height >= ROOMY => 4,
-            (true, _) => 3,
+        let (header, prompt) = match request.plan {
+            None => (2, 0),
+            Some(counts) if height >= ROOMY => (1, 2 + counts),
+            Some(_) => (1, 3),
         };
         let mut rest = Remaining(whole);
         let mut areas = Self {
@@ -103,7 +100,7 @@ impl Areas {
         rest.take(body.height);
         areas.prompt = rest.take(prompt);
         areas.footer = rest.take(1);
-        if request.plan {
+        if request.plan.is_some() {
             areas.plan_body(body);
         } else {
             areas.body(body, request);
@@ -219,8 +216,7 @@ mod tests {
     fn areas(width: u16, height: u16, detail: PaneChoice, log: PaneChoice) -> Areas {
         Areas::of(&LayoutRequest {
             size: Size { width, height },
-            plan: false,
-            long_plan: false,
+            plan: None,
             banner: false,
             people: false,
             detail,

@@ -10,6 +10,7 @@ mod halt_box;
 mod marked_devices;
 mod mouse;
 mod panes;
+pub(super) mod plan_counts;
 pub(super) mod read_only;
 pub(super) mod retry_box;
 mod secret_box;
@@ -20,11 +21,8 @@ use std::collections::BTreeSet;
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind};
 use ratatui::layout::Size;
-use unicode_width::UnicodeWidthStr;
 
-use crate::engine::{
-    DeviceFact, DeviceState, Event, Fact, Fleet, Intent, Mode, Phase, plan_counts,
-};
+use crate::engine::{DeviceFact, DeviceState, Event, Fact, Fleet, Intent, Mode, Phase};
 use crate::model::{DeviceId, OutcomeKind};
 
 pub(super) use self::device_actions::can_cancel;
@@ -208,10 +206,7 @@ impl Ui {
         let table = self.board == Board::Table;
         Areas::of(&LayoutRequest {
             size: self.size,
-            plan: on_plan(fleet),
-            long_plan: on_plan(fleet)
-                && (fleet.to_watch() > 0
-                    || plan_comes_to(fleet).width() >= usize::from(self.size.width)),
+            plan: on_plan(fleet).then(|| plan_counts::lines(fleet, self.size.width)),
             banner: self.process_is_gone()
                 || fleet.stop().is_some()
                 || (!on_plan(fleet) && (fleet.is_over() || fleet.is_halted())),
@@ -403,11 +398,6 @@ pub(super) fn waits_for_person(device: &DeviceState) -> bool {
     device
         .active()
         .is_some_and(|active| active.person.is_some())
-}
-
-/// What the plan comes to, in one line.
-pub(super) fn plan_comes_to(fleet: &Fleet) -> String {
-    format!("{}.", plan_counts(fleet, "cannot").join(", "))
 }
 
 /// Whether the plan is shown, and not the dashboard.

@@ -1,5 +1,5 @@
 //! The header: what is rolled out, the counts, and how far the fleet is; and the whole screen in one line where there
-//! is no room for more. The lines below the header are in `banner`.
+//! is no room for more. The lines below the header are in `banner`, and the plan's header is in `plan_header`.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use crate::engine::{Audits, Fleet};
-use crate::model::{ImageFacts, OutcomeKind, PayloadFacts, counted, human_bytes};
+use crate::model::{ImageFacts, OutcomeKind, PayloadFacts, counted};
 
 use super::device_message::rate;
 use super::progress_bar::{bar, percent};
@@ -301,75 +301,6 @@ fn progress(scene: &Scene<'_>, room: usize) -> Vec<Span<'static>> {
         Tone::Plain.bold(),
     ));
     spans
-}
-
-/// The plan's one line.
-pub(super) fn draw_plan(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
-    let width = usize::from(area.width);
-    let mut left = title(scene);
-    let word = if scene.ui.reopened {
-        "resume   "
-    } else {
-        "plan   "
-    };
-    left.push(span(word, Tone::Live.bold()));
-    let PayloadFacts { app, firmware } = scene.fleet.payload();
-    if let Some(facts) = firmware {
-        planned_image(&mut left, facts, width, app.is_some());
-    }
-    if let Some(app) = app {
-        let (size, sha) = (human_bytes(app.file_bytes), app.sha256_hex());
-        let text = match (firmware, width) {
-            (Some(_), ..120) => format!(" + app {size}"),
-            (Some(_), _) => format!(" + app {size} sha256 {}…", &sha[..8]),
-            (None, _) => format!("management app {size} · sha256 {}…", &sha[..8]),
-        };
-        left.push(span(text, Tone::Plain.style()));
-    }
-    let right = vec![span(
-        format!("run {} ", scene.fleet.run()),
-        Tone::Dull.style(),
-    )];
-    put(buf, area, 0, &ends(left, right, width));
-}
-
-/// The image of a plan, with what is known of its signature.
-fn planned_image(left: &mut Vec<Span<'static>>, facts: &ImageFacts, width: usize, with_app: bool) {
-    let size = human_bytes(facts.file_bytes);
-    match &facts.footer {
-        Some(footer) if width >= 100 => {
-            left.push(span(
-                format!("image {} · {size}", cut(&footer.name, 40)),
-                Tone::Plain.style(),
-            ));
-            left.push(span(
-                format!(" · signed {}… · ", footer.fwk.short()),
-                Tone::Plain.style(),
-            ));
-            left.push(span("verifies", Tone::Good.style()));
-            left.push(span(
-                format!(" · mode {}", footer.mode),
-                Tone::Plain.style(),
-            ));
-        }
-        Some(_) => {
-            let version = cut(&facts.version_label(), 20);
-            let text = match (with_app, width) {
-                (true, ..72) => format!("v{version} "),
-                (true, _) => format!("image v{version} · signature "),
-                (false, _) => format!("image v{version} · {size} · signature "),
-            };
-            left.push(span(text, Tone::Plain.style()));
-            left.push(span("verifies", Tone::Good.style()));
-        }
-        None => {
-            left.push(span(format!("image {size} · "), Tone::Plain.style()));
-            left.push(span(
-                "no known signature: nothing can be proven",
-                Tone::Warn.style(),
-            ));
-        }
-    }
 }
 
 /// The whole screen in one line, for terminals with room for no more: what there is to know, and what to press.

@@ -37,6 +37,7 @@ mod header;
 mod log_pane;
 mod named_devices;
 mod plan;
+mod plan_header;
 mod progress_bar;
 mod retry_box;
 mod secret_box;
@@ -79,7 +80,7 @@ pub(super) fn draw(scene: &Scene<'_>, buf: &mut Buffer) {
     if let Some(area) = areas.tiny {
         header::draw_tiny(scene, area, buf);
     } else if on_plan(scene.fleet) {
-        header::draw_plan(scene, areas.header, buf);
+        plan_header::draw(scene, areas.header, buf);
         plan::draw(scene, areas.table, buf);
         if let Some(area) = areas.detail {
             plan::draw_why(scene, area, buf);

@@ -16,7 +16,7 @@ use super::table::{link, pad, pointer, rows, title};
 use super::text_layout::{cut, rule, span, warning_first, with_mark, wrap};
 use super::{Scene, put, selected_name};
 use crate::tui::theme::{Mark, Tone};
-use crate::tui::ui::plan_comes_to;
+use crate::tui::ui::plan_counts;
 
 fn cells_line(cells: Vec<(Vec<Span<'static>>, usize)>, lead: Vec<Span<'static>>) -> Line<'static> {
     let mut spans = lead;
@@ -247,7 +247,7 @@ pub(super) fn draw_prompt(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
 
 /// What the plan comes to, in so many lines; and what being watched means, where there is room to say it.
 fn counts(fleet: &Fleet, width: usize, lines: usize) -> Vec<String> {
-    let counts = plan_comes_to(fleet);
+    let counts = plan_counts::text(fleet);
     let wrapped = |text: &str| -> Vec<String> {
         let lines = wrap(text, width.saturating_sub(1));
         lines.into_iter().map(|line| format!(" {line}")).collect()
