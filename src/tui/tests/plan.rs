@@ -154,6 +154,17 @@ fn the_number_to_type_counts_the_devices_that_are_watched_first() {
     );
 }
 
+#[test]
+fn a_count_of_the_plan_is_not_torn_apart() {
+    let mut screen = in_doubt(4);
+    for n in 4..=10 {
+        replan(&mut screen, &format!("vault-{n:02}"), UPGRADE);
+    }
+    let shown = screen.text(80, 24);
+    let second = "| 1 current. Nothing is sent to a device while it is watched. ";
+    assert!(shown.contains(second), "{shown}");
+}
+
 /// Whoever reads no more than the row must not pull the power.
 #[test]
 fn a_row_that_is_cut_still_says_not_to_unplug() {

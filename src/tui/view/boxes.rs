@@ -121,7 +121,9 @@ fn on_plan(fleet: &Fleet) -> Vec<Mark> {
     marks.extend([Mark::LEFT_OUT, Mark::LOOKING, Mark::WAITING]);
     if fleet.finished_before() > 0 {
         marks.push(lead("finished before:"));
-        marks.extend(OutcomeKind::ALL.map(Mark::of_outcome));
+        let there = |kind: &OutcomeKind| fleet.counts().of(*kind) > 0;
+        let ended = OutcomeKind::ALL.into_iter().filter(there);
+        marks.extend(ended.map(Mark::of_outcome));
     }
     marks
 }

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
+use unicode_width::UnicodeWidthStr;
 
 use crate::engine::{DevicePhase, DeviceState, Fleet, Mode, Phase, Seen};
 use crate::model::{Verdict, counted};
@@ -245,29 +246,43 @@ pub(super) fn draw_prompt(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
     put(buf, area, above + 1, &line(&text, tone));
 }
 
-/// What the plan comes to, in so many lines; and what being watched means, where there is room to say it.
+/// What the plan comes to, in so many lines; and what being watched means, where there is room to say it. A count stays in
+/// one line if that is possible.
 fn counts(fleet: &Fleet, width: usize, lines: usize) -> Vec<String> {
-    let counts = plan_counts::text(fleet);
-    let wrapped = |text: &str| -> Vec<String> {
-        let lines = wrap(text, width.saturating_sub(1));
-        lines.into_iter().map(|line| format!(" {line}")).collect()
-    };
-    let said = wrapped(&counts);
+    let width = width.saturating_sub(1);
+    let counts = plan_counts::parts(fleet);
+    let mut told = Vec::new();
     if fleet.to_watch() > 0 {
-        let means = "Nothing is sent to a device while it is watched.";
-        let below = [said.clone(), wrapped(means)].concat();
-        let beside = wrapped(&format!("{counts} {means}"));
-        if let Some(both) = [below, beside].into_iter().find(|both| both.len() <= lines) {
-            return both;
+        let means = "Nothing is sent to a device while it is watched.".to_owned();
+        let with_means = [counts.as_slice(), std::slice::from_ref(&means)].concat();
+        told.push([filled(&counts, width), wrap(&means, width)].concat());
+        told.push(filled(&with_means, width));
+        told.push(wrap(&with_means.join(" "), width));
+    }
+    told.push(filled(&counts, width));
+    let by_words = wrap(&counts.join(" "), width);
+    // Where it does not fit at all, the end of the last line shows that there is more.
+    let (whole, rest) = by_words.split_at(lines.saturating_sub(1).min(by_words.len()));
+    let rest = rest.join(" ");
+    told.push(whole.iter().cloned().chain([rest]).collect());
+    let fits = told.iter().position(|told| told.len() <= lines);
+    let told = fits.map_or_else(Vec::new, |n| told.swap_remove(n));
+    told.iter().map(|line| format!(" {line}")).collect()
+}
+
+/// `parts` in lines, each as full as may be.
+fn filled(parts: &[String], width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for part in parts {
+        match lines.last_mut() {
+            Some(line) if line.width() + 1 + part.width() <= width => {
+                line.push(' ');
+                line.push_str(part);
+            }
+            _ => lines.push(part.clone()),
         }
     }
-    if said.len() <= lines {
-        return said;
-    }
-    // The end of the last line shows that there is more.
-    let mut shown = said[..lines.saturating_sub(1)].to_vec();
-    shown.push(said[shown.len()..].concat());
-    shown
+    lines.iter().flat_map(|line| wrap(line, width)).collect()
 }
 
 /// What must have been read before anything starts.

@@ -34,10 +34,11 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buf: &mut Buffer) {
         };
         left.push(span(text, Tone::Plain.style()));
     }
-    let right = vec![span(
-        format!("run {} ", scene.fleet.run()),
-        Tone::Dull.style(),
-    )];
+    let run = span(format!("run {} ", scene.fleet.run()), Tone::Dull.style());
+    // What will be sent matters more.
+    let taken: usize = left.iter().map(Span::width).sum();
+    let fits = taken + 1 + run.width() <= width;
+    let right = fits.then_some(run).into_iter().collect();
     put(buf, area, 0, &ends(left, right, width));
 }
 

@@ -38,6 +38,10 @@ fn a_run_that_no_journal_is_kept_of_says_so_for_good() {
             shown(&mut screen, size, "NO JOURNAL");
         }
     }
+    for mut screen in [plan(), resumed()] {
+        screen.ui.journal = None;
+        shown(&mut screen, (80, 24), "signature verifies");
+    }
     let mut screen = running();
     assert!(!screen.text(80, 24).contains("NO JOURNAL"));
 }
