@@ -57,7 +57,8 @@ impl EarlierRuns {
         })
     }
 
-    fn readable(
+    /// The same, without those that cannot be read.
+    pub(super) fn readable(
         journal: &Journal,
         firmware: Option<&ImageFacts>,
         own: &RunId,
@@ -120,20 +121,23 @@ impl EarlierRuns {
     fn say_of(&self, devices: &[DeviceSpec], what: &str) {
         let installs = self.installs(devices);
         let runs: BTreeSet<&RunId> = installs.values().map(|e| &e.run).collect();
-        let Some(first) = runs.first() else {
+        if runs.is_empty() {
             return;
-        };
+        }
         let journal = journal_file::option();
-        let way = if self.alive.contains(*first) {
-            format!("`hemfleet attach {first}{journal}` shows what it does")
-        } else {
-            format!("`hemfleet resume {first}{journal}` goes on with that run instead")
-        };
+        let ways = runs.iter().map(|run| {
+            if self.alive.contains(*run) {
+                format!("`hemfleet attach {run}{journal}` shows what that run does")
+            } else {
+                format!("`hemfleet resume {run}{journal}` goes on with that run instead")
+            }
+        });
         let names: Vec<&str> = runs.iter().map(|run| run.as_str()).collect();
         stderr_and_log::say(&format!(
-            "{} in doubt since run {}: {what}. {way}.\n",
+            "{} in doubt since run {}: {what}. {}.\n",
             counted(installs.len(), "device is", "devices are"),
             names.join(", "),
+            ways.collect::<Vec<_>>().join("; "),
         ));
     }
 

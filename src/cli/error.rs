@@ -234,8 +234,18 @@ impl CliError {
             Self::Image(error) => error.hint()?,
             Self::TooFewFiles(error) => return Some(error.hint()),
             Self::Locks { refused, .. } => return Some(refused.hint()),
-            Self::LeftMeanwhile { .. } => "start anew: the plan then shows what became of it",
+            Self::LeftMeanwhile { left, .. } => return Some(left.hint()),
             Self::Report(refused) => return Some(refused.hint()),
+            Self::Journal(JournalError::Alive { run, .. }) => {
+                return Some(format!(
+                    "hemfleet attach {run}{journal} shows it; wait until it has ended, or stop it (Ctrl-C there, or kill)"
+                ));
+            }
+            Self::Journal(JournalError::NoSuchRun(_) | JournalError::Ambiguous { .. }) => {
+                return Some(format!(
+                    "hemfleet history{journal} lists the runs; the beginning of a name is enough"
+                ));
+            }
             Self::Journal(error) => return Some(error.hint()),
             Self::Resume(error) => return Some(error.hint()),
             Self::Evidence(refused) => refused.hint()?,
@@ -255,12 +265,18 @@ impl CliError {
                 return Some(format!("hemfleet replay {run}{journal} shows what it did"));
             }
             Self::NothingAlive => {
-                "hemfleet history lists the runs, and hemfleet replay shows one again"
+                return Some(format!(
+                    "hemfleet history{journal} lists the runs, and hemfleet replay RUN{journal} shows one again"
+                ));
             }
             Self::NoJournal | Self::NoRuns => {
                 "hemfleet run writes it; another one is named with --journal FILE"
             }
-            Self::NoSuchDevice(_) => "hemfleet history --run RUN names the devices of a run",
+            Self::NoSuchDevice(_) => {
+                return Some(format!(
+                    "hemfleet history --run RUN{journal} names the devices of a run"
+                ));
+            }
             Self::Keep { .. } => "say how long runs are kept, such as 90d or 2y",
             Self::NoInventory => "name one with -c FILE; hemfleet config init writes one",
             Self::Exists(_) => "name another file: hemfleet config init FILE",

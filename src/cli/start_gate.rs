@@ -27,6 +27,8 @@ pub(super) struct StartGate {
 #[derive(Clone)]
 pub(super) struct Told {
     pub(super) journal: PathBuf,
+    /// Whether the run is kept in it; else it may be read as far as it can be.
+    pub(super) is_kept: bool,
     pub(super) run: RunId,
     pub(super) firmware: Option<ImageFacts>,
     pub(super) devices: Vec<DeviceSpec>,
@@ -45,8 +47,13 @@ pub enum LeftMeanwhile {
         run: RunId,
     },
     /// It cannot be looked up.
-    #[error("the journal cannot be used: {0}")]
-    Unreadable(String),
+    #[error("the journal cannot be used: {why}")]
+    Unreadable {
+        /// Why not.
+        why: String,
+        /// What to do about it.
+        hint: String,
+    },
 }
 
 impl StartGate {
@@ -81,10 +88,18 @@ impl StartGate {
             begins.map_or(Ok(()), |(journal, run)| begin_again(&journal, &run))
         });
         let looked = looked.await;
-        let looked = looked.unwrap_or_else(|died| Err(LeftMeanwhile::Unreadable(died.to_string())));
+        let looked = looked.unwrap_or_else(|died| {
+            Err(LeftMeanwhile::Unreadable {
+                why: died.to_string(),
+                hint: "this is a bug; please report it".to_owned(),
+            })
+        });
         let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         *left = looked.clone().err();
-        looked.map_err(|left| format!("{left}: leave, start anew"))
+        looked.map_err(|left| match left {
+            LeftMeanwhile::Run { .. } => format!("{left}: leave, start anew"),
+            LeftMeanwhile::Unreadable { .. } => left.to_string(),
+        })
     }
 
     /// Why it did not open the last time that it was tried.
@@ -103,8 +118,21 @@ impl StartGate {
     }
 }
 
+impl LeftMeanwhile {
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Run { .. } => "start anew: the plan then shows what became of it".to_owned(),
+            Self::Unreadable { hint, .. } => hint.clone(),
+        }
+    }
+}
+
 fn unreadable(error: &JournalError) -> LeftMeanwhile {
-    LeftMeanwhile::Unreadable(chain(error))
+    LeftMeanwhile::Unreadable {
+        why: chain(error),
+        hint: error.hint(),
+    }
 }
 
 fn begin_again(journal: &Path, run: &RunId) -> Result<(), LeftMeanwhile> {
@@ -121,11 +149,14 @@ impl Told {
         else {
             return Ok(());
         };
-        let now = EarlierRuns::of(&journal, &self.devices, self.firmware.as_ref(), &self.run);
-        match now
-            .map_err(|error| unreadable(&error))?
-            .news(&self.earlier, &self.devices)
-        {
+        let (firmware, run) = (self.firmware.as_ref(), &self.run);
+        let now = if self.is_kept {
+            EarlierRuns::of(&journal, &self.devices, firmware, run)
+        } else {
+            EarlierRuns::readable(&journal, firmware, run)
+        };
+        let now = now.map_err(|error| unreadable(&error))?;
+        match now.news(&self.earlier, &self.devices) {
             Some((device, run)) => Err(LeftMeanwhile::Run { device, run }),
             None => Ok(()),
         }

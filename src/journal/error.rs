@@ -263,10 +263,8 @@ impl JournalError {
             Self::Lock { .. } => {
                 format!("make the file and its folder yours and writable, {other}; {without}")
             }
-            Self::Alive { run, .. } => {
-                format!(
-                    "hemfleet attach {run} shows it; wait until it has ended, or stop it (Ctrl-C there, or kill)"
-                )
+            Self::Alive { .. } => {
+                "hemfleet attach shows it; wait until it has ended, or stop it".to_owned()
             }
             Self::Exists(_) => "start again: a run has a random name".to_owned(),
             Self::NoSuchRun(_) | Self::Ambiguous { .. } => {

@@ -157,15 +157,15 @@ impl Journal {
         for row in rows {
             let entry = self.entry(row)?;
             if entry.in_doubt > 0 {
-                doubtful.push((entries.len(), row.n));
+                doubtful.push((entries.len(), row));
             }
             entries.push(entry);
         }
         if !doubtful.is_empty() {
             let open = self.open_installs()?;
             let open: HashSet<&str> = open.iter().map(|open| open.reach.as_str()).collect();
-            for (n, run) in doubtful {
-                let reaches = self.file().sql(self.reaches_of(run))?;
+            for (n, row) in doubtful {
+                let reaches = self.doubtful(row)?;
                 let in_doubt = reaches.iter().filter(|reach| open.contains(reach.as_str()));
                 entries[n].limit_doubts(in_doubt.count());
             }
@@ -173,11 +173,28 @@ impl Journal {
         Ok(entries)
     }
 
-    fn reaches_of(&self, run: i64) -> rusqlite::Result<Vec<String>> {
-        let sql = "SELECT reach FROM device WHERE run = ?1";
+    /// The ways to the devices that the run itself holds in doubt.
+    fn doubtful(&self, row: &RunRow) -> Result<Vec<String>, JournalError> {
+        if !row.is_stale() {
+            let sql = "SELECT reach FROM device WHERE run = ?1 AND open = 1";
+            return self.file().sql(self.reaches_by(sql, row.n));
+        }
+        let devices = self.derive(row)?.map(|derived| derived.devices);
+        let open = devices
+            .into_iter()
+            .flatten()
+            .filter(|d| d.open_install.is_some());
+        Ok(open.map(|device| device.reach.to_string()).collect())
+    }
+
+    fn reaches_by(&self, sql: &str, run: i64) -> rusqlite::Result<Vec<String>> {
         let mut select = self.conn().prepare(sql)?;
         let reaches = select.query_map([run], |row| row.get(0))?;
         reaches.collect()
+    }
+
+    fn reaches_of(&self, run: i64) -> rusqlite::Result<Vec<String>> {
+        self.reaches_by("SELECT reach FROM device WHERE run = ?1", run)
     }
 
     /// The same of one run, by what it says itself: others may have settled its doubts.

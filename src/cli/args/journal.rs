@@ -83,7 +83,8 @@ pub(in crate::cli) struct History {
 
 #[derive(Subcommand, Debug)]
 pub(in crate::cli) enum HistoryMore {
-    /// Remove runs that are older than `[journal] keep`; one that is unfinished or in doubt stays
+    /// Remove runs that are older than `[journal] keep`; one that is unfinished or in doubt stays, and so does one that saw
+    /// what became of another's doubt
     Prune(Prune),
     /// Write a run to a file that `hemfleet replay` reads, such as for a report of a fault
     Export(Export),

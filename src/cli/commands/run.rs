@@ -268,6 +268,7 @@ impl Rollout<'_> {
         let path = path.filter(|_| mode == Mode::Confirm);
         Ok(path.map(|journal| Told {
             journal,
+            is_kept: self.journal.is_some(),
             run: run.clone(),
             firmware,
             devices: devices.clone(),

@@ -136,7 +136,7 @@ impl<D: Device> Attempt<D> {
             Err(Outcome::Cancelled(_) | Outcome::Halted(_)) if !self.told_look => {
                 Err(Outcome::Unknown(Doubt::StoppedWatching))
             }
-            Err(Outcome::Failed(failure)) if !self.told_look && is_silence(&failure.kind) => {
+            Err(Outcome::Failed(failure)) if !self.told_look && is_without_look(&failure.kind) => {
                 Err(outcome_of_last_look(&failure.kind))
             }
             other => other,
@@ -221,8 +221,8 @@ fn is_other(earlier: &EarlierInstall, seen: &Seen) -> Option<String> {
     earlier.pending.device.differs(&seen.version)
 }
 
-/// Whether nobody answered, or not properly: nothing that the device itself or its place is to blame for.
-fn is_silence(kind: &FailureKind) -> bool {
+/// Whether a probe that failed like this has not seen the device: anything but that it is another one by now.
+fn is_without_look(kind: &FailureKind) -> bool {
     !matches!(kind, FailureKind::ChangedMeanwhile { .. })
 }
 

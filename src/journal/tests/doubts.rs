@@ -347,3 +347,27 @@ fn another_device_settles_nothing() {
     kept.keep(2, &other);
     assert_eq!(holder(&kept), Some(id(1)));
 }
+
+/// Another run's doubt of another device is none of this run's.
+#[test]
+fn a_run_is_in_doubt_by_its_own_devices_alone() {
+    let kept = TestJournal::new();
+    let two = || vec![plain(), seed(1, LinkTrust::Ca)];
+    let sends = |minutes: u64, n: usize| {
+        let mut run = TestRun::new(Mode::Go, two(), firmware(1000));
+        run.now = at(ago(minutes));
+        run.begin();
+        run.planned_upgrade(n, &[]);
+        let pending = Box::new(sent(minutes));
+        run.tell(n, DeviceFact::InstallBegun { pending });
+        run
+    };
+    kept.keep_killed(1, &sends(30, 0));
+    kept.keep(2, &current(run(20, told_of(1, 30), firmware(1000))));
+    kept.keep_killed(3, &sends(10, 1));
+    for _ in 0..2 {
+        let runs = kept.journal.runs().unwrap();
+        let in_doubt: Vec<_> = runs.iter().map(|run| run.in_doubt).collect();
+        assert_eq!(in_doubt, [1, 0, 0], "the newest first");
+    }
+}

@@ -22,8 +22,8 @@ impl FailureKind {
 fn unsent_hint(kind: &FailureKind) -> &'static str {
     match kind {
         FailureKind::RefusedBefore { .. } => {
-            "Nothing was sent. Compare the image's signing key with the device's fwk; a retry, or --resend-refused, sends \
-             it all the same."
+            "Nothing was sent. Compare the image's signing key with the device's fwk; a retry, or hemfleet run --resend-refused, \
+             sends it all the same."
         }
         FailureKind::InstallNotRecorded { .. } => {
             "The device still runs what it ran. Make room, or make the journal's folder writable, then retry: it uploads \
@@ -108,7 +108,7 @@ fn hint(stage: Stage, kind: &FailureKind) -> String {
             .to_owned(),
         FailureKind::InstallRefused { status } => install_hint(*status).to_owned(),
         FailureKind::OtherDevice { .. } if stage == Stage::Probe => "An install may have been sent to the device that was there before. Find \
-             out where url, connect, proxy or ssh lead now, and put that right. If it was replaced for good, retry it alone or say --take-replaced: that \
+             out where url, connect, proxy or ssh lead now, and put that right. If it was replaced for good, retry it alone, or say hemfleet run --take-replaced: that \
              takes the one that answers now."
             .to_owned(),
         FailureKind::OtherDevice { .. } => "Find out where url, connect, proxy or ssh of this device lead now, and put that right; then retry, which only \

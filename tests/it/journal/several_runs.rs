@@ -51,6 +51,11 @@ impl Lab {
         self.runs()[0].run.to_string()
     }
 
+    /// How many devices runs hold in doubt.
+    fn in_doubt(&self) -> usize {
+        self.runs().iter().map(|run| run.in_doubt).sum()
+    }
+
     /// The plan of a run on a terminal, which waits to be confirmed.
     fn plan(&self, more: &[&str]) -> Tty {
         self.plan_of("Type 2 to start", more)
@@ -89,6 +94,8 @@ fn a_resume_watches_what_another_run_has_left_meanwhile() {
     for device in ["vault-01", "vault-02"] {
         assert_eq!(lab.installs(device), 1, "{said}");
     }
+    // What it has seen of the other run's install counts, though it began before that.
+    assert_eq!(lab.in_doubt(), 0);
     lab.end();
 }
 
@@ -197,8 +204,7 @@ fn a_resume_that_is_left_brings_no_doubt_back() {
         .output()
         .unwrap();
     assert_eq!(code(&later), 0, "{}", text(&later.stderr));
-    let in_doubt = || lab.runs().iter().map(|run| run.in_doubt).sum::<usize>();
-    assert_eq!(in_doubt(), 0);
+    assert_eq!(lab.in_doubt(), 0);
     let journal = lab.journal().to_str().unwrap().to_owned();
     let args = ["resume", &first, "--journal", &journal];
     let mut plan = Tty::start(&args, tempfile::tempdir().unwrap(), 100, 24);
@@ -206,6 +212,42 @@ fn a_resume_that_is_left_brings_no_doubt_back() {
     plan.press("q");
     plan.press("y");
     plan.end();
-    assert_eq!(in_doubt(), 0);
+    assert_eq!(lab.in_doubt(), 0);
+    lab.end();
+}
+
+/// A run that cannot be read stops whoever keeps a journal; the way out is to do without, also where a plan is confirmed.
+#[test]
+fn a_run_that_cannot_be_read_is_got_round_without_a_journal() {
+    let lab = Lab::start(FLEET);
+    // Late enough for its first messages to be written.
+    lab.killed_when(|event| event["stage"] == "check" && event["polls"].as_u64() >= Some(25));
+    // Whoever reads it last writes it into one file.
+    assert_eq!(lab.runs().len(), 1);
+    let state = lab.dir.path().join("state");
+    std::fs::create_dir_all(state.join("hemfleet")).unwrap();
+    let journal = state.join("hemfleet/journal.db");
+    std::fs::rename(lab.journal(), &journal).unwrap();
+    let spoil = "UPDATE message SET body = '{\"event\":{\"from\":\"tomorrow\"}}' WHERE seq = 1";
+    let db = rusqlite::Connection::open(&journal).unwrap();
+    assert_eq!(db.execute(spoil, []).unwrap(), 1);
+    db.execute("UPDATE run SET folded = NULL", []).unwrap();
+    drop(db);
+    let inventory = lab.inventory.to_str().unwrap().to_owned();
+    let state = state.to_str().unwrap();
+    let run = |more: &[&str]| {
+        let args = [&["run", "-c", &inventory, "--output", "plain"], more].concat();
+        let program = env!("CARGO_BIN_EXE_hemfleet").as_ref();
+        let dir = tempfile::tempdir().unwrap();
+        Tty::run(program, &args, &[("XDG_STATE_HOME", state)], dir, (100, 24))
+    };
+    let kept = run(&[]);
+    kept.wait_for("cannot be read");
+    assert_eq!(kept.end(), 2);
+    let mut without = run(&["--no-journal"]);
+    without.wait_for("Type 2 to start");
+    without.press("2\r");
+    assert_eq!(without.end(), 1);
+    assert_eq!((lab.installs("vault-01"), lab.installs("vault-02")), (1, 1));
     lab.end();
 }

@@ -162,3 +162,30 @@ fn a_device_that_somebody_else_upgraded_is_not_called_ours() {
     assert_ended(&end, "unproven", "other_signature", "but not to this image");
     lab.end();
 }
+
+/// A new run does not take the other device for the one that is in doubt, unless somebody says that it was replaced.
+#[test]
+fn a_new_run_takes_another_device_only_where_that_is_said() {
+    let lab = fleet(&[
+        fresh_device(NAME, "300ms", ""),
+        fresh_device(SPARE, "300ms", ""),
+    ]);
+    let cable = lab.cable(NAME);
+    lab.killed_at(NAME, "reboot");
+    cable.plug_into(&lab, SPARE);
+    let ended = |more: &[&str]| {
+        let output = lab.command("run").args(more).output().unwrap();
+        let events = json(&output.stdout);
+        let end = of(&events, "device_finished");
+        (code(&output), (*end[0]).clone())
+    };
+    let (exit, end) = ended(&[]);
+    assert_eq!(exit, 1);
+    assert_ended(&end, "failed", "other_device", "its sd_cid is");
+    assert!(end["hint"].as_str().unwrap().contains("--take-replaced"));
+    assert_eq!(sent(lab.sims.device(SPARE).unwrap()), [0; 4]);
+    let (exit, end) = ended(&["--take-replaced"]);
+    assert_eq!((exit, &end["outcome"]), (0, &"upgraded".into()));
+    assert_eq!((lab.installs(SPARE), lab.installs(NAME)), (1, 1));
+    lab.end();
+}
