@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 
+use super::CliError;
+use super::journal_lines::way_to;
 use super::output::stderr_and_log;
-use super::{CliError, journal_file};
 use crate::engine::{DeviceSeed, EarlierInstall, EarlierRefusal};
 use crate::journal::{Journal, JournalError};
 use crate::model::{Component, DeviceId, DeviceSpec, ImageFacts, Reach, RunId, chain, counted};
@@ -124,13 +125,14 @@ impl EarlierRuns {
         if runs.is_empty() {
             return;
         }
-        let journal = journal_file::option();
         let ways = runs.iter().map(|run| {
-            if self.alive.contains(*run) {
-                format!("`hemfleet attach {run}{journal}` shows what that run does")
+            let is_alive = self.alive.contains(*run);
+            let what = if is_alive {
+                "shows what that run does"
             } else {
-                format!("`hemfleet resume {run}{journal}` goes on with that run instead")
-            }
+                "goes on with that run instead"
+            };
+            format!("`{}` {what}", way_to(run, is_alive))
         });
         let names: Vec<&str> = runs.iter().map(|run| run.as_str()).collect();
         stderr_and_log::say(&format!(

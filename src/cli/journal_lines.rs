@@ -54,10 +54,15 @@ impl InDoubt {
     }
 }
 
+/// The command that shows a run that a process is at work on, or goes on with it.
+pub(super) fn way_to(run: &RunId, is_alive: bool) -> String {
+    let what = if is_alive { "attach" } else { "resume" };
+    format!("hemfleet {what} {run}{}", journal_file::option())
+}
+
 /// The command that finds out what became of an install.
 pub(super) fn next_of(open: &OpenInstall) -> String {
-    let what = if open.is_alive { "attach" } else { "resume" };
-    format!("hemfleet {what} {}{}", open.run, journal_file::option())
+    way_to(&open.run, open.is_alive)
 }
 
 /// A run in the list.

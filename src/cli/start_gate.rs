@@ -16,11 +16,19 @@ const SENT: &str = "no device was changed, they were only looked at";
 /// The gate of one run.
 pub(super) struct StartGate {
     locks: Arc<DeviceLocks>,
-    /// Absent where the locks were held before the journal was read, and where there is none.
-    told: Option<Told>,
-    /// The run that another process had begun, and its journal.
-    begins: Option<(PathBuf, RunId)>,
+    then: Then,
     left: Mutex<Option<LeftMeanwhile>>,
+}
+
+/// What is done in the journal once the devices are locked.
+#[derive(Clone)]
+enum Then {
+    /// Nothing: they were locked before it was read, or there is none.
+    Nothing,
+    /// What the devices were told has to be true still.
+    Compare(Box<Told>),
+    /// A run that another process had begun is at work again.
+    BeginAgain { journal: PathBuf, run: RunId },
 }
 
 /// What the devices were told when the plan was made, and where to look whether it is still so.
@@ -61,19 +69,21 @@ impl StartGate {
     pub(super) fn new(locks: &Arc<DeviceLocks>, told: Option<Told>) -> Arc<Self> {
         Arc::new(Self {
             locks: Arc::clone(locks),
-            told,
-            begins: None,
+            then: told.map_or(Then::Nothing, |told| Then::Compare(Box::new(told))),
             left: Mutex::default(),
         })
     }
 
     /// The gate of a run that another process had begun, and that is in the journal at this path: once it opens, what the run
     /// says of a device is newer than what others have said.
-    pub(super) fn begins_again(locks: &Arc<DeviceLocks>, begins: (PathBuf, RunId)) -> Arc<Self> {
+    pub(super) fn begins_again(
+        locks: &Arc<DeviceLocks>,
+        journal: PathBuf,
+        run: RunId,
+    ) -> Arc<Self> {
         Arc::new(Self {
             locks: Arc::clone(locks),
-            told: None,
-            begins: Some(begins),
+            then: Then::BeginAgain { journal, run },
             left: Mutex::default(),
         })
     }
@@ -82,10 +92,11 @@ impl StartGate {
     pub(super) async fn open(self: &Arc<Self>) -> Result<(), String> {
         let taken = self.locks.take().await;
         taken.map_err(|refused| refused.line())?;
-        let (told, begins) = (self.told.clone(), self.begins.clone());
-        let looked = tokio::task::spawn_blocking(move || {
-            told.map_or(Ok(()), |told| told.is_still_true())?;
-            begins.map_or(Ok(()), |(journal, run)| begin_again(&journal, &run))
+        let then = self.then.clone();
+        let looked = tokio::task::spawn_blocking(move || match then {
+            Then::Nothing => Ok(()),
+            Then::Compare(told) => told.is_still_true(),
+            Then::BeginAgain { journal, run } => begin_again(&journal, &run),
         });
         let looked = looked.await;
         let looked = looked.unwrap_or_else(|died| {

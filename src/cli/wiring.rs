@@ -62,7 +62,7 @@ pub(super) fn devices_of(
         .collect()
 }
 
-/// A session over `devices` in which nothing has happened yet.
+/// A session over `devices` in which nothing has happened yet, and of which nothing is kept: for tests.
 pub fn session<D: Device>(
     settings: &Settings,
     payload: Payload,

@@ -256,14 +256,7 @@ impl TestRun {
         if verdict == Verdict::Skip(Skip::Epa) {
             version.hwv = "EPA rev 1.0 @x".to_owned();
         }
-        let status = DeviceStatus {
-            uptime: Duration::from_secs(86_400),
-            clock: Some(1_795_435_200),
-            initialised: true,
-            fls_state: FlsState(0),
-            trusted_time: true,
-            fw_upgrade: false,
-        };
+        let status = status();
         let seen = match verdict {
             Verdict::Cannot(_) => None,
             _ => Some(Box::new(Seen { version, status })),
@@ -388,6 +381,18 @@ pub(crate) fn pending() -> PendingInstall {
         fws_before: Some(OLD),
         fws_expected: None,
         eid: None,
+    }
+}
+
+/// What a healthy device says that has been up for a day.
+pub(crate) fn status() -> DeviceStatus {
+    DeviceStatus {
+        uptime: Duration::from_secs(86_400),
+        clock: Some(1_795_435_200),
+        initialised: true,
+        fls_state: FlsState(0),
+        trusted_time: true,
+        fw_upgrade: false,
     }
 }
 

@@ -3,7 +3,8 @@
 //! `--json` prints one object with `schema`, `image` (absent where none is known: `version`, `fws`, and `from`, which is
 //! `inventory` or `journal`), `counts` (devices by `state`) and `devices`, those in doubt first. Each has `device`, `group`,
 //! `state` (see [`DeviceStanding`]), `runs` (the version), `fws`, `how` (`upgraded`, `current`, or `said`: it said so of itself
-//! when it was looked at, and nothing was installed), `at`, `run` (which says so), `doubt_run`, `refused_run` (the run whose install
+//! when it was looked at, and nothing was installed), `at`, `run` (which says so), `known_as`
+//! (what that run calls it), `doubt_run`, `refused_run` (the run whose install
 //! of this very image its bootloader refused) and `next` (the command that finds out more). What does not fit is absent.
 
 use std::io::{self, Write};

@@ -232,11 +232,11 @@ impl Resumption<'_> {
         let Some(mut session) = self.session(left).await? else {
             return Ok(Exit::Interrupted);
         };
-        let begins = (
+        let (journal, run) = (
             self.journal.path().to_path_buf(),
             session.fleet().run().clone(),
         );
-        let gate = StartGate::begins_again(locks, begins);
+        let gate = StartGate::begins_again(locks, journal, run);
         if self.args.yes {
             // Nobody confirms.
             self.journal.at_work_again(session.fleet().run())?;

@@ -1,19 +1,19 @@
 //! Whatever is recorded in whatever order: what is read again leads to the same state, after every message of it.
 
-use std::time::Duration;
-
 use proptest::prelude::*;
 
 use super::super::JournalledRun;
 use super::super::fixtures::{TestJournal, record};
-use crate::engine::fixtures::{finished, firmware, install_begun, numbered, started, version};
+use crate::engine::fixtures::{
+    finished, firmware, install_begun, numbered, started, status, version,
+};
 use crate::engine::{
     DeviceFact, EarlierInstall, EarlierRefusal, Event, Fact, Fleet, Intent, Message, Mode,
     Progress, Recorder as _, Reopened, RunFacts, Seen, TaskEnd,
 };
 use crate::model::{
-    Component, DeviceId, DeviceStatus, Doubt, FailureKind, FlsState, Fws, MaxFailures, Outcome,
-    RunId, Scope, Secret, Skip, Stage, Touched, Unproven, Verdict,
+    Component, DeviceId, Doubt, FailureKind, Fws, MaxFailures, Outcome, RunId, Scope, Secret, Skip,
+    Stage, Touched, Unproven, Verdict,
 };
 
 const DEVICES: usize = 3;
@@ -85,14 +85,7 @@ fn fact() -> impl Strategy<Value = DeviceFact> {
 fn planned([answered, other, watch, was_refused]: [bool; 4]) -> DeviceFact {
     let mut version = version(Fws([7; 64]));
     version.sd_cid = other.then(|| "other".to_owned());
-    let status = DeviceStatus {
-        uptime: Duration::from_secs(60),
-        clock: None,
-        initialised: true,
-        fls_state: FlsState(0),
-        trusted_time: true,
-        fw_upgrade: false,
-    };
+    let status = status();
     DeviceFact::Planned {
         seen: answered.then(|| Box::new(Seen { version, status })),
         verdict: if watch {

@@ -5,13 +5,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::super::fixtures::TestJournal;
-use crate::engine::fixtures::{DeviceName as _, OLD, TestRun, firmware, pending, seed, version};
+use crate::engine::fixtures::{
+    DeviceName as _, OLD, TestRun, firmware, pending, seed, status, version,
+};
 use crate::engine::{
     DeviceFact, DeviceSeed, EarlierInstall, EarlierRefusal, Intent, Mode, PendingInstall, Seen,
 };
 use crate::model::{
-    Component, DeviceStatus, Doubt, FailureKind, FlsState, LinkTrust, Outcome, PayloadFacts, RunId,
-    Stage, Touched, Verdict,
+    Component, Doubt, FailureKind, LinkTrust, Outcome, PayloadFacts, RunId, Stage, Touched, Verdict,
 };
 
 /// So many minutes before now.
@@ -93,14 +94,7 @@ fn looks_like(
     verdict: Verdict,
     refused: Option<EarlierRefusal>,
 ) -> TestRun {
-    let status = DeviceStatus {
-        uptime: Duration::from_secs(60),
-        clock: None,
-        initialised: true,
-        fls_state: FlsState(0),
-        trusted_time: true,
-        fw_upgrade: false,
-    };
+    let status = status();
     let mut version = version(OLD);
     version.sd_cid = sd_cid.map(str::to_owned);
     run.tell(

@@ -91,6 +91,15 @@ impl Program {
         self
     }
 
+    fn hand_env_on(&self, shell: &mut Command) {
+        for (name, value) in self.0.get_envs() {
+            match value {
+                Some(value) => shell.env(name, value),
+                None => shell.env_remove(name),
+            };
+        }
+    }
+
     /// The same under another limit of the shell's `ulimit`.
     pub(crate) fn limited(&self, ulimit: &str) -> Self {
         let mut shell = Command::new("/bin/sh");
@@ -100,12 +109,7 @@ impl Program {
             .arg(self.0.get_program())
             .args(self.0.get_args())
             .stdin(Stdio::null());
-        for (name, value) in self.0.get_envs() {
-            match value {
-                Some(value) => shell.env(name, value),
-                None => shell.env_remove(name),
-            };
-        }
+        self.hand_env_on(&mut shell);
         Self(shell)
     }
 
@@ -126,12 +130,7 @@ impl Program {
             .arg(self.0.get_program())
             .args(self.0.get_args())
             .stdin(Stdio::null());
-        for (name, value) in self.0.get_envs() {
-            match value {
-                Some(value) => shell.env(name, value),
-                None => shell.env_remove(name),
-            };
-        }
+        self.hand_env_on(&mut shell);
         Some(Self(shell))
     }
 

@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use hemfleet::sim::{Recording, Runs, SimDevice};
 use serde_json::Value;
 
-use super::lab::{Lab, device, fresh_device, scenario};
+use super::lab::{Cable, Lab, device, fresh_device, scenario};
 use crate::cli::program::{code, hemfleet, json, of, text};
 
 const NAME: &str = "vault-01";
@@ -70,8 +70,8 @@ fn assert_ended(end: &Value, outcome: &str, code: &str, reason: &str) {
     assert!(end["reason"].as_str().unwrap().contains(reason), "{end}");
 }
 
-#[test]
-fn another_device_in_its_place_is_not_taken_for_it() {
+/// A run is killed while its device reboots, and the spare one takes the place of that.
+fn swapped() -> (Lab, Cable) {
     let lab = fleet(&[
         fresh_device(NAME, "300ms", ""),
         fresh_device(SPARE, "300ms", ""),
@@ -79,6 +79,12 @@ fn another_device_in_its_place_is_not_taken_for_it() {
     let cable = lab.cable(NAME);
     lab.killed_at(NAME, "reboot");
     cable.plug_into(&lab, SPARE);
+    (lab, cable)
+}
+
+#[test]
+fn another_device_in_its_place_is_not_taken_for_it() {
+    let (lab, cable) = swapped();
     let (exit, end) = resumed(&lab);
     assert_eq!(exit, 3);
     assert_ended(&end, "unknown", "other_device", "its sd_cid is");
@@ -166,13 +172,7 @@ fn a_device_that_somebody_else_upgraded_is_not_called_ours() {
 /// A new run does not take the other device for the one that is in doubt, unless somebody says that it was replaced.
 #[test]
 fn a_new_run_takes_another_device_only_where_that_is_said() {
-    let lab = fleet(&[
-        fresh_device(NAME, "300ms", ""),
-        fresh_device(SPARE, "300ms", ""),
-    ]);
-    let cable = lab.cable(NAME);
-    lab.killed_at(NAME, "reboot");
-    cable.plug_into(&lab, SPARE);
+    let (lab, _cable) = swapped();
     let ended = |more: &[&str]| {
         let output = lab.command("run").args(more).output().unwrap();
         let events = json(&output.stdout);
